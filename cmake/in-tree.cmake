@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The project as contrib/collapipe of an ns-3 tree; COLLAPIPE_NS3_LIBRARIES is set by the caller.
+
+include(${CMAKE_CURRENT_LIST_DIR}/sources.cmake)
+collapipe_find_torch()
+find_package(Threads REQUIRED)
+find_package(ZLIB QUIET)
+find_path(COLLAPIPE_EIGEN_INCLUDE Eigen/Core PATH_SUFFIXES eigen3)
+find_path(COLLAPIPE_JSON_INCLUDE nlohmann/json.hpp)
+mark_as_advanced(COLLAPIPE_EIGEN_INCLUDE COLLAPIPE_JSON_INCLUDE)
+if(NOT ZLIB_FOUND OR NOT COLLAPIPE_EIGEN_INCLUDE OR NOT COLLAPIPE_JSON_INCLUDE)
+  message(FATAL_ERROR "The collapipe module needs Eigen, nlohmann-json and zlib: install "
+                      "libeigen3-dev, nlohmann-json3-dev and zlib1g-dev.")
+endif()
+
+collapipe_drop_torch(COLLAPIPE_SOURCES)
+collapipe_drop_torch(COLLAPIPE_TEST_SUITES)
+collapipe_torch_options(${COLLAPIPE_SOURCES} ${COLLAPIPE_TEST_SUITES})
+
+file(STRINGS ${PROJECT_SOURCE_DIR}/VERSION COLLAPIPE_NS3_VERSION LIMIT_COUNT 1)
+set(COLLAPIPE_DEFINITIONS
+  COLLAPIPE_NS3_VERSION="${COLLAPIPE_NS3_VERSION}" COLLAPIPE_VERSION="0.1.0"
+  COLLAPIPE_SOURCE_DIR="${COLLAPIPE_ROOT}")
+if(COLLAPIPE_TORCH)
+  list(APPEND COLLAPIPE_DEFINITIONS COLLAPIPE_HAVE_TORCH)
+endif()
+set(COLLAPIPE_SYSTEM_INCLUDES "")
+foreach(dir ${COLLAPIPE_EIGEN_INCLUDE} ${COLLAPIPE_JSON_INCLUDE} ${ZLIB_INCLUDE_DIRS})
+  if(NOT dir IN_LIST CMAKE_CXX_IMPLICIT_INCLUDE_DIRECTORIES)
+    list(APPEND COLLAPIPE_SYSTEM_INCLUDES ${dir})
+  endif()
+endforeach()
+
+# Headers have to be named relative to the module. ns-3 writes a forwarding header for each, once:
+# one that leads to where the header no longer is has to go.
+set(_headers "")
+foreach(path ${COLLAPIPE_HEADERS})
+  file(RELATIVE_PATH header ${COLLAPIPE_ROOT} ${path})
+  list(APPEND _headers ${header})
+  get_filename_component(name ${path} NAME)
+  set(forwarding ${CMAKE_HEADER_OUTPUT_DIRECTORY}/${name})
+  if(EXISTS ${forwarding})
+    file(STRINGS ${forwarding} line LIMIT_COUNT 1 REGEX "^#include ")
+    if(line AND NOT line STREQUAL "#include \"${path}\"")
+      file(REMOVE ${forwarding})
+    endif()
+  endif()
+endforeach()
+
+# LibTorch's targets are local to this directory and must not reach build_lib, which hands its
+# libraries on to the whole tree.
+build_lib(
+  LIBNAME collapipe
+  SOURCE_FILES ${COLLAPIPE_SOURCES}
+  HEADER_FILES ${_headers}
+  LIBRARIES_TO_LINK ${COLLAPIPE_NS3_LIBRARIES}
+  TEST_SOURCES ${COLLAPIPE_TEST_SUITES}
+)
+
+foreach(target ${libcollapipe} ${libcollapipe-obj} libcollapipe-test collapipe-test)
+  if(TARGET ${target})
+    target_include_directories(${target} SYSTEM PRIVATE ${COLLAPIPE_SYSTEM_INCLUDES})
+    target_compile_definitions(${target} PRIVATE ${COLLAPIPE_DEFINITIONS})
+  endif()
+endforeach()
+target_include_directories(${libcollapipe} SYSTEM INTERFACE ${COLLAPIPE_SYSTEM_INCLUDES})
+target_link_libraries(${libcollapipe}
+  PRIVATE ZLIB::ZLIB Threads::Threads ${CMAKE_DL_LIBS} ${COLLAPIPE_TORCH_LIBRARIES})

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# cmake -D KIND= -D PROGRAM= -D SUITE= -D RESULTS= -P run-test.cmake
+# Runs one suite in a directory of its own and leaves the number of its test cases that passed,
+# failed and were skipped in RESULTS/SUITE.count.
+
+string(REPLACE "/" "_" name "${SUITE}")
+set(work ${RESULTS}/${name})
+set(report ${RESULTS}/${name}.report)
+file(REMOVE_RECURSE ${work})
+file(REMOVE ${report} ${RESULTS}/${name}.count)
+file(MAKE_DIRECTORY ${work}/tmp)
+if(KIND STREQUAL "gtest")
+  set(options --gtest_filter=${SUITE}.* --gtest_output=xml:${report})
+else()
+  set(options --suite=${SUITE} --verbose --tempdir=${work}/tmp --out=${report})
+endif()
+
+set(ENV{TMPDIR} ${work}/tmp)
+execute_process(COMMAND ${PROGRAM} ${options} WORKING_DIRECTORY ${work} RESULT_VARIABLE status)
+
+# The function counts the lines of the report that match.
+function(count variable pattern)
+  set(lines "")
+  if(EXISTS ${report})
+    file(STRINGS ${report} lines REGEX "${pattern}")
+  endif()
+  list(LENGTH lines number)
+  set(${variable} ${number} PARENT_SCOPE)
+endfunction()
+if(KIND STREQUAL "gtest")
+  count(run "<testcase .*status=\"run\"")
+  count(skipped "<testcase .*result=\"skipped\"")
+  # A failed case has no attribute of its own: it is the one element that is not closed at once.
+  count(failed "<testcase .*result=\"completed\".*[^/]>$")
+  math(EXPR passed "${run} - ${skipped} - ${failed}")
+else()
+  if(EXISTS ${report})
+    file(READ ${report} text)
+    message("${text}")
+  endif()
+  count(passed "^ +PASS ")
+  count(failed "^ +(FAIL|CRASH) ")
+  count(skipped "^ +SKIP ")
+endif()
+if(NOT status EQUAL 0 AND failed EQUAL 0)
+  set(failed 1)
+endif()
+file(WRITE ${RESULTS}/${name}.count "${passed} ${failed} ${skipped}\n")
+
+if(NOT status EQUAL 0)
+  message(FATAL_ERROR "${SUITE}: ${status}")
+endif()
+math(EXPR all "${passed} + ${skipped}")
+if(all EQUAL 0)
+  message(FATAL_ERROR "${SUITE}: no test case was run")
+endif()
+file(REMOVE_RECURSE ${work})
+file(REMOVE ${report})

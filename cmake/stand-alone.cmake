@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The project against an installed ns-3.
+
+set(CMAKE_CXX_STANDARD 17)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+include(GNUInstallDirs)
+
+option(COLLAPIPE_WERROR "Treat warnings in the module's own code as errors" ON)
+
+include(${CMAKE_CURRENT_LIST_DIR}/ns3.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/sources.cmake)
+collapipe_find_torch()
+find_package(Eigen3 REQUIRED NO_MODULE)
+find_package(nlohmann_json REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(Threads REQUIRED)
+
+# Include as ns-3 does: every header in one directory, as "ns3/collapipe-....h".
+set(COLLAPIPE_INCLUDE ${PROJECT_BINARY_DIR}/include)
+file(MAKE_DIRECTORY ${COLLAPIPE_INCLUDE}/ns3)
+file(GLOB _links ${COLLAPIPE_INCLUDE}/ns3/*)
+foreach(link ${_links})
+  get_filename_component(name ${link} NAME)
+  if(NOT COLLAPIPE_HEADERS MATCHES "/${name}(;|$)")
+    file(REMOVE ${link})
+  endif()
+endforeach()
+foreach(header ${COLLAPIPE_HEADERS})
+  get_filename_component(name ${header} NAME)
+  if(NOT EXISTS ${COLLAPIPE_INCLUDE}/ns3/${name})
+    file(REMOVE ${COLLAPIPE_INCLUDE}/ns3/${name})
+    file(CREATE_LINK ${header} ${COLLAPIPE_INCLUDE}/ns3/${name} SYMBOLIC)
+  endif()
+endforeach()
+
+# Types are chosen by name at run time, so a library counts as used though no symbol of it is.
+add_link_options(-Wl,--no-as-needed)
+
+add_library(collapipe_warnings INTERFACE)
+target_compile_options(collapipe_warnings INTERFACE -Wall -Wextra
+  $<$<BOOL:${COLLAPIPE_WERROR}>:-Werror>)
+
+# ---------------------------------------------------------------- the library
+
+collapipe_drop_torch(COLLAPIPE_SOURCES)
+collapipe_torch_options(${COLLAPIPE_SOURCES})
+add_library(collapipe SHARED ${COLLAPIPE_SOURCES})
+add_library(collapipe::collapipe ALIAS collapipe)
+target_include_directories(collapipe PUBLIC
+  $<BUILD_INTERFACE:${COLLAPIPE_INCLUDE}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+target_compile_definitions(collapipe PRIVATE
+  COLLAPIPE_NS3_VERSION="${COLLAPIPE_NS3_VERSION}" COLLAPIPE_VERSION="${PROJECT_VERSION}"
+  $<$<BOOL:${COLLAPIPE_TORCH}>:COLLAPIPE_HAVE_TORCH>)
+target_link_libraries(collapipe
+  PUBLIC collapipe::ns3
+  PRIVATE collapipe_warnings Eigen3::Eigen nlohmann_json::nlohmann_json ZLIB::ZLIB Threads::Threads
+          ${CMAKE_DL_LIBS} ${COLLAPIPE_TORCH_LIBRARIES})
+
+# A program of ours: `name`, its sources, further libraries after LIBRARIES.
+function(collapipe_program name)
+  cmake_parse_arguments(arg "" "" "LIBRARIES" ${ARGN})
+  set(sources ${arg_UNPARSED_ARGUMENTS})
+  collapipe_drop_torch(sources)
+  collapipe_torch_options(${sources})
+  add_executable(${name} ${sources})
+  target_link_libraries(${name} PRIVATE collapipe collapipe_warnings Eigen3::Eigen
+    nlohmann_json::nlohmann_json ZLIB::ZLIB Threads::Threads ${arg_LIBRARIES})
+  if("${sources}" MATCHES "/collapipe-torch-")
+    target_link_libraries(${name} PRIVATE ${COLLAPIPE_TORCH_LIBRARIES})
+  endif()
+endfunction()
+
+# ---------------------------------------------------------------- programs
+
+file(GLOB _examples CONFIGURE_DEPENDS ${COLLAPIPE_ROOT}/examples/*.cc)
+collapipe_drop_torch(_examples)
+foreach(source ${_examples})
+  get_filename_component(name ${source} NAME_WE)
+  collapipe_program(${name} ${source})
+  list(APPEND COLLAPIPE_PROGRAMS ${name})
+endforeach()
+add_custom_target(collapipe-examples DEPENDS ${COLLAPIPE_PROGRAMS})
+
+file(GLOB _benchmarks CONFIGURE_DEPENDS ${COLLAPIPE_ROOT}/bench/*.cc)
+collapipe_drop_torch(_benchmarks)
+find_package(benchmark QUIET)
+if(benchmark_FOUND)
+  foreach(source ${_benchmarks})
+    get_filename_component(name ${source} NAME_WE)
+    collapipe_program(bench-${name} ${source} LIBRARIES benchmark::benchmark)
+    set_target_properties(bench-${name} PROPERTIES EXCLUDE_FROM_ALL ON)
+  endforeach()
+endif()
+
+# ---------------------------------------------------------------- tests
+
+set(COLLAPIPE_TESTS AUTO CACHE STRING
+  "Build the tests: AUTO (those whose libraries are there), ON (all of them) or OFF")
+if(COLLAPIPE_TESTS)
+  enable_testing()
+  include(${CMAKE_CURRENT_LIST_DIR}/tests.cmake)
+endif()
+
+# ---------------------------------------------------------------- installation
+
+install(TARGETS collapipe LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(FILES ${COLLAPIPE_HEADERS} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/ns3)

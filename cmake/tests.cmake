@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Three kinds of tests, all under ctest:
+#   test/gtest/*.cc, test/judge/*.cc   GoogleTest, for what needs no simulator (judge: NLopt)
+#   test/*-test-suite.cc               ns-3 TestSuites, under ns-3's own test runner
+#   test/program/*.sh, *.py            scripts that run the built programs; they are given the build
+#                                      directory and the source directory; exit status 77 skips
+# A suite of GoogleTest's or ns-3's is one ctest test: LibTorch takes most of a second to load, which
+# would be spent on every test case.
+
+set(COLLAPIPE_RESULTS ${PROJECT_BINARY_DIR}/test-results)
+if(COLLAPIPE_TESTS STREQUAL "ON")
+  set(_required REQUIRED)
+endif()
+
+# Has ctest run every suite of `program`, whose suites `kind` (gtest or ns3) knows how to list.
+function(collapipe_discover program kind)
+  set(list ${PROJECT_BINARY_DIR}/${program}-tests.cmake)
+  set(discover ${COLLAPIPE_ROOT}/cmake/discover-tests.cmake)
+  set(run ${COLLAPIPE_ROOT}/cmake/run-test.cmake)
+  set_property(TARGET ${program} APPEND PROPERTY LINK_DEPENDS ${discover})
+  add_custom_command(TARGET ${program} POST_BUILD BYPRODUCTS ${list}
+    COMMAND ${CMAKE_COMMAND} -D KIND=${kind} -D PROGRAM=$<TARGET_FILE:${program}> -D LIST=${list}
+            -D RUN=${run} -D RESULTS=${COLLAPIPE_RESULTS} -P ${discover}
+    VERBATIM)
+  # Read by ctest: where the program was not built there is one test, which fails and says so.
+  set(include ${PROJECT_BINARY_DIR}/${program}-include.cmake)
+  file(WRITE ${include}
+    "if(EXISTS \"${list}\")\n  include(\"${list}\")\n"
+    "else()\n  add_test(${program}_NOT_BUILT ${program}_NOT_BUILT)\nendif()\n")
+  set_property(DIRECTORY ${PROJECT_SOURCE_DIR} APPEND PROPERTY TEST_INCLUDE_FILES ${include})
+endfunction()
+
+# ---------------------------------------------------------------- GoogleTest
+
+file(GLOB _gtest CONFIGURE_DEPENDS ${COLLAPIPE_ROOT}/test/gtest/*.cc ${COLLAPIPE_ROOT}/test/judge/*.cc)
+find_package(GTest QUIET ${_required})
+find_library(COLLAPIPE_NLOPT NAMES nlopt_cxx ${_required})
+find_path(COLLAPIPE_NLOPT_INCLUDE nlopt.hpp ${_required})
+mark_as_advanced(COLLAPIPE_NLOPT COLLAPIPE_NLOPT_INCLUDE)
+if(NOT COLLAPIPE_NLOPT OR NOT COLLAPIPE_NLOPT_INCLUDE)
+  message(STATUS "CollaPipe: NLopt was not found, the tests in test/judge are left out")
+  list(FILTER _gtest EXCLUDE REGEX "/test/judge/")
+  set(_nlopt "")
+else()
+  set(_nlopt ${COLLAPIPE_NLOPT})
+endif()
+if(NOT GTest_FOUND)
+  message(STATUS "CollaPipe: GoogleTest was not found, its tests are left out")
+elseif(_gtest)
+  collapipe_program(collapipe-gtest ${_gtest} LIBRARIES GTest::gtest GTest::gtest_main ${_nlopt})
+  target_include_directories(collapipe-gtest PRIVATE ${COLLAPIPE_ROOT}/test)
+  target_compile_definitions(collapipe-gtest PRIVATE COLLAPIPE_SOURCE_DIR="${COLLAPIPE_ROOT}")
+  collapipe_discover(collapipe-gtest gtest)
+endif()
+
+# ---------------------------------------------------------------- ns-3's test runner
+
+if(COLLAPIPE_TEST_SUITES)
+  collapipe_program(collapipe-test-runner
+    ${COLLAPIPE_ROOT}/test/test-runner.cc ${COLLAPIPE_TEST_SUITES})
+  target_include_directories(collapipe-test-runner PRIVATE ${COLLAPIPE_ROOT}/test)
+  target_compile_definitions(collapipe-test-runner PRIVATE
+    NS_TEST_SOURCEDIR="test" COLLAPIPE_SOURCE_DIR="${COLLAPIPE_ROOT}")
+  collapipe_discover(collapipe-test-runner ns3)
+endif()
+
+# ---------------------------------------------------------------- scripts
+
+file(GLOB _scripts CONFIGURE_DEPENDS
+  ${COLLAPIPE_ROOT}/test/program/*.sh ${COLLAPIPE_ROOT}/test/program/*.py)
+find_program(COLLAPIPE_BASH bash)
+find_program(COLLAPIPE_PYTHON python3)
+mark_as_advanced(COLLAPIPE_BASH COLLAPIPE_PYTHON)
+foreach(script ${_scripts})
+  get_filename_component(name ${script} NAME_WE)
+  set(interpreter ${COLLAPIPE_BASH})
+  if(script MATCHES "[.]py$")
+    set(interpreter ${COLLAPIPE_PYTHON})
+  endif()
+  add_test(NAME program.${name} COMMAND ${interpreter} ${script} ${PROJECT_BINARY_DIR} ${COLLAPIPE_ROOT})
+  set_tests_properties(program.${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 900)
+endforeach()

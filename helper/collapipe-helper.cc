@@ -1,0 +1,274 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-helper.h"
+
+#include "ns3/abort.h"
+#include "ns3/collapipe-partition.h"
+#include "ns3/double.h"
+#include "ns3/uinteger.h"
+
+namespace ns3
+{
+namespace collapipe
+{
+
+namespace
+{
+
+constexpr double BITS_PER_BYTE = 8;
+
+/// Spreads seeds of neighbouring clusters and nodes over the whole range.
+constexpr uint64_t SEED_STRIDE = 0x9e3779b97f4a7c15;
+
+/// Sets the speed of a node's processor.
+void
+SetProcessor(Ptr<Processor> processor, double flops, double overheadS, uint32_t workers)
+{
+    processor->SetAttribute("Flops", DoubleValue(flops));
+    processor->SetAttribute("Overhead", TimeValue(Seconds(overheadS)));
+    processor->SetAttribute("Workers", UintegerValue(workers));
+}
+
+} // namespace
+
+std::vector<Ptr<MessageApplication>>
+RunApplications::GetAll() const
+{
+    std::vector<Ptr<MessageApplication>> all{edgeServer};
+    for (const auto& cluster : clusters)
+    {
+        all.insert(all.end(), cluster.begin(), cluster.end());
+    }
+    return all;
+}
+
+int64_t
+RunApplications::AssignStreams(int64_t stream) const
+{
+    int64_t used = 0;
+    for (const auto& application : GetAll())
+    {
+        used += application->GetProcessor()->AssignStreams(stream + used);
+    }
+    return used;
+}
+
+ModelProfile
+MakeModelProfile(const ModelConfig& model, const OptimizerConfig& optimizer, double backwardRatio)
+{
+    const PartRange block{false, 0, 1, false};
+    const PartRange embedding{true, 0, 0, false};
+    ModelProfile profile;
+    profile.blocks = model.encoderBlocks;
+    profile.blockForwardFlops = GetForwardFlops(model, block);
+    profile.backwardRatio = backwardRatio;
+    profile.embeddingForwardFlops = GetForwardFlops(model, embedding);
+    profile.decoderForwardFlops = GetForwardFlops(model, {false, 0, 0, true});
+    // Hidden state in float32, padding mask in bytes.
+    profile.activationBits = BITS_PER_BYTE * model.sourceLength * (4.0 * model.width + 1);
+    profile.targetBits = BITS_PER_BYTE * 4.0 * (model.targetLength + 1);
+    profile.blockParameterBits = BITS_PER_BYTE * GetByteSize(GetParameterShapes(model, block));
+    profile.embeddingParameterBits =
+        BITS_PER_BYTE * GetByteSize(GetParameterShapes(model, embedding));
+    const bool isSgd = optimizer.name == "sgd";
+    profile.weightCopies = !isSgd ? 4 : optimizer.momentum > 0 ? 3 : 2;
+    profile.activationBytesPerBlock = GetSavedActivationBytes(model);
+    return profile;
+}
+
+CollaPipeHelper::CollaPipeHelper(std::shared_ptr<const TrainingContext> context)
+    : m_context(std::move(context))
+{
+}
+
+void
+CollaPipeHelper::SetController(Ptr<Controller> controller)
+{
+    m_controller = controller;
+}
+
+void
+CollaPipeHelper::SetTraining(const TrainingProfile& training)
+{
+    m_training = training;
+}
+
+void
+CollaPipeHelper::SetRounds(uint32_t rounds)
+{
+    m_rounds = rounds;
+}
+
+void
+CollaPipeHelper::SetEdge(const EdgeState& edge)
+{
+    m_edge = edge;
+}
+
+void
+CollaPipeHelper::SetProfiles(const DeviceProfile& controlUnit, std::vector<DeviceProfile> devices)
+{
+    m_controlUnit = controlUnit;
+    m_devices = std::move(devices);
+}
+
+void
+CollaPipeHelper::SetData(std::vector<std::vector<const Sample*>> clusters, uint64_t seed)
+{
+    m_data = std::move(clusters);
+    m_seed = seed;
+}
+
+void
+CollaPipeHelper::SetValidation(const std::vector<Sample>* validation)
+{
+    m_validation = validation;
+}
+
+void
+CollaPipeHelper::SetModel(ModelState model)
+{
+    m_model = std::move(model);
+}
+
+const DeviceProfile&
+CollaPipeHelper::GetProfile(NodeIndex index) const
+{
+    return index == CONTROL_UNIT ? m_controlUnit : m_devices[(index - 1) % m_devices.size()];
+}
+
+SystemState
+CollaPipeHelper::GetInitialState(const TopologyHelper& topology) const
+{
+    SystemState state;
+    state.model =
+        MakeModelProfile(m_context->model, m_context->optimizer, m_context->backwardRatio);
+    state.training = m_training;
+    state.learning.stepSize = m_context->optimizer.learningRate;
+    state.edge = m_edge;
+    topology.FillLinks(state);
+    std::size_t samples = 0;
+    for (const auto& cluster : m_data)
+    {
+        samples += cluster.size();
+    }
+    for (std::size_t cluster = 0; cluster < state.clusters.size(); ++cluster)
+    {
+        auto& target = state.clusters[cluster];
+        target.weight = static_cast<double>(m_data[cluster].size()) / samples;
+        for (NodeIndex index = 0; index <= target.devices.size(); ++index)
+        {
+            auto& node = index == CONTROL_UNIT ? target.controlUnit : target.devices[index - 1];
+            const auto& profile = GetProfile(index);
+            node.name = profile.name;
+            node.flops = profile.flops;
+            node.overheadS = profile.overheadS;
+            node.memoryBytes = profile.memoryBytes;
+            node.computePowerW = profile.computePowerW;
+        }
+    }
+    return state;
+}
+
+RunApplications
+CollaPipeHelper::Install(const TopologyHelper& topology) const
+{
+    const auto& network = topology.GetNetwork();
+    NS_ABORT_MSG_IF(m_devices.empty() || m_data.size() != network.clusters.size(),
+                    "CollaPipeHelper needs device profiles, and data for each cluster");
+    RunApplications applications;
+    applications.edgeServer = InstallEdgeServer(topology);
+    for (uint32_t cluster = 0; cluster < network.clusters.size(); ++cluster)
+    {
+        applications.clusters.emplace_back();
+        for (NodeIndex index = 0; index < network.clusters[cluster].GetN(); ++index)
+        {
+            applications.clusters.back().push_back(InstallNode(network, cluster, index));
+        }
+    }
+    return applications;
+}
+
+Ptr<EdgeServerApplication>
+CollaPipeHelper::InstallEdgeServer(const TopologyHelper& topology) const
+{
+    const auto& network = topology.GetNetwork();
+    auto application = CreateObject<EdgeServerApplication>();
+    application->SetAttribute("Rounds", UintegerValue(m_rounds));
+    application->SetContext(m_context);
+    application->SetController(m_controller);
+    application->SetSystemState(GetInitialState(topology));
+    application->SetStateUpdate([&topology](SystemState& state) { topology.FillLinks(state); });
+    application->SetModel(m_model);
+    application->SetValidation(m_validation);
+    std::vector<ClusterAddresses> addresses;
+    for (const auto& cluster : network.clusters)
+    {
+        addresses.push_back(cluster.addresses);
+    }
+    application->SetClusters(addresses);
+    SetProcessor(application->GetProcessor(), m_edge.flops, m_edge.overheadS, m_edge.workers);
+    network.edgeServer->AddApplication(application);
+    application->SetStartTime(network.readyAt);
+    return application;
+}
+
+Ptr<StageApplication>
+CollaPipeHelper::InstallNode(const Network& network, uint32_t cluster, NodeIndex index) const
+{
+    Ptr<StageApplication> application;
+    if (index == CONTROL_UNIT)
+    {
+        application = CreateObject<ControlUnitApplication>();
+        application->SetData(MakeSource(m_data[cluster], m_seed + SEED_STRIDE * (cluster + 1)),
+                             m_data[cluster].size());
+    }
+    else
+    {
+        application = CreateObject<DeviceApplication>();
+        std::vector<const Sample*> share;
+        const std::size_t devices = network.clusters[cluster].devices.size();
+        for (std::size_t i = index - 1; i < m_data[cluster].size(); i += devices)
+        {
+            share.push_back(m_data[cluster][i]);
+        }
+        const auto samples = share.size();
+        application->SetData(
+            MakeSource(std::move(share), m_seed + SEED_STRIDE * (cluster + 1) + index),
+            samples);
+    }
+    const auto& profile = GetProfile(index);
+    application->SetContext(m_context);
+    application->SetAttribute("Cluster", UintegerValue(cluster));
+    application->SetAttribute("NodeIndex", UintegerValue(index));
+    application->SetAttribute("EdgeAddress", Ipv4AddressValue(network.edgeAddress));
+    application->SetAttribute("MemoryBytes", DoubleValue(profile.memoryBytes));
+    application->SetAttribute("ComputePowerW", DoubleValue(profile.computePowerW));
+    SetProcessor(application->GetProcessor(), profile.flops, profile.overheadS, 1);
+    network.clusters[cluster].GetNode(index)->AddApplication(application);
+    application->SetStartTime(network.readyAt);
+    return application;
+}
+
+SampleSource
+CollaPipeHelper::MakeSource(std::vector<const Sample*> samples, uint64_t seed) const
+{
+    if (samples.empty())
+    {
+        return nullptr;
+    }
+    auto sampler = std::make_shared<BatchSampler>(samples.size(), 1, seed);
+    return [samples = std::move(samples), sampler](uint32_t n) {
+        std::vector<const Sample*> batch;
+        for (uint32_t i = 0; i < n; ++i)
+        {
+            batch.push_back(samples[sampler->GetNext()[0]]);
+        }
+        return batch;
+    };
+}
+
+} // namespace collapipe
+} // namespace ns3

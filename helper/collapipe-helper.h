@@ -1,0 +1,133 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_HELPER_H
+#define COLLAPIPE_HELPER_H
+
+#include "collapipe-device-profile.h"
+#include "collapipe-topology.h"
+
+#include "ns3/collapipe-edge-server.h"
+#include "ns3/collapipe-stage-application.h"
+
+#include <memory>
+#include <vector>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/**
+ * @ingroup collapipe
+ * The applications of a run; in each cluster [0] is the control unit, [k + 1] device k.
+ */
+struct RunApplications
+{
+    Ptr<EdgeServerApplication> edgeServer;                    //!< leads the run
+    std::vector<std::vector<Ptr<StageApplication>>> clusters; //!< by cluster and node
+
+    /// @return all of them
+    std::vector<Ptr<MessageApplication>> GetAll() const;
+
+    /**
+     * Gives every random variable a fixed stream.
+     * @param stream first stream index
+     * @return number of streams used
+     */
+    int64_t AssignStreams(int64_t stream) const;
+};
+
+/**
+ * @param model dimensions
+ * @param optimizer its kind gives the number of copies of the weights
+ * @param backwardRatio beta
+ * @return the model as the planner sees it
+ */
+ModelProfile MakeModelProfile(const ModelConfig& model,
+                              const OptimizerConfig& optimizer,
+                              double backwardRatio);
+
+/**
+ * @ingroup collapipe
+ * Installs the applications of a training run on a network.
+ */
+class CollaPipeHelper
+{
+  public:
+    /**
+     * @param context what all applications have in common
+     */
+    explicit CollaPipeHelper(std::shared_ptr<const TrainingContext> context);
+
+    /// @param controller that decides every round
+    void SetController(Ptr<Controller> controller);
+
+    /// @param training local iterations, schedule, micro-batches
+    void SetTraining(const TrainingProfile& training);
+
+    /// @param rounds how many
+    void SetRounds(uint32_t rounds);
+
+    /// @param edge speed and workers of the edge server
+    void SetEdge(const EdgeState& edge);
+
+    /// @param profiles of control units and devices
+    void SetProfiles(const DeviceProfile& controlUnit, std::vector<DeviceProfile> devices);
+
+    /**
+     * @param clusters training samples of each cluster; they must outlive the run. Device k also
+     *        holds every K-th of them from k on, for controllers that train on devices alone.
+     * @param seed of the order in which they are used
+     */
+    void SetData(std::vector<std::vector<const Sample*>> clusters, uint64_t seed);
+
+    /// @param validation evaluated after every round; must outlive the run
+    void SetValidation(const std::vector<Sample>* validation);
+
+    /// @param model what the first round starts from
+    void SetModel(ModelState model);
+
+    /**
+     * @param topology the network, built
+     * @return the state that the controller will see in the first round
+     */
+    SystemState GetInitialState(const TopologyHelper& topology) const;
+
+    /**
+     * Installs an application on every node; they start when the network is ready.
+     * @param topology the network, built; must outlive the run
+     * @return the applications
+     */
+    RunApplications Install(const TopologyHelper& topology) const;
+
+  private:
+    Ptr<EdgeServerApplication> InstallEdgeServer(const TopologyHelper& topology) const;
+    Ptr<StageApplication> InstallNode(const Network& network,
+                                      uint32_t cluster,
+                                      NodeIndex index) const;
+
+    /// @return the profile of a node: 0 is the control unit, k + 1 device k
+    const DeviceProfile& GetProfile(NodeIndex index) const;
+
+    /// @return an endless source of the samples, in shuffled epochs
+    SampleSource MakeSource(std::vector<const Sample*> samples, uint64_t seed) const;
+
+    std::shared_ptr<const TrainingContext> m_context; //!< of the run
+    Ptr<Controller> m_controller;                     //!< decides
+    TrainingProfile m_training;                       //!< form of a round
+    uint32_t m_rounds{1};                             //!< how many
+    EdgeState m_edge;                                 //!< edge server
+    DeviceProfile m_controlUnit;                      //!< of control units
+    std::vector<DeviceProfile> m_devices;             //!< of devices, dealt out in turn
+    std::vector<std::vector<const Sample*>> m_data;   //!< by cluster
+    uint64_t m_seed{1};                               //!< of the samples' order
+    const std::vector<Sample>* m_validation{nullptr}; //!< for evaluation
+    ModelState m_model;                               //!< to start from
+};
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_HELPER_H */

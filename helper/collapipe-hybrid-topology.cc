@@ -1,0 +1,68 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-hybrid-topology.h"
+
+#include "ns3/log.h"
+
+#include <algorithm>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+NS_LOG_COMPONENT_DEFINE("CollaPipeHybridTopology");
+
+void
+HybridTopologyHelper::DoBuild()
+{
+    NS_LOG_FUNCTION(this);
+    m_access.Build(m_network, m_config);
+    m_network.readyAt =
+        ScheduleWarmUp(m_access.GetWarmUpFlows(), m_access.GetAttachedAt(), MilliSeconds(2));
+    m_clusters.resize(m_network.clusters.size());
+    for (uint32_t m = 0; m < m_clusters.size(); ++m)
+    {
+        m_clusters[m].Build(m_network.clusters[m], m, m_config);
+        const Time end =
+            ScheduleWarmUp(m_clusters[m].GetWarmUpFlows(), MilliSeconds(1), MilliSeconds(1));
+        m_network.readyAt = std::max(m_network.readyAt, end);
+    }
+}
+
+void
+HybridTopologyHelper::DoFillLinks(SystemState& state) const
+{
+    m_access.FillD2e(state);
+    for (uint32_t m = 0; m < m_clusters.size(); ++m)
+    {
+        m_clusters[m].FillD2d(state.clusters[m]);
+    }
+}
+
+void
+HybridTopologyHelper::DoEnablePcap(const std::string& prefix)
+{
+    m_access.EnablePcap(prefix + "-link");
+    for (auto& cluster : m_clusters)
+    {
+        cluster.EnablePcap(prefix + "-wifi");
+    }
+}
+
+int64_t
+HybridTopologyHelper::DoAssignStreams(int64_t stream)
+{
+    const int64_t first = stream;
+    stream += m_access.AssignStreams(stream);
+    for (auto& cluster : m_clusters)
+    {
+        stream += cluster.AssignStreams(stream);
+    }
+    return stream - first;
+}
+
+} // namespace collapipe
+} // namespace ns3

@@ -1,0 +1,40 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_HYBRID_TOPOLOGY_H
+#define COLLAPIPE_HYBRID_TOPOLOGY_H
+
+#include "collapipe-lte-access.h"
+#include "collapipe-topology.h"
+#include "collapipe-wifi-cluster.h"
+
+#include <vector>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/**
+ * @ingroup collapipe
+ * Wi-Fi and LTE in every node: 802.11ax ad hoc between the nodes of a cluster, LTE to the edge
+ * server.
+ */
+class HybridTopologyHelper : public TopologyHelper
+{
+  protected:
+    void DoBuild() override;
+    void DoFillLinks(SystemState& state) const override;
+    void DoEnablePcap(const std::string& prefix) override;
+    int64_t DoAssignStreams(int64_t stream) override;
+
+  private:
+    LteAccess m_access;                  //!< the cell
+    std::vector<WifiCluster> m_clusters; //!< their Wi-Fi
+};
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_HYBRID_TOPOLOGY_H */

@@ -1,0 +1,339 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-lte-access.h"
+
+#include "collapipe-wired-link.h"
+
+#include "ns3/abort.h"
+#include "ns3/boolean.h"
+#include "ns3/config.h"
+#include "ns3/constant-position-mobility-model.h"
+#include "ns3/double.h"
+#include "ns3/ipv4-static-routing-helper.h"
+#include "ns3/ipv4.h"
+#include "ns3/log.h"
+#include "ns3/lte-enb-net-device.h"
+#include "ns3/lte-enb-phy.h"
+#include "ns3/lte-enb-rrc.h"
+#include "ns3/lte-spectrum-value-helper.h"
+#include "ns3/lte-ue-net-device.h"
+#include "ns3/lte-ue-phy.h"
+#include "ns3/lte-ue-rrc.h"
+#include "ns3/point-to-point-helper.h"
+#include "ns3/point-to-point-net-device.h"
+#include "ns3/simulator.h"
+#include "ns3/spectrum-channel.h"
+#include "ns3/uinteger.h"
+
+#include <algorithm>
+#include <array>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+NS_LOG_COMPONENT_DEFINE("CollaPipeLteAccess");
+
+namespace
+{
+
+constexpr uint32_t DL_EARFCN = 100;            //!< band 1, 2120 MHz
+constexpr uint32_t UL_EARFCN = 18100;          //!< band 1, 1930 MHz
+constexpr double FREQUENCY_HZ = 1.93e9;        //!< for free-space loss, both directions
+constexpr double RB_BANDWIDTH_HZ = 180e3;      //!< of a resource block
+constexpr uint32_t RLC_BUFFER_BYTES = 1 << 20; //!< per bearer and direction
+
+/*
+ * Formula (5) fitted to the TCP goodput of one UE with 1400-byte segments over distances from near
+ * the base station to the edge of coverage; see collapipe-topology-test-suite.cc. Losses are those
+ * of control symbols, reference signals, HARQ and headers.
+ */
+constexpr double UPLINK_EFFICIENCY = 0.5;    //!< e
+constexpr double UPLINK_SNR_GAP = 2.5;       //!< Gamma
+constexpr double DOWNLINK_EFFICIENCY = 0.5;  //!< e
+constexpr double DOWNLINK_SNR_GAP = 2.5;     //!< Gamma
+constexpr double UPLINK_LATENCY_S = 0.012;   //!< scheduling request, grant, transmission
+constexpr double DOWNLINK_LATENCY_S = 0.006; //!< scheduling, transmission
+
+/// Periods of sounding that ns-3 knows, in ms; each gives room for so many UEs less one
+constexpr std::array<uint16_t, 8> SRS_PERIODS{2, 5, 10, 20, 40, 80, 160, 320};
+
+/// The shortest sounding period with room for a number of UEs
+uint16_t
+GetSrsPeriod(uint32_t ues)
+{
+    const auto it = std::upper_bound(SRS_PERIODS.begin(), SRS_PERIODS.end(), ues);
+    NS_ABORT_MSG_IF(it == SRS_PERIODS.end(),
+                    "An LTE cell holds at most " << SRS_PERIODS.back() - 1 << " nodes, not " << ues
+                                                 << ": use fewer clusters or devices");
+    return *it;
+}
+
+/**
+ * The RLC entities are made while UEs attach, by code that hands on no attributes: the only way
+ * to their buffers is the defaults. With ns-3's 10 KiB a cell collapses under TCP.
+ */
+void
+SetRlcDefaults()
+{
+    for (const std::string rlc : {"ns3::LteRlcUm::", "ns3::LteRlcAm::"})
+    {
+        Config::SetDefault(rlc + "MaxTxBufferSize", UintegerValue(RLC_BUFFER_BYTES));
+        Config::SetDefaultFailSafe(rlc + "EnablePdcpDiscarding", BooleanValue(false));
+    }
+    Config::SetDefaultFailSafe("ns3::LteRlcAm::TxOpportunityForRetxAlwaysBigEnough",
+                               BooleanValue(true));
+}
+
+} // namespace
+
+void
+LteAccess::Build(Network& network, const TopologyConfig& config)
+{
+    NS_LOG_FUNCTION(this);
+    m_config = config;
+    network.baseStation = CreateObject<Node>();
+    Ptr<ConstantPositionMobilityModel> position = CreateObject<ConstantPositionMobilityModel>();
+    position->SetPosition(Vector(0, 0, config.baseStationHeightM));
+    network.baseStation->AggregateObject(position);
+    m_network = network;
+    for (const auto& cluster : network.clusters)
+    {
+        for (uint32_t i = 0; i < cluster.GetN(); ++i)
+        {
+            m_ues.Add(cluster.GetNode(i));
+        }
+    }
+    InstallRadios();
+    ConnectCore();
+    AssignAddresses();
+    m_lte->Attach(m_ueDevices, m_enbDevices.Get(0));
+    Simulator::Schedule(GetAttachedAt(), &LteAccess::CheckAttached, this);
+    network = m_network;
+}
+
+void
+LteAccess::InstallRadios()
+{
+    SetRlcDefaults();
+    m_lte = CreateObject<LteHelper>();
+    m_epc = CreateObject<PointToPointEpcHelper>();
+    m_lte->SetEpcHelper(m_epc);
+    m_lte->SetSchedulerType(m_config.lteScheduler);
+    m_lte->SetEnbDeviceAttribute("DlBandwidth", UintegerValue(m_config.lteBandwidthRb));
+    m_lte->SetEnbDeviceAttribute("UlBandwidth", UintegerValue(m_config.lteBandwidthRb));
+    m_lte->SetEnbDeviceAttribute("DlEarfcn", UintegerValue(DL_EARFCN));
+    m_lte->SetEnbDeviceAttribute("UlEarfcn", UintegerValue(UL_EARFCN));
+    m_lte->SetUeDeviceAttribute("DlEarfcn", UintegerValue(DL_EARFCN));
+    // The distance is the channel's own model; its parts are added to it below
+    m_lte->SetPathlossModelType(LogDistancePropagationLossModel::GetTypeId());
+    m_lte->SetPathlossModelAttribute("Exponent", DoubleValue(0));
+    m_lte->SetPathlossModelAttribute("ReferenceLoss", DoubleValue(0));
+    m_enbDevices = m_lte->InstallEnbDevice(NodeContainer(m_network.baseStation));
+    m_ueDevices = m_lte->InstallUeDevice(m_ues);
+    AddPropagation();
+    TuneBaseStation();
+    for (auto it = m_ueDevices.Begin(); it != m_ueDevices.End(); ++it)
+    {
+        TuneUe(*it);
+    }
+}
+
+void
+LteAccess::AddPropagation()
+{
+    NodeContainer nodes(m_network.baseStation);
+    nodes.Add(m_ues);
+    m_pathLoss = std::make_unique<PathLoss>(m_config.ltePathLoss, FREQUENCY_HZ, nodes);
+    for (const auto& channel :
+         {m_lte->GetDownlinkSpectrumChannel(), m_lte->GetUplinkSpectrumChannel()})
+    {
+        for (const auto& model : m_pathLoss->MakeModels())
+        {
+            channel->AddPropagationLossModel(model);
+        }
+    }
+}
+
+void
+LteAccess::TuneBaseStation()
+{
+    Ptr<LteEnbNetDevice> device = DynamicCast<LteEnbNetDevice>(m_enbDevices.Get(0));
+    device->GetRrc()->SetAttribute("SrsPeriodicity", UintegerValue(GetSrsPeriod(m_ues.GetN())));
+    device->GetPhy()->SetAttribute("TxPower", DoubleValue(m_config.lteEnbPowerDbm));
+    device->GetPhy()->SetAttribute("NoiseFigure", DoubleValue(m_config.lteEnbNoiseFigureDb));
+}
+
+void
+LteAccess::TuneUe(Ptr<NetDevice> device)
+{
+    Ptr<LteUePhy> phy = DynamicCast<LteUeNetDevice>(device)->GetPhy();
+    phy->SetAttribute("EnableUplinkPowerControl", BooleanValue(m_config.lteUplinkPowerControl));
+    phy->SetAttribute("TxPower", DoubleValue(m_config.lteUePowerDbm));
+    phy->SetAttribute("NoiseFigure", DoubleValue(m_config.lteUeNoiseFigureDb));
+}
+
+void
+LteAccess::ConnectCore()
+{
+    const LinkEnd gateway{m_epc->GetPgwNode(), Ipv4Address("1.0.0.1")};
+    const LinkEnd edge{m_network.edgeServer, Ipv4Address("1.0.0.2")};
+    m_sgi = ConnectWired(gateway, edge, m_config.backhaulRate, m_config.backhaulDelay);
+    m_errorModels = InstallPacketLoss(m_sgi, m_config.packetErrorRate);
+    Ptr<Ipv4> edgeIp = edge.node->GetObject<Ipv4>();
+    Ipv4StaticRoutingHelper().GetStaticRouting(edgeIp)->AddNetworkRouteTo(
+        Ipv4Address("7.0.0.0"), // of all UEs
+        Ipv4Mask("255.0.0.0"),
+        edgeIp->GetInterfaceForDevice(m_sgi.Get(1)));
+    m_network.edgeAddress = edge.address;
+}
+
+void
+LteAccess::AssignAddresses()
+{
+    const Ipv4InterfaceContainer interfaces = m_epc->AssignUeIpv4Address(m_ueDevices);
+    uint32_t ue = 0;
+    for (auto& cluster : m_network.clusters)
+    {
+        for (uint32_t i = 0; i < cluster.GetN(); ++i, ++ue)
+        {
+            cluster.edgeAddresses.push_back(interfaces.GetAddress(ue));
+            Ptr<Ipv4> ip = cluster.GetNode(i)->GetObject<Ipv4>();
+            Ipv4StaticRoutingHelper().GetStaticRouting(ip)->SetDefaultRoute(
+                m_epc->GetUeDefaultGatewayAddress(),
+                ip->GetInterfaceForDevice(m_ueDevices.Get(ue)));
+        }
+    }
+}
+
+Time
+LteAccess::GetAttachedAt() const
+{
+    return MilliSeconds(300 + 10 * m_ues.GetN());
+}
+
+void
+LteAccess::CheckAttached() const
+{
+    for (uint32_t ue = 0; ue < m_ueDevices.GetN(); ++ue)
+    {
+        Ptr<LteUeNetDevice> device = DynamicCast<LteUeNetDevice>(m_ueDevices.Get(ue));
+        const Vector position = m_ues.Get(ue)->GetObject<MobilityModel>()->GetPosition();
+        NS_ABORT_MSG_IF(device->GetRrc()->GetState() != LteUeRrc::CONNECTED_NORMALLY,
+                        "Node " << ue << " at " << position
+                                << " m did not attach to the LTE cell: bring the clusters nearer "
+                                   "to the base station or lower the path loss");
+    }
+}
+
+std::vector<WarmUpFlow>
+LteAccess::GetWarmUpFlows() const
+{
+    std::vector<WarmUpFlow> flows;
+    for (const auto& cluster : m_network.clusters)
+    {
+        for (uint32_t i = 0; i < cluster.GetN(); ++i)
+        {
+            const Ptr<Node> node = cluster.GetNode(i);
+            flows.push_back({node, m_network.edgeServer, m_network.edgeAddress});
+            flows.push_back({m_network.edgeServer, node, cluster.edgeAddresses[i]});
+        }
+    }
+    return flows;
+}
+
+LinkState
+LteAccess::MakeUplink(Ptr<Node> node) const
+{
+    LinkState link;
+    link.gain = m_pathLoss->GetGain(node, m_network.baseStation);
+    link.efficiency = UPLINK_EFFICIENCY;
+    link.snrGap = UPLINK_SNR_GAP;
+    link.noiseDensityWPerHz = GetNoiseDensity(m_config.lteEnbNoiseFigureDb);
+    link.maxPowerW = DbmToW(m_config.lteUePowerDbm);
+    link.latencyS = UPLINK_LATENCY_S + m_config.backhaulDelay.GetSeconds();
+    return link;
+}
+
+LinkState
+LteAccess::MakeDownlink(Ptr<Node> node) const
+{
+    LinkState link = MakeUplink(node);
+    link.efficiency = DOWNLINK_EFFICIENCY;
+    link.snrGap = DOWNLINK_SNR_GAP;
+    link.noiseDensityWPerHz = GetNoiseDensity(m_config.lteUeNoiseFigureDb);
+    link.maxPowerW = DbmToW(m_config.lteEnbPowerDbm);
+    link.latencyS = DOWNLINK_LATENCY_S + m_config.backhaulDelay.GetSeconds();
+    return link;
+}
+
+void
+LteAccess::FillD2e(SystemState& state) const
+{
+    state.uplink = {SharingMode::FREQUENCY, m_config.lteBandwidthRb * RB_BANDWIDTH_HZ};
+    state.downlink = state.uplink;
+    for (uint32_t m = 0; m < m_network.clusters.size(); ++m)
+    {
+        const ClusterNetwork& net = m_network.clusters[m];
+        ClusterState& cluster = state.clusters[m];
+        cluster.controlUnit.uplink = MakeUplink(net.controlUnit);
+        cluster.controlUnit.downlink = MakeDownlink(net.controlUnit);
+        for (uint32_t k = 0; k < net.devices.size(); ++k)
+        {
+            cluster.devices[k].uplink = MakeUplink(net.devices[k]);
+            cluster.devices[k].downlink = MakeDownlink(net.devices[k]);
+        }
+    }
+}
+
+void
+LteAccess::FillD2d(uint32_t cluster, ClusterState& state) const
+{
+    const ClusterNetwork& net = m_network.clusters[cluster];
+    state.d2d = {SharingMode::FREQUENCY, m_config.lteBandwidthRb * RB_BANDWIDTH_HZ};
+    for (uint32_t i = 0; i < net.GetN(); ++i)
+    {
+        LinkState link = MakeUplink(net.GetNode(i));
+        link.latencyS = UPLINK_LATENCY_S + DOWNLINK_LATENCY_S;
+        for (uint32_t j = 0; j < net.GetN(); ++j)
+        {
+            state.d2dLinks[i][j] = i == j ? LinkState() : link;
+        }
+    }
+}
+
+void
+LteAccess::EnablePcap(const std::string& prefix)
+{
+    for (const auto& node : {m_epc->GetPgwNode(), m_network.baseStation})
+    {
+        for (uint32_t i = 0; i < node->GetNDevices(); ++i)
+        {
+            if (DynamicCast<PointToPointNetDevice>(node->GetDevice(i)))
+            {
+                PointToPointHelper().EnablePcap(prefix, node->GetDevice(i), false);
+            }
+        }
+    }
+}
+
+int64_t
+LteAccess::AssignStreams(int64_t stream)
+{
+    const int64_t first = stream;
+    NetDeviceContainer devices(m_enbDevices);
+    devices.Add(m_ueDevices);
+    stream += m_lte->AssignStreams(devices, stream);
+    stream += m_pathLoss->AssignStreams(stream);
+    for (auto& model : m_errorModels)
+    {
+        stream += model->AssignStreams(stream);
+    }
+    return stream - first;
+}
+
+} // namespace collapipe
+} // namespace ns3

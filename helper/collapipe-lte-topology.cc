@@ -1,0 +1,52 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-lte-topology.h"
+
+#include "ns3/log.h"
+
+namespace ns3
+{
+namespace collapipe
+{
+
+NS_LOG_COMPONENT_DEFINE("CollaPipeLteTopology");
+
+void
+LteTopologyHelper::DoBuild()
+{
+    NS_LOG_FUNCTION(this);
+    m_access.Build(m_network, m_config);
+    for (auto& cluster : m_network.clusters)
+    {
+        cluster.addresses = cluster.edgeAddresses;
+    }
+    m_network.readyAt =
+        ScheduleWarmUp(m_access.GetWarmUpFlows(), m_access.GetAttachedAt(), MilliSeconds(2));
+}
+
+void
+LteTopologyHelper::DoFillLinks(SystemState& state) const
+{
+    m_access.FillD2e(state);
+    for (uint32_t m = 0; m < state.clusters.size(); ++m)
+    {
+        m_access.FillD2d(m, state.clusters[m]);
+    }
+}
+
+void
+LteTopologyHelper::DoEnablePcap(const std::string& prefix)
+{
+    m_access.EnablePcap(prefix + "-link");
+}
+
+int64_t
+LteTopologyHelper::DoAssignStreams(int64_t stream)
+{
+    return m_access.AssignStreams(stream);
+}
+
+} // namespace collapipe
+} // namespace ns3

@@ -1,0 +1,55 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-node-capture.h"
+
+#include "ns3/ipv4-header.h"
+#include "ns3/ipv4-l3-protocol.h"
+#include "ns3/packet.h"
+#include "ns3/pcap-file-wrapper.h"
+#include "ns3/simulator.h"
+#include "ns3/trace-helper.h"
+
+namespace ns3
+{
+namespace collapipe
+{
+
+namespace
+{
+
+/// The loopback interface of every stack
+constexpr uint32_t LOOPBACK = 0;
+
+/// Write one packet; sink of both trace sources
+void
+WritePacket(Ptr<PcapFileWrapper> file,
+            const Ipv4Header& header,
+            Ptr<const Packet> packet,
+            uint32_t interface)
+{
+    if (interface == LOOPBACK)
+    {
+        return;
+    }
+    Ptr<Packet> whole = packet->Copy();
+    whole->AddHeader(header);
+    file->Write(Simulator::Now(), whole);
+}
+
+} // namespace
+
+void
+EnableNodeCapture(Ptr<Node> node, const std::string& fileName)
+{
+    Ptr<Ipv4L3Protocol> ip = node->GetObject<Ipv4L3Protocol>();
+    PcapHelper pcap;
+    Ptr<PcapFileWrapper> file = pcap.CreateFile(fileName, std::ios::out, PcapHelper::DLT_RAW);
+    const auto sink = MakeBoundCallback(&WritePacket, file);
+    ip->TraceConnectWithoutContext("SendOutgoing", sink);
+    ip->TraceConnectWithoutContext("LocalDeliver", sink);
+}
+
+} // namespace collapipe
+} // namespace ns3

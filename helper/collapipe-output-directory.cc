@@ -1,0 +1,180 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-output-directory.h"
+
+#include "collapipe-run-config.h"
+
+#include <csignal>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <iostream>
+#include <mutex>
+#include <thread>
+#include <unistd.h>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+namespace
+{
+
+namespace fs = std::filesystem;
+
+/// Staging folder of this process, for the exits that run no destructors
+struct Staging
+{
+    std::mutex mutex; //!< guards path
+    std::string path; //!< empty: there is none
+};
+
+/// @return the one staging folder; never destroyed, since threads may exit late
+Staging&
+GetStaging()
+{
+    static auto* staging = new Staging;
+    return *staging;
+}
+
+void
+SetStaging(const std::string& path)
+{
+    std::lock_guard<std::mutex> lock(GetStaging().mutex);
+    GetStaging().path = path;
+}
+
+void
+RemoveStaging()
+{
+    std::lock_guard<std::mutex> lock(GetStaging().mutex);
+    if (!GetStaging().path.empty())
+    {
+        std::error_code ignored;
+        fs::remove_all(GetStaging().path, ignored);
+        GetStaging().path.clear();
+    }
+}
+
+[[noreturn]] void
+Leave(int status)
+{
+    RemoveStaging();
+    std::cout.flush();
+    std::cerr.flush();
+    _exit(status);
+}
+
+/// Waits for a signal that asks the process to end.
+void
+WaitForSignal(sigset_t signals)
+{
+    int signal = 0;
+    while (sigwait(&signals, &signal) != 0)
+    {
+    }
+    Leave(128 + signal);
+}
+
+/// An exception that nobody caught, or ns-3's NS_ABORT and NS_FATAL_ERROR, which said why.
+[[noreturn]] void
+HandleTerminate()
+{
+    if (auto current = std::current_exception())
+    {
+        try
+        {
+            std::rethrow_exception(current);
+        }
+        catch (const std::exception& error)
+        {
+            std::cerr << "error: " << error.what() << "\n";
+        }
+        catch (...)
+        {
+            std::cerr << "error: an unknown exception ended the program\n";
+        }
+    }
+    Leave(EXIT_FAILURE);
+}
+
+} // namespace
+
+OutputDirectory::OutputDirectory(const std::string& path)
+    : m_final(path)
+{
+    fs::path folder = fs::absolute(path).lexically_normal();
+    if (!folder.has_filename())
+    {
+        folder = folder.parent_path();
+    }
+    std::error_code error;
+    fs::create_directories(folder.parent_path(), error);
+    if (fs::exists(folder) && !fs::is_directory(folder))
+    {
+        throw UserError("--outputDir=" + path + ": this is a file, not a folder");
+    }
+    m_staging = (folder.parent_path() /
+                 ("." + folder.filename().string() + ".partial-" + std::to_string(getpid())))
+                    .string();
+    fs::create_directory(m_staging, error);
+    if (error)
+    {
+        throw UserError("--outputDir=" + path + ": cannot write there: " + error.message());
+    }
+    SetStaging(m_staging);
+}
+
+OutputDirectory::~OutputDirectory()
+{
+    RemoveStaging();
+}
+
+std::string
+OutputDirectory::GetPath(const std::string& name) const
+{
+    return (fs::path(m_staging) / name).string();
+}
+
+const std::string&
+OutputDirectory::GetFinalPath() const
+{
+    return m_final;
+}
+
+void
+OutputDirectory::Commit()
+{
+    try
+    {
+        fs::create_directories(m_final);
+        for (const auto& entry : fs::directory_iterator(m_staging))
+        {
+            fs::rename(entry.path(), fs::path(m_final) / entry.path().filename());
+        }
+    }
+    catch (const fs::filesystem_error& error)
+    {
+        throw UserError("--outputDir=" + m_final +
+                        ": cannot put the results there: " + error.code().message());
+    }
+    RemoveStaging();
+}
+
+void
+InstallCleanExit()
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    std::thread(WaitForSignal, signals).detach();
+    std::set_terminate(HandleTerminate);
+}
+
+} // namespace collapipe
+} // namespace ns3

@@ -1,0 +1,190 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-result-writer.h"
+
+#include <cmath>
+#include <fstream>
+#include <iomanip>
+#include <nlohmann/json.hpp>
+#include <ostream>
+#include <sstream>
+
+#ifndef COLLAPIPE_VERSION
+#define COLLAPIPE_VERSION "unknown"
+#endif
+#ifndef COLLAPIPE_NS3_VERSION
+#define COLLAPIPE_NS3_VERSION "unknown"
+#endif
+
+namespace ns3
+{
+namespace collapipe
+{
+
+namespace
+{
+
+/// @return a file to write to, with numbers in full precision
+std::ofstream
+Open(const std::string& path)
+{
+    std::ofstream file(path);
+    file.precision(12);
+    return file;
+}
+
+/// Ends a file. @throws UserError where not all of it was written
+void
+Close(std::ofstream& file, const std::string& path)
+{
+    file.close();
+    if (!file)
+    {
+        throw UserError("cannot write " + path + "; is the disk full?");
+    }
+}
+
+/// @return the number, or null where it is none: JSON has no NaN
+nlohmann::ordered_json
+ToJson(double value)
+{
+    return std::isfinite(value) ? nlohmann::ordered_json(value) : nlohmann::ordered_json(nullptr);
+}
+
+/// Writes a number, or nothing where it is none.
+std::string
+ToCsv(double value)
+{
+    if (!std::isfinite(value))
+    {
+        return "";
+    }
+    std::ostringstream text;
+    text << std::setprecision(12) << value;
+    return text.str();
+}
+
+nlohmann::ordered_json
+ToJson(const RoundRow& row)
+{
+    return {{"round", row.round},
+            {"start_s", row.startS},
+            {"latency_s", row.latencyS},
+            {"report_s", row.reportS},
+            {"distribution_s", row.distributionS},
+            {"training_s", row.trainingS},
+            {"upload_s", row.uploadS},
+            {"planned_latency_s", row.plannedLatencyS},
+            {"train_loss", ToJson(row.trainLoss)},
+            {"validation_loss", ToJson(row.validationLoss)},
+            {"bytes_sent", row.bytesSent},
+            {"messages_sent", row.messagesSent}};
+}
+
+} // namespace
+
+std::string
+GetNs3Version()
+{
+    return COLLAPIPE_NS3_VERSION;
+}
+
+void
+WriteRounds(const std::string& path, const std::vector<RoundRow>& rows)
+{
+    auto file = Open(path);
+    file << "round,start_s,latency_s,report_s,distribution_s,training_s,upload_s,"
+            "planned_latency_s,train_loss,validation_loss,bytes_sent,messages_sent\n";
+    for (const auto& row : rows)
+    {
+        file << row.round << ',' << row.startS << ',' << row.latencyS << ',' << row.reportS << ','
+             << row.distributionS << ',' << row.trainingS << ',' << row.uploadS << ','
+             << row.plannedLatencyS << ',' << ToCsv(row.trainLoss) << ','
+             << ToCsv(row.validationLoss) << ',' << row.bytesSent << ',' << row.messagesSent
+             << '\n';
+    }
+    Close(file, path);
+}
+
+void
+WriteDevices(const std::string& path, const std::vector<DeviceRow>& rows)
+{
+    auto file = Open(path);
+    file << "round,cluster,node,profile,stage,first_block,last_block,compute_s,utilisation,"
+            "compute_energy_j,planned_memory_bytes,bytes_sent,messages_sent\n";
+    for (const auto& row : rows)
+    {
+        file << row.round << ',' << row.cluster << ',' << row.node << ',' << row.profile << ','
+             << row.stage << ',' << row.firstBlock << ',' << row.lastBlock << ',' << row.computeS
+             << ',' << row.utilisation << ',' << row.computeEnergyJ << ',' << row.plannedMemoryBytes
+             << ',' << row.bytesSent << ',' << row.messagesSent << '\n';
+    }
+    Close(file, path);
+}
+
+void
+WriteSummary(const std::string& path,
+             const RunSummary& summary,
+             const std::vector<RoundRow>& rounds)
+{
+    nlohmann::ordered_json json;
+    json["collapipe_version"] = COLLAPIPE_VERSION;
+    json["ns3_version"] = GetNs3Version();
+    json["seed"] = summary.config.seed;
+    json["run"] = summary.config.run;
+    json["topology"] = summary.config.topology;
+    json["controller"] = summary.config.controller;
+    for (const auto& [name, value] : summary.config.List())
+    {
+        json["parameters"][name] = value;
+    }
+    json["data"] = {{"description", summary.data},
+                    {"vocabulary", summary.vocabulary},
+                    {"training_samples", summary.trainingSamples},
+                    {"validation_samples", summary.validationSamples},
+                    {"cluster_samples", summary.clusterSamples}};
+    json["initial_validation_loss"] = ToJson(summary.initialLoss);
+    json["rounds"] = nlohmann::ordered_json::array();
+    uint64_t bytes = 0;
+    for (const auto& row : rounds)
+    {
+        json["rounds"].push_back(ToJson(row));
+        bytes += row.bytesSent;
+    }
+    json["bytes_sent"] = bytes;
+    json["messages"] = summary.messages;
+    json["parameters_crc32"] = summary.parametersHash;
+    json["simulated_s"] = summary.simulatedS;
+    json["wall_s"] = summary.wallS;
+    json["peak_rss_bytes"] = summary.peakRssBytes;
+    auto file = Open(path);
+    file << json.dump(2) << '\n';
+    Close(file, path);
+}
+
+void
+PrintTable(std::ostream& out, const RunSummary& summary, const std::vector<RoundRow>& rounds)
+{
+    std::ostringstream table;
+    table << std::fixed;
+    table << " round  latency  report  distrib.  training   upload   train loss  valid. loss  "
+             "on the air\n";
+    table << "             s       s         s         s        s    nats/token   nats/token  "
+             "        MB\n";
+    table << std::setw(6) << 0 << std::setw(70) << std::setprecision(4) << summary.initialLoss
+          << '\n';
+    for (const auto& row : rounds)
+    {
+        table << std::setw(6) << row.round << std::setprecision(3) << std::setw(9) << row.latencyS
+              << std::setw(8) << row.reportS << std::setw(10) << row.distributionS << std::setw(10)
+              << row.trainingS << std::setw(9) << row.uploadS << std::setprecision(4)
+              << std::setw(13) << row.trainLoss << std::setw(13) << row.validationLoss
+              << std::setprecision(2) << std::setw(12) << row.bytesSent / 1e6 << '\n';
+    }
+    out << table.str();
+}
+
+} // namespace collapipe
+} // namespace ns3

@@ -1,0 +1,75 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_RESULT_WRITER_H
+#define COLLAPIPE_RESULT_WRITER_H
+
+#include "collapipe-run-config.h"
+#include "collapipe-run-recorder.h"
+
+#include <iosfwd>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/**
+ * @ingroup collapipe
+ * A run's outcome, as summary.json holds it.
+ */
+struct RunSummary
+{
+    RunConfig config;                         //!< what was asked for
+    std::string data;                         //!< where the text came from
+    uint32_t vocabulary{0};                   //!< pieces of the tokenizer
+    std::size_t trainingSamples{0};           //!< all clusters
+    std::size_t validationSamples{0};         //!< evaluated on
+    std::vector<std::size_t> clusterSamples;  //!< by cluster
+    double initialLoss{0};                    //!< validation loss before the first round
+    double simulatedS{0};                     //!< simulated time at the end
+    double wallS{0};                          //!< wall time of simulation and learning
+    uint64_t peakRssBytes{0};                 //!< peak resident memory of the process
+    std::map<std::string, uint64_t> messages; //!< sent, by type
+    std::string parametersHash;               //!< CRC-32 of the final parameters; empty: analytic
+};
+
+/**
+ * @param path file to write: one line per round
+ * @param rows the rounds
+ */
+void WriteRounds(const std::string& path, const std::vector<RoundRow>& rows);
+
+/**
+ * @param path file to write: one line per round and node
+ * @param rows the nodes
+ */
+void WriteDevices(const std::string& path, const std::vector<DeviceRow>& rows);
+
+/**
+ * @param path file to write: JSON
+ * @param summary the run
+ * @param rounds its rounds
+ */
+void WriteSummary(const std::string& path,
+                  const RunSummary& summary,
+                  const std::vector<RoundRow>& rounds);
+
+/**
+ * @param out where to print a table for people: a line per round
+ * @param summary the run
+ * @param rounds its rounds
+ */
+void PrintTable(std::ostream& out, const RunSummary& summary, const std::vector<RoundRow>& rounds);
+
+/// @return version of ns-3 that the module was built against, for example "3.37"
+std::string GetNs3Version();
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_RESULT_WRITER_H */

@@ -1,0 +1,367 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-run-config.h"
+
+#include "ns3/collapipe-controller.h"
+#include "ns3/collapipe-schedule.h"
+#include "ns3/type-id.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+#include <sstream>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+namespace
+{
+
+/// A model size by name
+struct NamedSize
+{
+    const char* name;     //!< as given by --model
+    uint32_t width;       //!< d_model
+    uint32_t heads;       //!< attention heads
+    uint32_t feedForward; //!< inner width
+};
+
+/// Widths of BERT's table (Turc et al., 2019) up to small, Vaswani et al.'s base; nano is ours.
+constexpr NamedSize SIZES[] = {
+    {"nano", 64, 4, 256},
+    {"tiny", 128, 2, 512},
+    {"mini", 256, 4, 1024},
+    {"small", 512, 8, 2048},
+    {"base", 512, 8, 2048},
+};
+
+/**
+ * @param condition what must hold
+ * @param sentence what to say where it does not
+ */
+void
+Require(bool condition, const std::string& sentence)
+{
+    if (!condition)
+    {
+        throw UserError(sentence);
+    }
+}
+
+/**
+ * @param text decimal digits
+ * @param maximum largest number allowed
+ * @param value filled in
+ * @return whether text is such a number
+ */
+bool
+ParseUnsigned(const std::string& text, uint64_t maximum, uint64_t& value)
+{
+    if (text.empty() || text.size() > 19 || text.find_first_not_of("0123456789") != text.npos)
+    {
+        return false;
+    }
+    value = std::stoull(text);
+    return value <= maximum;
+}
+
+/**
+ * @param text of --model
+ * @param config dimensions filled in
+ * @return whether text is a known name or three numbers
+ */
+bool
+ParseModel(const std::string& text, ModelConfig& config)
+{
+    for (const auto& size : SIZES)
+    {
+        if (text == size.name)
+        {
+            config.width = size.width;
+            config.heads = size.heads;
+            config.feedForward = size.feedForward;
+            return true;
+        }
+    }
+    std::istringstream stream(text);
+    std::string part;
+    for (auto* target : {&config.width, &config.heads, &config.feedForward})
+    {
+        uint64_t value = 0;
+        if (!std::getline(stream, part, 'x') || !ParseUnsigned(part, 1U << 20, value))
+        {
+            return false;
+        }
+        *target = static_cast<uint32_t>(value);
+    }
+    return stream.eof();
+}
+
+/**
+ * @param name a TypeId's name
+ * @param parent name of the class that it must derive from
+ * @return whether there is such a class that can be created
+ */
+bool
+IsCreatable(const std::string& name, const std::string& parent)
+{
+    TypeId tid;
+    return TypeId::LookupByNameFailSafe(name, &tid) && tid.HasConstructor() &&
+           tid.IsChildOf(TypeId::LookupByName(parent));
+}
+
+} // namespace
+
+std::vector<RunConfig::Option>
+RunConfig::GetOptions()
+{
+    return {
+        {"topology",
+         "network: p2p, wifi, lte or hybrid (Wi-Fi between devices, LTE to the edge)",
+         &topology},
+        {"controller", "who decides each round: a short name or a TypeId", &controller},
+        {"clusters", "number of clusters", &clusters},
+        {"devices", "devices per cluster, control unit not counted", &devices},
+        {"deviceProfiles",
+         "device profiles, separated by commas, dealt out in turn; or mixed",
+         &deviceProfiles},
+        {"blocks", "encoder blocks of the model", &blocks},
+        {"microBatches", "micro-batches per iteration", &microBatches},
+        {"microBatchSize", "samples per micro-batch", &microBatchSize},
+        {"localIterations", "optimizer steps per round", &localIterations},
+        {"rounds", "training rounds", &rounds},
+        {"schedule", "pipeline schedule: gpipe, 1f1b or a TypeId", &schedule},
+        {"compute", "torch computes; analytic only spends the time and sends the bytes", &compute},
+        {"task", "what is learnt: translation", &task},
+        {"model", "size: nano, tiny, mini, small, base, or WIDTHxHEADSxFEEDFORWARD", &model},
+        {"decoderBlocks", "decoder blocks on the edge server", &decoderBlocks},
+        {"sequenceLength", "tokens per sentence; longer ones are cut", &sequenceLength},
+        {"vocabulary", "pieces of the tokenizer", &vocabulary},
+        {"optimizer", "adam or sgd", &optimizer},
+        {"learningRate", "the optimizer's step size", &learningRate},
+        {"momentum", "momentum of sgd", &momentum},
+        {"keepOptimizerState",
+         "average optimizer state over rounds instead of starting afresh",
+         &keepOptimizerState},
+        {"dirichletAlpha",
+         "how alike the clusters' data are (Dirichlet); small: unlike, 0: IID",
+         &dirichletAlpha},
+        {"language", "language of the gettext catalogs that are the default data", &language},
+        {"trainSource", "file with source sentences, one a line", &trainSource},
+        {"trainTarget", "file with their translations, line by line", &trainTarget},
+        {"valSource", "source sentences for validation", &valSource},
+        {"valTarget", "their translations", &valTarget},
+        {"maxPairs", "use at most so many sentence pairs; 0: all", &maxPairs},
+        {"maxValidation", "evaluate on at most so many pairs; 0: all", &maxValidation},
+        {"shadowing", "log-normal shadowing on radio links", &shadowing},
+        {"fading", "Rayleigh fading on radio links", &fading},
+        {"clusterDistance", "base station to cluster centre, m", &clusterDistanceM},
+        {"clusterRadius", "control unit to its devices, m", &clusterRadiusM},
+        {"lteResourceBlocks",
+         "LTE bandwidth: 6, 15, 25, 50, 75 or 100 resource blocks",
+         &lteResourceBlocks},
+        {"packetErrorRate", "share of packets lost on wired links, 0 to 1", &packetErrorRate},
+        {"outputDir", "folder for rounds.csv, devices.csv, summary.json; empty: none", &outputDir},
+        {"pcap", "write packet captures into outputDir", &pcap},
+        {"seed", "seed of data split, initial weights and simulator", &seed},
+        {"run", "run number: another channel realisation of the same seed", &run},
+        {"threads", "worker threads for computation; 0: as the machine has cores", &threads},
+        {"progress", "auto, bar, lines or none", &progress},
+    };
+}
+
+void
+RunConfig::Set(const Option& option, const std::string& text)
+{
+    const std::string wrong = "--" + option.name + "=" + text + ": ";
+    uint64_t number = 0;
+    if (auto* const* target = std::get_if<std::string*>(&option.target))
+    {
+        **target = text;
+    }
+    else if (auto* const* target = std::get_if<uint32_t*>(&option.target))
+    {
+        const bool isNumber = ParseUnsigned(text, std::numeric_limits<uint32_t>::max(), number);
+        Require(isNumber, wrong + "this must be a whole number");
+        **target = static_cast<uint32_t>(number);
+    }
+    else if (auto* const* target = std::get_if<uint64_t*>(&option.target))
+    {
+        Require(ParseUnsigned(text, std::numeric_limits<int64_t>::max(), number),
+                wrong + "this must be a whole number");
+        **target = number;
+    }
+    else if (auto* const* target = std::get_if<double*>(&option.target))
+    {
+        char* end = nullptr;
+        const double value = std::strtod(text.c_str(), &end);
+        Require(!text.empty() && *end == '\0' && std::isfinite(value),
+                wrong + "this must be a number");
+        **target = value;
+    }
+    else
+    {
+        const bool isTrue = text == "true" || text == "1" || text == "t";
+        const bool isFalse = text == "false" || text == "0" || text == "f";
+        Require(isTrue || isFalse, wrong + "this must be true or false");
+        *std::get<bool*>(option.target) = isTrue;
+    }
+}
+
+void
+RunConfig::Parse(int argc, char** argv)
+{
+    CommandLine cmd;
+    cmd.Usage("Trains a Transformer across simulated devices: pipelined over the devices of each\n"
+              "cluster, the decoder at the edge server, federated averaging between clusters.\n");
+    const auto options = GetOptions();
+    for (const auto& option : options)
+    {
+        std::visit([&](auto* target) { cmd.AddValue(option.name, option.help, *target); },
+                   option.target);
+    }
+    // Options of ours are read here, so that a mistake gets one sentence and not the whole help.
+    std::vector<char*> others{argv[0]};
+    for (int i = 1; i < argc; ++i)
+    {
+        const std::string argument = argv[i];
+        const auto equals = argument.find('=');
+        const std::string name = argument.substr(0, equals);
+        const auto option =
+            std::find_if(options.begin(), options.end(), [&name](const auto& candidate) {
+                return name == "--" + candidate.name;
+            });
+        if (option == options.end())
+        {
+            const bool isNs3s = name == "--help" || name == "-h" || name.rfind("--Print", 0) == 0 ||
+                                name.rfind("--ns3::", 0) == 0;
+            Require(isNs3s, "there is no option " + name + "; --help lists them all");
+            others.push_back(argv[i]);
+            continue;
+        }
+        const bool isSwitch = std::holds_alternative<bool*>(option->target);
+        Require(equals != argument.npos || isSwitch, name + " needs a value: " + name + "=VALUE");
+        Set(*option, equals == argument.npos ? "true" : argument.substr(equals + 1));
+    }
+    cmd.Parse(static_cast<int>(others.size()), others.data());
+}
+
+std::vector<std::pair<std::string, std::string>>
+RunConfig::List() const
+{
+    std::vector<std::pair<std::string, std::string>> values;
+    RunConfig copy(*this);
+    for (const auto& option : copy.GetOptions())
+    {
+        std::ostringstream text;
+        text.precision(17);
+        std::visit([&text](auto* target) { text << std::boolalpha << *target; }, option.target);
+        values.emplace_back(option.name, text.str());
+    }
+    return values;
+}
+
+void
+RunConfig::Validate() const
+{
+    const auto names = TopologyHelper::GetNames();
+    Require(std::find(names.begin(), names.end(), topology) != names.end(),
+            "--topology=" + topology +
+                ": there is no such topology; take p2p, wifi, lte or hybrid");
+    Require(IsCreatable(ControllerTypeName(controller), "ns3::collapipe::Controller"),
+            "--controller=" + controller + ": there is no such controller");
+    Require(IsCreatable(ScheduleTypeName(schedule), "ns3::collapipe::Schedule"),
+            "--schedule=" + schedule + ": there is no such schedule; take gpipe or 1f1b");
+    Require(compute == "torch" || compute == "analytic",
+            "--compute=" + compute + ": take torch or analytic");
+    Require(compute == "analytic" ||
+                IsCreatable("ns3::collapipe::TorchBackend", "ns3::collapipe::ComputeBackend"),
+            "this build has no LibTorch; take --compute=analytic");
+    Require(task == "translation", "--task=" + task + ": there is no such task; take translation");
+    Require(optimizer == "adam" || optimizer == "sgd",
+            "--optimizer=" + optimizer + ": take adam or sgd");
+    Require(progress == "auto" || progress == "bar" || progress == "lines" || progress == "none",
+            "--progress=" + progress + ": take auto, bar, lines or none");
+    const std::pair<const char*, uint64_t> counts[] = {{"clusters", clusters},
+                                                       {"devices", devices},
+                                                       {"blocks", blocks},
+                                                       {"decoderBlocks", decoderBlocks},
+                                                       {"microBatches", microBatches},
+                                                       {"microBatchSize", microBatchSize},
+                                                       {"localIterations", localIterations},
+                                                       {"rounds", rounds},
+                                                       {"seed", seed}};
+    for (const auto& [name, value] : counts)
+    {
+        Require(value > 0, std::string("--") + name + "=0: this must be at least 1");
+    }
+    Require(clusters <= 1000 && devices <= 1000,
+            "at most 1000 clusters of 1000 devices can be run");
+    Require(seed <= std::numeric_limits<uint32_t>::max(),
+            "--seed: ns-3 takes seeds up to 4294967295");
+    Require(learningRate > 0, "--learningRate: this must be positive");
+    Require(momentum >= 0 && momentum < 1, "--momentum: this must be at least 0 and less than 1");
+    Require(packetErrorRate >= 0 && packetErrorRate < 1,
+            "--packetErrorRate: this must be at least 0 and less than 1");
+    Require(trainSource.empty() == trainTarget.empty(),
+            "--trainSource and --trainTarget are given together or not at all");
+    Require(valSource.empty() == valTarget.empty(),
+            "--valSource and --valTarget are given together or not at all");
+    Require(valSource.empty() || !trainSource.empty(),
+            "--valSource and --valTarget go with --trainSource and --trainTarget");
+    ModelConfig dimensions;
+    Require(ParseModel(model, dimensions),
+            "--model=" + model + ": take nano, tiny, mini, small, base or, for example, 128x4x512");
+    const auto problem = GetModelConfig().Check();
+    Require(problem.empty(), problem);
+    const auto topologyProblem = GetTopologyConfig().Validate();
+    Require(topologyProblem.empty(), topologyProblem);
+}
+
+ModelConfig
+RunConfig::GetModelConfig() const
+{
+    ModelConfig config;
+    ParseModel(model, config);
+    config.vocabulary = vocabulary;
+    config.encoderBlocks = blocks;
+    config.decoderBlocks = decoderBlocks;
+    config.sourceLength = sequenceLength;
+    config.targetLength = sequenceLength;
+    return config;
+}
+
+OptimizerConfig
+RunConfig::GetOptimizerConfig() const
+{
+    OptimizerConfig config;
+    config.name = optimizer;
+    config.learningRate = learningRate;
+    config.momentum = momentum;
+    return config;
+}
+
+TopologyConfig
+RunConfig::GetTopologyConfig() const
+{
+    TopologyConfig config;
+    config.clusters = clusters;
+    config.devicesPerCluster = devices;
+    config.clusterDistanceM = clusterDistanceM;
+    config.clusterRadiusM = clusterRadiusM;
+    config.ltePathLoss.shadowing = shadowing;
+    config.wifiPathLoss.shadowing = shadowing;
+    config.ltePathLoss.fading = fading;
+    config.wifiPathLoss.fading = fading;
+    config.lteBandwidthRb = lteResourceBlocks;
+    config.packetErrorRate = packetErrorRate;
+    return config;
+}
+
+} // namespace collapipe
+} // namespace ns3

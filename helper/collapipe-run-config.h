@@ -1,0 +1,146 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_RUN_CONFIG_H
+#define COLLAPIPE_RUN_CONFIG_H
+
+#include "collapipe-topology.h"
+
+#include "ns3/collapipe-model-part.h"
+#include "ns3/command-line.h"
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/**
+ * @ingroup collapipe
+ * Something that the user asked for cannot be done. what() is one sentence that says what was wrong
+ * and, where it is not obvious, what to do.
+ */
+class UserError : public std::runtime_error
+{
+  public:
+    using std::runtime_error::runtime_error;
+};
+
+/**
+ * @ingroup collapipe
+ * Everything that a run can be asked for, with defaults that work.
+ */
+struct RunConfig
+{
+    // Scenario
+    std::string topology{"hybrid"};             //!< p2p, wifi, lte or hybrid
+    std::string controller{"uniform-pipeline"}; //!< short name or TypeId
+    uint32_t clusters{2};                       //!< M
+    uint32_t devices{4};                        //!< K, devices of each cluster
+    std::string deviceProfiles{"mixed"};        //!< profile names, dealt out in turn
+    bool shadowing{true};                       //!< log-normal shadowing on radio links
+    bool fading{false};                         //!< Rayleigh fading on radio links
+    double clusterDistanceM{100};               //!< base station to cluster centre
+    double clusterRadiusM{10};                  //!< control unit to devices
+    uint32_t lteResourceBlocks{100};            //!< bandwidth of the cell
+    double packetErrorRate{0};                  //!< on wired links, for tests
+
+    // Training
+    std::string task{"translation"}; //!< what is learnt
+    std::string model{"nano"};       //!< size by name or WIDTHxHEADSxFEEDFORWARD
+    uint32_t blocks{8};              //!< L, encoder blocks
+    uint32_t decoderBlocks{1};       //!< on the edge server
+    uint32_t sequenceLength{24};     //!< tokens of a sentence, padding included
+    uint32_t vocabulary{2000};       //!< pieces of the tokenizer
+    uint32_t microBatches{4};        //!< N
+    uint32_t microBatchSize{8};      //!< b
+    uint32_t localIterations{10};    //!< H
+    uint32_t rounds{10};             //!< T
+    std::string schedule{"gpipe"};   //!< gpipe or 1f1b
+    std::string compute{"torch"};    //!< torch or analytic
+    std::string optimizer{"adam"};   //!< adam or sgd
+    double learningRate{3e-3};       //!< step size
+    double momentum{0.9};            //!< of sgd
+    bool keepOptimizerState{false};  //!< average optimizer state instead of starting afresh
+    double dirichletAlpha{1.0};      //!< non-IID knob; 0: IID
+
+    // Data
+    std::string language{"de"};  //!< of the gettext catalogs
+    std::string trainSource;     //!< aligned text, one sentence a line
+    std::string trainTarget;     //!< its translation
+    std::string valSource;       //!< for validation
+    std::string valTarget;       //!< its translation
+    uint32_t maxPairs{0};        //!< use at most so many pairs; 0: all
+    uint32_t maxValidation{500}; //!< evaluate on at most so many pairs; 0: all
+
+    // Run
+    std::string outputDir{"collapipe-output"}; //!< where results go; empty: nowhere
+    bool pcap{false};                          //!< write packet captures
+    uint64_t seed{1};                          //!< of data, weights and the simulator
+    uint64_t run{1};                           //!< of the simulator: another channel realisation
+    uint32_t threads{0};          //!< for real computation; 0: as the machine has cores
+    std::string progress{"auto"}; //!< auto, bar, lines or none
+
+    /**
+     * Reads the command line: `--name=value`, and what ns-3's CommandLine knows (`--help`,
+     * `--PrintTypeIds`, attribute defaults ...).
+     * @param argc as main's
+     * @param argv as main's
+     * @throws UserError for an option that does not exist or a value that is none
+     */
+    void Parse(int argc, char** argv);
+
+    /**
+     * @return all options with their values as text, in the order of the help
+     */
+    std::vector<std::pair<std::string, std::string>> List() const;
+
+    /**
+     * Checks what can be checked without data and network.
+     * @throws UserError where something is impossible
+     */
+    void Validate() const;
+
+    /// @return the model's dimensions; the vocabulary is the one wanted
+    ModelConfig GetModelConfig() const;
+
+    /// @return the optimizer of every segment
+    OptimizerConfig GetOptimizerConfig() const;
+
+    /// @return what the topology is built from
+    TopologyConfig GetTopologyConfig() const;
+
+  private:
+    /// Where an option's value is
+    using Target = std::variant<std::string*, uint32_t*, uint64_t*, double*, bool*>;
+
+    /// One option of the command line
+    struct Option
+    {
+        std::string name; //!< without dashes
+        std::string help; //!< with unit
+        Target target;    //!< value
+    };
+
+    /// @return all options, in the order of the help
+    std::vector<Option> GetOptions();
+
+    /**
+     * @param option to set
+     * @param text its value
+     * @throws UserError where the text is no such value
+     */
+    static void Set(const Option& option, const std::string& text);
+};
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_RUN_CONFIG_H */

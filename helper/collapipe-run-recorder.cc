@@ -1,0 +1,228 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-run-recorder.h"
+
+#include "ns3/collapipe-pipeline-plan.h"
+#include "ns3/simulator.h"
+
+#include <algorithm>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+RunRecorder::RunRecorder(const RunApplications& applications)
+    : m_applications(applications),
+      m_lastFlush(applications.clusters.size()),
+      m_before(applications.clusters.size())
+{
+    auto edge = m_applications.edgeServer;
+    edge->TraceConnectWithoutContext("Plan", MakeCallback(&RunRecorder::HandlePlan, this));
+    edge->TraceConnectWithoutContext("Round", MakeCallback(&RunRecorder::HandleRound, this));
+    edge->TraceConnectWithoutContext("Evaluation",
+                                     MakeCallback(&RunRecorder::HandleEvaluation, this));
+    for (uint32_t cluster = 0; cluster < m_applications.clusters.size(); ++cluster)
+    {
+        m_before[cluster].resize(m_applications.clusters[cluster].size());
+        for (auto& node : m_applications.clusters[cluster])
+        {
+            node->TraceConnectWithoutContext(
+                "Flush",
+                MakeCallback(&RunRecorder::HandleFlush, this).Bind(cluster));
+        }
+    }
+}
+
+const std::vector<RoundRow>&
+RunRecorder::GetRounds() const
+{
+    return m_rounds;
+}
+
+const std::vector<DeviceRow>&
+RunRecorder::GetDevices() const
+{
+    return m_devices;
+}
+
+double
+RunRecorder::GetInitialLoss() const
+{
+    return m_initialLoss;
+}
+
+void
+RunRecorder::SetRowCallback(std::function<void(const RoundRow&)> callback)
+{
+    m_onRow = std::move(callback);
+}
+
+void
+RunRecorder::SetProgressCallback(std::function<void(double)> callback)
+{
+    m_onProgress = std::move(callback);
+}
+
+RunRecorder::Counters
+RunRecorder::Read(const MessageApplication& application)
+{
+    return {application.GetProcessor()->GetBusyTime(),
+            application.GetBytesSent(),
+            application.GetMessagesSent()};
+}
+
+std::vector<std::vector<double>>
+RunRecorder::MeasureEnergy() const
+{
+    std::vector<std::vector<double>> energyJ;
+    for (std::size_t cluster = 0; cluster < m_before.size(); ++cluster)
+    {
+        energyJ.emplace_back();
+        for (std::size_t node = 0; node < m_before[cluster].size(); ++node)
+        {
+            const auto& state = m_state.clusters[cluster];
+            const double powerW = node == CONTROL_UNIT ? state.controlUnit.computePowerW
+                                                       : state.devices[node - 1].computePowerW;
+            const auto now = Read(*m_applications.clusters[cluster][node]);
+            energyJ.back().push_back(powerW *
+                                     (now.busy - m_before[cluster][node].busy).GetSeconds());
+        }
+    }
+    return energyJ;
+}
+
+void
+RunRecorder::HandlePlan(const SystemState& state, const RoundPlan& plan)
+{
+    m_state = state;
+    m_plan = plan;
+    m_flushes = 0;
+    m_expectedFlushes = 0;
+    for (const auto& cluster : plan.clusters)
+    {
+        for (const auto& chain : cluster.chains)
+        {
+            for (const auto& stage : chain.stages)
+            {
+                m_expectedFlushes += stage.node == EDGE_SERVER ? 0 : plan.localIterations;
+            }
+        }
+    }
+}
+
+void
+RunRecorder::HandleFlush(uint32_t cluster,
+                         uint32_t /* round */,
+                         uint32_t /* iteration */,
+                         const ModelPart& /* part */)
+{
+    // The first stage is the last to end an iteration.
+    m_lastFlush[cluster] = Simulator::Now();
+    ++m_flushes;
+    if (m_onProgress)
+    {
+        m_onProgress(static_cast<double>(m_flushes) / m_expectedFlushes);
+    }
+}
+
+void
+RunRecorder::HandleRound(const RoundRecord& record)
+{
+    const auto slowest = std::max_element(
+        record.phases.begin(),
+        record.phases.end(),
+        [](const auto& left, const auto& right) { return left.upload < right.upload; });
+    const Time trained = m_lastFlush[slowest - record.phases.begin()];
+    RoundRow row;
+    row.round = record.round;
+    row.startS = record.start.GetSeconds();
+    row.latencyS = (record.end - record.start).GetSeconds();
+    row.reportS = (record.planned - record.start).GetSeconds();
+    row.distributionS = (slowest->distribution - record.planned).GetSeconds();
+    row.trainingS = (trained - slowest->distribution).GetSeconds();
+    row.uploadS = (record.end - trained).GetSeconds();
+    row.plannedLatencyS = record.plan->plannedLatencyS;
+    row.trainLoss = record.trainLoss;
+    const auto edge = Read(*m_applications.edgeServer);
+    row.bytesSent = edge.bytes - m_edgeBefore.bytes;
+    row.messagesSent = edge.messages - m_edgeBefore.messages;
+    m_edgeBefore = edge;
+    const auto devicesBefore = m_devices.size();
+    AddDeviceRows(row);
+    for (auto i = devicesBefore; i < m_devices.size(); ++i)
+    {
+        row.bytesSent += m_devices[i].bytesSent;
+        row.messagesSent += m_devices[i].messagesSent;
+    }
+    m_rounds.push_back(row);
+}
+
+void
+RunRecorder::AddDeviceRows(const RoundRow& round)
+{
+    const auto energyJ = MeasureEnergy();
+    for (uint32_t cluster = 0; cluster < m_before.size(); ++cluster)
+    {
+        for (uint32_t node = 0; node < m_before[cluster].size(); ++node)
+        {
+            const auto now = Read(*m_applications.clusters[cluster][node]);
+            auto& before = m_before[cluster][node];
+            DeviceRow row;
+            row.round = round.round;
+            row.cluster = cluster;
+            row.node = node;
+            row.computeS = (now.busy - before.busy).GetSeconds();
+            row.utilisation = row.computeS / round.latencyS;
+            row.computeEnergyJ = energyJ[cluster][node];
+            row.bytesSent = now.bytes - before.bytes;
+            row.messagesSent = now.messages - before.messages;
+            FillFromPlan(row);
+            m_devices.push_back(row);
+            before = now;
+        }
+    }
+}
+
+void
+RunRecorder::FillFromPlan(DeviceRow& row) const
+{
+    const auto& state = m_state.clusters[row.cluster];
+    row.profile =
+        row.node == CONTROL_UNIT ? state.controlUnit.name : state.devices[row.node - 1].name;
+    for (const auto& chain : m_plan.clusters[row.cluster].chains)
+    {
+        for (std::size_t stage = 0; stage < chain.stages.size(); ++stage)
+        {
+            if (chain.stages[stage].node == row.node)
+            {
+                row.stage = static_cast<int32_t>(stage);
+                row.firstBlock = chain.stages[stage].firstBlock;
+                row.lastBlock = chain.stages[stage].lastBlock;
+                row.plannedMemoryBytes =
+                    GetStageMemoryBytes(m_state.model, m_plan.schedule, chain, stage);
+            }
+        }
+    }
+}
+
+void
+RunRecorder::HandleEvaluation(uint32_t round, const EvaluationResult& result)
+{
+    if (round == 0)
+    {
+        m_initialLoss = result.loss;
+        return;
+    }
+    auto& row = m_rounds[round - 1];
+    row.validationLoss = result.loss;
+    if (m_onRow)
+    {
+        m_onRow(row);
+    }
+}
+
+} // namespace collapipe
+} // namespace ns3

@@ -1,0 +1,130 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_RUN_RECORDER_H
+#define COLLAPIPE_RUN_RECORDER_H
+
+#include "collapipe-helper.h"
+
+#include <functional>
+#include <limits>
+#include <string>
+#include <vector>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/// A round as it is reported; its parts are those of the cluster that ended last, and add up
+struct RoundRow
+{
+    uint32_t round{0};         //!< from 1
+    double startS{0};          //!< simulated time
+    double latencyS{0};        //!< of the whole round
+    double reportS{0};         //!< state requests and reports
+    double distributionS{0};   //!< parameters to the nodes
+    double trainingS{0};       //!< local iterations
+    double uploadS{0};         //!< parameters back
+    double plannedLatencyS{0}; //!< by the controller; 0: it does not predict
+    double trainLoss{0};       //!< mean over clusters and iterations, nats per token
+    double validationLoss{std::numeric_limits<double>::quiet_NaN()}; //!< after the round
+    uint64_t bytesSent{0};                                           //!< TCP payload of all nodes
+    uint64_t messagesSent{0};                                        //!< messages of all nodes
+};
+
+/// A node in a round
+struct DeviceRow
+{
+    uint32_t round{0};            //!< from 1
+    uint32_t cluster{0};          //!< index
+    uint32_t node{0};             //!< 0 is the control unit, k + 1 device k
+    std::string profile;          //!< device profile
+    int32_t stage{-1};            //!< in its chain; -1: idle
+    uint32_t firstBlock{0};       //!< of its segment
+    uint32_t lastBlock{0};        //!< one past its last
+    double computeS{0};           //!< simulated computing time
+    double utilisation{0};        //!< computing time over latency
+    double computeEnergyJ{0};     //!< computing time times power
+    double plannedMemoryBytes{0}; //!< formula (8)
+    uint64_t bytesSent{0};        //!< TCP payload
+    uint64_t messagesSent{0};     //!< messages
+};
+
+/**
+ * @ingroup collapipe
+ * Listens to the applications' traces and keeps what happened, a row per round and per node and
+ * round.
+ */
+class RunRecorder
+{
+  public:
+    /**
+     * @param applications to listen to; must outlive the recorder's use
+     */
+    explicit RunRecorder(const RunApplications& applications);
+
+    RunRecorder(const RunRecorder&) = delete; // traces hold its address
+    RunRecorder& operator=(const RunRecorder&) = delete;
+
+    /// @return a row per round
+    const std::vector<RoundRow>& GetRounds() const;
+
+    /// @return a row per round and node
+    const std::vector<DeviceRow>& GetDevices() const;
+
+    /// @return loss on the validation part before the first round, nats per token
+    double GetInitialLoss() const;
+
+    /// @return computing energy of this round so far, J, by cluster and node
+    std::vector<std::vector<double>> MeasureEnergy() const;
+
+    /// @param callback called when a round's row is complete, validation loss included
+    void SetRowCallback(std::function<void(const RoundRow&)> callback);
+
+    /// @param callback called with the share of the round's local iterations that is done, 0..1
+    void SetProgressCallback(std::function<void(double)> callback);
+
+  private:
+    /// Counters of one node when the round began
+    struct Counters
+    {
+        Time busy;            //!< computing time
+        uint64_t bytes{0};    //!< sent
+        uint64_t messages{0}; //!< sent
+    };
+
+    void HandlePlan(const SystemState& state, const RoundPlan& plan);
+    void HandleRound(const RoundRecord& record);
+    void HandleEvaluation(uint32_t round, const EvaluationResult& result);
+    void HandleFlush(uint32_t cluster, uint32_t round, uint32_t iteration, const ModelPart& part);
+
+    /// @return a node's counters since the start of the run
+    static Counters Read(const MessageApplication& application);
+
+    /// Adds the rows of a round's nodes.
+    void AddDeviceRows(const RoundRow& row);
+
+    /// Fills in stage, segment and memory from the plan.
+    void FillFromPlan(DeviceRow& row) const;
+
+    RunApplications m_applications;              //!< whom to listen to
+    SystemState m_state;                         //!< of the current plan
+    RoundPlan m_plan;                            //!< the current plan
+    uint64_t m_flushes{0};                       //!< of this round so far
+    uint64_t m_expectedFlushes{1};               //!< of this round
+    std::vector<Time> m_lastFlush;               //!< by cluster: end of the latest iteration
+    std::vector<std::vector<Counters>> m_before; //!< by cluster and node: when the round began
+    Counters m_edgeBefore;                       //!< of the edge server
+    std::vector<RoundRow> m_rounds;              //!< results
+    std::vector<DeviceRow> m_devices;            //!< results
+    double m_initialLoss{std::numeric_limits<double>::quiet_NaN()}; //!< before the first round
+    std::function<void(const RoundRow&)> m_onRow;                   //!< whom to tell
+    std::function<void(double)> m_onProgress;                       //!< whom to tell
+};
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_RUN_RECORDER_H */

@@ -1,0 +1,321 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-topology.h"
+
+#include "collapipe-hybrid-topology.h"
+#include "collapipe-lte-topology.h"
+#include "collapipe-node-capture.h"
+#include "collapipe-p2p-topology.h"
+#include "collapipe-wifi-topology.h"
+
+#include "ns3/abort.h"
+#include "ns3/config.h"
+#include "ns3/constant-position-mobility-model.h"
+#include "ns3/double.h"
+#include "ns3/internet-stack-helper.h"
+#include "ns3/log.h"
+#include "ns3/node.h"
+#include "ns3/object-factory.h"
+#include "ns3/random-variable-stream.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <map>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+NS_LOG_COMPONENT_DEFINE("CollaPipeTopology");
+
+namespace
+{
+
+constexpr double MIN_DISTANCE_M = 1;   //!< random nodes stand at least this far from the centre
+constexpr uint32_t IPV4_BYTES = 20;    //!< header without options
+constexpr uint32_t TCP_BYTES = 32;     //!< header with the timestamp option
+constexpr uint32_t MAX_CLUSTERS = 250; //!< one /16 each
+constexpr uint32_t MAX_DEVICES = 250;  //!< per cluster
+
+using Factory = std::function<std::unique_ptr<TopologyHelper>()>;
+
+/// The topologies by name
+const std::map<std::string, Factory>&
+GetFactories()
+{
+    static const std::map<std::string, Factory> factories{
+        {"hybrid", [] { return std::make_unique<HybridTopologyHelper>(); }},
+        {"lte", [] { return std::make_unique<LteTopologyHelper>(); }},
+        {"p2p", [] { return std::make_unique<P2pTopologyHelper>(); }},
+        {"wifi", [] { return std::make_unique<WifiTopologyHelper>(); }},
+    };
+    return factories;
+}
+
+/// Where a node stands
+void
+Place(Ptr<Node> node, const Vector& position)
+{
+    Ptr<ConstantPositionMobilityModel> mobility = CreateObject<ConstantPositionMobilityModel>();
+    mobility->SetPosition(position);
+    node->AggregateObject(mobility);
+}
+
+/// A point on a circle
+Vector
+OnCircle(const Vector& centre, double radiusM, double turn)
+{
+    const double angle = 2 * M_PI * turn;
+    return Vector(centre.x + radiusM * std::cos(angle),
+                  centre.y + radiusM * std::sin(angle),
+                  centre.z);
+}
+
+/// A condition that must hold, and the sentence where it does not
+using Check = std::pair<bool, std::string>;
+
+/// First sentence whose condition does not hold
+std::string
+FirstError(const std::vector<Check>& checks)
+{
+    const auto it =
+        std::find_if(checks.begin(), checks.end(), [](const Check& c) { return !c.first; });
+    return it == checks.end() ? std::string() : it->second;
+}
+
+/// @return whether a probability
+bool
+IsRate(double value)
+{
+    return value >= 0 && value < 1;
+}
+
+/// Checks of a path loss
+std::string
+ValidatePathLoss(const PathLossConfig& loss, const std::string& radio)
+{
+    return FirstError(
+        {{loss.exponent > 0 && std::isfinite(loss.exponent),
+          radio + ": the path loss exponent must be positive (free space has 2)"},
+         {loss.referenceLossDb >= 0, radio + ": the reference loss in dB must not be negative"},
+         {loss.shadowingSigmaDb >= 0, radio + ": the shadowing deviation must not be negative"}});
+}
+
+} // namespace
+
+std::string
+TopologyConfig::Validate() const
+{
+    const auto isOneOf = [](uint32_t value, std::vector<uint32_t> set) {
+        return std::find(set.begin(), set.end(), value) != set.end();
+    };
+    std::string error = FirstError({
+        {clusters >= 1 && clusters <= MAX_CLUSTERS,
+         "the number of clusters must lie in 1.." + std::to_string(MAX_CLUSTERS)},
+        {devicesPerCluster >= 1 && devicesPerCluster <= MAX_DEVICES,
+         "the number of devices per cluster must lie in 1.." + std::to_string(MAX_DEVICES)},
+        {firstStream >= 0, "the first random stream must not be negative"},
+        {clusterRadiusM >= MIN_DISTANCE_M, "the cluster radius must be 1 m or more"},
+        {clusterDistanceM >= MIN_DISTANCE_M, "the cluster distance must be 1 m or more"},
+        {cellRadiusM > clusterRadiusM, "the cell radius must exceed the cluster radius"},
+        {randomPositions || clusterDistanceM + clusterRadiusM <= cellRadiusM,
+         "the clusters lie outside the cell: raise the cell radius or lower the cluster distance"},
+        {p2pD2dRate.GetBitRate() > 0 && p2pD2eRate.GetBitRate() > 0 &&
+             backhaulRate.GetBitRate() > 0,
+         "the rates of wired links must be positive"},
+        {!p2pD2dDelay.IsStrictlyNegative() && !p2pD2eDelay.IsStrictlyNegative() &&
+             !backhaulDelay.IsStrictlyNegative(),
+         "the delays of wired links must not be negative"},
+        {IsRate(packetErrorRate), "the packet error rate must lie in 0..1, 1 excluded"},
+        {IsRate(wifiFrameErrorRate), "the Wi-Fi frame error rate must lie in 0..1, 1 excluded"},
+        {isOneOf(lteBandwidthRb, {6, 15, 25, 50, 75, 100}),
+         "the LTE bandwidth must be 6, 15, 25, 50, 75 or 100 resource blocks"},
+        {isOneOf(wifiChannelWidthMhz, {20, 40, 80}),
+         "the Wi-Fi channel width must be 20, 40 or 80 MHz"},
+        {fadingDopplerHz > 0, "the Doppler shift of fading must be positive"},
+        {segmentBytes > 0, "the TCP segment must not be empty"},
+    });
+    error = error.empty() ? ValidatePathLoss(ltePathLoss, "LTE") : error;
+    return error.empty() ? ValidatePathLoss(wifiPathLoss, "Wi-Fi") : error;
+}
+
+Ptr<Node>
+ClusterNetwork::GetNode(uint32_t index) const
+{
+    return index == 0 ? controlUnit : devices.at(index - 1);
+}
+
+uint32_t
+ClusterNetwork::GetN() const
+{
+    return devices.size() + 1;
+}
+
+std::unique_ptr<TopologyHelper>
+TopologyHelper::Create(const std::string& name)
+{
+    const auto it = GetFactories().find(name);
+    return it == GetFactories().end() ? nullptr : it->second();
+}
+
+std::vector<std::string>
+TopologyHelper::GetNames()
+{
+    std::vector<std::string> names;
+    for (const auto& [name, factory] : GetFactories())
+    {
+        names.push_back(name);
+    }
+    return names;
+}
+
+TopologyHelper::TopologyHelper() = default;
+TopologyHelper::~TopologyHelper() = default;
+
+Network
+TopologyHelper::Build(const TopologyConfig& config)
+{
+    NS_LOG_FUNCTION(this);
+    const std::string error = config.Validate();
+    NS_ABORT_MSG_IF(!error.empty(), "Cannot build the topology: " << error);
+    NS_ABORT_MSG_IF(m_network.edgeServer, "A topology helper builds one network: create another");
+    m_config = config;
+    // The fading processes are made by their model, which hands on no attributes
+    Config::SetDefault("ns3::JakesProcess::DopplerFrequencyHz",
+                       DoubleValue(config.fadingDopplerHz));
+    CreateNodes();
+    PlaceNodes();
+    InternetStackHelper internet;
+    internet.SetIpv6StackInstall(false);
+    internet.Install(GetNodes());
+    DoBuild();
+    AssignStreams(m_positionStream);
+    return m_network;
+}
+
+void
+TopologyHelper::CreateNodes()
+{
+    m_network.edgeServer = CreateObject<Node>();
+    m_network.clusters.resize(m_config.clusters);
+    for (auto& cluster : m_network.clusters)
+    {
+        cluster.controlUnit = CreateObject<Node>();
+        for (uint32_t k = 0; k < m_config.devicesPerCluster; ++k)
+        {
+            cluster.devices.push_back(CreateObject<Node>());
+        }
+    }
+}
+
+void
+TopologyHelper::PlaceNodes()
+{
+    m_positionStream = m_config.firstStream;
+    const Vector origin(0, 0, 0);
+    Place(m_network.edgeServer, origin);
+    const uint32_t n = m_network.clusters.size();
+    for (uint32_t m = 0; m < n; ++m)
+    {
+        ClusterNetwork& cluster = m_network.clusters[m];
+        const Vector centre =
+            m_config.randomPositions
+                ? DrawInDisc(origin, MIN_DISTANCE_M, m_config.cellRadiusM - m_config.clusterRadiusM)
+                : OnCircle(origin, m_config.clusterDistanceM, double(m) / n);
+        Place(cluster.controlUnit, centre);
+        const uint32_t k = cluster.devices.size();
+        for (uint32_t i = 0; i < k; ++i)
+        {
+            Place(cluster.devices[i],
+                  m_config.randomPositions
+                      ? DrawInDisc(centre, MIN_DISTANCE_M, m_config.clusterRadiusM)
+                      : OnCircle(centre, m_config.clusterRadiusM, double(i) / k));
+        }
+    }
+}
+
+Vector
+TopologyHelper::DrawInDisc(const Vector& centre, double minRadiusM, double maxRadiusM)
+{
+    Ptr<UniformRandomVariable> uniform = CreateObject<UniformRandomVariable>();
+    uniform->SetStream(m_positionStream++);
+    const double min2 = minRadiusM * minRadiusM;
+    const double max2 = std::max(min2, maxRadiusM * maxRadiusM);
+    const double radius = std::sqrt(uniform->GetValue(min2, max2)); // uniform over the area
+    return OnCircle(centre, radius, uniform->GetValue(0, 1));
+}
+
+void
+TopologyHelper::FillLinks(SystemState& state) const
+{
+    NS_ABORT_MSG_IF(!m_network.edgeServer, "Build the topology before asking for its links");
+    state.clusters.resize(m_network.clusters.size());
+    for (uint32_t m = 0; m < m_network.clusters.size(); ++m)
+    {
+        ClusterState& cluster = state.clusters[m];
+        const uint32_t nodes = m_network.clusters[m].GetN();
+        cluster.devices.resize(nodes - 1);
+        cluster.d2dLinks.assign(nodes, std::vector<LinkState>(nodes));
+    }
+    DoFillLinks(state);
+}
+
+void
+TopologyHelper::EnablePcap(const std::string& prefix)
+{
+    EnableNodeCapture(m_network.edgeServer, prefix + "-es.pcap");
+    for (uint32_t m = 0; m < m_network.clusters.size(); ++m)
+    {
+        const ClusterNetwork& cluster = m_network.clusters[m];
+        const std::string name = prefix + "-c" + std::to_string(m);
+        EnableNodeCapture(cluster.controlUnit, name + "-cu.pcap");
+        for (uint32_t k = 0; k < cluster.devices.size(); ++k)
+        {
+            EnableNodeCapture(cluster.devices[k], name + "-d" + std::to_string(k) + ".pcap");
+        }
+    }
+    DoEnablePcap(prefix);
+}
+
+int64_t
+TopologyHelper::AssignStreams(int64_t stream)
+{
+    const int64_t first = stream;
+    stream += InternetStackHelper().AssignStreams(GetNodes(), stream);
+    stream += DoAssignStreams(stream);
+    return stream - first;
+}
+
+const Network&
+TopologyHelper::GetNetwork() const
+{
+    return m_network;
+}
+
+NodeContainer
+TopologyHelper::GetNodes() const
+{
+    NodeContainer nodes(m_network.edgeServer);
+    for (const auto& cluster : m_network.clusters)
+    {
+        for (uint32_t i = 0; i < cluster.GetN(); ++i)
+        {
+            nodes.Add(cluster.GetNode(i));
+        }
+    }
+    return nodes;
+}
+
+double
+TopologyHelper::GetPayloadShare(uint32_t linkHeaderBytes) const
+{
+    const double payload = m_config.segmentBytes;
+    return payload / (payload + TCP_BYTES + IPV4_BYTES + linkHeaderBytes);
+}
+
+} // namespace collapipe
+} // namespace ns3

@@ -1,0 +1,231 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_TOPOLOGY_H
+#define COLLAPIPE_TOPOLOGY_H
+
+#include "ns3/collapipe-system-state.h"
+#include "ns3/data-rate.h"
+#include "ns3/ipv4-address.h"
+#include "ns3/node-container.h"
+#include "ns3/nstime.h"
+#include "ns3/vector.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/**
+ * @ingroup collapipe
+ * Log-distance path loss, PL(d) = PL(1 m) + 10 n log10(d / 1 m), with optional shadowing (one
+ * normal draw in dB per pair of nodes and run, the same in both directions) and optional Rayleigh
+ * fading that varies over time (Jakes' model).
+ */
+struct PathLossConfig
+{
+    double exponent{3.0};         //!< n
+    double referenceLossDb{0};    //!< PL(1 m); 0: free space at the carrier frequency
+    bool shadowing{true};         //!< switch for log-normal shadowing
+    double shadowingSigmaDb{4.0}; //!< its standard deviation
+    bool fading{false};           //!< switch for Rayleigh fading
+};
+
+/**
+ * @ingroup collapipe
+ * What a topology is built from. Every topology reads the parts that concern it.
+ */
+struct TopologyConfig
+{
+    uint32_t clusters{2};          //!< M
+    uint32_t devicesPerCluster{4}; //!< K, control unit not counted
+
+    /// First random stream; the realisation depends on it, on RngSeed and on RngRun
+    int64_t firstStream{100000};
+
+    // Positions. The base station stands at the origin, the control unit at its cluster's centre.
+    bool randomPositions{false};   //!< draw positions; else clusters and devices stand on circles
+    double cellRadiusM{250};       //!< random cluster centres lie within, and no node beyond it
+    double clusterDistanceM{100};  //!< base station to cluster centre, where not random
+    double clusterRadiusM{10};     //!< devices to control unit; at most, where random
+    double baseStationHeightM{10}; //!< antenna of the base station above those of the nodes
+
+    // Links of the p2p topology, also the wired links of the others
+    DataRate p2pD2dRate{"100Mbps"};      //!< each direction of each link inside a cluster
+    Time p2pD2dDelay{MicroSeconds(500)}; //!< its propagation delay
+    DataRate p2pD2eRate{"50Mbps"};       //!< each direction of a node's link to the edge server
+    Time p2pD2eDelay{MilliSeconds(2)};   //!< its propagation delay
+    DataRate backhaulRate{"1Gbps"};      //!< wifi: control unit to edge server; lte: PGW to it
+    Time backhaulDelay{MilliSeconds(1)}; //!< its propagation delay
+    double packetErrorRate{0};           //!< lost packets on each of these links, 0..1, for tests
+
+    /// Maximum Doppler shift of Rayleigh fading in Hz, where it is on (5 Hz: 0.8 m/s at 1.9 GHz)
+    double fadingDopplerHz{5.0};
+
+    // LTE
+    PathLossConfig ltePathLoss{3.0, 0, true, 4.0, false}; //!< node to base station
+    uint16_t lteBandwidthRb{100};      //!< resource blocks up and down: 6, 15, 25, 50, 75 or 100
+    double lteUePowerDbm{23};          //!< a node's maximum (3GPP power class 3)
+    double lteEnbPowerDbm{43};         //!< base station, 20 W
+    double lteUeNoiseFigureDb{9};      //!< of a node's receiver (3GPP TR 36.942)
+    double lteEnbNoiseFigureDb{5};     //!< of the base station's receiver (3GPP TR 36.942)
+    bool lteUplinkPowerControl{false}; //!< 3GPP closed loop; a controller's power needs it off
+    std::string lteScheduler{"ns3::PfFfMacScheduler"}; //!< TypeId of the base station's scheduler
+
+    // Wi-Fi (802.11ax, 5 GHz)
+    PathLossConfig wifiPathLoss{3.0, 0, true, 3.0, false}; //!< node to node in a cluster
+    uint16_t wifiChannelWidthMhz{80};                      //!< 20, 40 or 80
+    double wifiPowerDbm{16};                               //!< a node's maximum
+    double wifiNoiseFigureDb{7};                           //!< of a node's receiver
+    double wifiFrameErrorRate{0}; //!< frames lost beside those the channel spoils, 0..1
+    std::string wifiRateManager{"ns3::IdealWifiManager"}; //!< TypeId of the station manager
+
+    /// TCP payload of a full segment, for the header overhead in FillLinks
+    uint32_t segmentBytes{1400};
+
+    /**
+     * Check everything that can be wrong.
+     * @return empty, or one sentence: what is wrong and what to do
+     */
+    std::string Validate() const;
+};
+
+/// A cluster's nodes; in both address lists index 0 is the control unit, k + 1 is device k
+struct ClusterNetwork
+{
+    Ptr<Node> controlUnit;                  //!< its control unit
+    std::vector<Ptr<Node>> devices;         //!< its devices
+    std::vector<Ipv4Address> addresses;     //!< by which the cluster's other nodes reach a node
+    std::vector<Ipv4Address> edgeAddresses; //!< by which the edge server reaches a node
+
+    /**
+     * @param index 0 is the control unit, k + 1 is device k
+     * @return the node
+     */
+    Ptr<Node> GetNode(uint32_t index) const;
+
+    /// @return how many nodes, control unit included
+    uint32_t GetN() const;
+};
+
+/**
+ * @ingroup collapipe
+ * What a topology built.
+ */
+struct Network
+{
+    Ptr<Node> edgeServer;                 //!< the edge server
+    Ipv4Address edgeAddress;              //!< by which all nodes reach it
+    Ptr<Node> baseStation;                //!< LTE's; null where there is none
+    std::vector<ClusterNetwork> clusters; //!< the clusters
+    Time readyAt;                         //!< attached, associated, warmed up: traffic may start
+};
+
+/**
+ * @ingroup collapipe
+ * Builds a scenario's network and describes its links. One object builds one network, and must live
+ * until Simulator::Destroy.
+ *
+ * All random variables get fixed streams at Build, starting with TopologyConfig::firstStream; so
+ * two programs with equal seed and run see the same channel, whatever else they draw.
+ */
+class TopologyHelper
+{
+  public:
+    /**
+     * @param name one of GetNames
+     * @return the topology; null where there is none of that name
+     */
+    static std::unique_ptr<TopologyHelper> Create(const std::string& name);
+
+    /// @return the names Create knows
+    static std::vector<std::string> GetNames();
+
+    TopologyHelper();
+    virtual ~TopologyHelper();
+    TopologyHelper(const TopologyHelper&) = delete;
+    TopologyHelper& operator=(const TopologyHelper&) = delete;
+
+    /**
+     * Build the network: nodes, positions, radios, addresses, routes. Aborts on a configuration
+     * that TopologyConfig::Validate refuses.
+     * @param config what to build
+     * @return the network
+     */
+    Network Build(const TopologyConfig& config);
+
+    /**
+     * Describe the pools and links as they are before anything was measured: geometry, path loss
+     * and shadowing, but not fading. Fills the parts of the state that concern links, and sizes its
+     * clusters and devices where they are not yet sized.
+     * @param state the state
+     */
+    void FillLinks(SystemState& state) const;
+
+    /**
+     * Capture packets. Each node that hosts an application gets one file with all IPv4 packets
+     * that it sends or receives as an end point (raw IP; relayed packets are not in it):
+     * prefix-es.pcap, prefix-c<cluster>-cu.pcap, prefix-c<cluster>-d<device>.pcap. Links and
+     * radios get their own, prefix-link-<node>-<device>.pcap and the like, named as ns-3 does.
+     * @param prefix path and beginning of the names
+     */
+    void EnablePcap(const std::string& prefix);
+
+    /**
+     * Assign fixed streams to every random variable of the network but the positions, which are
+     * drawn by then. Build does so already.
+     * @param stream the first stream
+     * @return number of streams used
+     */
+    int64_t AssignStreams(int64_t stream);
+
+    /// @return the network built
+    const Network& GetNetwork() const;
+
+    /// @return all nodes with applications: the edge server, then cluster by cluster
+    NodeContainer GetNodes() const;
+
+  protected:
+    /// Links, radios, addresses and routes; nodes with Internet stack and position exist
+    virtual void DoBuild() = 0;
+    /**
+     * As FillLinks; the state has the network's size.
+     * @param state the state
+     */
+    virtual void DoFillLinks(SystemState& state) const = 0;
+    /**
+     * Captures below IP.
+     * @param prefix path and beginning of the names
+     */
+    virtual void DoEnablePcap(const std::string& prefix) = 0;
+    /**
+     * As AssignStreams, without the Internet stack.
+     * @param stream the first stream
+     * @return number of streams used
+     */
+    virtual int64_t DoAssignStreams(int64_t stream) = 0;
+
+    /// @return share of the bytes on a link below IP that is TCP payload, for full segments
+    double GetPayloadShare(uint32_t linkHeaderBytes) const;
+
+    TopologyConfig m_config; //!< what was asked for
+    Network m_network;       //!< what was built
+
+  private:
+    void CreateNodes();
+    void PlaceNodes();
+    Vector DrawInDisc(const Vector& centre, double minRadiusM, double maxRadiusM);
+
+    int64_t m_positionStream; //!< next stream for positions
+};
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_TOPOLOGY_H */

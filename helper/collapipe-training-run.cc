@@ -1,0 +1,319 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-training-run.h"
+
+#include "ns3/collapipe-partition.h"
+#include "ns3/collapipe-schedule.h"
+#include "ns3/log.h"
+#include "ns3/object-factory.h"
+#include "ns3/rng-seed-manager.h"
+#include "ns3/simulator.h"
+
+#include <algorithm>
+#include <chrono>
+#include <iomanip>
+#include <sstream>
+#include <sys/resource.h>
+#include <zlib.h>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+NS_LOG_COMPONENT_DEFINE("CollaPipeTrainingRun");
+
+namespace
+{
+
+/// Speed of the edge server's workers: 8 cores of a server processor with 512-bit SIMD, usable
+constexpr double EDGE_FLOPS = 200e9;
+constexpr double EDGE_OVERHEAD_S = 0.2e-3;
+constexpr uint32_t EDGE_WORKERS = 4;
+constexpr double BACKWARD_RATIO = 2;
+
+/// Streams of the applications; those of the topology begin at TopologyConfig::firstStream.
+constexpr int64_t APPLICATION_STREAM = 1000;
+
+/// @return the process's peak resident memory in bytes
+uint64_t
+GetPeakRss()
+{
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+/// @return CRC-32 of all parameters in chain order, as eight hexadecimal digits; empty if virtual
+std::string
+HashParameters(const ModelState& model, const ModelConfig& config)
+{
+    uint32_t crc = crc32_z(0, nullptr, 0);
+    for (const auto& tensor : model.Gather({true, 0, config.encoderBlocks, true}))
+    {
+        if (tensor.IsVirtual())
+        {
+            return "";
+        }
+        crc = crc32_z(crc, tensor.data.get(), tensor.GetByteSize());
+    }
+    std::ostringstream text;
+    text << std::hex << std::setw(8) << std::setfill('0') << crc;
+    return text.str();
+}
+
+} // namespace
+
+TrainingRun::TrainingRun(const RunConfig& config)
+    : m_config(config),
+      m_progress(config.progress, config.rounds)
+{
+    m_config.Validate();
+    if (!m_config.outputDir.empty())
+    {
+        m_output = std::make_unique<OutputDirectory>(m_config.outputDir);
+    }
+    RngSeedManager::SetSeed(static_cast<uint32_t>(m_config.seed));
+    RngSeedManager::SetRun(m_config.run);
+    LoadData();
+    CreateContext();
+    BuildNetwork();
+    InstallApplications();
+}
+
+TrainingRun::~TrainingRun()
+{
+    // Applications hold parts that compute on the executor's threads: they go before it.
+    m_recorder.reset();
+    m_applications = RunApplications();
+    Simulator::Destroy();
+}
+
+void
+TrainingRun::LoadData()
+{
+    m_progress.Step("reading sentences and training the tokenizer");
+    TranslationSources sources;
+    sources.language = m_config.language;
+    sources.trainSource = m_config.trainSource;
+    sources.trainTarget = m_config.trainTarget;
+    sources.validationSource = m_config.valSource;
+    sources.validationTarget = m_config.valTarget;
+    CorpusOptions options;
+    options.maximumPairs = m_config.maxPairs;
+    options.vocabularySize = m_config.vocabulary;
+    options.seed = m_config.seed;
+    try
+    {
+        m_corpus = BuildTranslationCorpus(sources, options);
+        auto& dataset = m_corpus.dataset;
+        if (m_config.maxValidation > 0 && dataset.validation.size() > m_config.maxValidation)
+        {
+            dataset.validation.resize(m_config.maxValidation);
+        }
+        const auto parts =
+            PartitionSamples(GetSampleGroups(dataset.training, SampleGrouping::LENGTH),
+                             m_config.clusters,
+                             m_config.dirichletAlpha,
+                             m_config.seed,
+                             std::min<std::size_t>(m_config.microBatches * m_config.microBatchSize,
+                                                   dataset.training.size() / m_config.clusters));
+        for (const auto& part : parts)
+        {
+            m_clusterData.emplace_back();
+            for (const auto index : part)
+            {
+                m_clusterData.back().push_back(&dataset.training[index]);
+            }
+        }
+    }
+    catch (const DataError& error)
+    {
+        throw UserError(error.what());
+    }
+}
+
+void
+TrainingRun::CreateContext()
+{
+    const bool computes = m_config.compute == "torch";
+    ObjectFactory factory(computes ? "ns3::collapipe::TorchBackend"
+                                   : "ns3::collapipe::AnalyticBackend");
+    m_context = std::make_shared<TrainingContext>();
+    m_context->model = m_config.GetModelConfig();
+    m_context->model.vocabulary = m_corpus.dataset.vocabulary;
+    m_context->optimizer = m_config.GetOptimizerConfig();
+    m_context->backend = factory.Create<ComputeBackend>();
+    const unsigned threads =
+        m_config.threads > 0 ? m_config.threads : Executor::GetDefaultThreads();
+    m_context->executor = std::make_shared<Executor>(computes ? threads : 0);
+    m_context->runId = static_cast<uint32_t>(m_config.run);
+    m_context->backwardRatio = BACKWARD_RATIO;
+    m_context->keepOptimizerState = m_config.keepOptimizerState;
+}
+
+void
+TrainingRun::BuildNetwork()
+{
+    m_progress.Step("building the network");
+    m_topology = TopologyHelper::Create(m_config.topology);
+    m_topology->Build(m_config.GetTopologyConfig());
+    if (m_config.pcap && m_output)
+    {
+        m_topology->EnablePcap(m_output->GetPath("collapipe"));
+    }
+}
+
+Ptr<Controller>
+TrainingRun::CreateController() const
+{
+    ObjectFactory factory(ControllerTypeName(m_config.controller));
+    auto controller = factory.Create<Controller>();
+    controller->AssignStreams(APPLICATION_STREAM - 100);
+    return controller;
+}
+
+void
+TrainingRun::InstallApplications()
+{
+    CollaPipeHelper helper(m_context);
+    TrainingProfile training;
+    training.localIterations = m_config.localIterations;
+    training.fixedPair = {m_config.microBatches, m_config.microBatchSize};
+    training.allowedPairs = {training.fixedPair};
+    training.schedule = m_config.schedule;
+    helper.SetTraining(training);
+    helper.SetRounds(m_config.rounds);
+    helper.SetEdge({EDGE_FLOPS, EDGE_OVERHEAD_S, EDGE_WORKERS});
+    try
+    {
+        const auto profiles = ParseDeviceProfiles(m_config.deviceProfiles);
+        helper.SetProfiles(profiles.front(), profiles);
+    }
+    catch (const std::invalid_argument& error)
+    {
+        throw UserError("--deviceProfiles=" + m_config.deviceProfiles + ": " + error.what());
+    }
+    helper.SetData(m_clusterData, m_config.seed);
+    helper.SetValidation(&m_corpus.dataset.validation);
+    ModelState model;
+    model.parameters = m_context->backend->CreateParameters(m_context->model, m_config.seed);
+    helper.SetModel(std::move(model));
+    helper.SetController(CreateController());
+
+    const auto plan = CreateController()->Decide(helper.GetInitialState(*m_topology));
+    if (!plan.infeasible.empty())
+    {
+        throw UserError(plan.infeasible);
+    }
+
+    m_applications = helper.Install(*m_topology);
+    m_applications.AssignStreams(APPLICATION_STREAM);
+    m_recorder = std::make_unique<RunRecorder>(m_applications);
+    m_recorder->SetProgressCallback([this](double share) { m_progress.Update(share); });
+    m_recorder->SetRowCallback([this](const RoundRow& row) { m_progress.EndRound(row); });
+    m_applications.edgeServer->SetEnergyMeter([this] { return m_recorder->MeasureEnergy(); });
+    m_applications.edgeServer->TraceConnectWithoutContext(
+        "Finished",
+        MakeCallback(static_cast<void (*)()>(&Simulator::Stop)));
+    for (const auto& application : m_applications.GetAll())
+    {
+        application->TraceConnectWithoutContext("Tx",
+                                                MakeCallback(&TrainingRun::CountMessage, this));
+    }
+}
+
+void
+TrainingRun::CountMessage(const MessageHeader& header, uint64_t /* bytes */)
+{
+    ++m_messages[header.type];
+}
+
+void
+TrainingRun::Run()
+{
+    m_progress.Step("simulating");
+    const auto start = std::chrono::steady_clock::now();
+    Simulator::Run();
+    m_applications.edgeServer->GetEvaluations();
+    const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
+    m_progress.Finish();
+    if (m_recorder->GetRounds().size() < m_config.rounds)
+    {
+        throw UserError("the simulation ended in round " +
+                        std::to_string(m_recorder->GetRounds().size() + 1) +
+                        " with nothing left to do; a node has lost its connection");
+    }
+    CompleteSummary(wall.count());
+    WriteResults();
+}
+
+void
+TrainingRun::CompleteSummary(double wallS)
+{
+    m_summary.config = m_config;
+    m_summary.data = m_corpus.dataset.description;
+    m_summary.vocabulary = m_corpus.dataset.vocabulary;
+    m_summary.trainingSamples = m_corpus.dataset.training.size();
+    m_summary.validationSamples = m_corpus.dataset.validation.size();
+    for (const auto& cluster : m_clusterData)
+    {
+        m_summary.clusterSamples.push_back(cluster.size());
+    }
+    m_summary.initialLoss = m_recorder->GetInitialLoss();
+    m_summary.simulatedS = Simulator::Now().GetSeconds();
+    m_summary.wallS = wallS;
+    m_summary.peakRssBytes = GetPeakRss();
+    for (const auto& [type, count] : m_messages)
+    {
+        m_summary.messages[ToString(type)] = count;
+    }
+    m_summary.parametersHash =
+        HashParameters(m_applications.edgeServer->GetModel(), m_context->model);
+}
+
+void
+TrainingRun::WriteResults()
+{
+    if (!m_output)
+    {
+        return;
+    }
+    // Closes the captures; what is left to ask for was copied before.
+    m_applications = RunApplications();
+    Simulator::Destroy();
+    m_topology.reset();
+    WriteRounds(m_output->GetPath("rounds.csv"), m_recorder->GetRounds());
+    WriteDevices(m_output->GetPath("devices.csv"), m_recorder->GetDevices());
+    WriteSummary(m_output->GetPath("summary.json"), m_summary, m_recorder->GetRounds());
+    m_output->Commit();
+}
+
+const RunRecorder&
+TrainingRun::GetRecorder() const
+{
+    return *m_recorder;
+}
+
+const RunSummary&
+TrainingRun::GetSummary() const
+{
+    return m_summary;
+}
+
+const RunApplications&
+TrainingRun::GetApplications() const
+{
+    return m_applications;
+}
+
+const TopologyHelper&
+TrainingRun::GetTopology() const
+{
+    return *m_topology;
+}
+
+} // namespace collapipe
+} // namespace ns3

@@ -1,0 +1,245 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-wifi-cluster.h"
+
+#include "collapipe-wired-link.h"
+
+#include "ns3/arp-cache.h"
+#include "ns3/double.h"
+#include "ns3/ipv4-interface.h"
+#include "ns3/ipv4-l3-protocol.h"
+#include "ns3/log.h"
+#include "ns3/pointer.h"
+#include "ns3/propagation-delay-model.h"
+#include "ns3/qos-txop.h"
+#include "ns3/queue-size.h"
+#include "ns3/string.h"
+#include "ns3/traffic-control-helper.h"
+#include "ns3/wifi-mac-helper.h"
+#include "ns3/wifi-mac-queue.h"
+#include "ns3/wifi-mac.h"
+#include "ns3/wifi-net-device.h"
+#include "ns3/wifi-phy.h"
+
+namespace ns3
+{
+namespace collapipe
+{
+
+NS_LOG_COMPONENT_DEFINE("CollaPipeWifiCluster");
+
+namespace
+{
+
+constexpr double FREQUENCY_HZ = 5.2e9; //!< for free-space loss
+
+/*
+ * Formula (6) fitted to the TCP goodput of one flow of 1400-byte segments between two nodes, Ideal
+ * manager, with 20, 40 and 80 MHz over the powers at which the link works; see
+ * collapipe-topology-test-suite.cc. The loss is that of contention, preambles, acknowledgments and
+ * headers.
+ */
+constexpr double EFFICIENCY = 0.42; //!< e
+constexpr double SNR_GAP = 2.5;     //!< Gamma
+constexpr double LATENCY_S = 3e-4;  //!< d of a packet on an idle channel
+
+/// Disjoint channels of the 5 GHz band, by width; clusters take them in turn
+std::string
+GetChannelSettings(uint32_t cluster, uint16_t widthMhz)
+{
+    static const std::map<uint16_t, std::vector<uint32_t>> channels{
+        {20, {36, 40, 44, 48, 52, 56, 60, 64, 100, 104, 108, 112, 116, 120, 124, 128}},
+        {40, {38, 46, 54, 62, 102, 110, 118, 126}},
+        {80, {42, 58, 106, 122, 138, 155}},
+    };
+    const auto& numbers = channels.at(widthMhz);
+    return "{" + std::to_string(numbers[cluster % numbers.size()]) + ", " +
+           std::to_string(widthMhz) + ", BAND_5GHZ, 0}";
+}
+
+} // namespace
+
+void
+WifiCluster::Build(ClusterNetwork& cluster, uint32_t index, const TopologyConfig& config)
+{
+    NS_LOG_FUNCTION(this << index);
+    m_config = config;
+    m_index = index;
+    m_cluster = cluster;
+    NodeContainer nodes;
+    for (uint32_t i = 0; i < cluster.GetN(); ++i)
+    {
+        nodes.Add(cluster.GetNode(i));
+    }
+    m_pathLoss = std::make_unique<PathLoss>(config.wifiPathLoss, FREQUENCY_HZ, nodes);
+    InstallRadios(nodes);
+    AssignAddresses();
+    FillArpCaches();
+    cluster.addresses = m_cluster.addresses;
+}
+
+void
+WifiCluster::InstallRadios(const NodeContainer& nodes)
+{
+    m_channel = CreateObject<YansWifiChannel>();
+    m_channel->SetPropagationDelayModel(CreateObject<ConstantSpeedPropagationDelayModel>());
+    const auto models = m_pathLoss->MakeModels();
+    m_channel->SetPropagationLossModel(models.front());
+    for (std::size_t i = 1; i < models.size(); ++i)
+    {
+        models[i - 1]->SetNext(models[i]);
+    }
+    m_phy.SetChannel(m_channel);
+    m_phy.Set("ChannelSettings",
+              StringValue(GetChannelSettings(m_index, m_config.wifiChannelWidthMhz)));
+    m_phy.Set("TxPowerStart", DoubleValue(m_config.wifiPowerDbm));
+    m_phy.Set("TxPowerEnd", DoubleValue(m_config.wifiPowerDbm));
+    m_phy.Set("RxNoiseFigure", DoubleValue(m_config.wifiNoiseFigureDb));
+    WifiMacHelper mac;
+    mac.SetType("ns3::AdhocWifiMac");
+    WifiHelper wifi;
+    wifi.SetStandard(WIFI_STANDARD_80211ax);
+    wifi.SetRemoteStationManager(m_config.wifiRateManager);
+    m_devices = wifi.Install(m_phy, mac, nodes);
+    for (auto it = m_devices.Begin(); it != m_devices.End(); ++it)
+    {
+        TuneDevice(*it);
+    }
+}
+
+void
+WifiCluster::TuneDevice(Ptr<NetDevice> device)
+{
+    Ptr<WifiNetDevice> wifi = DynamicCast<WifiNetDevice>(device);
+    for (const AcIndex ac : {AC_BE, AC_BK, AC_VI, AC_VO})
+    {
+        Ptr<QosTxop> txop = wifi->GetMac()->GetQosTxop(ac);
+        // A response later than the default 1 ms would leave the agreement undone for good
+        txop->SetAttribute("AddBaResponseTimeout", TimeValue(MilliSeconds(100)));
+        // Nothing is dropped for waiting: TCP's window bounds the queue
+        wifi->GetMac()->GetTxopQueue(ac)->SetAttribute("MaxDelay", TimeValue(Seconds(10)));
+    }
+    if (m_config.wifiFrameErrorRate > 0)
+    {
+        Ptr<RateErrorModel> model = CreateObject<RateErrorModel>();
+        model->SetUnit(RateErrorModel::ERROR_UNIT_PACKET);
+        model->SetRate(m_config.wifiFrameErrorRate);
+        wifi->GetPhy()->SetPostReceptionErrorModel(model);
+        m_errorModels.push_back(model);
+    }
+}
+
+void
+WifiCluster::AssignAddresses()
+{
+    const uint32_t subnet = (10U << 24) | ((m_index + 1) << 16);
+    const Ipv4Mask mask("255.255.0.0");
+    for (uint32_t i = 0; i < m_cluster.GetN(); ++i)
+    {
+        m_cluster.addresses.push_back(Ipv4Address(subnet | (i + 1)));
+        AddInterface(m_cluster.GetNode(i), m_devices.Get(i), m_cluster.addresses[i], mask);
+    }
+    // Holds what does not fit into the MAC's queue, so that nothing is lost inside a node
+    TrafficControlHelper queue;
+    queue.SetRootQueueDisc("ns3::FifoQueueDisc", "MaxSize", StringValue("100000p"));
+    queue.Install(m_devices);
+}
+
+void
+WifiCluster::FillArpCaches()
+{
+    for (uint32_t i = 0; i < m_cluster.GetN(); ++i)
+    {
+        Ptr<Ipv4L3Protocol> ip = m_cluster.GetNode(i)->GetObject<Ipv4L3Protocol>();
+        const int32_t interface = ip->GetInterfaceForDevice(m_devices.Get(i));
+        Ptr<ArpCache> cache = ip->GetInterface(interface)->GetArpCache();
+        for (uint32_t j = 0; j < m_cluster.GetN(); ++j)
+        {
+            if (i != j)
+            {
+                ArpCache::Entry* entry = cache->Add(m_cluster.addresses[j]);
+                entry->SetMacAddress(m_devices.Get(j)->GetAddress());
+                entry->MarkPermanent();
+            }
+        }
+    }
+}
+
+LinkState
+WifiCluster::MakeLink(Ptr<Node> from, Ptr<Node> to) const
+{
+    LinkState link;
+    link.gain = m_pathLoss->GetGain(from, to);
+    link.efficiency = EFFICIENCY;
+    link.snrGap = SNR_GAP;
+    link.noiseDensityWPerHz = GetNoiseDensity(m_config.wifiNoiseFigureDb);
+    link.maxPowerW = DbmToW(m_config.wifiPowerDbm);
+    link.latencyS = LATENCY_S;
+    return link;
+}
+
+void
+WifiCluster::FillD2d(ClusterState& state) const
+{
+    state.d2d = {SharingMode::AIRTIME, m_config.wifiChannelWidthMhz * 1e6};
+    for (uint32_t i = 0; i < m_cluster.GetN(); ++i)
+    {
+        for (uint32_t j = 0; j < m_cluster.GetN(); ++j)
+        {
+            if (i != j)
+            {
+                state.d2dLinks[i][j] = MakeLink(m_cluster.GetNode(i), m_cluster.GetNode(j));
+            }
+        }
+    }
+}
+
+std::vector<WarmUpFlow>
+WifiCluster::GetWarmUpFlows() const
+{
+    std::vector<WarmUpFlow> flows;
+    for (uint32_t i = 0; i < m_cluster.GetN(); ++i)
+    {
+        for (uint32_t j = 0; j < m_cluster.GetN(); ++j)
+        {
+            if (i != j)
+            {
+                flows.push_back(
+                    {m_cluster.GetNode(i), m_cluster.GetNode(j), m_cluster.addresses[j]});
+            }
+        }
+    }
+    return flows;
+}
+
+void
+WifiCluster::EnablePcap(const std::string& prefix)
+{
+    m_phy.SetPcapDataLinkType(WifiPhyHelper::DLT_IEEE802_11_RADIO);
+    m_phy.EnablePcap(prefix, m_devices, false);
+}
+
+int64_t
+WifiCluster::AssignStreams(int64_t stream)
+{
+    const int64_t first = stream;
+    WifiHelper wifi;
+    stream += wifi.AssignStreams(m_devices, stream);
+    stream += m_pathLoss->AssignStreams(stream);
+    for (auto& model : m_errorModels)
+    {
+        stream += model->AssignStreams(stream);
+    }
+    return stream - first;
+}
+
+const NetDeviceContainer&
+WifiCluster::GetDevices() const
+{
+    return m_devices;
+}
+
+} // namespace collapipe
+} // namespace ns3

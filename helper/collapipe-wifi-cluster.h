@@ -1,0 +1,84 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_WIFI_CLUSTER_H
+#define COLLAPIPE_WIFI_CLUSTER_H
+
+#include "collapipe-path-loss.h"
+#include "collapipe-topology.h"
+#include "collapipe-warm-up.h"
+
+#include "ns3/error-model.h"
+#include "ns3/net-device-container.h"
+#include "ns3/yans-wifi-helper.h"
+
+#include <memory>
+#include <vector>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/**
+ * @ingroup collapipe
+ * One cluster's Wi-Fi: 802.11ax ad hoc (IBSS) at 5 GHz on a channel of its own, everyone talks to
+ * everyone directly. Addresses are 10.(cluster + 1).x.y, the control unit being the first.
+ */
+class WifiCluster
+{
+  public:
+    /**
+     * Install radios and addresses.
+     * @param cluster the cluster's nodes; gets their addresses
+     * @param index which cluster
+     * @param config the configuration
+     */
+    void Build(ClusterNetwork& cluster, uint32_t index, const TopologyConfig& config);
+
+    /**
+     * Describe pool and links between the cluster's nodes.
+     * @param state the cluster's state, of the right size
+     */
+    void FillD2d(ClusterState& state) const;
+
+    /// @return every ordered pair of the cluster's nodes
+    std::vector<WarmUpFlow> GetWarmUpFlows() const;
+
+    /**
+     * Capture frames with radiotap headers.
+     * @param prefix path and beginning of the names
+     */
+    void EnablePcap(const std::string& prefix);
+
+    /**
+     * @param stream the first stream
+     * @return number of streams used
+     */
+    int64_t AssignStreams(int64_t stream);
+
+    /// @return the radios, control unit first
+    const NetDeviceContainer& GetDevices() const;
+
+  private:
+    void InstallRadios(const NodeContainer& nodes);
+    void TuneDevice(Ptr<NetDevice> device);
+    void AssignAddresses();
+    void FillArpCaches();
+    LinkState MakeLink(Ptr<Node> from, Ptr<Node> to) const;
+
+    TopologyConfig m_config;                        //!< configuration
+    uint32_t m_index{0};                            //!< which cluster
+    ClusterNetwork m_cluster;                       //!< its nodes
+    std::unique_ptr<PathLoss> m_pathLoss;           //!< propagation
+    Ptr<YansWifiChannel> m_channel;                 //!< its channel
+    YansWifiPhyHelper m_phy;                        //!< for installation and captures
+    NetDeviceContainer m_devices;                   //!< the radios
+    std::vector<Ptr<RateErrorModel>> m_errorModels; //!< extra frame loss
+};
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_WIFI_CLUSTER_H */

@@ -1,0 +1,151 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-wifi-topology.h"
+
+#include "collapipe-wired-link.h"
+
+#include "ns3/ipv4-static-routing-helper.h"
+#include "ns3/ipv4.h"
+#include "ns3/log.h"
+#include "ns3/point-to-point-helper.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+NS_LOG_COMPONENT_DEFINE("CollaPipeWifiTopology");
+
+namespace
+{
+
+constexpr uint32_t PPP_HEADER_BYTES = 2; //!< of PointToPointNetDevice
+
+/// Rate of a link that has the whole channel, formula (6) with x = 1
+double
+GetFullRateBps(const LinkState& link, const PoolState& pool)
+{
+    const double snr = link.maxPowerW * link.gain / (link.noiseDensityWPerHz * pool.bandwidthHz);
+    return link.efficiency * pool.bandwidthHz * std::log2(1 + snr / link.snrGap);
+}
+
+/// A radio hop and a wire, the slower of which sets the rate
+LinkState
+AddWire(LinkState radio, const PoolState& pool, double wireRateBps, Time wireDelay)
+{
+    radio.fixedRateBps = std::min(GetFullRateBps(radio, pool), wireRateBps);
+    radio.latencyS += wireDelay.GetSeconds();
+    return radio;
+}
+
+} // namespace
+
+void
+WifiTopologyHelper::DoBuild()
+{
+    NS_LOG_FUNCTION(this);
+    m_network.edgeAddress = Ipv4Address("10.0.0.1");
+    m_clusters.resize(m_network.clusters.size());
+    for (uint32_t m = 0; m < m_clusters.size(); ++m)
+    {
+        m_clusters[m].Build(m_network.clusters[m], m, m_config);
+        ConnectBackhaul(m);
+    }
+    m_errorModels = InstallPacketLoss(m_backhaul, m_config.packetErrorRate);
+    WarmUp();
+}
+
+void
+WifiTopologyHelper::ConnectBackhaul(uint32_t cluster)
+{
+    ClusterNetwork& net = m_network.clusters[cluster];
+    net.edgeAddresses = net.addresses;
+    const Ipv4Address controlUnit = net.addresses.front();
+    const LinkEnd edge{m_network.edgeServer, m_network.edgeAddress};
+    const NetDeviceContainer link = ConnectWired({net.controlUnit, controlUnit},
+                                                 edge,
+                                                 m_config.backhaulRate,
+                                                 m_config.backhaulDelay);
+    m_backhaul.Add(link);
+    Ipv4StaticRoutingHelper routing;
+    Ptr<Ipv4> edgeIp = edge.node->GetObject<Ipv4>();
+    const Ipv4Mask mask("255.255.0.0");
+    routing.GetStaticRouting(edgeIp)->AddNetworkRouteTo(controlUnit.CombineMask(mask),
+                                                        mask,
+                                                        edgeIp->GetInterfaceForDevice(link.Get(1)));
+    for (uint32_t k = 0; k < net.devices.size(); ++k)
+    {
+        Ptr<Ipv4> ip = net.devices[k]->GetObject<Ipv4>();
+        const int32_t interface =
+            ip->GetInterfaceForDevice(m_clusters[cluster].GetDevices().Get(k + 1));
+        routing.GetStaticRouting(ip)->AddHostRouteTo(edge.address, controlUnit, interface);
+    }
+}
+
+void
+WifiTopologyHelper::WarmUp()
+{
+    for (const auto& cluster : m_clusters) // at the same time: they do not disturb each other
+    {
+        const Time end = ScheduleWarmUp(cluster.GetWarmUpFlows(), MilliSeconds(1), MilliSeconds(1));
+        m_network.readyAt = std::max(m_network.readyAt, end);
+    }
+}
+
+void
+WifiTopologyHelper::DoFillLinks(SystemState& state) const
+{
+    const double wireBps = m_config.backhaulRate.GetBitRate() * GetPayloadShare(PPP_HEADER_BYTES);
+    LinkState wire;
+    wire.fixedRateBps = wireBps;
+    wire.latencyS = m_config.backhaulDelay.GetSeconds();
+    state.uplink = {SharingMode::DEDICATED, 0};
+    state.downlink = state.uplink;
+    for (uint32_t m = 0; m < m_clusters.size(); ++m)
+    {
+        ClusterState& cluster = state.clusters[m];
+        m_clusters[m].FillD2d(cluster);
+        cluster.controlUnit.uplink = cluster.controlUnit.downlink = wire;
+        for (uint32_t k = 0; k < cluster.devices.size(); ++k)
+        {
+            const LinkState& up = cluster.d2dLinks[k + 1][0];
+            const LinkState& down = cluster.d2dLinks[0][k + 1];
+            cluster.devices[k].uplink = AddWire(up, cluster.d2d, wireBps, m_config.backhaulDelay);
+            cluster.devices[k].downlink =
+                AddWire(down, cluster.d2d, wireBps, m_config.backhaulDelay);
+        }
+    }
+}
+
+void
+WifiTopologyHelper::DoEnablePcap(const std::string& prefix)
+{
+    PointToPointHelper().EnablePcap(prefix + "-link", m_backhaul, false);
+    for (auto& cluster : m_clusters)
+    {
+        cluster.EnablePcap(prefix + "-wifi");
+    }
+}
+
+int64_t
+WifiTopologyHelper::DoAssignStreams(int64_t stream)
+{
+    const int64_t first = stream;
+    for (auto& cluster : m_clusters)
+    {
+        stream += cluster.AssignStreams(stream);
+    }
+    for (auto& model : m_errorModels)
+    {
+        stream += model->AssignStreams(stream);
+    }
+    return stream - first;
+}
+
+} // namespace collapipe
+} // namespace ns3

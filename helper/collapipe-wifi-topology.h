@@ -1,0 +1,50 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_WIFI_TOPOLOGY_H
+#define COLLAPIPE_WIFI_TOPOLOGY_H
+
+#include "collapipe-topology.h"
+#include "collapipe-wifi-cluster.h"
+
+#include "ns3/error-model.h"
+#include "ns3/net-device-container.h"
+
+#include <vector>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/**
+ * @ingroup collapipe
+ * Wi-Fi only: in each cluster 802.11ax ad hoc on its own channel; the control unit has a wired link
+ * to the edge server and relays for its devices.
+ *
+ * So a device's way to the edge server is a D2D link to the control unit and the wire. The state
+ * calls the D2E pools DEDICATED, with the lower of both rates; that such a transfer also takes
+ * airtime from the cluster's D2D pool is not in it.
+ */
+class WifiTopologyHelper : public TopologyHelper
+{
+  protected:
+    void DoBuild() override;
+    void DoFillLinks(SystemState& state) const override;
+    void DoEnablePcap(const std::string& prefix) override;
+    int64_t DoAssignStreams(int64_t stream) override;
+
+  private:
+    void ConnectBackhaul(uint32_t cluster);
+    void WarmUp();
+
+    std::vector<WifiCluster> m_clusters;            //!< their radios
+    NetDeviceContainer m_backhaul;                  //!< ends of the wired links
+    std::vector<Ptr<RateErrorModel>> m_errorModels; //!< of the wired links
+};
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_WIFI_TOPOLOGY_H */

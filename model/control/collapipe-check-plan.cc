@@ -1,0 +1,236 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-controller.h"
+#include "collapipe-pipeline-plan.h"
+#include "collapipe-transfers.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <set>
+#include <sstream>
+#include <tuple>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+namespace
+{
+
+constexpr double TOLERANCE = 1e-9; //!< relative, of sums of shares and of powers
+
+std::string
+NodeName(NodeIndex node)
+{
+    if (node == EDGE_SERVER)
+    {
+        return "the edge server";
+    }
+    return node == CONTROL_UNIT ? "the control unit" : "device " + std::to_string(node - 1);
+}
+
+std::string
+ClusterName(std::size_t cluster)
+{
+    return "cluster " + std::to_string(cluster);
+}
+
+bool
+IsKnown(const ClusterState& cluster, NodeIndex node)
+{
+    return node == EDGE_SERVER || node <= cluster.devices.size();
+}
+
+/// One chain covers the model in order, from the embedding to the decoder
+std::string
+CheckCover(const SystemState& state, const ChainPlan& chain, const std::string& where)
+{
+    if (chain.stages.empty())
+    {
+        return where + " has a chain without stages";
+    }
+    if (chain.microBatches == 0 || chain.microBatchSize == 0)
+    {
+        return where + " has a chain without micro-batches or with empty ones";
+    }
+    uint32_t next = 0;
+    for (std::size_t s = 0; s < chain.stages.size(); ++s)
+    {
+        const auto& stage = chain.stages[s];
+        if (stage.embedding != (s == 0) || stage.decoder != (s + 1 == chain.stages.size()))
+        {
+            return where +
+                   " must hold the embedding in its first and the decoder in its last stage";
+        }
+        if (stage.firstBlock != next || stage.lastBlock < stage.firstBlock)
+        {
+            return where + " does not cover the blocks in order at stage " + std::to_string(s);
+        }
+        next = stage.lastBlock;
+    }
+    return next == state.model.blocks
+               ? ""
+               : where + " places " + std::to_string(next) + " blocks, the model has " +
+                     std::to_string(state.model.blocks);
+}
+
+/// Pipelines that start at the control unit take an allowed pair, or the fixed one
+std::string
+CheckPair(const TrainingProfile& training, const ChainPlan& chain, const std::string& where)
+{
+    const auto same = [&](const MicroBatchPair& pair) {
+        return pair.count == chain.microBatches && pair.size == chain.microBatchSize;
+    };
+    const auto& allowed = training.allowedPairs;
+    if (chain.stages.front().node != CONTROL_UNIT || allowed.empty() || same(training.fixedPair) ||
+        std::any_of(allowed.begin(), allowed.end(), same))
+    {
+        return "";
+    }
+    return where + " uses " + std::to_string(chain.microBatches) + " micro-batches of " +
+           std::to_string(chain.microBatchSize) + " samples, which is not an allowed pair";
+}
+
+std::string
+CheckNodes(const ClusterState& cluster, const ClusterPlan& plan, const std::string& where)
+{
+    std::set<NodeIndex> used;
+    double data = 0;
+    for (const auto& chain : plan.chains)
+    {
+        data += chain.dataShare;
+        std::set<NodeIndex> inChain;
+        for (const auto& stage : chain.stages)
+        {
+            if (!IsKnown(cluster, stage.node))
+            {
+                return where + " does not know " + NodeName(stage.node);
+            }
+            const bool again = !inChain.insert(stage.node).second ||
+                               (stage.node != EDGE_SERVER && !used.insert(stage.node).second);
+            if (again)
+            {
+                return where + " uses " + NodeName(stage.node) + " more than once";
+            }
+        }
+    }
+    return std::abs(data - 1) <= TOLERANCE ? "" : where + " has data shares that do not sum to 1";
+}
+
+std::string
+CheckLink(const SystemState& state, std::size_t cluster, const LinkPlan& link)
+{
+    const LinkState* known = FindLinkState(state.clusters[cluster], link.from, link.to);
+    const std::string name = "the link from " + NodeName(link.from) + " to " + NodeName(link.to) +
+                             " of " + ClusterName(cluster);
+    if (!known || link.from == link.to)
+    {
+        return name + " is not in the system state";
+    }
+    const bool shared =
+        GetPoolState(state, cluster, GetPool(link.from, link.to)).mode != SharingMode::DEDICATED;
+    const double least = shared ? std::numeric_limits<double>::min() : 0;
+    if (!(link.share >= least && link.share <= 1 + TOLERANCE))
+    {
+        return name + " has a share outside (0, 1]";
+    }
+    if (!(link.powerW >= least && link.powerW <= known->maxPowerW * (1 + TOLERANCE)))
+    {
+        return name + " has a power outside (0, pmax]";
+    }
+    return "";
+}
+
+/// Sum of shares per owner, pool and phase; uplink and downlink belong to cluster 0
+std::string
+CheckShares(const SystemState& state, const RoundPlan& plan)
+{
+    static const std::array<std::string, 3> pools{"D2D", "uplink", "downlink"};
+    static const std::array<std::string, 3> phases{"distribution", "training", "upload"};
+    std::vector<std::array<std::array<double, 3>, 3>> sums(plan.clusters.size());
+    std::set<std::tuple<std::size_t, Phase, NodeIndex, NodeIndex>> seen;
+    for (std::size_t m = 0; m < plan.clusters.size(); ++m)
+    {
+        for (const auto& link : plan.clusters[m].links)
+        {
+            const Pool pool = GetPool(link.from, link.to);
+            const auto phase = static_cast<std::size_t>(link.phase);
+            if (!seen.insert({m, link.phase, link.from, link.to}).second)
+            {
+                return ClusterName(m) + " names a link twice in the " + phases[phase] + " phase";
+            }
+            if (GetPoolState(state, m, pool).mode == SharingMode::DEDICATED)
+            {
+                continue;
+            }
+            const std::size_t owner = pool == Pool::D2D ? m : 0;
+            double& sum = sums[owner][static_cast<std::size_t>(pool)][phase];
+            sum += link.share;
+            if (sum > 1 + TOLERANCE)
+            {
+                return "the shares of the " + pools[static_cast<std::size_t>(pool)] +
+                       " pool sum to more than 1 in the " + phases[phase] + " phase" +
+                       (pool == Pool::D2D ? " of " + ClusterName(m) : "");
+            }
+        }
+    }
+    return "";
+}
+
+std::string
+CheckCluster(const SystemState& state, const RoundPlan& plan, std::size_t m)
+{
+    const auto& cluster = plan.clusters[m];
+    if (cluster.chains.empty())
+    {
+        return ClusterName(m) + " has no chain";
+    }
+    for (const auto& chain : cluster.chains)
+    {
+        std::string error = CheckCover(state, chain, ClusterName(m));
+        error = error.empty() ? CheckPair(state.training, chain, ClusterName(m)) : error;
+        if (!error.empty())
+        {
+            return error;
+        }
+    }
+    std::string error = CheckNodes(state.clusters[m], cluster, ClusterName(m));
+    for (std::size_t i = 0; error.empty() && i < cluster.links.size(); ++i)
+    {
+        error = CheckLink(state, m, cluster.links[i]);
+    }
+    return error;
+}
+
+} // namespace
+
+std::string
+CheckPlan(const SystemState& state, const RoundPlan& plan)
+{
+    if (!plan.infeasible.empty())
+    {
+        return plan.infeasible;
+    }
+    if (plan.clusters.size() != state.clusters.size())
+    {
+        return "the plan has " + std::to_string(plan.clusters.size()) + " clusters, the system " +
+               std::to_string(state.clusters.size());
+    }
+    for (std::size_t m = 0; m < plan.clusters.size(); ++m)
+    {
+        const std::string error = CheckCluster(state, plan, m);
+        if (!error.empty())
+        {
+            return error;
+        }
+    }
+    const std::string error = CheckMemory(state, plan);
+    return error.empty() ? CheckShares(state, plan) : error;
+}
+
+} // namespace collapipe
+} // namespace ns3

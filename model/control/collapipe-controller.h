@@ -1,0 +1,76 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_CONTROLLER_H
+#define COLLAPIPE_CONTROLLER_H
+
+#include "collapipe-plan.h"
+#include "collapipe-system-state.h"
+
+#include "ns3/object.h"
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/// What a round really cost, for the queues (12)
+struct RoundMeasurement
+{
+    uint32_t round{0};  //!< t
+    double latencyS{0}; //!< measured tau
+    std::vector<std::vector<double>>
+        deviceEnergyJ; //!< per cluster: [0] control unit, [k + 1] device k
+};
+
+/**
+ * @ingroup collapipe
+ * Decides, every round, who holds which part of the model and with which radio resources.
+ * Chosen by TypeId; a policy of one's own derives from this class and implements Decide().
+ */
+class Controller : public Object
+{
+  public:
+    /// @return the TypeId
+    static TypeId GetTypeId();
+
+    /**
+     * @param state what was reported and measured
+     * @return the plan; RoundPlan::infeasible says where there is none
+     */
+    virtual RoundPlan Decide(const SystemState& state) = 0;
+
+    /**
+     * Called after every round. The default does nothing.
+     * @param measurement what the round cost
+     */
+    virtual void Observe(const RoundMeasurement& measurement);
+
+    /**
+     * Gives random policies their streams.
+     * @param stream first stream index
+     * @return number of streams used
+     */
+    virtual int64_t AssignStreams(int64_t stream);
+};
+
+/**
+ * @param name a TypeId's name, or its short form: `uniform-pipeline` for
+ *        `ns3::collapipe::UniformPipelineController`
+ * @return the TypeId's name, whether or not there is such a TypeId
+ */
+std::string ControllerTypeName(const std::string& name);
+
+/**
+ * @param state the system
+ * @param plan a plan for it
+ * @return empty, or one sentence that names the constraint of (11) which the plan breaks: cluster
+ *         count, chains covering the model in order, known nodes used once, memory, shares, powers
+ */
+std::string CheckPlan(const SystemState& state, const RoundPlan& plan);
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_CONTROLLER_H */

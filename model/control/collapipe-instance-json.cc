@@ -1,0 +1,541 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-instance-json.h"
+
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+namespace
+{
+
+using Json = nlohmann::ordered_json;
+
+/// What an input number must be
+enum class Range
+{
+    POSITIVE,     //!< > 0
+    NON_NEGATIVE, //!< >= 0
+    ANY_COUNT,    //!< integer >= 0
+    COUNT,        //!< integer >= 1
+};
+
+/// A field that is not as it must be; what() is the sentence
+class FieldError : public std::runtime_error
+{
+  public:
+    using std::runtime_error::runtime_error;
+};
+
+/// A value with its path in the document, as "clusters[0].devices[2]"
+class Field
+{
+  public:
+    Field(const Json& json, std::string path)
+        : m_json(json),
+          m_path(std::move(path))
+    {
+    }
+
+    bool Has(const std::string& name) const
+    {
+        RequireObject();
+        return m_json.contains(name) && !m_json.at(name).is_null();
+    }
+
+    Field Get(const std::string& name) const
+    {
+        RequireObject();
+        const std::string path = m_path.empty() ? name : m_path + "." + name;
+        if (!m_json.contains(name))
+        {
+            throw FieldError(path + " is missing");
+        }
+        return {m_json.at(name), path};
+    }
+
+    std::size_t Size() const
+    {
+        if (!m_json.is_array())
+        {
+            throw FieldError(m_path + " must be an array");
+        }
+        return m_json.size();
+    }
+
+    Field At(std::size_t i) const
+    {
+        return {m_json.at(i), m_path + "[" + std::to_string(i) + "]"};
+    }
+
+    double Number(Range range) const
+    {
+        if (!m_json.is_number())
+        {
+            throw FieldError(m_path + " must be a number");
+        }
+        const double value = m_json.get<double>();
+        if (!std::isfinite(value))
+        {
+            throw FieldError(m_path + " must be finite");
+        }
+        CheckRange(value, range);
+        return value;
+    }
+
+    uint32_t Count(Range range) const
+    {
+        return static_cast<uint32_t>(Number(range));
+    }
+
+    std::string Text() const
+    {
+        if (!m_json.is_string())
+        {
+            throw FieldError(m_path + " must be a string");
+        }
+        return m_json.get<std::string>();
+    }
+
+    bool IsNull() const
+    {
+        return m_json.is_null();
+    }
+
+    [[noreturn]] void Fail(const std::string& what) const
+    {
+        throw FieldError(m_path + " " + what);
+    }
+
+  private:
+    void RequireObject() const
+    {
+        if (!m_json.is_object())
+        {
+            throw FieldError((m_path.empty() ? "the document" : m_path) + " must be an object");
+        }
+    }
+
+    void CheckRange(double value, Range range) const
+    {
+        const bool whole = range == Range::COUNT || range == Range::ANY_COUNT;
+        if (whole && (value != std::floor(value) || value > std::numeric_limits<int32_t>::max()))
+        {
+            Fail("must be an integer below 2^31");
+        }
+        if (value < 0)
+        {
+            Fail("must not be negative");
+        }
+        if (value == 0 && (range == Range::POSITIVE || range == Range::COUNT))
+        {
+            Fail("must be positive");
+        }
+    }
+
+    const Json& m_json; //!< the value
+    std::string m_path; //!< where it is
+};
+
+double
+Number(const Field& field, const std::string& name, Range range)
+{
+    return field.Get(name).Number(range);
+}
+
+double
+Optional(const Field& field, const std::string& name, double fallback)
+{
+    return field.Has(name) ? field.Get(name).Number(Range::NON_NEGATIVE) : fallback;
+}
+
+ModelProfile
+ReadModel(const Field& field)
+{
+    ModelProfile model;
+    model.blocks = field.Get("blocks").Count(Range::COUNT);
+    model.blockForwardFlops = Number(field, "blockForwardFlops", Range::NON_NEGATIVE);
+    model.backwardRatio = Number(field, "backwardRatio", Range::NON_NEGATIVE);
+    model.embeddingForwardFlops = Number(field, "embeddingForwardFlops", Range::NON_NEGATIVE);
+    model.decoderForwardFlops = Number(field, "decoderForwardFlops", Range::NON_NEGATIVE);
+    model.activationBits = Number(field, "activationBits", Range::NON_NEGATIVE);
+    model.targetBits = Optional(field, "targetBits", 0);
+    model.blockParameterBits = Number(field, "blockParameterBits", Range::NON_NEGATIVE);
+    model.embeddingParameterBits = Number(field, "embeddingParameterBits", Range::NON_NEGATIVE);
+    model.decoderParameterBits = Optional(field, "decoderParameterBits", 0);
+    model.weightCopies = Number(field, "weightCopies", Range::NON_NEGATIVE);
+    model.activationBytesPerBlock = Number(field, "activationBytesPerBlock", Range::NON_NEGATIVE);
+    return model;
+}
+
+MicroBatchPair
+ReadPair(const Field& field)
+{
+    return {field.Get("count").Count(Range::COUNT), field.Get("size").Count(Range::COUNT)};
+}
+
+TrainingProfile
+ReadTraining(const Field& field)
+{
+    TrainingProfile training;
+    training.localIterations = field.Get("localIterations").Count(Range::COUNT);
+    const Field pairs = field.Get("allowedPairs");
+    for (std::size_t i = 0; i < pairs.Size(); ++i)
+    {
+        training.allowedPairs.push_back(ReadPair(pairs.At(i)));
+    }
+    if (training.allowedPairs.empty())
+    {
+        pairs.Fail("must not be empty");
+    }
+    training.fixedPair =
+        field.Has("fixedPair") ? ReadPair(field.Get("fixedPair")) : training.allowedPairs.front();
+    training.schedule = field.Get("schedule").Text();
+    if (training.schedule != "gpipe" && training.schedule != "1f1b")
+    {
+        field.Get("schedule").Fail("must be \"gpipe\" or \"1f1b\"");
+    }
+    return training;
+}
+
+LearningState
+ReadLearning(const Field& field)
+{
+    LearningState learning;
+    learning.stepSize = Number(field, "stepSize", Range::POSITIVE);
+    learning.smoothness = Number(field, "smoothness", Range::NON_NEGATIVE);
+    learning.gradientVariance = Number(field, "gradientVariance", Range::NON_NEGATIVE);
+    learning.clusterDivergence = Optional(field, "clusterDivergence", 0);
+    return learning;
+}
+
+EdgeState
+ReadEdge(const Field& field)
+{
+    EdgeState edge;
+    edge.flops = Number(field, "flops", Range::POSITIVE);
+    edge.overheadS = Optional(field, "overheadS", 0);
+    edge.workers = field.Has("workers") ? field.Get("workers").Count(Range::COUNT) : 1;
+    return edge;
+}
+
+PoolState
+ReadPool(const Field& field)
+{
+    PoolState pool;
+    const std::string mode = field.Get("mode").Text();
+    if (mode == "frequency" || mode == "airtime")
+    {
+        pool.mode = mode == "frequency" ? SharingMode::FREQUENCY : SharingMode::AIRTIME;
+        pool.bandwidthHz = Number(field, "bandwidthHz", Range::POSITIVE);
+    }
+    else if (mode != "dedicated")
+    {
+        field.Get("mode").Fail("must be \"frequency\", \"airtime\" or \"dedicated\"");
+    }
+    return pool;
+}
+
+LinkState
+ReadLink(const Field& field, const PoolState& pool)
+{
+    LinkState link;
+    link.latencyS = Optional(field, "latencyS", 0);
+    if (pool.mode == SharingMode::DEDICATED)
+    {
+        link.fixedRateBps = Number(field, "fixedRateBps", Range::POSITIVE);
+        link.maxPowerW = Optional(field, "maxPowerW", 0);
+        return link;
+    }
+    link.gain = Number(field, "gain", Range::POSITIVE);
+    link.efficiency = field.Has("efficiency") ? Number(field, "efficiency", Range::POSITIVE) : 1;
+    link.snrGap = field.Has("snrGap") ? Number(field, "snrGap", Range::POSITIVE) : 1;
+    link.noiseDensityWPerHz = Number(field, "noiseDensityWPerHz", Range::POSITIVE);
+    link.maxPowerW = Number(field, "maxPowerW", Range::POSITIVE);
+    return link;
+}
+
+DeviceState
+ReadDevice(const Field& field, const SystemState& state, const std::string& name)
+{
+    DeviceState device;
+    device.name = field.Has("name") ? field.Get("name").Text() : name;
+    device.flops = Number(field, "flops", Range::POSITIVE);
+    device.overheadS = Optional(field, "overheadS", 0);
+    device.memoryBytes = Number(field, "memoryBytes", Range::NON_NEGATIVE);
+    device.computePowerW = Optional(field, "computePowerW", 0);
+    device.energyBudgetJ = Optional(field, "energyBudgetJ", 0);
+    device.batteryJ = Optional(field, "batteryJ", std::numeric_limits<double>::infinity());
+    device.uplink = ReadLink(field.Get("uplink"), state.uplink);
+    device.downlink = ReadLink(field.Get("downlink"), state.downlink);
+    return device;
+}
+
+void
+ReadD2dLinks(const Field& field, ClusterState& cluster)
+{
+    const std::size_t nodes = cluster.devices.size() + 1;
+    if (field.Size() != nodes)
+    {
+        field.Fail("must have " + std::to_string(nodes) + " rows, one per node");
+    }
+    for (std::size_t i = 0; i < nodes; ++i)
+    {
+        const Field row = field.At(i);
+        if (row.Size() != nodes)
+        {
+            row.Fail("must have " + std::to_string(nodes) + " entries, one per node");
+        }
+        cluster.d2dLinks.emplace_back();
+        for (std::size_t j = 0; j < nodes; ++j)
+        {
+            cluster.d2dLinks.back().push_back(i == j ? LinkState{}
+                                                     : ReadLink(row.At(j), cluster.d2d));
+        }
+    }
+}
+
+ClusterState
+ReadCluster(const Field& field, const SystemState& state)
+{
+    ClusterState cluster;
+    cluster.weight = Number(field, "weight", Range::POSITIVE);
+    cluster.controlUnit = ReadDevice(field.Get("controlUnit"), state, "cu");
+    const Field devices = field.Get("devices");
+    for (std::size_t k = 0; k < devices.Size(); ++k)
+    {
+        cluster.devices.push_back(ReadDevice(devices.At(k), state, std::to_string(k)));
+    }
+    cluster.d2d = ReadPool(field.Get("d2d"));
+    ReadD2dLinks(field.Get("d2dLinks"), cluster);
+    return cluster;
+}
+
+void
+ReadQueues(const Field& field, Instance& instance)
+{
+    instance.convergenceQueue = Optional(field, "convergence", 0);
+    if (!field.Has("energyJ"))
+    {
+        return;
+    }
+    const Field energy = field.Get("energyJ");
+    if (energy.Size() != instance.state.clusters.size())
+    {
+        energy.Fail("must have one row per cluster");
+    }
+    for (std::size_t m = 0; m < energy.Size(); ++m)
+    {
+        const Field row = energy.At(m);
+        if (row.Size() != instance.state.clusters[m].devices.size() + 1)
+        {
+            row.Fail("must have one entry per node: control unit, then devices");
+        }
+        instance.energyQueueJ.emplace_back();
+        for (std::size_t k = 0; k < row.Size(); ++k)
+        {
+            instance.energyQueueJ.back().push_back(row.At(k).Number(Range::NON_NEGATIVE));
+        }
+    }
+}
+
+Instance
+ReadInstance(const Field& root)
+{
+    Instance instance;
+    SystemState& state = instance.state;
+    state.round = root.Has("round") ? root.Get("round").Count(Range::ANY_COUNT) : 0;
+    state.model = ReadModel(root.Get("model"));
+    state.training = ReadTraining(root.Get("training"));
+    state.learning = ReadLearning(root.Get("learning"));
+    state.edge = ReadEdge(root.Get("edge"));
+    state.uplink = ReadPool(root.Get("uplink"));
+    state.downlink = ReadPool(root.Get("downlink"));
+    const Field clusters = root.Get("clusters");
+    for (std::size_t m = 0; m < clusters.Size(); ++m)
+    {
+        state.clusters.push_back(ReadCluster(clusters.At(m), state));
+    }
+    const Field control = root.Get("control");
+    instance.penaltyWeight = Number(control, "penaltyWeight", Range::POSITIVE);
+    instance.convergenceTarget = Optional(control, "convergenceTarget", 0);
+    if (root.Has("queues"))
+    {
+        ReadQueues(root.Get("queues"), instance);
+    }
+    return instance;
+}
+
+Json
+ToJson(const MicroBatchPair& pair)
+{
+    return {{"count", pair.count}, {"size", pair.size}};
+}
+
+Json
+ToJson(const ModelProfile& model)
+{
+    return {{"blocks", model.blocks},
+            {"blockForwardFlops", model.blockForwardFlops},
+            {"backwardRatio", model.backwardRatio},
+            {"embeddingForwardFlops", model.embeddingForwardFlops},
+            {"decoderForwardFlops", model.decoderForwardFlops},
+            {"activationBits", model.activationBits},
+            {"targetBits", model.targetBits},
+            {"blockParameterBits", model.blockParameterBits},
+            {"embeddingParameterBits", model.embeddingParameterBits},
+            {"decoderParameterBits", model.decoderParameterBits},
+            {"weightCopies", model.weightCopies},
+            {"activationBytesPerBlock", model.activationBytesPerBlock}};
+}
+
+Json
+ToJson(const TrainingProfile& training)
+{
+    Json pairs = Json::array();
+    for (const auto& pair : training.allowedPairs)
+    {
+        pairs.push_back(ToJson(pair));
+    }
+    return {{"localIterations", training.localIterations},
+            {"allowedPairs", pairs},
+            {"fixedPair", ToJson(training.fixedPair)},
+            {"schedule", training.schedule}};
+}
+
+Json
+ToJson(const PoolState& pool)
+{
+    if (pool.mode == SharingMode::DEDICATED)
+    {
+        return {{"mode", "dedicated"}};
+    }
+    return {{"mode", pool.mode == SharingMode::FREQUENCY ? "frequency" : "airtime"},
+            {"bandwidthHz", pool.bandwidthHz}};
+}
+
+Json
+ToJson(const LinkState& link, const PoolState& pool)
+{
+    if (pool.mode == SharingMode::DEDICATED)
+    {
+        return {{"fixedRateBps", link.fixedRateBps},
+                {"maxPowerW", link.maxPowerW},
+                {"latencyS", link.latencyS}};
+    }
+    return {{"gain", link.gain},
+            {"efficiency", link.efficiency},
+            {"snrGap", link.snrGap},
+            {"noiseDensityWPerHz", link.noiseDensityWPerHz},
+            {"maxPowerW", link.maxPowerW},
+            {"latencyS", link.latencyS}};
+}
+
+Json
+ToJson(const DeviceState& device, const SystemState& state)
+{
+    Json json = {{"name", device.name},
+                 {"flops", device.flops},
+                 {"overheadS", device.overheadS},
+                 {"memoryBytes", device.memoryBytes},
+                 {"computePowerW", device.computePowerW},
+                 {"energyBudgetJ", device.energyBudgetJ},
+                 {"uplink", ToJson(device.uplink, state.uplink)},
+                 {"downlink", ToJson(device.downlink, state.downlink)}};
+    if (std::isfinite(device.batteryJ))
+    {
+        json["batteryJ"] = device.batteryJ;
+    }
+    return json;
+}
+
+Json
+ToJson(const ClusterState& cluster, const SystemState& state)
+{
+    Json devices = Json::array();
+    for (const auto& device : cluster.devices)
+    {
+        devices.push_back(ToJson(device, state));
+    }
+    Json links = Json::array();
+    for (std::size_t i = 0; i < cluster.d2dLinks.size(); ++i)
+    {
+        links.push_back(Json::array());
+        for (std::size_t j = 0; j < cluster.d2dLinks[i].size(); ++j)
+        {
+            links.back().push_back(i == j ? Json() : ToJson(cluster.d2dLinks[i][j], cluster.d2d));
+        }
+    }
+    return {{"weight", cluster.weight},
+            {"controlUnit", ToJson(cluster.controlUnit, state)},
+            {"devices", devices},
+            {"d2d", ToJson(cluster.d2d)},
+            {"d2dLinks", links}};
+}
+
+} // namespace
+
+std::string
+ParseInstanceJson(const std::string& text, Instance& instance)
+{
+    try
+    {
+        const Json json = Json::parse(text);
+        instance = ReadInstance(Field(json, ""));
+    }
+    catch (const FieldError& error)
+    {
+        return error.what();
+    }
+    catch (const nlohmann::json::exception& error)
+    {
+        return std::string("the document is not valid JSON: ") + error.what();
+    }
+    return "";
+}
+
+std::string
+FormatInstanceJson(const Instance& instance)
+{
+    const SystemState& state = instance.state;
+    Json clusters = Json::array();
+    for (const auto& cluster : state.clusters)
+    {
+        clusters.push_back(ToJson(cluster, state));
+    }
+    Json json = {{"round", state.round},
+                 {"model", ToJson(state.model)},
+                 {"training", ToJson(state.training)},
+                 {"learning",
+                  {{"stepSize", state.learning.stepSize},
+                   {"smoothness", state.learning.smoothness},
+                   {"gradientVariance", state.learning.gradientVariance},
+                   {"clusterDivergence", state.learning.clusterDivergence}}},
+                 {"edge",
+                  {{"flops", state.edge.flops},
+                   {"overheadS", state.edge.overheadS},
+                   {"workers", state.edge.workers}}},
+                 {"uplink", ToJson(state.uplink)},
+                 {"downlink", ToJson(state.downlink)},
+                 {"clusters", clusters},
+                 {"control",
+                  {{"penaltyWeight", instance.penaltyWeight},
+                   {"convergenceTarget", instance.convergenceTarget}}},
+                 {"queues", {{"convergence", instance.convergenceQueue}}}};
+    if (!instance.energyQueueJ.empty())
+    {
+        json["queues"]["energyJ"] = instance.energyQueueJ;
+    }
+    return json.dump(2) + "\n";
+}
+
+} // namespace collapipe
+} // namespace ns3

@@ -1,0 +1,65 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_ITERATION_TIME_H
+#define COLLAPIPE_ITERATION_TIME_H
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/// Times of one micro-batch at a compute stage and on the link to the next one, in seconds
+struct HopTimes
+{
+    double forwardS{0};         //!< t^f of the stage (1)
+    double backwardS{0};        //!< t^b of the stage (1)
+    double linkForwardS{0};     //!< a / r to the next stage; unused at the last stage
+    double linkBackwardS{0};    //!< a / r from the next stage
+    double latencyForwardS{0};  //!< d to the next stage
+    double latencyBackwardS{0}; //!< d from the next stage
+};
+
+/// Everything that the time of an iteration depends on
+struct IterationTimes
+{
+    std::vector<HopTimes> hops; //!< one per compute stage, in forward order
+    double targetS{0};          //!< a / r of the targets, beside the activations
+    uint32_t microBatches{1};   //!< N
+};
+
+/**
+ * Formula (3): stages and transfers in turn, latencies in the sums only, the targets in the forward
+ * maximum only.
+ *
+ * @param times of an iteration
+ * @return tau_iter under GPipe in seconds
+ */
+double GetGpipeTimeS(const IterationTimes& times);
+
+/**
+ * The recurrence for one-forward-one-backward: stage s of P runs min(N, P - s) forward passes
+ * (s = 1..P), then alternates, and drains. Every stage and every direction of a link serves one
+ * micro-batch at a time, in order. O(P N).
+ *
+ * @param times of an iteration
+ * @return tau_iter under 1F1B in seconds
+ */
+double GetOneForwardOneBackwardTimeS(const IterationTimes& times);
+
+/**
+ * @param times of an iteration
+ * @param schedule "gpipe" or "1f1b"
+ * @return tau_iter in seconds
+ */
+double GetIterationTimeS(const IterationTimes& times, const std::string& schedule);
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_ITERATION_TIME_H */

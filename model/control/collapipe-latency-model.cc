@@ -1,0 +1,264 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-latency-model.h"
+
+#include "collapipe-convergence-bound.h"
+#include "collapipe-link-model.h"
+#include "collapipe-pipeline-plan.h"
+#include "collapipe-transfers.h"
+
+#include <algorithm>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+namespace
+{
+
+std::size_t
+CountEdgePipelines(const RoundPlan& plan)
+{
+    std::size_t count = 0;
+    for (const auto& cluster : plan.clusters)
+    {
+        for (const auto& chain : cluster.chains)
+        {
+            count += !chain.stages.empty() && chain.stages.back().node == EDGE_SERVER;
+        }
+    }
+    return count;
+}
+
+/// The evaluation of one cluster
+class ClusterEvaluator
+{
+  public:
+    ClusterEvaluator(const Instance& instance, const RoundPlan& plan, std::size_t cluster)
+        : m_state(instance.state),
+          m_plan(plan),
+          m_cluster(cluster),
+          m_slowdown(GetEdgeSlowdown(m_state.edge, CountEdgePipelines(plan)))
+    {
+    }
+
+    ClusterEvaluation Run()
+    {
+        m_result.nodes.resize(m_state.clusters[m_cluster].devices.size() + 1);
+        for (const auto& chain : m_plan.clusters[m_cluster].chains)
+        {
+            m_result.samples += static_cast<double>(chain.microBatches) * chain.microBatchSize;
+            AddChain(chain);
+        }
+        for (auto& node : m_result.nodes)
+        {
+            node.energyJ = node.computeEnergyJ + node.radioEnergyJ;
+        }
+        m_result.totalS = m_result.distributionS + m_plan.localIterations * m_result.iterationS +
+                          m_result.uploadS;
+        return std::move(m_result);
+    }
+
+  private:
+    const LinkPlan* FindPlan(const Transfer& t) const
+    {
+        for (const auto& link : m_plan.clusters[m_cluster].links)
+        {
+            if (link.phase == t.phase && link.from == t.from && link.to == t.to)
+            {
+                return &link;
+            }
+        }
+        return nullptr;
+    }
+
+    LinkEvaluation EvaluateLink(const Transfer& t, double times) const
+    {
+        const LinkState& link = *FindLinkState(m_state.clusters[m_cluster], t.from, t.to);
+        const PoolState& pool = GetPoolState(m_state, m_cluster, GetPool(t.from, t.to));
+        const LinkPlan* plan = FindPlan(t);
+        const double share = plan ? plan->share : 1;
+        const double power = plan ? plan->powerW : link.maxPowerW;
+        LinkEvaluation result{t.phase, t.from, t.to, t.bits, 0, 0, link.latencyS, 0};
+        result.rateBps = GetRateBps(link, pool, share, power);
+        result.occupationS = t.bits / result.rateBps;
+        if (t.from != EDGE_SERVER)
+        {
+            result.energyJ = times * GetTransferEnergyJ(link, pool, share, power, t.bits);
+        }
+        return result;
+    }
+
+    void AddChain(const ChainPlan& chain)
+    {
+        const ClusterPlan alone{{chain}, {}};
+        const double iterations = m_plan.localIterations;
+        const std::size_t first = m_result.links.size();
+        for (const auto& t : ListTransfers(m_state.model, alone))
+        {
+            const bool training = t.phase == Phase::TRAINING;
+            const double times = training ? iterations * chain.microBatches : 1;
+            m_result.links.push_back(EvaluateLink(t, times));
+            const auto& link = m_result.links.back();
+            if (t.from != EDGE_SERVER)
+            {
+                m_result.nodes[t.from].radioEnergyJ += link.energyJ;
+            }
+            double& slowest = t.phase == Phase::UPLOAD ? m_result.uploadS : m_result.distributionS;
+            slowest = training ? slowest : std::max(slowest, link.latencyS + link.occupationS);
+        }
+        const IterationTimes times = GetIterationTimes(chain, first);
+        const double tau = GetIterationTimeS(times, m_plan.schedule);
+        m_result.iterationS = std::max(m_result.iterationS, tau);
+        AddNodes(chain, times);
+    }
+
+    /// The links of the chain begin at index `first` of the result's
+    const LinkEvaluation* FindLink(std::size_t first, NodeIndex from, NodeIndex to) const
+    {
+        for (std::size_t i = first; i < m_result.links.size(); ++i)
+        {
+            const auto& link = m_result.links[i];
+            if (link.phase == Phase::TRAINING && link.from == from && link.to == to)
+            {
+                return &link;
+            }
+        }
+        return nullptr;
+    }
+
+    IterationTimes GetIterationTimes(const ChainPlan& chain, std::size_t first) const
+    {
+        IterationTimes times;
+        times.microBatches = chain.microBatches;
+        const auto& stages = chain.stages;
+        for (std::size_t s = 0; s < stages.size(); ++s)
+        {
+            times.hops.push_back(GetStageTimes(m_state, m_cluster, chain, stages[s], m_slowdown));
+            if (s + 1 < stages.size())
+            {
+                AddLinks(times.hops.back(), stages[s].node, stages[s + 1].node, first);
+            }
+        }
+        const bool besides = stages.size() > 2 && stages.back().node == EDGE_SERVER;
+        const auto* target = FindLink(first, stages.front().node, EDGE_SERVER);
+        times.targetS = besides && target ? target->occupationS : 0;
+        return times;
+    }
+
+    void AddLinks(HopTimes& hop, NodeIndex here, NodeIndex next, std::size_t first) const
+    {
+        if (const auto* forward = FindLink(first, here, next))
+        {
+            hop.linkForwardS = forward->occupationS;
+            hop.latencyForwardS = forward->latencyS;
+        }
+        if (const auto* backward = FindLink(first, next, here))
+        {
+            hop.linkBackwardS = backward->occupationS;
+            hop.latencyBackwardS = backward->latencyS;
+        }
+    }
+
+    void AddNodes(const ChainPlan& chain, const IterationTimes& times)
+    {
+        const double count = static_cast<double>(m_plan.localIterations) * chain.microBatches;
+        for (std::size_t s = 0; s < chain.stages.size(); ++s)
+        {
+            const auto& stage = chain.stages[s];
+            if (stage.node == EDGE_SERVER)
+            {
+                continue;
+            }
+            NodeEvaluation& node = m_result.nodes[stage.node];
+            node.blocks = stage.GetBlocks();
+            node.forwardS = times.hops[s].forwardS;
+            node.backwardS = times.hops[s].backwardS;
+            node.memoryBytes = GetStageMemoryBytes(m_state.model, m_plan.schedule, chain, s);
+            node.computeEnergyJ = count * (node.forwardS + node.backwardS) *
+                                  GetNode(m_state.clusters[m_cluster], stage.node).computePowerW;
+        }
+    }
+
+    const SystemState& m_state; //!< the system
+    const RoundPlan& m_plan;    //!< the plan
+    std::size_t m_cluster;      //!< which cluster
+    double m_slowdown;          //!< of the edge server
+    ClusterEvaluation m_result; //!< so far
+};
+
+double
+GetEnergyTerm(const Instance& instance, std::size_t m, const ClusterEvaluation& evaluation)
+{
+    const auto& cluster = instance.state.clusters[m];
+    double term = 0;
+    for (std::size_t k = 0; k < evaluation.nodes.size(); ++k)
+    {
+        const double budget = GetNode(cluster, static_cast<NodeIndex>(k)).energyBudgetJ;
+        term += instance.GetEnergyQueue(m, k) * (evaluation.nodes[k].energyJ - budget);
+    }
+    return term;
+}
+
+} // namespace
+
+double
+GetEdgeSlowdown(const EdgeState& edge, std::size_t pipelines)
+{
+    return std::max(1.0, static_cast<double>(pipelines) / std::max<uint32_t>(edge.workers, 1));
+}
+
+HopTimes
+GetStageTimes(const SystemState& state,
+              std::size_t cluster,
+              const ChainPlan& chain,
+              const StagePlan& stage,
+              double edgeSlowdown)
+{
+    const ModelProfile& model = state.model;
+    const bool edge = stage.node == EDGE_SERVER;
+    const double flops =
+        edge ? state.edge.flops : GetNode(state.clusters[cluster], stage.node).flops;
+    const double overhead =
+        edge ? state.edge.overheadS : GetNode(state.clusters[cluster], stage.node).overheadS;
+    const double work = stage.GetBlocks() * model.blockForwardFlops +
+                        (stage.embedding ? model.embeddingForwardFlops : 0) +
+                        (stage.decoder ? model.decoderForwardFlops : 0);
+    const double slowdown = edge ? edgeSlowdown : 1;
+    const double seconds = chain.microBatchSize * work / flops;
+    HopTimes times;
+    times.forwardS = slowdown * (overhead + seconds);
+    times.backwardS = slowdown * (overhead + model.backwardRatio * seconds);
+    return times;
+}
+
+Evaluation
+EvaluatePlan(const Instance& instance, const RoundPlan& plan)
+{
+    Evaluation result;
+    std::vector<double> rho;
+    std::vector<double> samples;
+    for (std::size_t m = 0; m < plan.clusters.size(); ++m)
+    {
+        result.clusters.push_back(ClusterEvaluator(instance, plan, m).Run());
+        result.latencyS = std::max(result.latencyS, result.clusters.back().totalS);
+        result.energyTerm += GetEnergyTerm(instance, m, result.clusters.back());
+        rho.push_back(instance.state.clusters[m].weight);
+        samples.push_back(result.clusters.back().samples);
+    }
+    result.phi = ConvergencePhi(instance.state.learning, plan.localIterations, rho, samples);
+    result.latencyTerm = instance.penaltyWeight * result.latencyS;
+    if (instance.convergenceTarget > 0 && instance.convergenceQueue > 0)
+    {
+        result.convergenceTerm =
+            instance.convergenceQueue * (result.phi - instance.convergenceTarget);
+    }
+    result.objective = result.latencyTerm + result.energyTerm + result.convergenceTerm;
+    return result;
+}
+
+} // namespace collapipe
+} // namespace ns3

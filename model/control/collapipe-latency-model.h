@@ -1,0 +1,111 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_LATENCY_MODEL_H
+#define COLLAPIPE_LATENCY_MODEL_H
+
+#include "collapipe-instance.h"
+#include "collapipe-iteration-time.h"
+#include "collapipe-plan.h"
+
+#include <string>
+#include <vector>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/// What the model predicts for one link in one phase
+struct LinkEvaluation
+{
+    Phase phase{Phase::TRAINING}; //!< when
+    NodeIndex from{CONTROL_UNIT}; //!< transmitter
+    NodeIndex to{CONTROL_UNIT};   //!< receiver
+    double bits{0};               //!< payload; in TRAINING per micro-batch
+    double rateBps{0};            //!< (5), (6)
+    double occupationS{0};        //!< a / r
+    double latencyS{0};           //!< d
+    double energyJ{0};            //!< of the sender in the whole round; 0 for the edge server
+};
+
+/// What the model predicts for a control unit or a device
+struct NodeEvaluation
+{
+    uint32_t blocks{0};       //!< l_k
+    double forwardS{0};       //!< t^f per micro-batch (1)
+    double backwardS{0};      //!< t^b per micro-batch (1)
+    double memoryBytes{0};    //!< (8)
+    double computeEnergyJ{0}; //!< of the round
+    double radioEnergyJ{0};   //!< of the round
+    double energyJ{0};        //!< (7)
+};
+
+/// What the model predicts for a cluster
+struct ClusterEvaluation
+{
+    double distributionS{0};           //!< tau_dist
+    double iterationS{0};              //!< tau_iter of the slowest chain
+    double uploadS{0};                 //!< last term of (4)
+    double totalS{0};                  //!< tau_m
+    double samples{0};                 //!< n_m
+    std::vector<NodeEvaluation> nodes; //!< [0] control unit, [k + 1] device k
+    std::vector<LinkEvaluation> links; //!< as in ListTransfers()
+};
+
+/**
+ * @ingroup collapipe
+ * The model (1) to (8), (10) and (13) evaluated for a plan.
+ */
+struct Evaluation
+{
+    double latencyS{0};                      //!< tau (4)
+    double phi{0};                           //!< (10)
+    double latencyTerm{0};                   //!< V tau
+    double energyTerm{0};                    //!< sum_k Q_k (E_k - Ebar_k)
+    double convergenceTerm{0};               //!< Z (phi - phibar)
+    double objective{0};                     //!< (13), the sum of the three terms
+    std::vector<ClusterEvaluation> clusters; //!< one per cluster
+};
+
+/**
+ * How much longer the edge server's decoder takes because it serves more pipelines than it has
+ * workers: every pipeline gets an equal part of the workers, at most one.
+ *
+ * @param edge the edge server
+ * @param pipelines number of chains that end at the edge server, over all clusters
+ * @return max(1, pipelines / workers)
+ */
+double GetEdgeSlowdown(const EdgeState& edge, std::size_t pipelines);
+
+/**
+ * Times of formula (1), o included; those of the edge server with its slowdown.
+ *
+ * @param state the system
+ * @param cluster the cluster
+ * @param chain the chain
+ * @param stage one of its stages
+ * @param edgeSlowdown of GetEdgeSlowdown()
+ * @return the stage's compute times; the links' fields are 0
+ */
+HopTimes GetStageTimes(const SystemState& state,
+                       std::size_t cluster,
+                       const ChainPlan& chain,
+                       const StagePlan& stage,
+                       double edgeSlowdown);
+
+/**
+ * Evaluates a plan. Clusters with several chains run them side by side: the slowest counts. A link
+ * which the plan does not name counts with the whole pool and full power.
+ *
+ * @param instance the round's problem
+ * @param plan a plan whose chains and nodes pass CheckPlan()
+ * @return every part of (13)
+ */
+Evaluation EvaluatePlan(const Instance& instance, const RoundPlan& plan);
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_LATENCY_MODEL_H */

@@ -1,0 +1,163 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-pipeline-plan.h"
+
+#include "collapipe-transfers.h"
+
+#include <algorithm>
+#include <array>
+#include <sstream>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+namespace
+{
+
+/// Number of links per cluster, pool and phase; uplink and downlink are counted in cluster 0
+using LinkCounts = std::vector<std::array<std::array<uint32_t, 3>, 3>>;
+
+uint32_t&
+CountOf(LinkCounts& counts, std::size_t cluster, const Transfer& t)
+{
+    const Pool pool = GetPool(t.from, t.to);
+    const std::size_t owner = pool == Pool::D2D ? cluster : 0;
+    return counts[owner][static_cast<std::size_t>(pool)][static_cast<std::size_t>(t.phase)];
+}
+
+double
+GetMaxPower(const ClusterState& cluster, const Transfer& t)
+{
+    const LinkState* link = FindLinkState(cluster, t.from, t.to);
+    return link ? link->maxPowerW : 0;
+}
+
+std::string
+MemoryMessage(const DeviceState& device, std::size_t cluster, uint32_t blocks, double need)
+{
+    std::ostringstream text;
+    text << "device " << device.name << " of cluster " << cluster << " needs " << need
+         << " bytes for " << blocks << " blocks but has " << device.memoryBytes
+         << " (8); give it more memory, smaller or fewer micro-batches, or fewer blocks";
+    return text.str();
+}
+
+} // namespace
+
+ChainPlan
+MakePipelineChain(const std::vector<Segment>& segments, const MicroBatchPair& pair)
+{
+    ChainPlan chain;
+    chain.microBatches = pair.count;
+    chain.microBatchSize = pair.size;
+    chain.stages.push_back({CONTROL_UNIT, true, 0, 0, false});
+    uint32_t next = 0;
+    for (const auto& segment : segments)
+    {
+        chain.stages.push_back({segment.node, false, next, next + segment.blocks, false});
+        next += segment.blocks;
+    }
+    chain.stages.push_back({EDGE_SERVER, false, next, next, true});
+    return chain;
+}
+
+void
+SetEqualLinks(const SystemState& state, RoundPlan& plan)
+{
+    LinkCounts counts(std::max<std::size_t>(plan.clusters.size(), 1));
+    std::vector<std::vector<Transfer>> transfers;
+    for (std::size_t m = 0; m < plan.clusters.size(); ++m)
+    {
+        transfers.push_back(ListTransfers(state.model, plan.clusters[m]));
+        for (const auto& t : transfers[m])
+        {
+            ++CountOf(counts, m, t);
+        }
+    }
+    for (std::size_t m = 0; m < plan.clusters.size(); ++m)
+    {
+        plan.clusters[m].links.clear();
+        for (const auto& t : transfers[m])
+        {
+            const double share = 1.0 / CountOf(counts, m, t);
+            const double power = GetMaxPower(state.clusters[m], t);
+            plan.clusters[m].links.push_back({t.phase, t.from, t.to, share, power});
+        }
+    }
+}
+
+uint32_t
+GetLiveMicroBatches(const std::string& schedule, const ChainPlan& chain, std::size_t stage)
+{
+    if (schedule == "1f1b")
+    {
+        return std::min<uint32_t>(chain.microBatches, chain.stages.size() - stage);
+    }
+    return chain.microBatches;
+}
+
+double
+GetStageMemoryBytes(const ModelProfile& model,
+                    const std::string& schedule,
+                    const ChainPlan& chain,
+                    std::size_t stage)
+{
+    const double live = GetLiveMicroBatches(schedule, chain, stage);
+    const double activations = live * chain.microBatchSize * model.activationBytesPerBlock;
+    return chain.stages[stage].GetBlocks() *
+           (model.weightCopies * model.blockParameterBits / 8 + activations);
+}
+
+std::string
+CheckPipelineState(const SystemState& state)
+{
+    if (state.model.blocks == 0)
+    {
+        return "the model has no encoder blocks; set model.blocks";
+    }
+    if (state.clusters.empty())
+    {
+        return "there are no clusters; add at least one";
+    }
+    for (std::size_t m = 0; m < state.clusters.size(); ++m)
+    {
+        if (state.clusters[m].devices.empty())
+        {
+            return "cluster " + std::to_string(m) + " has no devices; add at least one";
+        }
+    }
+    return "";
+}
+
+std::string
+CheckMemory(const SystemState& state, const RoundPlan& plan)
+{
+    for (std::size_t m = 0; m < plan.clusters.size(); ++m)
+    {
+        for (const auto& chain : plan.clusters[m].chains)
+        {
+            for (std::size_t s = 0; s < chain.stages.size(); ++s)
+            {
+                const auto& stage = chain.stages[s];
+                const double need = GetStageMemoryBytes(state.model, plan.schedule, chain, s);
+                if (stage.node == EDGE_SERVER || stage.GetBlocks() == 0)
+                {
+                    continue;
+                }
+                const auto& device = GetNode(state.clusters[m], stage.node);
+                if (need > device.memoryBytes * (1 + 1e-12))
+                {
+                    return MemoryMessage(device, m, stage.GetBlocks(), need);
+                }
+            }
+        }
+    }
+    return "";
+}
+
+} // namespace collapipe
+} // namespace ns3

@@ -1,0 +1,83 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_PIPELINE_PLAN_H
+#define COLLAPIPE_PIPELINE_PLAN_H
+
+#include "collapipe-plan.h"
+#include "collapipe-system-state.h"
+
+#include <string>
+#include <vector>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/// A device and its number of encoder blocks
+struct Segment
+{
+    NodeIndex node{1};  //!< device k is k + 1
+    uint32_t blocks{1}; //!< l_k
+};
+
+/**
+ * The chain control unit (embedding), devices, edge server (decoder).
+ *
+ * @param segments devices in chain order with their blocks
+ * @param pair micro-batches and their size
+ * @return the chain
+ */
+ChainPlan MakePipelineChain(const std::vector<Segment>& segments, const MicroBatchPair& pair);
+
+/**
+ * Names every link that the plan's chains use, in every phase, with an equal share of its pool and
+ * full power.
+ *
+ * @param state the system
+ * @param plan the plan; its links are replaced
+ */
+void SetEqualLinks(const SystemState& state, RoundPlan& plan);
+
+/**
+ * @param schedule "gpipe" or "1f1b"
+ * @param chain a chain
+ * @param stage index of one of its stages
+ * @return micro-batches alive at once there, n_k of formula (8): N under GPipe,
+ *         min(N, P - s + 1) at compute stage s = 1..P under 1F1B
+ */
+uint32_t GetLiveMicroBatches(const std::string& schedule,
+                             const ChainPlan& chain,
+                             std::size_t stage);
+
+/**
+ * @param model the model
+ * @param schedule "gpipe" or "1f1b"
+ * @param chain a chain
+ * @param stage index of one of its stages
+ * @return bytes of formula (8)
+ */
+double GetStageMemoryBytes(const ModelProfile& model,
+                           const std::string& schedule,
+                           const ChainPlan& chain,
+                           std::size_t stage);
+
+/**
+ * @param state the system
+ * @return empty, or one sentence: what a pipeline over devices cannot do without
+ */
+std::string CheckPipelineState(const SystemState& state);
+
+/**
+ * @param state the system
+ * @param plan a plan
+ * @return empty, or one sentence that names the device whose memory (8) is too small
+ */
+std::string CheckMemory(const SystemState& state, const RoundPlan& plan);
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_PIPELINE_PLAN_H */

@@ -1,0 +1,96 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_PLAN_H
+#define COLLAPIPE_PLAN_H
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/// A node as a plan names it: within a cluster, or the edge server
+using NodeIndex = uint16_t;
+
+constexpr NodeIndex CONTROL_UNIT = 0;     //!< the cluster's control unit; device k is k + 1
+constexpr NodeIndex EDGE_SERVER = 0xffff; //!< the edge server
+
+/// When a link decision holds
+enum class Phase : uint8_t
+{
+    DISTRIBUTION = 0, //!< parameters on the downlink
+    TRAINING = 1,     //!< local iterations
+    UPLOAD = 2,       //!< parameters on the uplink
+};
+
+/// Share and power of one directed link in one phase
+struct LinkPlan
+{
+    Phase phase{Phase::TRAINING}; //!< when
+    NodeIndex from{CONTROL_UNIT}; //!< transmitter
+    NodeIndex to{CONTROL_UNIT};   //!< receiver
+    double share{1};              //!< of the pool, 0..1
+    double powerW{0};             //!< transmit power
+};
+
+/**
+ * One pipeline stage: the node, and the run of the model it holds. The run is the embedding (or
+ * not), encoder blocks [firstBlock, lastBlock), the decoder (or not).
+ */
+struct StagePlan
+{
+    NodeIndex node{CONTROL_UNIT}; //!< who
+    bool embedding{false};        //!< holds the embedding
+    uint32_t firstBlock{0};       //!< first encoder block
+    uint32_t lastBlock{0};        //!< one past the last encoder block
+    bool decoder{false};          //!< holds decoder and loss
+
+    /// @return number of encoder blocks
+    uint32_t GetBlocks() const
+    {
+        return lastBlock - firstBlock;
+    }
+};
+
+/**
+ * A pipeline through the whole model. The node of the first stage feeds it with its data. CollaPipe
+ * has one chain per cluster: control unit, devices, edge server; `fedavg` has a chain of one stage
+ * per device; `splitfed` a chain device - edge server per device.
+ */
+struct ChainPlan
+{
+    std::vector<StagePlan> stages; //!< in forward order, together the whole model
+    uint32_t microBatches{1};      //!< N
+    uint32_t microBatchSize{1};    //!< b, samples
+    double dataShare{1};           //!< of the cluster's data; the chains' shares sum to 1
+};
+
+/// What a cluster does in a round
+struct ClusterPlan
+{
+    std::vector<ChainPlan> chains; //!< the pipelines
+    std::vector<LinkPlan> links;   //!< radio decisions; a link not named keeps its defaults
+};
+
+/**
+ * @ingroup collapipe
+ * A controller's decision for one round.
+ */
+struct RoundPlan
+{
+    uint32_t localIterations{1};       //!< H
+    std::string schedule{"gpipe"};     //!< "gpipe" or "1f1b"
+    std::vector<ClusterPlan> clusters; //!< one per cluster of the system state
+    double plannedLatencyS{0}; //!< tau of formula (4); 0 where the controller does not predict
+    std::string infeasible;    //!< empty, or one sentence: what cannot be met and what to relax
+};
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_PLAN_H */

@@ -1,0 +1,98 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-radio-link-work.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+void
+LinkWork::Start(double share, double powerFraction)
+{
+    const bool frequency = link->mode == SharingMode::FREQUENCY;
+    const double snr = powerFraction * link->snr / (frequency ? share : 1);
+    z.u = std::log(share);
+    z.v = std::log(kappa / (share * std::log1p(snr)));
+}
+
+void
+LinkWork::Evaluate()
+{
+    w = std::exp(z.u);
+    if (freedom == LinkFreedom::SHARE)
+    {
+        EvaluateFullPower();
+        return;
+    }
+    x = std::exp(z.v);
+    xGradient = {0, x};
+    xHessian = {0, 0, x};
+    EvaluateEnergy();
+    EvaluatePower();
+}
+
+void
+LinkWork::EvaluateFullPower()
+{
+    double slope = -1;
+    double curvature = 0;
+    double bitsPerHz = std::log1p(link->snr);
+    if (link->mode == SharingMode::FREQUENCY)
+    {
+        bitsPerHz = std::log1p(link->snr / w);
+        const double part = link->snr / (w + link->snr);
+        slope += part / bitsPerHz;
+        curvature = part * (part / bitsPerHz - (1 - part)) / bitsPerHz;
+    }
+    x = kappa / (w * bitsPerHz);
+    xGradient = {x * slope, 0};
+    xHessian = {x * (slope * slope + curvature), 0, 0};
+}
+
+void
+LinkWork::EvaluateEnergy()
+{
+    const double y = w * x;
+    const double q = kappa / y;
+    const double em1 = std::expm1(q);
+    const double scaled = energyScale * y;
+    energy = scaled * em1;
+    // Differences of nearly equal numbers where q is small: their series
+    energySlope = q < 1e-4 ? -scaled * q * q * (0.5 + q / 3) : scaled * (em1 - q * (1 + em1));
+    energyCurvature =
+        scaled * (q < 1e-4 ? q * q * (0.5 + q * 2 / 3) : em1 + (q * q - q) * (1 + em1));
+    const double ratio = q < 1e-8 ? 1 : q * (1 + em1) / em1;
+    const bool frequency = link->mode == SharingMode::FREQUENCY;
+    power = std::log(em1 * (frequency ? w : 1) / link->snr);
+    powerGradient = {-ratio + (frequency ? 1 : 0), -ratio};
+    powerCurvature = q < 1e-4 ? q * (0.5 + q / 6) : q * (1 + em1) * (em1 - q) / (em1 * em1);
+}
+
+void
+LinkWork::EvaluatePower()
+{
+    if (link->mode == SharingMode::AIRTIME)
+    {
+        // p <= p_max is y >= kappa / log(1 + P): linear in the variables
+        power = std::log(kappa / std::log1p(link->snr)) - z.u - z.v;
+        powerGradient = {-1, -1};
+        powerCurvature = 0;
+    }
+}
+
+double
+LinkWork::GetPowerFraction(double share) const
+{
+    const bool frequency = link->mode == SharingMode::FREQUENCY;
+    const double fraction = std::expm1(kappa / (share * x)) * (frequency ? share : 1) / link->snr;
+    return std::min(1.0, fraction);
+}
+
+} // namespace collapipe
+} // namespace ns3

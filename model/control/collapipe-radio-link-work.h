@@ -1,0 +1,149 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_RADIO_LINK_WORK_H
+#define COLLAPIPE_RADIO_LINK_WORK_H
+
+#include "collapipe-radio-problem.h"
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/// Which variables a link has in the geometric programme
+enum class LinkFreedom : uint8_t
+{
+    FIXED, //!< neither: share and power are given
+    SHARE, //!< u = log w, at full power: x = x(w)
+    TIME,  //!< v = log x, at a given share
+    BOTH,  //!< u and v
+};
+
+/// A symmetric 2 x 2 matrix
+struct Matrix2
+{
+    double uu{0}; //!< first diagonal entry
+    double uv{0}; //!< off the diagonal
+    double vv{0}; //!< second diagonal entry
+};
+
+/// A vector over a link's variables
+struct Vector2
+{
+    double u{0}; //!< of log w
+    double v{0}; //!< of log x
+
+    /// @return inner product
+    double Dot(const Vector2& other) const
+    {
+        return u * other.u + v * other.v;
+    }
+};
+
+/// An inequality g(z) + s = 0, s >= 0, with its multiplier
+struct Inequality
+{
+    double slack{1};          //!< s
+    double multiplier{1};     //!< lambda
+    double residual{0};       //!< g + s
+    double centring{0};       //!< s lambda - sigma mu, plus the corrector's term
+    double slackStep{0};      //!< ds
+    double multiplierStep{0}; //!< dlambda
+
+    /// @return lambda / s
+    double Weight() const
+    {
+        return multiplier / slack;
+    }
+
+    /// @return what the eliminated inequality adds to the right-hand side, times its gradient
+    double Pull() const
+    {
+        return (multiplier * residual - centring) / slack;
+    }
+
+    /**
+     * @param change of g
+     */
+    void SetStep(double change)
+    {
+        slackStep = -residual - change;
+        multiplierStep = -(centring + multiplier * slackStep) / slack;
+    }
+};
+
+/**
+ * A link as the interior point method sees it: its variables, the time x, the energy and the power
+ * with their derivatives, and its two inequalities.
+ */
+struct LinkWork
+{
+    const RadioLink* link{nullptr};          //!< its constants
+    LinkFreedom freedom{LinkFreedom::FIXED}; //!< its variables
+    double kappa{0};                         //!< kappaS in the method's unit of time
+    double latency{0};                       //!< d in that unit, where it counts in the cap
+    double energyScale{0};                   //!< of y (exp(kappa / y) - 1), in units of (13)
+    double timePrice{0};                     //!< of x, in units of (13): energy at full power
+    Vector2 z;                               //!< log w, log x
+    double w{0};                             //!< share
+    double x{0};                             //!< a / r
+    Vector2 xGradient;                       //!< of x
+    Matrix2 xHessian;                        //!< of x
+    double energy{0};                        //!< in units of (13)
+    double energySlope{0};                   //!< by log y
+    double energyCurvature{0};               //!< by log y, twice
+    double power{0};                         //!< log(p / p_max)
+    Vector2 powerGradient;                   //!< of that
+    double powerCurvature{0};                //!< its Hessian is this times [1 1; 1 1]
+    bool capped{false};                      //!< whether x is bounded by a time
+    int capVariable{-1};                     //!< that time among the globals; -1: a constant
+    double capConstant{0};                   //!< that constant
+    double capScale{1};                      //!< the inequality is divided by this
+    Inequality cap;                          //!< (x + d - time) / scale <= 0
+    Inequality powerLimit;                   //!< log(p / p_max) <= 0
+    Vector2 step;                            //!< of z
+    Matrix2 inverse;                         //!< of the Hessian's block
+    Vector2 rightHandSide;                   //!< of the Newton system
+    Vector2 columns[3];                      //!< coupling to cap variable, pool and cluster
+    Vector2 solved[3];                       //!< inverse times those
+
+    /// @return whether log x is a variable, and hence the power
+    bool HasPower() const
+    {
+        return freedom == LinkFreedom::BOTH || freedom == LinkFreedom::TIME;
+    }
+
+    /// @return whether log w is a variable
+    bool HasShare() const
+    {
+        return freedom == LinkFreedom::BOTH || freedom == LinkFreedom::SHARE;
+    }
+
+    /**
+     * Sets z such that the link has a share and a part of its full power.
+     * @param share w
+     * @param powerFraction p / p_max
+     */
+    void Start(double share, double powerFraction);
+
+    /// Evaluates time, energy, power and their derivatives at z.
+    void Evaluate();
+
+    /**
+     * @param share a share
+     * @return p / p_max at that share and the present time x, at most 1
+     */
+    double GetPowerFraction(double share) const;
+
+  private:
+    void EvaluateFullPower();
+    void EvaluateEnergy();
+    void EvaluatePower();
+};
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_RADIO_LINK_WORK_H */

@@ -1,0 +1,292 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-radio-problem.h"
+
+#include "collapipe-convergence-bound.h"
+#include "collapipe-latency-model.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+namespace
+{
+
+/// Builds the problem cluster by cluster
+class RadioBuilder
+{
+  public:
+    RadioBuilder(const Instance& instance, const RoundChoice& choice, RadioProblem& problem)
+        : m_instance(instance),
+          m_state(instance.state),
+          m_choice(choice),
+          m_problem(problem),
+          m_slowdown(GetEdgeSlowdown(m_state.edge, choice.size()))
+    {
+    }
+
+    void Run()
+    {
+        m_problem.links.clear();
+        m_problem.clusters.clear();
+        m_problem.penaltyWeight = m_instance.penaltyWeight;
+        m_problem.constant = GetConvergenceTerm();
+        m_problem.pools = 4 + m_choice.size();
+        for (std::size_t m = 0; m < m_choice.size(); ++m)
+        {
+            m_problem.clusters.emplace_back();
+            AddBudgets(m);
+            AddCompute(m);
+            AddLinks(m);
+        }
+    }
+
+  private:
+    double GetConvergenceTerm() const
+    {
+        if (m_instance.convergenceTarget <= 0 || m_instance.convergenceQueue <= 0)
+        {
+            return 0;
+        }
+        std::vector<double> rho;
+        std::vector<double> samples;
+        for (std::size_t m = 0; m < m_choice.size(); ++m)
+        {
+            rho.push_back(m_state.clusters[m].weight);
+            samples.push_back(static_cast<double>(m_choice[m].pair.count) * m_choice[m].pair.size);
+        }
+        const uint32_t iterations = m_state.training.localIterations;
+        const double phi = ConvergencePhi(m_state.learning, iterations, rho, samples);
+        return m_instance.convergenceQueue * (phi - m_instance.convergenceTarget);
+    }
+
+    void AddBudgets(std::size_t m)
+    {
+        const auto& cluster = m_state.clusters[m];
+        for (std::size_t k = 0; k <= cluster.devices.size(); ++k)
+        {
+            m_problem.constant -= m_instance.GetEnergyQueue(m, k) *
+                                  GetNode(cluster, static_cast<NodeIndex>(k)).energyBudgetJ;
+        }
+    }
+
+    void AddStage(std::size_t m, NodeIndex node, double forwardWork)
+    {
+        const bool edge = node == EDGE_SERVER;
+        const auto& cluster = m_state.clusters[m];
+        const double slow = edge ? m_slowdown : 1;
+        const double flops = edge ? m_state.edge.flops : GetNode(cluster, node).flops;
+        const double overhead = edge ? m_state.edge.overheadS : GetNode(cluster, node).overheadS;
+        const double seconds = m_choice[m].pair.size * forwardWork / flops;
+        const double forward = slow * (overhead + seconds);
+        const double backward = slow * (overhead + m_state.model.backwardRatio * seconds);
+        RadioCluster& c = m_problem.clusters[m];
+        c.sumS += forward + backward;
+        c.forwardSumS += forward;
+        c.forwardS = std::max(c.forwardS, forward);
+        c.backwardS = std::max(c.backwardS, backward);
+        if (!edge)
+        {
+            const double queue = m_instance.GetEnergyQueue(m, node);
+            m_problem.constant += queue * GetTransfers(m) * (forward + backward) *
+                                  GetNode(cluster, node).computePowerW;
+        }
+    }
+
+    double GetTransfers(std::size_t m) const
+    {
+        return static_cast<double>(m_state.training.localIterations) * m_choice[m].pair.count;
+    }
+
+    void AddCompute(std::size_t m)
+    {
+        RadioCluster& c = m_problem.clusters[m];
+        c.iterations = m_state.training.localIterations;
+        c.bubble = m_choice[m].pair.count - 1.0;
+        AddStage(m, CONTROL_UNIT, m_state.model.embeddingForwardFlops);
+        for (const auto& segment : m_choice[m].segments)
+        {
+            AddStage(m, segment.node, segment.blocks * m_state.model.blockForwardFlops);
+        }
+        AddStage(m, EDGE_SERVER, m_state.model.decoderForwardFlops);
+    }
+
+    void AddLinks(std::size_t m)
+    {
+        const ModelProfile& model = m_state.model;
+        const auto& segments = m_choice[m].segments;
+        const double size = m_choice[m].pair.size;
+        AddParameters(m, CONTROL_UNIT, model.embeddingParameterBits);
+        NodeIndex previous = CONTROL_UNIT;
+        for (const auto& segment : segments)
+        {
+            AddParameters(m, segment.node, segment.blocks * model.blockParameterBits);
+            AddHop(m, previous, segment.node, size * model.activationBits);
+            previous = segment.node;
+        }
+        AddHop(m, previous, EDGE_SERVER, size * model.activationBits);
+        AddLink(m, LinkRole::TARGET, CONTROL_UNIT, EDGE_SERVER, size * model.targetBits);
+    }
+
+    void AddParameters(std::size_t m, NodeIndex node, double bits)
+    {
+        AddLink(m, LinkRole::DISTRIBUTION, EDGE_SERVER, node, bits);
+        AddLink(m, LinkRole::UPLOAD, node, EDGE_SERVER, bits);
+    }
+
+    void AddHop(std::size_t m, NodeIndex here, NodeIndex next, double bits)
+    {
+        AddLink(m, LinkRole::FORWARD, here, next, bits);
+        AddLink(m, LinkRole::BACKWARD, next, here, bits);
+    }
+
+    std::size_t GetPoolIndex(std::size_t m, LinkRole role, Pool pool) const
+    {
+        if (pool == Pool::D2D)
+        {
+            return 4 + m;
+        }
+        const bool training = role != LinkRole::DISTRIBUTION && role != LinkRole::UPLOAD;
+        return (pool == Pool::UPLINK ? 0 : 2) + (training ? 1 : 0);
+    }
+
+    void AddLink(std::size_t m, LinkRole role, NodeIndex from, NodeIndex to, double bits)
+    {
+        if (bits <= 0)
+        {
+            return;
+        }
+        const Pool kind = GetPool(from, to);
+        const PoolState& pool = GetPoolState(m_state, m, kind);
+        const LinkState& state = *FindLinkState(m_state.clusters[m], from, to);
+        const bool training = role != LinkRole::DISTRIBUTION && role != LinkRole::UPLOAD;
+        RadioLink link;
+        link.phase = training                   ? Phase::TRAINING
+                     : role == LinkRole::UPLOAD ? Phase::UPLOAD
+                                                : Phase::DISTRIBUTION;
+        link.from = from;
+        link.to = to;
+        link.cluster = m;
+        link.role = role;
+        link.mode = pool.mode;
+        link.pool = GetPoolIndex(m, role, kind);
+        link.maxPowerW = state.maxPowerW;
+        link.latencyS = state.latencyS;
+        const double queue = from == EDGE_SERVER ? 0 : m_instance.GetEnergyQueue(m, from);
+        link.price = queue * (training ? GetTransfers(m) : 1);
+        SetRate(link, state, pool, bits);
+        m_problem.links.push_back(link);
+    }
+
+    void SetRate(RadioLink& link, const LinkState& state, const PoolState& pool, double bits)
+    {
+        const bool flows = link.role == LinkRole::FORWARD || link.role == LinkRole::BACKWARD;
+        m_problem.clusters[link.cluster].sumS += flows ? link.latencyS : 0;
+        if (link.mode == SharingMode::DEDICATED)
+        {
+            link.fixedS = bits / state.fixedRateBps;
+            m_problem.constant += link.price * link.maxPowerW * link.fixedS;
+            return;
+        }
+        link.kappaS = bits * std::log(2.0) / (state.efficiency * pool.bandwidthHz);
+        link.snr = state.maxPowerW * state.gain /
+                   (state.snrGap * state.noiseDensityWPerHz * pool.bandwidthHz);
+    }
+
+    const Instance& m_instance;  //!< the round's problem
+    const SystemState& m_state;  //!< its system
+    const RoundChoice& m_choice; //!< the discrete decisions
+    RadioProblem& m_problem;     //!< the result
+    double m_slowdown;           //!< of the edge server
+};
+
+/// The parts of (3) and (4) that links make
+struct ClusterTimes
+{
+    double sum{0};                   //!< of the transfers of one iteration
+    std::array<double, 5> longest{}; //!< by LinkRole; with d for distribution and upload
+};
+
+double
+GetClusterTimeS(const RadioCluster& cluster, const ClusterTimes& times)
+{
+    const double forward = std::max({cluster.forwardS,
+                                     times.longest[static_cast<std::size_t>(LinkRole::FORWARD)],
+                                     times.longest[static_cast<std::size_t>(LinkRole::TARGET)]});
+    const double backward =
+        std::max(cluster.backwardS, times.longest[static_cast<std::size_t>(LinkRole::BACKWARD)]);
+    const double iteration = cluster.sumS + times.sum + cluster.bubble * (forward + backward);
+    return times.longest[static_cast<std::size_t>(LinkRole::DISTRIBUTION)] +
+           cluster.iterations * iteration +
+           times.longest[static_cast<std::size_t>(LinkRole::UPLOAD)];
+}
+
+} // namespace
+
+void
+BuildRadioProblem(const Instance& instance,
+                  const RoundChoice& choice,
+                  const RadioFreedom& freedom,
+                  RadioProblem& problem)
+{
+    problem.freedom = freedom;
+    RadioBuilder(instance, choice, problem).Run();
+}
+
+double
+GetOccupationS(const RadioLink& link, double share, double powerFraction)
+{
+    switch (link.mode)
+    {
+    case SharingMode::DEDICATED:
+        break;
+    case SharingMode::FREQUENCY:
+        return link.kappaS / (share * std::log1p(powerFraction * link.snr / share));
+    case SharingMode::AIRTIME:
+        return link.kappaS / (share * std::log1p(powerFraction * link.snr));
+    }
+    return link.fixedS;
+}
+
+double
+EvaluateRadio(const RadioProblem& problem,
+              const std::vector<double>& shares,
+              const std::vector<double>& powersW)
+{
+    double objective = problem.constant;
+    std::vector<ClusterTimes> times(problem.clusters.size());
+    for (std::size_t i = 0; i < problem.links.size(); ++i)
+    {
+        const RadioLink& link = problem.links[i];
+        const bool dedicated = link.mode == SharingMode::DEDICATED;
+        const double fraction = dedicated ? 1 : powersW[i] / link.maxPowerW;
+        const double x = GetOccupationS(link, shares[i], fraction);
+        ClusterTimes& t = times[link.cluster];
+        double& longest = t.longest[static_cast<std::size_t>(link.role)];
+        const bool flows = link.role == LinkRole::FORWARD || link.role == LinkRole::BACKWARD;
+        const bool once = link.role == LinkRole::DISTRIBUTION || link.role == LinkRole::UPLOAD;
+        t.sum += flows ? x : 0;
+        longest = std::max(longest, x + (once ? link.latencyS : 0));
+        if (!dedicated)
+        {
+            const double duty = link.mode == SharingMode::AIRTIME ? shares[i] : 1;
+            objective += link.price * powersW[i] * duty * x;
+        }
+    }
+    double tau = 0;
+    for (std::size_t m = 0; m < times.size(); ++m)
+    {
+        tau = std::max(tau, GetClusterTimeS(problem.clusters[m], times[m]));
+    }
+    return objective + problem.penaltyWeight * tau;
+}
+
+} // namespace collapipe
+} // namespace ns3

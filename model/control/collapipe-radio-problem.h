@@ -1,0 +1,140 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_RADIO_PROBLEM_H
+#define COLLAPIPE_RADIO_PROBLEM_H
+
+#include "collapipe-instance.h"
+#include "collapipe-pipeline-plan.h"
+#include "collapipe-plan.h"
+#include "collapipe-transfers.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/// The discrete decisions of one cluster
+struct ClusterChoice
+{
+    std::vector<Segment> segments; //!< devices in chain order with their blocks
+    MicroBatchPair pair;           //!< (N, b)
+};
+
+/// The discrete decisions of a round, one per cluster
+using RoundChoice = std::vector<ClusterChoice>;
+
+/// What the radio allocator may decide
+struct RadioFreedom
+{
+    bool shares{true}; //!< else equal shares in every pool and phase
+    bool powers{true}; //!< else full power
+};
+
+/// What a link's transfer does to the time of its cluster
+enum class LinkRole : uint8_t
+{
+    FORWARD,      //!< in the sum and the forward maximum of (3)
+    BACKWARD,     //!< in the sum and the backward maximum of (3)
+    TARGET,       //!< in the forward maximum of (3) only
+    DISTRIBUTION, //!< in tau_dist
+    UPLOAD,       //!< in the last term of (4)
+};
+
+/**
+ * A transfer with all its constants. With the share w, the time x = a / r and y = w x, both ways of
+ * sharing have the energy (p_max / P) y (exp(kappa / y) - 1), convex in log y; the power is that
+ * over x under FREQUENCY and over y under AIRTIME.
+ */
+struct RadioLink
+{
+    Phase phase{Phase::TRAINING};             //!< when
+    NodeIndex from{CONTROL_UNIT};             //!< transmitter
+    NodeIndex to{CONTROL_UNIT};               //!< receiver
+    std::size_t cluster{0};                   //!< whose
+    LinkRole role{LinkRole::FORWARD};         //!< in (3), (4)
+    SharingMode mode{SharingMode::DEDICATED}; //!< of its pool
+    std::size_t pool{0};                      //!< index among the problem's pools; if not dedicated
+    double kappaS{0};                         //!< a ln 2 / (e B) in seconds
+    double snr{0};                            //!< P = p_max g / (Gamma N0 B)
+    double maxPowerW{0};                      //!< p_max
+    double price{0};                          //!< Q times transfers per round; 0: energy is free
+    double latencyS{0};                       //!< d
+    double fixedS{0};                         //!< a / r where dedicated
+};
+
+/// A cluster's constants in (3) and (4), dedicated links not yet included
+struct RadioCluster
+{
+    double iterations{1};  //!< H
+    double bubble{0};      //!< N - 1
+    double sumS{0};        //!< compute times and latencies of one iteration
+    double forwardS{0};    //!< longest forward computation
+    double backwardS{0};   //!< longest backward computation
+    double forwardSumS{0}; //!< sum of the forward computations
+};
+
+/**
+ * The continuous part of (13): shares and powers of all links, all discrete decisions made. A
+ * geometric programme (section 6).
+ */
+struct RadioProblem
+{
+    double penaltyWeight{1};            //!< V
+    double constant{0};                 //!< terms of (13) that do not depend on the radio
+    std::size_t pools{0};               //!< number of pool-and-phase budgets
+    RadioFreedom freedom;               //!< what may be decided
+    std::vector<RadioLink> links;       //!< all transfers
+    std::vector<RadioCluster> clusters; //!< one per cluster
+};
+
+/// Share and power of every link of a RadioProblem
+struct RadioSolution
+{
+    std::vector<double> shares;  //!< by link
+    std::vector<double> powersW; //!< by link
+    double objective{0};         //!< (13) with (3) for tau_iter
+    double gap{0};               //!< of duality, an estimate, in units of the objective
+    uint32_t iterations{0};      //!< Newton steps
+    bool converged{false};       //!< false where cut off
+};
+
+/**
+ * Makes the radio problem of an instance for given discrete decisions.
+ *
+ * @param instance the round's problem
+ * @param choice devices, blocks and pairs of every cluster
+ * @param freedom what may be decided
+ * @param problem is replaced; its memory is reused
+ */
+void BuildRadioProblem(const Instance& instance,
+                       const RoundChoice& choice,
+                       const RadioFreedom& freedom,
+                       RadioProblem& problem);
+
+/**
+ * @param problem a radio problem
+ * @param shares by link
+ * @param powersW by link
+ * @return (13) with (3) for tau_iter
+ */
+double EvaluateRadio(const RadioProblem& problem,
+                     const std::vector<double>& shares,
+                     const std::vector<double>& powersW);
+
+/**
+ * @param link a link
+ * @param share w
+ * @param powerFraction p / p_max
+ * @return a / r in seconds
+ */
+double GetOccupationS(const RadioLink& link, double share, double powerFraction);
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_RADIO_PROBLEM_H */

@@ -1,0 +1,144 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_SYSTEM_STATE_H
+#define COLLAPIPE_SYSTEM_STATE_H
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/**
+ * @ingroup collapipe
+ * The model as the planner sees it: work, payloads and memory per sample and per encoder block
+ * (TEB). Symbols as in the latency model, formulas (1) to (8).
+ */
+struct ModelProfile
+{
+    uint32_t blocks{0};                //!< L, encoder blocks
+    double blockForwardFlops{0};       //!< F, forward FLOPs of one block and sample
+    double backwardRatio{2};           //!< beta, backward work over forward work
+    double embeddingForwardFlops{0};   //!< F_emb per sample
+    double decoderForwardFlops{0};     //!< F_dec per sample, loss included
+    double activationBits{0};          //!< A, bits of one sample at a cut
+    double targetBits{0};              //!< bits of one sample's targets, control unit to edge
+    double blockParameterBits{0};      //!< W, bits of one block's parameters
+    double embeddingParameterBits{0};  //!< W_emb, bits of the embedding's parameters
+    double weightCopies{4};            //!< c_w: weights, gradients and optimizer state
+    double activationBytesPerBlock{0}; //!< A_teb, bytes kept per block and sample until backward
+    double decoderParameterBits{0};    //!< bits of the decoder's parameters; a device may hold it
+};
+
+/// A number of micro-batches and their size
+struct MicroBatchPair
+{
+    uint32_t count{1}; //!< N
+    uint32_t size{1};  //!< b, samples
+};
+
+/// How a training round is run, apart from what the controller decides
+struct TrainingProfile
+{
+    uint32_t localIterations{1};              //!< H
+    std::vector<MicroBatchPair> allowedPairs; //!< pairs (N, b) the controller may choose from
+    MicroBatchPair fixedPair;                 //!< pair of controllers that do not choose
+    std::string schedule{"gpipe"};            //!< "gpipe" or "1f1b"
+};
+
+/// Who shares a medium, and how
+enum class SharingMode : uint8_t
+{
+    DEDICATED, //!< every link has its own fixed rate
+    FREQUENCY, //!< shares of bandwidth, formula (5)
+    AIRTIME,   //!< shares of time at the full bandwidth, formula (6)
+};
+
+/// A shared medium: the uplink, the downlink, or the D2D channel of one cluster
+struct PoolState
+{
+    SharingMode mode{SharingMode::DEDICATED}; //!< how the medium is shared
+    double bandwidthHz{0};                    //!< B or B_w; unused where dedicated
+};
+
+/**
+ * A directed link's estimated radio parameters, formulas (5) and (6), or its fixed rate.
+ */
+struct LinkState
+{
+    double gain{0};               //!< g, linear power gain
+    double efficiency{1};         //!< e, goodput over the rate formula
+    double snrGap{1};             //!< Gamma, linear
+    double noiseDensityWPerHz{0}; //!< N0, noise figure included
+    double maxPowerW{0};          //!< pmax
+    double latencyS{0};           //!< d, of formula (2)
+    double fixedRateBps{0};       //!< rate where the pool is DEDICATED
+};
+
+/// State of a device, as it reported it
+struct DeviceState
+{
+    std::string name;        //!< for messages
+    double flops{0};         //!< f_k, usable FLOP/s
+    double overheadS{0};     //!< o_k, fixed time per micro-batch
+    double memoryBytes{0};   //!< Mem_k, free memory
+    double computePowerW{0}; //!< P_k^cmp
+    double energyBudgetJ{0}; //!< Ebar_k per round; 0: no budget
+    double batteryJ{0};      //!< energy left; infinite where mains-powered
+    LinkState uplink;        //!< to the edge server
+    LinkState downlink;      //!< from the edge server (power fixed)
+};
+
+/// State of a cluster
+struct ClusterState
+{
+    double weight{1};                 //!< rho_m, share of all data
+    DeviceState controlUnit;          //!< holds data and embedding
+    std::vector<DeviceState> devices; //!< K_m devices
+    PoolState d2d;                    //!< the cluster's own D2D medium
+    /// d2dLinks[i][j]: from node i to node j; node 0 is the control unit, k + 1 is device k
+    std::vector<std::vector<LinkState>> d2dLinks;
+};
+
+/// State of the edge server
+struct EdgeState
+{
+    double flops{0};     //!< f_es of one worker
+    double overheadS{0}; //!< fixed time per micro-batch
+    uint32_t workers{1}; //!< clusters served at once
+};
+
+/// Constants of the convergence bound (9), estimated online
+struct LearningState
+{
+    double stepSize{1e-3};       //!< eta
+    double smoothness{1};        //!< L_s
+    double gradientVariance{0};  //!< sigma^2
+    double clusterDivergence{0}; //!< delta^2
+};
+
+/**
+ * @ingroup collapipe
+ * Everything a controller decides upon at the start of a round.
+ */
+struct SystemState
+{
+    uint32_t round{0};                  //!< t
+    ModelProfile model;                 //!< the model
+    TrainingProfile training;           //!< the round's form
+    LearningState learning;             //!< constants of the bound
+    EdgeState edge;                     //!< the edge server
+    PoolState uplink;                   //!< D2E, shared by all clusters
+    PoolState downlink;                 //!< E2D, shared by all clusters
+    std::vector<ClusterState> clusters; //!< the clusters
+};
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_SYSTEM_STATE_H */

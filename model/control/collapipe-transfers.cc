@@ -1,0 +1,150 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-transfers.h"
+
+#include <algorithm>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+namespace
+{
+
+void
+Add(std::vector<Transfer>& list, Phase phase, NodeIndex from, NodeIndex to, double bits)
+{
+    if (bits <= 0 || from == to)
+    {
+        return;
+    }
+    auto same = std::find_if(list.begin(), list.end(), [&](const Transfer& t) {
+        return t.phase == phase && t.from == from && t.to == to;
+    });
+    if (same == list.end())
+    {
+        list.push_back({phase, from, to, bits});
+    }
+    else
+    {
+        same->bits += bits;
+    }
+}
+
+void
+AddParameters(std::vector<Transfer>& list,
+              const ModelProfile& model,
+              const ClusterPlan& plan,
+              Phase phase)
+{
+    for (const auto& chain : plan.chains)
+    {
+        for (const auto& stage : chain.stages)
+        {
+            const bool down = phase == Phase::DISTRIBUTION;
+            const NodeIndex from = down ? EDGE_SERVER : stage.node;
+            const NodeIndex to = down ? stage.node : EDGE_SERVER;
+            Add(list, phase, from, to, GetParameterBits(model, stage));
+        }
+    }
+}
+
+void
+AddTraining(std::vector<Transfer>& list, const ModelProfile& model, const ChainPlan& chain)
+{
+    const double activation = model.activationBits * chain.microBatchSize;
+    for (std::size_t s = 0; s + 1 < chain.stages.size(); ++s)
+    {
+        const NodeIndex here = chain.stages[s].node;
+        const NodeIndex next = chain.stages[s + 1].node;
+        Add(list, Phase::TRAINING, here, next, activation);
+        Add(list, Phase::TRAINING, next, here, activation);
+    }
+    if (!chain.stages.empty() && chain.stages.back().node == EDGE_SERVER)
+    {
+        Add(list,
+            Phase::TRAINING,
+            chain.stages.front().node,
+            EDGE_SERVER,
+            model.targetBits * chain.microBatchSize);
+    }
+}
+
+} // namespace
+
+Pool
+GetPool(NodeIndex from, NodeIndex to)
+{
+    if (to == EDGE_SERVER)
+    {
+        return Pool::UPLINK;
+    }
+    return from == EDGE_SERVER ? Pool::DOWNLINK : Pool::D2D;
+}
+
+const PoolState&
+GetPoolState(const SystemState& state, std::size_t cluster, Pool pool)
+{
+    switch (pool)
+    {
+    case Pool::UPLINK:
+        return state.uplink;
+    case Pool::DOWNLINK:
+        return state.downlink;
+    case Pool::D2D:
+        break;
+    }
+    return state.clusters[cluster].d2d;
+}
+
+const DeviceState&
+GetNode(const ClusterState& cluster, NodeIndex node)
+{
+    return node == CONTROL_UNIT ? cluster.controlUnit : cluster.devices.at(node - 1);
+}
+
+const LinkState*
+FindLinkState(const ClusterState& cluster, NodeIndex from, NodeIndex to)
+{
+    const auto known = [&](NodeIndex n) { return n <= cluster.devices.size(); };
+    if (to == EDGE_SERVER)
+    {
+        return known(from) ? &GetNode(cluster, from).uplink : nullptr;
+    }
+    if (from == EDGE_SERVER)
+    {
+        return known(to) ? &GetNode(cluster, to).downlink : nullptr;
+    }
+    if (from >= cluster.d2dLinks.size() || to >= cluster.d2dLinks[from].size())
+    {
+        return nullptr;
+    }
+    return &cluster.d2dLinks[from][to];
+}
+
+double
+GetParameterBits(const ModelProfile& model, const StagePlan& stage)
+{
+    return stage.GetBlocks() * model.blockParameterBits +
+           (stage.embedding ? model.embeddingParameterBits : 0) +
+           (stage.decoder ? model.decoderParameterBits : 0);
+}
+
+std::vector<Transfer>
+ListTransfers(const ModelProfile& model, const ClusterPlan& plan)
+{
+    std::vector<Transfer> list;
+    AddParameters(list, model, plan, Phase::DISTRIBUTION);
+    for (const auto& chain : plan.chains)
+    {
+        AddTraining(list, model, chain);
+    }
+    AddParameters(list, model, plan, Phase::UPLOAD);
+    return list;
+}
+
+} // namespace collapipe
+} // namespace ns3

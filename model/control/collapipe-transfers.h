@@ -1,0 +1,88 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_TRANSFERS_H
+#define COLLAPIPE_TRANSFERS_H
+
+#include "collapipe-plan.h"
+#include "collapipe-system-state.h"
+
+#include <vector>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/// The medium on which a link competes
+enum class Pool : uint8_t
+{
+    D2D,      //!< the cluster's own
+    UPLINK,   //!< D2E, of all clusters
+    DOWNLINK, //!< E2D, of all clusters
+};
+
+/**
+ * One row of the table of transfers (section 3 of the model): what a link carries in a phase.
+ */
+struct Transfer
+{
+    Phase phase{Phase::TRAINING}; //!< when
+    NodeIndex from{CONTROL_UNIT}; //!< transmitter
+    NodeIndex to{CONTROL_UNIT};   //!< receiver
+    double bits{0};               //!< payload; in TRAINING per micro-batch
+};
+
+/**
+ * @param from transmitter
+ * @param to receiver
+ * @return the pool of the link
+ */
+Pool GetPool(NodeIndex from, NodeIndex to);
+
+/**
+ * @param state the system
+ * @param cluster the cluster
+ * @param pool which of its media
+ * @return the medium's state
+ */
+const PoolState& GetPoolState(const SystemState& state, std::size_t cluster, Pool pool);
+
+/**
+ * @param cluster the cluster
+ * @param node its control unit or a device
+ * @return that node's state
+ */
+const DeviceState& GetNode(const ClusterState& cluster, NodeIndex node);
+
+/**
+ * @param cluster the cluster
+ * @param from transmitter
+ * @param to receiver
+ * @return the link's state; nullptr where there is no such link
+ */
+const LinkState* FindLinkState(const ClusterState& cluster, NodeIndex from, NodeIndex to);
+
+/**
+ * @param model the model
+ * @param stage a stage
+ * @return bits of the parameters which the stage's node receives and uploads
+ */
+double GetParameterBits(const ModelProfile& model, const StagePlan& stage);
+
+/**
+ * Every transfer of a cluster's round, in the order distribution, training, upload. Links that
+ * carry nothing are left out. Targets travel from the first stage's node to the edge server, where
+ * that holds the decoder; on a link that already carries activations they are added to those.
+ *
+ * @param model the model
+ * @param plan the cluster's chains
+ * @return the transfers; no two of one phase use the same link
+ */
+std::vector<Transfer> ListTransfers(const ModelProfile& model, const ClusterPlan& plan);
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_TRANSFERS_H */

@@ -1,0 +1,83 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-uniform-pipeline-controller.h"
+
+#include "collapipe-pipeline-plan.h"
+
+namespace ns3
+{
+namespace collapipe
+{
+
+NS_OBJECT_ENSURE_REGISTERED(UniformPipelineController);
+
+namespace
+{
+
+std::vector<Segment>
+CutUniformly(uint32_t blocks, std::size_t devices)
+{
+    std::vector<Segment> segments;
+    for (std::size_t k = 0; k < devices; ++k)
+    {
+        const uint32_t extra = k < blocks % devices ? 1 : 0;
+        const auto share = static_cast<uint32_t>(blocks / devices);
+        segments.push_back({static_cast<NodeIndex>(k + 1), share + extra});
+    }
+    return segments;
+}
+
+std::string
+CheckSegmentCount(const SystemState& state)
+{
+    for (std::size_t m = 0; m < state.clusters.size(); ++m)
+    {
+        const std::size_t devices = state.clusters[m].devices.size();
+        if (devices > state.model.blocks)
+        {
+            return "cluster " + std::to_string(m) + " has " + std::to_string(devices) +
+                   " devices for " + std::to_string(state.model.blocks) +
+                   " blocks; use fewer devices or a deeper model";
+        }
+    }
+    return "";
+}
+
+} // namespace
+
+TypeId
+UniformPipelineController::GetTypeId()
+{
+    static TypeId tid = TypeId("ns3::collapipe::UniformPipelineController")
+                            .SetParent<Controller>()
+                            .SetGroupName("CollaPipe")
+                            .AddConstructor<UniformPipelineController>();
+    return tid;
+}
+
+RoundPlan
+UniformPipelineController::Decide(const SystemState& state)
+{
+    RoundPlan plan;
+    plan.localIterations = state.training.localIterations;
+    plan.schedule = state.training.schedule;
+    plan.infeasible = CheckPipelineState(state);
+    plan.infeasible = plan.infeasible.empty() ? CheckSegmentCount(state) : plan.infeasible;
+    if (!plan.infeasible.empty())
+    {
+        return plan;
+    }
+    for (const auto& cluster : state.clusters)
+    {
+        const auto segments = CutUniformly(state.model.blocks, cluster.devices.size());
+        plan.clusters.push_back({{MakePipelineChain(segments, state.training.fixedPair)}, {}});
+    }
+    SetEqualLinks(state, plan);
+    plan.infeasible = CheckMemory(state, plan);
+    return plan;
+}
+
+} // namespace collapipe
+} // namespace ns3

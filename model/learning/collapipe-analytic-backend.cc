@@ -1,0 +1,135 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-analytic-backend.h"
+
+#include "collapipe-batch.h"
+#include "collapipe-part-shapes.h"
+
+#include "ns3/abort.h"
+
+#include <limits>
+#include <map>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+NS_OBJECT_ENSURE_REGISTERED(AnalyticBackend);
+
+namespace
+{
+
+/**
+ * A part that knows its shapes only.
+ */
+class AnalyticPart : public ModelPart
+{
+  public:
+    /**
+     * @param shapes of the part
+     */
+    explicit AnalyticPart(const PartShapes& shapes)
+        : m_shapes(shapes)
+    {
+    }
+
+    TensorList Forward(uint32_t microBatch, TensorList input) override
+    {
+        const uint32_t samples = m_shapes.CheckForward(input);
+        NS_ABORT_MSG_IF(!m_samples.emplace(microBatch, samples).second,
+                        "Micro-batch " << microBatch << " goes forward twice");
+        return m_shapes.GetForwardOutput(samples);
+    }
+
+    TensorList Backward(uint32_t microBatch, TensorList gradient) override
+    {
+        const auto found = m_samples.find(microBatch);
+        NS_ABORT_MSG_IF(found == m_samples.end(),
+                        "Micro-batch " << microBatch
+                                       << " goes backward without having gone forward");
+        const uint32_t samples = found->second;
+        m_shapes.CheckBackward(gradient, samples);
+        m_samples.erase(found);
+        return m_shapes.GetBackwardOutput(samples);
+    }
+
+    void Step() override
+    {
+    }
+
+    TensorList ExportGradients() const override
+    {
+        return m_shapes.GetParameters();
+    }
+
+    TensorList ExportParameters(bool withOptimizer) const override
+    {
+        return m_shapes.GetExport(withOptimizer);
+    }
+
+  private:
+    PartShapes m_shapes;                    //!< of the part
+    std::map<uint32_t, uint32_t> m_samples; //!< sizes of the micro-batches under way
+};
+
+} // namespace
+
+TypeId
+AnalyticBackend::GetTypeId()
+{
+    static TypeId tid = TypeId("ns3::collapipe::AnalyticBackend")
+                            .SetParent<ComputeBackend>()
+                            .SetGroupName("CollaPipe")
+                            .AddConstructor<AnalyticBackend>();
+    return tid;
+}
+
+bool
+AnalyticBackend::IsComputing() const
+{
+    return false;
+}
+
+ModelParameters
+AnalyticBackend::CreateParameters(const ModelConfig& config, uint64_t /* seed */) const
+{
+    ModelParameters parameters;
+    parameters.embedding = GetParameterShapes(config, {true, 0, 0, false});
+    parameters.blocks.assign(config.encoderBlocks,
+                             GetParameterShapes(config, {false, 0, 1, false}));
+    parameters.decoder = GetParameterShapes(config, {false, 0, 0, true});
+    return parameters;
+}
+
+std::unique_ptr<ModelPart>
+AnalyticBackend::CreatePart(const ModelConfig& config,
+                            const PartRange& part,
+                            const OptimizerConfig& optimizer,
+                            const TensorList& parameters) const
+{
+    const PartShapes shapes(config, part, optimizer);
+    shapes.CheckParameters(parameters);
+    return std::make_unique<AnalyticPart>(shapes);
+}
+
+EvaluationResult
+AnalyticBackend::Evaluate(const ModelConfig& config,
+                          const ModelParameters& /* parameters */,
+                          const std::vector<Sample>& samples) const
+{
+    std::vector<const Sample*> pointers;
+    for (const auto& sample : samples)
+    {
+        pointers.push_back(&sample);
+    }
+    EvaluationResult result;
+    result.loss = std::numeric_limits<double>::quiet_NaN();
+    result.labelTokens = CountLabelTokens(config, pointers);
+    return result;
+}
+
+} // namespace collapipe
+} // namespace ns3

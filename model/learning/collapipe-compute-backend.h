@@ -1,0 +1,88 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_COMPUTE_BACKEND_H
+#define COLLAPIPE_COMPUTE_BACKEND_H
+
+#include "collapipe-dataset.h"
+#include "collapipe-model-part.h"
+
+#include "ns3/object.h"
+
+#include <memory>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/**
+ * @ingroup collapipe
+ * What an evaluation found.
+ */
+struct EvaluationResult
+{
+    double loss{0};          //!< mean cross-entropy per label token that is not padding, nats
+    uint64_t labelTokens{0}; //!< number of those tokens
+};
+
+/**
+ * @ingroup collapipe
+ * Makes the parts that compute. Chosen by TypeId: `ns3::collapipe::TorchBackend` computes,
+ * `ns3::collapipe::AnalyticBackend` gives results of the same shapes and computes nothing.
+ */
+class ComputeBackend : public Object
+{
+  public:
+    /// @return the TypeId
+    static TypeId GetTypeId();
+
+    /// @return whether results carry bytes and jobs are worth a worker thread
+    virtual bool IsComputing() const = 0;
+
+    /**
+     * @param config the model
+     * @param seed every (seed, block) gives the same values wherever it is created
+     * @return initial parameters of the whole model (virtual where nothing is computed)
+     */
+    virtual ModelParameters CreateParameters(const ModelConfig& config, uint64_t seed) const = 0;
+
+    /**
+     * @param config the model
+     * @param part the run of the model that the stage holds
+     * @param optimizer its optimizer
+     * @param parameters in chain order, as in ModelParameters::Gather(); optionally followed by the
+     *        optimizer state as ModelPart::ExportParameters(true) gave it
+     * @return the part
+     */
+    virtual std::unique_ptr<ModelPart> CreatePart(const ModelConfig& config,
+                                                  const PartRange& part,
+                                                  const OptimizerConfig& optimizer,
+                                                  const TensorList& parameters) const = 0;
+
+    /**
+     * Mean loss over samples, without dropout and gradients. Takes long: run it as a job.
+     * @param config the model
+     * @param parameters of the whole model
+     * @param samples what to evaluate on
+     * @return the result; NaN loss where nothing is computed
+     */
+    virtual EvaluationResult Evaluate(const ModelConfig& config,
+                                      const ModelParameters& parameters,
+                                      const std::vector<Sample>& samples) const = 0;
+
+    /**
+     * Weighted mean of several parameter sets: FedAvg (McMahan et al. 2017).
+     * @param sets tensors of equal shapes
+     * @param weights one per set; they sum to 1
+     * @return sum of weight times tensor, accumulated in float64 in the order given
+     */
+    static TensorList Average(const std::vector<TensorList>& sets,
+                              const std::vector<double>& weights);
+};
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_COMPUTE_BACKEND_H */

@@ -1,0 +1,90 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_MODEL_PART_H
+#define COLLAPIPE_MODEL_PART_H
+
+#include "collapipe-model-config.h"
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/**
+ * @ingroup collapipe
+ * How a segment updates its parameters at the flush.
+ */
+struct OptimizerConfig
+{
+    std::string name{"adam"};  //!< "adam" or "sgd"
+    double learningRate{1e-3}; //!< step size
+    double momentum{0.9};      //!< of sgd
+    double beta1{0.9};         //!< of adam
+    double beta2{0.98};        //!< of adam
+    double epsilon{1e-9};      //!< of adam
+};
+
+/**
+ * @ingroup collapipe
+ * What one pipeline stage computes: a run of the model with the activations it keeps, its
+ * gradients and its optimizer. Calls of one part are made one at a time, in the schedule's
+ * order, but from any thread.
+ *
+ * Let b be the micro-batch size, T and U the source and target lengths, D the width.
+ *
+ * | part begins with | Forward's input                                  |
+ * |------------------|--------------------------------------------------|
+ * | the embedding    | source tokens [b,T] int32                        |
+ * | a block/decoder  | hidden [b,T,D] float32, padding [b,T] uint8 (1 = padding) |
+ *
+ * and, where the part ends with the decoder, two more: target tokens [b,U+1] int32 (begin token
+ * first, end token last, padded) and the normaliser [1] float32: the number of label tokens that
+ * are not padding in the *whole iteration*, so that the micro-batches' gradients add up to that
+ * of the mean loss over the iteration.
+ *
+ * | part ends with | Forward's output            | Backward's input       |
+ * |----------------|-----------------------------|------------------------|
+ * | a block or the embedding | hidden, padding   | d hidden [b,T,D]       |
+ * | the decoder    | loss contribution [1] float64 (sum / normaliser) | nothing |
+ *
+ * Backward's output is d hidden of the part's input, or nothing where it begins with the embedding.
+ */
+class ModelPart
+{
+  public:
+    virtual ~ModelPart() = default;
+
+    /**
+     * @param microBatch index within the iteration; names the activations kept for Backward()
+     * @param input see the class
+     * @return see the class
+     */
+    virtual TensorList Forward(uint32_t microBatch, TensorList input) = 0;
+
+    /**
+     * Accumulates the part's gradients and lets go of the micro-batch's activations.
+     * @param microBatch one that Forward() has seen in this iteration
+     * @param gradient see the class
+     * @return see the class
+     */
+    virtual TensorList Backward(uint32_t microBatch, TensorList gradient) = 0;
+
+    /// Optimizer step with the accumulated gradients, which are then zero.
+    virtual void Step() = 0;
+
+    /// @return the accumulated gradients, one per parameter, in chain order
+    virtual TensorList ExportGradients() const = 0;
+
+    /**
+     * @param withOptimizer whether the optimizer's state follows the parameters
+     * @return parameters in chain order; a snapshot that later steps do not change
+     */
+    virtual TensorList ExportParameters(bool withOptimizer) const = 0;
+};
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_MODEL_PART_H */

@@ -1,0 +1,464 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-tokenizer.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <filesystem>
+#include <memory>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <utility>
+
+extern char** environ;
+
+namespace ns3
+{
+namespace collapipe
+{
+
+namespace
+{
+
+/// Special tokens in every vocabulary: padding, unknown, begin, end
+constexpr uint32_t SPECIAL_TOKENS = 4;
+
+/**
+ * A directory that only this user can read, removed with all it holds at the end of the scope.
+ */
+class PrivateDirectory
+{
+  public:
+    /**
+     * @param parent where to make it; empty: `$TMPDIR`, else `/tmp`
+     */
+    explicit PrivateDirectory(std::string parent)
+    {
+        const char* temporary = std::getenv("TMPDIR");
+        if (parent.empty())
+        {
+            parent = temporary && *temporary ? temporary : "/tmp";
+        }
+        m_path = parent + "/collapipe-tokenizer-XXXXXX";
+        if (!::mkdtemp(m_path.data()))
+        {
+            throw DataError("Cannot create a temporary directory in '" + parent +
+                            "': " + std::strerror(errno) + ".");
+        }
+    }
+
+    ~PrivateDirectory()
+    {
+        std::error_code ignored;
+        std::filesystem::remove_all(m_path, ignored);
+    }
+
+    PrivateDirectory(const PrivateDirectory&) = delete;
+    PrivateDirectory& operator=(const PrivateDirectory&) = delete;
+
+    /// @return its path
+    const std::string& GetPath() const
+    {
+        return m_path;
+    }
+
+    /**
+     * @param name of a file in it
+     * @return the file's path
+     */
+    std::string GetFile(const std::string& name) const
+    {
+        return m_path + "/" + name;
+    }
+
+    /**
+     * @param name of a file in it, created
+     * @param bytes to write
+     */
+    void Write(const std::string& name, const std::string& bytes) const
+    {
+        const auto path = GetFile(name);
+        std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "wb"),
+                                                             std::fclose);
+        const bool written =
+            file && std::fwrite(bytes.data(), 1, bytes.size(), file.get()) == bytes.size() &&
+            std::fflush(file.get()) == 0;
+        if (!written)
+        {
+            throw DataError("Cannot write '" + path + "': " + std::strerror(errno) + ".");
+        }
+    }
+
+  private:
+    std::string m_path; //!< its path
+};
+
+/**
+ * How a child process is set up: its working directory and standard streams.
+ */
+class SpawnActions
+{
+  public:
+    /**
+     * @param directory where the process runs; its standard streams are the files `input`, `output`
+     *        and `error` there
+     */
+    explicit SpawnActions(const PrivateDirectory& directory)
+    {
+        const int create = O_WRONLY | O_CREAT | O_TRUNC;
+        ::posix_spawn_file_actions_init(&m_actions);
+        ::posix_spawn_file_actions_addchdir_np(&m_actions, directory.GetPath().c_str());
+        ::posix_spawn_file_actions_addopen(&m_actions, STDIN_FILENO, "input", O_RDONLY, 0);
+        ::posix_spawn_file_actions_addopen(&m_actions, STDOUT_FILENO, "output", create, 0600);
+        ::posix_spawn_file_actions_addopen(&m_actions, STDERR_FILENO, "error", create, 0600);
+    }
+
+    ~SpawnActions()
+    {
+        ::posix_spawn_file_actions_destroy(&m_actions);
+    }
+
+    SpawnActions(const SpawnActions&) = delete;
+    SpawnActions& operator=(const SpawnActions&) = delete;
+
+    /// @return the actions
+    const posix_spawn_file_actions_t* Get() const
+    {
+        return &m_actions;
+    }
+
+  private:
+    posix_spawn_file_actions_t m_actions; //!< the actions
+};
+
+/**
+ * @param process a child
+ * @return its wait status once it has ended; -1 where it cannot be waited for
+ */
+int
+WaitFor(pid_t process)
+{
+    int status = 0;
+    while (::waitpid(process, &status, 0) < 0)
+    {
+        if (errno != EINTR)
+        {
+            return -1;
+        }
+    }
+    return status;
+}
+
+/**
+ * Runs a program to its end, without a shell.
+ * @param directory where it runs; `input` there is its standard input
+ * @param arguments program and arguments
+ * @return whether it ended with exit status 0
+ * @throws DataError where it cannot be started
+ */
+bool
+Run(const PrivateDirectory& directory, std::vector<std::string> arguments)
+{
+    std::vector<char*> pointers;
+    for (auto& argument : arguments)
+    {
+        pointers.push_back(argument.data());
+    }
+    pointers.push_back(nullptr);
+    const SpawnActions actions(directory);
+    pid_t process = 0;
+    const int error =
+        ::posix_spawnp(&process, pointers[0], actions.Get(), nullptr, pointers.data(), environ);
+    if (error == ENOENT)
+    {
+        throw DataError("The program '" + arguments[0] +
+                        "' is missing: install the package 'sentencepiece'.");
+    }
+    if (error != 0)
+    {
+        throw DataError("Cannot start '" + arguments[0] + "': " + std::strerror(error) + ".");
+    }
+    const int status = WaitFor(process);
+    return status != -1 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/**
+ * @param directory where a program has run
+ * @return the line of its standard error that says most: the last that speaks of a failed check,
+ *         else the last but for "Program terminated"
+ */
+std::string
+ReadComplaint(const PrivateDirectory& directory)
+{
+    const auto text = ReadFileBytes(directory.GetFile("error"));
+    std::string complaint;
+    bool specific = false;
+    for (std::size_t begin = 0; begin < text.size();)
+    {
+        const auto end = std::min(text.find('\n', begin), text.size());
+        const auto line = FoldWhiteSpace(text.substr(begin, end - begin));
+        const bool check = line.find("_status.ok()") != std::string::npos;
+        if (check || (!specific && !line.empty() && line.find("terminated") == std::string::npos))
+        {
+            complaint = line;
+            specific = check;
+        }
+        begin = end + 1;
+    }
+    return complaint.empty() ? "it gave no reason" : complaint;
+}
+
+/**
+ * @param complaint of spm_train
+ * @param key what stands before the number
+ * @return the number in it; 0 where there is none
+ */
+uint32_t
+FindNumber(const std::string& complaint, const std::string& key)
+{
+    const auto at = complaint.find(key);
+    uint32_t number = 0;
+    if (at != std::string::npos)
+    {
+        const char* begin = complaint.data() + at + key.size();
+        std::from_chars(begin, complaint.data() + complaint.size(), number);
+    }
+    return number;
+}
+
+/**
+ * @param complaint of spm_train
+ * @param vocabularySize pieces wanted
+ * @throws DataError with what the user can do about it
+ */
+[[noreturn]] void
+RefuseTraining(const std::string& complaint, uint32_t vocabularySize)
+{
+    if (complaint.find("smaller than required_chars") != std::string::npos)
+    {
+        const auto needed = FindNumber(complaint, std::to_string(vocabularySize) + " vs ");
+        throw DataError("A vocabulary of " + std::to_string(vocabularySize) +
+                        " pieces is too small: the training text's characters and the special "
+                        "tokens need " +
+                        std::to_string(needed) + ".");
+    }
+    throw DataError("Training the tokenizer failed: " + complaint + ".");
+}
+
+/**
+ * @param lines sentences
+ * @return the lines, each ended by one line break
+ */
+std::string
+JoinLines(const std::vector<std::string>& lines)
+{
+    std::string text;
+    for (auto line : lines)
+    {
+        std::replace_if(
+            line.begin(),
+            line.end(),
+            [](char c) { return c == '\n' || c == '\r' || c == '\0'; },
+            ' ');
+        text += line + '\n';
+    }
+    return text;
+}
+
+/**
+ * @param text lines, each ended by a line break
+ * @return the lines
+ */
+std::vector<std::string>
+SplitLines(const std::string& text)
+{
+    std::vector<std::string> lines;
+    for (std::size_t begin = 0; begin < text.size();)
+    {
+        const auto end = std::min(text.find('\n', begin), text.size());
+        lines.push_back(text.substr(begin, end - begin));
+        begin = end + 1;
+    }
+    return lines;
+}
+
+/**
+ * @param line numbers with spaces between
+ * @param limit what they must be less than
+ * @return the numbers
+ */
+std::vector<int32_t>
+ParseIds(const std::string& line, uint32_t limit)
+{
+    std::vector<int32_t> ids;
+    const char* position = line.data();
+    const char* end = position + line.size();
+    while (position < end)
+    {
+        int32_t id = -1;
+        const auto result = std::from_chars(position, end, id);
+        const bool separated = result.ptr == end || *result.ptr == ' ';
+        if (result.ec != std::errc() || !separated || id < 0 || static_cast<uint32_t>(id) >= limit)
+        {
+            throw DataError("spm_encode gave something else than token ids: '" + line + "'.");
+        }
+        ids.push_back(id);
+        position = result.ptr == end ? end : result.ptr + 1;
+    }
+    return ids;
+}
+
+/**
+ * @param ids tokens of a sentence
+ * @param limit what they must be less than
+ * @return the numbers up to the first end token, without begin tokens and padding
+ */
+std::string
+FormatIds(const std::vector<int32_t>& ids, uint32_t limit)
+{
+    std::string line;
+    for (const auto id : ids)
+    {
+        if (id < 0 || static_cast<uint32_t>(id) >= limit)
+        {
+            throw DataError("Token " + std::to_string(id) + " is outside the vocabulary of " +
+                            std::to_string(limit) + " pieces.");
+        }
+        if (id == END_TOKEN)
+        {
+            break;
+        }
+        if (id != PAD_TOKEN && id != BEGIN_TOKEN)
+        {
+            line += (line.empty() ? "" : " ") + std::to_string(id);
+        }
+    }
+    return line;
+}
+
+} // namespace
+
+Tokenizer::Tokenizer(std::string model, uint32_t vocabularySize, std::string workDirectory)
+    : m_model(std::move(model)),
+      m_vocabularySize(vocabularySize),
+      m_workDirectory(std::move(workDirectory))
+{
+}
+
+void
+Tokenizer::Train(const std::vector<std::string>& lines,
+                 uint32_t vocabularySize,
+                 const std::string& workDirectory)
+{
+    const bool blank = std::all_of(lines.begin(), lines.end(), [](const auto& line) {
+        return FoldWhiteSpace(line).empty();
+    });
+    if (blank)
+    {
+        throw DataError("A tokenizer cannot be trained without text.");
+    }
+    if (vocabularySize <= SPECIAL_TOKENS)
+    {
+        throw DataError("A vocabulary needs more than " + std::to_string(SPECIAL_TOKENS) +
+                        " pieces, but " + std::to_string(vocabularySize) + " are wanted.");
+    }
+    const PrivateDirectory directory(workDirectory);
+    directory.Write("text", JoinLines(lines));
+    directory.Write("input", "");
+    const bool trained = Run(directory,
+                             {"spm_train",
+                              "--input=text",
+                              "--model_prefix=vocabulary",
+                              "--model_type=bpe",
+                              "--vocab_size=" + std::to_string(vocabularySize),
+                              "--hard_vocab_limit=false",
+                              "--character_coverage=1.0",
+                              "--num_threads=1",
+                              "--random_seed=1",
+                              "--pad_id=" + std::to_string(PAD_TOKEN),
+                              "--unk_id=" + std::to_string(UNKNOWN_TOKEN),
+                              "--bos_id=" + std::to_string(BEGIN_TOKEN),
+                              "--eos_id=" + std::to_string(END_TOKEN)});
+    if (!trained)
+    {
+        RefuseTraining(ReadComplaint(directory), vocabularySize);
+    }
+    const auto pieces = ReadFileBytes(directory.GetFile("vocabulary.vocab"));
+    m_model = ReadFileBytes(directory.GetFile("vocabulary.model"));
+    m_vocabularySize = static_cast<uint32_t>(std::count(pieces.begin(), pieces.end(), '\n'));
+    m_workDirectory = workDirectory;
+}
+
+uint32_t
+Tokenizer::GetVocabularySize() const
+{
+    return m_vocabularySize;
+}
+
+const std::string&
+Tokenizer::GetModel() const
+{
+    return m_model;
+}
+
+std::vector<std::string>
+Tokenizer::Apply(const std::string& program,
+                 const std::string& option,
+                 const std::vector<std::string>& lines) const
+{
+    if (m_model.empty())
+    {
+        throw DataError("The tokenizer has not been trained.");
+    }
+    if (lines.empty())
+    {
+        return {};
+    }
+    const PrivateDirectory directory(m_workDirectory);
+    directory.Write("model", m_model);
+    directory.Write("input", JoinLines(lines));
+    if (!Run(directory, {program, "--model=model", option}))
+    {
+        throw DataError(program + " failed: " + ReadComplaint(directory) + ".");
+    }
+    auto result = SplitLines(ReadFileBytes(directory.GetFile("output")));
+    if (result.size() != lines.size())
+    {
+        throw DataError(program + " gave " + std::to_string(result.size()) + " lines for " +
+                        std::to_string(lines.size()) + ".");
+    }
+    return result;
+}
+
+std::vector<std::vector<int32_t>>
+Tokenizer::Encode(const std::vector<std::string>& lines) const
+{
+    std::vector<std::vector<int32_t>> sequences;
+    for (const auto& line : Apply("spm_encode", "--output_format=id", lines))
+    {
+        sequences.push_back(ParseIds(line, m_vocabularySize));
+    }
+    return sequences;
+}
+
+std::vector<std::string>
+Tokenizer::Decode(const std::vector<std::vector<int32_t>>& sequences) const
+{
+    std::vector<std::string> lines;
+    for (const auto& ids : sequences)
+    {
+        lines.push_back(FormatIds(ids, m_vocabularySize));
+    }
+    return Apply("spm_decode", "--input_format=id", lines);
+}
+
+} // namespace collapipe
+} // namespace ns3

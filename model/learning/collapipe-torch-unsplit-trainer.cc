@@ -1,0 +1,97 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-batch.h"
+#include "collapipe-part-shapes.h"
+#include "collapipe-torch-modules.h"
+#include "collapipe-torch-optimizer.h"
+#include "collapipe-torch-support.h"
+#include "collapipe-unsplit-trainer.h"
+
+#include "ns3/abort.h"
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/// What LibTorch knows
+struct UnsplitTrainer::State
+{
+    /**
+     * @param modelConfig the model
+     * @param optimizerConfig the optimizer
+     * @param initial parameters of the whole model
+     */
+    State(const ModelConfig& modelConfig,
+          const OptimizerConfig& optimizerConfig,
+          const ModelParameters& initial)
+        : config(modelConfig),
+          whole{true, 0, modelConfig.encoderBlocks, true},
+          layout(initial),
+          parameters(ToParameters(initial.Gather(whole))),
+          layers(modelConfig, whole, parameters),
+          optimizer(optimizerConfig, parameters)
+    {
+    }
+
+    ModelConfig config;                 //!< the model
+    PartRange whole;                    //!< all of it
+    ModelParameters layout;             //!< how many tensors every block has
+    std::vector<at::Tensor> parameters; //!< in chain order
+    TorchLayers layers;                 //!< the modules
+    TorchOptimizer optimizer;           //!< the optimizer
+};
+
+UnsplitTrainer::UnsplitTrainer(const ModelConfig& config,
+                               const OptimizerConfig& optimizer,
+                               const ModelParameters& parameters)
+{
+    SetUpTorch();
+    const PartRange whole{true, 0, config.encoderBlocks, true};
+    PartShapes(config, whole, optimizer).CheckParameters(parameters.Gather(whole));
+    m_state = std::make_unique<State>(config, optimizer, parameters);
+}
+
+UnsplitTrainer::~UnsplitTrainer() = default;
+
+double
+UnsplitTrainer::Iterate(const std::vector<Sample>& samples)
+{
+    const Batch batch = MakeBatch(m_state->config, samples);
+    NS_ABORT_MSG_IF(batch.labelTokens == 0, "An iteration without labels");
+    m_state->optimizer.DropGradients();
+    const at::AutoGradMode recording(true);
+    const auto& layers = m_state->layers;
+    const auto tokens = ToTorch(batch.source);
+    const auto padding = MakePadding(tokens);
+    const auto memory = layers.Encode(layers.Embed(tokens), padding);
+    const auto sum = layers.Decode(memory, padding, ToTorch(batch.target));
+    const auto loss = sum / double(batch.labelTokens);
+    loss.backward();
+    return loss.item<double>();
+}
+
+TensorList
+UnsplitTrainer::GetGradients() const
+{
+    return CopyGradients(m_state->parameters);
+}
+
+void
+UnsplitTrainer::Step()
+{
+    m_state->optimizer.Step();
+}
+
+ModelParameters
+UnsplitTrainer::GetParameters() const
+{
+    ModelParameters parameters = m_state->layout;
+    parameters.Scatter(m_state->whole, CopyValues(m_state->parameters));
+    return parameters;
+}
+
+} // namespace collapipe
+} // namespace ns3

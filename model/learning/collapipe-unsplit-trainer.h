@@ -1,0 +1,62 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_UNSPLIT_TRAINER_H
+#define COLLAPIPE_UNSPLIT_TRAINER_H
+
+#include "collapipe-dataset.h"
+#include "collapipe-model-part.h"
+
+#include <memory>
+#include <vector>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/**
+ * @ingroup collapipe
+ * The ordinary training loop without network, cuts or micro-batches: the whole model, one graph
+ * of automatic differentiation over all samples of an iteration, one optimizer. What split training
+ * is held to, in its results and in its speed.
+ */
+class UnsplitTrainer
+{
+  public:
+    /**
+     * @param config the model
+     * @param optimizer the optimizer
+     * @param parameters initial parameters of the whole model
+     */
+    UnsplitTrainer(const ModelConfig& config,
+                   const OptimizerConfig& optimizer,
+                   const ModelParameters& parameters);
+    ~UnsplitTrainer();
+
+    /**
+     * Forward and backward pass. The gradients of an earlier iteration are let go.
+     * @param samples of one iteration
+     * @return mean cross-entropy per label token that is not padding, nats
+     */
+    double Iterate(const std::vector<Sample>& samples);
+
+    /// @return the gradients of the last iteration in chain order; zeros after Step()
+    TensorList GetGradients() const;
+
+    /// Optimizer step with the last iteration's gradients, which are then zero.
+    void Step();
+
+    /// @return the parameters; a snapshot that later steps do not change
+    ModelParameters GetParameters() const;
+
+  private:
+    struct State;                   //!< what LibTorch knows
+    std::unique_ptr<State> m_state; //!< all there is
+};
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_UNSPLIT_TRAINER_H */

@@ -1,0 +1,90 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_ASSIGNMENT_H
+#define COLLAPIPE_ASSIGNMENT_H
+
+#include "ns3/collapipe-plan.h"
+#include "ns3/collapipe-tensor-data.h"
+#include "ns3/ipv4-address.h"
+
+#include <string>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/// A neighbour in the chain
+struct Neighbour
+{
+    NodeIndex node{EDGE_SERVER}; //!< who
+    Ipv4Address address;         //!< by which the receiver of the assignment reaches it
+};
+
+/**
+ * @ingroup collapipe
+ * What the edge server tells a node about its stage. Travels as JSON in the tensor of a
+ * segment-assignment message; a message with the parameters follows.
+ */
+struct StageAssignment
+{
+    uint32_t chain{0};             //!< chain within the cluster
+    uint32_t stage{0};             //!< index of the stage
+    uint32_t stages{1};            //!< compute stages of the chain
+    StagePlan plan;                //!< the run of the model
+    uint32_t microBatches{1};      //!< N
+    uint32_t microBatchSize{1};    //!< b
+    uint32_t iterations{1};        //!< H
+    std::string schedule{"gpipe"}; //!< as Schedule's short name or TypeId
+    Neighbour previous;            //!< stage - 1; meaningless at stage 0
+    Neighbour next;                //!< stage + 1; meaningless at the last stage
+    Neighbour last;                //!< holder of the last stage, where the targets go
+};
+
+/**
+ * @param assignment what to tell
+ * @return its JSON as an uint8 tensor
+ */
+TensorData EncodeAssignment(const StageAssignment& assignment);
+
+/**
+ * @param tensor what EncodeAssignment() gave
+ * @param assignment filled in
+ * @return empty, or one sentence that names the field which is missing or wrong
+ */
+std::string DecodeAssignment(const TensorData& tensor, StageAssignment& assignment);
+
+/**
+ * @ingroup collapipe
+ * What a node tells the edge server about itself before every round; a [6] float64 tensor in the
+ * order of the fields.
+ */
+struct StateReport
+{
+    double flops{0};         //!< usable FLOP/s
+    double overheadS{0};     //!< fixed time per micro-batch
+    double memoryBytes{0};   //!< memory free for training
+    double computePowerW{0}; //!< power while computing
+    double batteryJ{0};      //!< energy left; infinite where mains-powered
+    double samples{0};       //!< training samples held
+};
+
+/**
+ * @param report what to tell
+ * @return the tensor
+ */
+TensorData EncodeReport(const StateReport& report);
+
+/**
+ * @param tensor what EncodeReport() gave
+ * @param report filled in
+ * @return empty, or one sentence that says what is wrong
+ */
+std::string DecodeReport(const TensorData& tensor, StateReport& report);
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_ASSIGNMENT_H */

@@ -1,0 +1,235 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-stage-runner.h"
+
+#include "ns3/abort.h"
+
+#include <tuple>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+bool
+StageRunner::InputKey::operator<(const InputKey& other) const
+{
+    return std::tie(iteration, kind, microBatch) <
+           std::tie(other.iteration, other.kind, other.microBatch);
+}
+
+StageRunner::StageRunner(StageTask task,
+                         std::shared_ptr<ModelPart> part,
+                         Ptr<Processor> processor,
+                         Executor& executor,
+                         Callbacks callbacks)
+    : m_task(std::move(task)),
+      m_part(std::move(part)),
+      m_processor(processor),
+      m_strand(executor.CreateStrand()),
+      m_callbacks(std::move(callbacks))
+{
+}
+
+StageRunner::~StageRunner()
+{
+    // A run that was stopped in mid-round may have jobs under way: they hold the part, not this.
+}
+
+bool
+StageRunner::IsFirst() const
+{
+    return m_task.stage == 0;
+}
+
+bool
+StageRunner::IsLast() const
+{
+    return m_task.stage + 1 == m_task.stages;
+}
+
+bool
+StageRunner::IsFinished() const
+{
+    return m_iteration == m_task.iterations;
+}
+
+const ModelPart&
+StageRunner::GetPart() const
+{
+    return *m_part;
+}
+
+void
+StageRunner::Start()
+{
+    m_started = true;
+    if (m_callbacks.onIterationStart)
+    {
+        m_callbacks.onIterationStart(m_iteration);
+    }
+    Advance();
+}
+
+void
+StageRunner::Resume()
+{
+    Advance();
+}
+
+void
+StageRunner::ProvideInput(uint32_t iteration, uint32_t microBatch, TensorList input)
+{
+    auto& inputs = m_inputs[{iteration, Action::FORWARD, microBatch}];
+    inputs.hasMain = true;
+    inputs.main = std::move(input);
+    Advance();
+}
+
+void
+StageRunner::ProvideTargets(uint32_t iteration, uint32_t microBatch, TensorList targets)
+{
+    auto& inputs = m_inputs[{iteration, Action::FORWARD, microBatch}];
+    inputs.hasTargets = true;
+    inputs.targets = std::move(targets);
+    Advance();
+}
+
+void
+StageRunner::ProvideGradient(uint32_t iteration, uint32_t microBatch, TensorList gradient)
+{
+    auto& inputs = m_inputs[{iteration, Action::BACKWARD, microBatch}];
+    inputs.hasMain = true;
+    inputs.main = std::move(gradient);
+    Advance();
+}
+
+bool
+StageRunner::IsReady(const Action& action) const
+{
+    if (action.kind == Action::FLUSH || (action.kind == Action::BACKWARD && IsLast()))
+    {
+        return true; // what comes before in the list is all they need
+    }
+    const auto it = m_inputs.find({m_iteration, action.kind, action.microBatch});
+    if (it == m_inputs.end() || !it->second.hasMain)
+    {
+        return false;
+    }
+    return action.kind == Action::BACKWARD || !IsLast() || it->second.hasTargets;
+}
+
+TensorList
+StageRunner::TakeInputs(const Action& action)
+{
+    auto node = m_inputs.extract({m_iteration, action.kind, action.microBatch});
+    if (node.empty())
+    {
+        return {};
+    }
+    auto tensors = std::move(node.mapped().main);
+    for (auto& target : node.mapped().targets)
+    {
+        tensors.push_back(std::move(target));
+    }
+    return tensors;
+}
+
+void
+StageRunner::Advance()
+{
+    if (m_started && !IsFinished())
+    {
+        PostReady();
+        StartNext();
+    }
+}
+
+void
+StageRunner::PostReady()
+{
+    while (m_nextPost < m_task.actions.size())
+    {
+        const auto action = m_task.actions[m_nextPost];
+        if (action.kind == Action::FLUSH || !IsReady(action))
+        {
+            return; // the step is posted by Flush(), once the gradients may be looked at
+        }
+        auto output = std::make_shared<TensorList>();
+        auto job = [part = m_part, action, output, input = TakeInputs(action)]() mutable {
+            *output = action.kind == Action::FORWARD
+                          ? part->Forward(action.microBatch, std::move(input))
+                          : part->Backward(action.microBatch, std::move(input));
+        };
+        m_posted.push_back({m_strand->Post(std::move(job)), output});
+        ++m_nextPost;
+    }
+}
+
+void
+StageRunner::StartNext()
+{
+    if (m_busy || m_current >= m_nextPost || (m_callbacks.canSend && !m_callbacks.canSend()))
+    {
+        return;
+    }
+    m_busy = true;
+    const bool isForward = m_task.actions[m_current].kind == Action::FORWARD;
+    m_processor->Run(
+        isForward ? m_task.forwardFlops : m_task.backwardFlops,
+        [] {},
+        [this] { EndAction(); });
+}
+
+void
+StageRunner::EndAction()
+{
+    const auto action = m_task.actions[m_current];
+    const auto posted = std::move(m_posted.front());
+    m_posted.pop_front();
+    m_strand->Wait(posted.ticket);
+    m_busy = false;
+    ++m_current;
+
+    const auto& callback =
+        action.kind == Action::FORWARD ? m_callbacks.onForward : m_callbacks.onBackward;
+    callback(m_iteration, action.microBatch, std::move(*posted.output));
+
+    if (m_task.actions[m_current].kind == Action::FLUSH)
+    {
+        Flush();
+    }
+    else
+    {
+        Advance();
+    }
+}
+
+void
+StageRunner::Flush()
+{
+    if (m_callbacks.onFlush)
+    {
+        m_callbacks.onFlush(m_iteration, *m_part);
+    }
+    m_strand->Post([part = m_part] { part->Step(); });
+    ++m_iteration;
+    m_nextPost = 0;
+    m_current = 0;
+    if (IsFinished())
+    {
+        m_strand->Wait(m_strand->Post([] {}));
+        m_callbacks.onFinished();
+        return;
+    }
+    if (m_callbacks.onIterationStart)
+    {
+        m_callbacks.onIterationStart(m_iteration);
+    }
+    Advance();
+}
+
+} // namespace collapipe
+} // namespace ns3

@@ -1,0 +1,172 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_STAGE_RUNNER_H
+#define COLLAPIPE_STAGE_RUNNER_H
+
+#include "collapipe-processor.h"
+
+#include "ns3/collapipe-executor.h"
+#include "ns3/collapipe-model-part.h"
+#include "ns3/collapipe-schedule.h"
+
+#include <functional>
+#include <map>
+#include <memory>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/**
+ * What a stage has to do in a round.
+ */
+struct StageTask
+{
+    uint32_t stages{1};      //!< compute stages of the chain, P
+    uint32_t stage{0};       //!< index of this one
+    uint32_t iterations{1};  //!< H
+    ActionList actions;      //!< of one iteration
+    double forwardFlops{0};  //!< work of one forward pass of a micro-batch
+    double backwardFlops{0}; //!< work of one backward pass of a micro-batch
+};
+
+/**
+ * @ingroup collapipe
+ * Works through a stage's actions for all local iterations of a round.
+ *
+ * An action is *posted* to the worker threads as soon as its inputs are there and the actions
+ * before it are posted; it is *started* on the simulated processor when its inputs are there and
+ * the action before it has ended. At its simulated end the real result is joined and handed on.
+ */
+class StageRunner
+{
+  public:
+    /// Called with iteration, micro-batch and what the pass put out
+    using OutputCallback = std::function<void(uint32_t, uint32_t, TensorList)>;
+
+    /// Whom the runner works for
+    struct Callbacks
+    {
+        OutputCallback onForward;  //!< a forward pass has ended
+        OutputCallback onBackward; //!< a backward pass has ended
+        /// An iteration's gradients are complete; called before the optimizer's step
+        std::function<void(uint32_t iteration, const ModelPart&)> onFlush;
+        std::function<void(uint32_t iteration)> onIterationStart; //!< stage 0: data is wanted
+        std::function<bool()> canSend;    //!< back-pressure: whether an output may be made now
+        std::function<void()> onFinished; //!< the last iteration has ended
+    };
+
+    /**
+     * @param task what to do
+     * @param part what computes
+     * @param processor what spends the simulated time; must outlive the runner's work
+     * @param executor where real computation runs
+     * @param callbacks whom to tell
+     */
+    StageRunner(StageTask task,
+                std::shared_ptr<ModelPart> part,
+                Ptr<Processor> processor,
+                Executor& executor,
+                Callbacks callbacks);
+
+    /// Waits for real computation under way.
+    ~StageRunner();
+
+    StageRunner(const StageRunner&) = delete;
+    StageRunner& operator=(const StageRunner&) = delete;
+
+    /// Begins the first iteration.
+    void Start();
+
+    /**
+     * Brings the stage's input: the activation, or the source tokens at stage 0.
+     * @param iteration local iteration
+     * @param microBatch micro-batch
+     * @param input as ModelPart::Forward() wants it, without targets
+     */
+    void ProvideInput(uint32_t iteration, uint32_t microBatch, TensorList input);
+
+    /// Brings target tokens and normaliser, where this is the last stage.
+    void ProvideTargets(uint32_t iteration, uint32_t microBatch, TensorList targets);
+
+    /// Brings the gradient of the stage's output, where this is not the last stage.
+    void ProvideGradient(uint32_t iteration, uint32_t microBatch, TensorList gradient);
+
+    /// To be called when canSend() may have become true.
+    void Resume();
+
+    /// @return the part; settled once finished
+    const ModelPart& GetPart() const;
+
+    /// @return whether all iterations are done
+    bool IsFinished() const;
+
+  private:
+    /// What identifies an input: kind of pass and micro-batch, in the current or a later iteration
+    struct InputKey
+    {
+        uint32_t iteration;
+        Action::Kind kind;
+        uint32_t microBatch;
+
+        bool operator<(const InputKey& other) const;
+    };
+
+    /// Inputs of one action as far as they have arrived
+    struct Inputs
+    {
+        bool hasMain{false};    //!< activation, tokens or gradient is there
+        bool hasTargets{false}; //!< targets are there
+        TensorList main;
+        TensorList targets;
+    };
+
+    /// An action that was posted: where its output will be
+    struct Posted
+    {
+        Strand::Ticket ticket;
+        std::shared_ptr<TensorList> output;
+    };
+
+    bool IsFirst() const;
+    bool IsLast() const;
+
+    /// @return whether all inputs of an action of the current iteration are there
+    bool IsReady(const Action& action) const;
+
+    /// Takes the inputs of an action out of the store.
+    TensorList TakeInputs(const Action& action);
+
+    /// Posts what can be posted, starts what can be started.
+    void Advance();
+    void PostReady();
+    void StartNext();
+
+    /// The current action has ended in simulated time.
+    void EndAction();
+
+    /// Ends an iteration with the optimizer's step.
+    void Flush();
+
+    StageTask m_task;
+    std::shared_ptr<ModelPart> m_part;
+    Ptr<Processor> m_processor;
+    std::shared_ptr<Strand> m_strand;
+    Callbacks m_callbacks;
+
+    std::map<InputKey, Inputs> m_inputs; //!< arrived, not yet posted
+    std::deque<Posted> m_posted;         //!< posted, not yet ended
+    uint32_t m_iteration{0};             //!< current local iteration
+    std::size_t m_nextPost{0};           //!< next action to post
+    std::size_t m_current{0};            //!< action being run, or next to start
+    bool m_busy{false};                  //!< an action is at the processor
+    bool m_started{false};               //!< Start() was called
+};
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_STAGE_RUNNER_H */
