@@ -46,6 +46,13 @@ Progress::Step(const std::string& step)
 }
 
 void
+Progress::Warn(const std::string& warning)
+{
+    Finish();
+    std::cerr << "warning: " << warning << "\n";
+}
+
+void
 Progress::Update(double share)
 {
     if (share < m_lastShare)

@@ -32,6 +32,9 @@ class Progress
     /// @param step what is being done before the simulation, for example "reading data"
     void Step(const std::string& step);
 
+    /// @param warning a sentence that the user should read; shown in every mode
+    void Warn(const std::string& warning);
+
     /// @param share of the current round that is done, 0..1
     void Update(double share);
 

@@ -173,7 +173,7 @@ PrintTable(std::ostream& out, const RunSummary& summary, const std::vector<Round
              "on the air\n";
     table << "             s       s         s         s        s    nats/token   nats/token  "
              "        MB\n";
-    table << std::setw(6) << 0 << std::setw(70) << std::setprecision(4) << summary.initialLoss
+    table << std::setw(6) << 0 << std::setw(59) << std::setprecision(4) << summary.initialLoss
           << '\n';
     for (const auto& row : rounds)
     {

@@ -148,7 +148,12 @@ TrainingRun::CreateContext()
     m_context->backend = factory.Create<ComputeBackend>();
     const unsigned threads =
         m_config.threads > 0 ? m_config.threads : Executor::GetDefaultThreads();
-    m_context->executor = std::make_shared<Executor>(computes ? threads : 0);
+    const bool isThreaded = computes && m_context->backend->IsThreadSafe();
+    m_context->executor = std::make_shared<Executor>(isThreaded ? threads : 0);
+    for (const auto& warning : m_context->backend->GetWarnings())
+    {
+        m_progress.Warn(warning);
+    }
     m_context->runId = static_cast<uint32_t>(m_config.run);
     m_context->backwardRatio = BACKWARD_RATIO;
     m_context->keepOptimizerState = m_config.keepOptimizerState;

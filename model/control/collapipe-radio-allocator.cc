@@ -140,6 +140,19 @@ class RadioAllocator::Method
         return m_matrix[std::max(i, j) * m_size + std::min(i, j)];
     }
 
+    /// @return the link's part of the shares in its pool
+    double GetPart(const LinkWork& work) const
+    {
+        return work.w / m_poolTotal[work.link->pool];
+    }
+
+    /// lambda / s, less lambda: the Hessian of log sum exp is a diagonal less a matrix of rank one
+    double GetBudgetWeight(std::size_t pool) const
+    {
+        const Inequality& i = m_budgets[pool];
+        return i.Weight() - i.multiplier * (i.slack < 0.5 ? 1 : 0);
+    }
+
     std::size_t TimeIndex(std::size_t time) const
     {
         return m_pools + m_clusters.size() + time;
@@ -150,7 +163,8 @@ class RadioAllocator::Method
     std::vector<uint32_t> m_poolLinks;    //!< number of links per pool
     std::vector<uint8_t> m_poolActive;    //!< whether its shares are decided
     std::vector<double> m_poolSum;        //!< of shares
-    std::vector<Inequality> m_budgets;    //!< sum of shares - 1 <= 0
+    std::vector<double> m_poolTotal;      //!< of shares, at the present point
+    std::vector<Inequality> m_budgets;    //!< log(sum of shares) <= 0
     std::vector<RadioCluster> m_clusters; //!< constants in the method's unit of time
     std::vector<double> m_flow;           //!< sum of transfers per cluster
     std::vector<Inequality> m_deadlines;  //!< tau_m - tau <= 0
@@ -191,7 +205,10 @@ RadioAllocator::Method::Solve(const RadioProblem& problem, double tolerance, dou
     m_cutoff = (cutoff - problem.constant) / m_unit;
     m_cut = false;
     m_steps = 0;
-    m_converged = m_inequalities == 0;
+    m_converged = std::all_of(m_links.begin(), m_links.end(), [](const LinkWork& work) {
+        return work.freedom == LinkFreedom::FIXED;
+    });
+    m_inequalities = 0;
     if (!m_converged)
     {
         StartMultipliers();
@@ -249,7 +266,7 @@ RadioAllocator::Method::SetShares(const RadioProblem& problem)
         {
             // The best shares are as the load where the slowest counts, as its root in a sum
             const double load = link.kappaS / std::log1p(link.snr);
-            m_shares[i] = IsFlow(link.role) ? std::sqrt(load) : load;
+            m_shares[i] = link.phase == Phase::TRAINING ? std::sqrt(load) : load;
             m_poolSum[link.pool] += m_shares[i];
             ++m_poolLinks[link.pool];
         }
@@ -312,7 +329,7 @@ RadioAllocator::Method::SetTimes(const RadioProblem& problem)
         m_clusters[link.cluster].sumS += IsFlow(link.role) && fixed ? work.x : 0;
         TimeVariable& time = m_times[4 * link.cluster + GetTimeKind(link.role)];
         time.value = std::max(time.value, work.x + work.latency);
-        time.floor = std::max(time.floor, fixed ? work.x + work.latency : 0);
+        time.floor = std::max(time.floor, fixed ? work.x + work.latency : work.latency);
     }
     double tau = NO_TIME;
     for (std::size_t m = 0; m < clusters; ++m)
@@ -372,7 +389,6 @@ RadioAllocator::Method::StartLinks()
                                                4 * GetOccupationS(link, 1, 1)) /
                                           m_unitS
                                     : 0;
-        work.capScale = constant ? work.capConstant : m_times[work.capVariable].scale;
     }
     for (auto& time : m_times)
     {
@@ -421,8 +437,9 @@ void
 RadioAllocator::Method::Evaluate()
 {
     m_budgets.resize(m_pools);
+    m_poolTotal.resize(m_pools);
     m_deadlines.resize(m_clusters.size());
-    m_poolSum.assign(m_pools, -1);
+    m_poolSum.assign(m_pools, 0);
     m_flow.assign(m_clusters.size(), 0);
     for (auto& work : m_links)
     {
@@ -435,12 +452,14 @@ RadioAllocator::Method::Evaluate()
         m_poolSum[work.link->pool] += work.w;
         const double bound =
             work.capVariable < 0 ? work.capConstant : m_times[work.capVariable].value;
-        work.cap.residual = (work.x + work.latency - bound) / work.capScale + work.cap.slack;
+        work.capBound = bound - work.latency;
+        work.cap.residual = std::log(work.x / work.capBound) + work.cap.slack;
         work.powerLimit.residual = work.power + work.powerLimit.slack;
     }
     for (std::size_t p = 0; p < m_pools; ++p)
     {
-        m_budgets[p].residual = m_poolSum[p] + m_budgets[p].slack;
+        m_poolTotal[p] = m_poolActive[p] ? m_poolSum[p] : 1;
+        m_budgets[p].residual = std::log(m_poolTotal[p]) + m_budgets[p].slack;
     }
     for (std::size_t m = 0; m < m_clusters.size(); ++m)
     {
@@ -520,12 +539,16 @@ RadioAllocator::Method::AddCurvature(LinkWork& work) const
     const std::size_t m = work.link->cluster;
     const double flow =
         IsFlow(work.link->role) ? m_deadlines[m].multiplier * m_clusters[m].iterations : 0;
-    const double capMultiplier = work.capped ? work.cap.multiplier / work.capScale : 0;
-    const double timeWeight = work.timePrice + flow + capMultiplier;
-    const double budget = work.HasShare() ? m_budgets[work.link->pool].multiplier * work.w : 0;
-    Matrix2 h{work.xHessian.uu * timeWeight + budget, 0, work.xHessian.vv * timeWeight};
+    const double cap = work.capped ? work.cap.multiplier : 0;
+    const double timeWeight = work.timePrice + flow;
+    const double budget =
+        work.HasShare() ? m_budgets[work.link->pool].multiplier * GetPart(work) : 0;
+    Matrix2 h{work.xHessian.uu * timeWeight + budget + cap * work.logCurvature,
+              0,
+              work.xHessian.vv * timeWeight};
     Vector2& gradient = work.rightHandSide;
-    gradient = {work.xGradient.u * timeWeight + budget, work.xGradient.v * timeWeight};
+    gradient = {work.xGradient.u * timeWeight + cap * work.logGradient.u + budget,
+                work.xGradient.v * timeWeight + cap * work.logGradient.v};
     if (work.HasPower())
     {
         const double both = work.energyCurvature + work.powerLimit.multiplier * work.powerCurvature;
@@ -536,7 +559,7 @@ RadioAllocator::Method::AddCurvature(LinkWork& work) const
     }
     if (work.capped)
     {
-        AddOuter(h, work.cap.Weight() / (work.capScale * work.capScale), work.xGradient);
+        AddOuter(h, work.cap.Weight(), work.logGradient);
     }
     if (work.freedom == LinkFreedom::BOTH)
     {
@@ -577,16 +600,16 @@ void
 RadioAllocator::Method::AssembleLink(LinkWork& work)
 {
     AddCurvature(work);
-    const double weight = work.cap.Weight() / (work.capScale * work.capScale);
+    const double weight = work.cap.Weight() / work.capBound;
     const double iterations = m_clusters[work.link->cluster].iterations;
-    work.columns[0] = {-weight * work.xGradient.u, -weight * work.xGradient.v};
-    work.columns[1] = {work.w, 0};
+    work.columns[0] = {-weight * work.logGradient.u, -weight * work.logGradient.v};
+    work.columns[1] = {GetPart(work), 0};
     work.columns[2] = {iterations * work.xGradient.u, iterations * work.xGradient.v};
     if (work.capped && work.capVariable >= 0)
     {
         const std::size_t time = TimeIndex(work.capVariable);
-        Entry(time, time) += weight;
-        m_times[work.capVariable].gradient -= work.cap.multiplier / work.capScale;
+        Entry(time, time) += (weight + work.cap.multiplier / work.capBound) / work.capBound;
+        m_times[work.capVariable].gradient -= work.cap.multiplier / work.capBound;
     }
     Couple(work);
 }
@@ -617,7 +640,7 @@ RadioAllocator::Method::Assemble()
     const std::size_t tau = m_times.size() - 1;
     for (std::size_t p = 0; p < m_pools; ++p)
     {
-        Entry(p, p) = m_poolActive[p] ? -1 / m_budgets[p].Weight() : -1;
+        Entry(p, p) = m_poolActive[p] ? -1 / GetBudgetWeight(p) : -1;
     }
     for (std::size_t i = 0; i < m_times.size(); ++i)
     {
@@ -723,7 +746,7 @@ RadioAllocator::Method::SetRightHandSide()
     for (std::size_t p = 0; p < m_pools; ++p)
     {
         const auto& i = m_budgets[p];
-        m_vector[p] = m_poolActive[p] ? i.centring / i.multiplier - i.residual : 0;
+        m_vector[p] = m_poolActive[p] ? -i.Pull() / GetBudgetWeight(p) : 0;
     }
     for (std::size_t m = 0; m < m_clusters.size(); ++m)
     {
@@ -751,14 +774,14 @@ RadioAllocator::Method::SolveSystem()
         {
             continue;
         }
-        const double cap = work.capped ? work.cap.Pull() / work.capScale : 0;
+        const double cap = work.capped ? work.cap.Pull() : 0;
         const double power = work.HasPower() ? work.powerLimit.Pull() : 0;
         const Vector2 right{
-            -work.rightHandSide.u - work.xGradient.u * cap - work.powerGradient.u * power,
-            -work.rightHandSide.v - work.xGradient.v * cap - work.powerGradient.v * power};
+            -work.rightHandSide.u - work.logGradient.u * cap - work.powerGradient.u * power,
+            -work.rightHandSide.v - work.logGradient.v * cap - work.powerGradient.v * power};
         if (work.capped && work.capVariable >= 0)
         {
-            m_vector[TimeIndex(work.capVariable)] += cap;
+            m_vector[TimeIndex(work.capVariable)] += cap / work.capBound;
         }
         work.step = Times(work.inverse, right);
         const int count = GetIndices(work, indices, which);
@@ -803,9 +826,9 @@ RadioAllocator::Method::SetSteps()
         }
         const double longer = work.xGradient.Dot(work.step);
         const double bound = work.capVariable < 0 ? 0 : m_times[work.capVariable].step;
-        work.cap.SetStep((longer - bound) / work.capScale);
+        work.cap.SetStep(work.logGradient.Dot(work.step) - bound / work.capBound);
         work.powerLimit.SetStep(work.powerGradient.Dot(work.step));
-        m_poolSum[work.link->pool] += work.HasShare() ? work.w * work.step.u : 0;
+        m_poolSum[work.link->pool] += work.HasShare() ? GetPart(work) * work.step.u : 0;
         m_flow[work.link->cluster] += IsFlow(work.link->role) ? longer : 0;
     }
     for (std::size_t p = 0; p < m_pools; ++p)
@@ -883,7 +906,7 @@ RadioAllocator::Method::IsDone()
     const double dual = GetDualResidual();
     const double primal = GetPrimalResidual();
     m_converged = gap <= m_tolerance * objective && primal <= m_tolerance &&
-                  dual <= 10 * m_tolerance * objective;
+                  dual <= 1e2 * m_tolerance * objective;
     if (!m_converged && primal < 1e-3 && dual < 1e-3 * objective)
     {
         m_cut = GetLagrangian() - 10 * dual > m_cutoff;
@@ -904,6 +927,7 @@ RadioAllocator::Method::Iterate(uint32_t steps, bool careful)
         Factor();
         const double mu = GetMu();
         double centring = 0.5;
+        bool corrector = false;
         if (!careful)
         {
             SetCentring(0, false);
@@ -916,9 +940,13 @@ RadioAllocator::Method::Iterate(uint32_t steps, bool careful)
                     (i.slack + primal * i.slackStep) * (i.multiplier + dual * i.multiplierStep);
             });
             centring = std::pow(affine / static_cast<double>(m_inequalities) / mu, 3);
-            centring = std::min(0.9, std::max(centring, 1e-4));
+            corrector = std::min(primal, dual) > 0.1;
+            centring = std::min(0.9, std::max(centring, corrector ? 1e-4 : 0.3));
         }
-        SetCentring(centring * mu, !careful);
+        // The gap must not close much faster than the residuals do
+        const double residual = 0.02 * (GetPrimalResidual() + GetDualResidual());
+        const double least = std::min(mu, residual / static_cast<double>(m_inequalities));
+        SetCentring(std::max(centring * mu, least), corrector);
         SolveSystem();
         const double share = careful ? 0.7 : 0.97;
         Move(std::min(1.0, share * GetStepLength(false)),

@@ -33,6 +33,8 @@ LinkWork::Evaluate()
     x = std::exp(z.v);
     xGradient = {0, x};
     xHessian = {0, 0, x};
+    logGradient = {0, 1};
+    logCurvature = 0;
     EvaluateEnergy();
     EvaluatePower();
 }
@@ -51,6 +53,8 @@ LinkWork::EvaluateFullPower()
         curvature = part * (part / bitsPerHz - (1 - part)) / bitsPerHz;
     }
     x = kappa / (w * bitsPerHz);
+    logGradient = {slope, 0};
+    logCurvature = curvature;
     xGradient = {x * slope, 0};
     xHessian = {x * (slope * slope + curvature), 0, 0};
 }

@@ -91,6 +91,8 @@ struct LinkWork
     double x{0};                             //!< a / r
     Vector2 xGradient;                       //!< of x
     Matrix2 xHessian;                        //!< of x
+    Vector2 logGradient;                     //!< of log x
+    double logCurvature{0};                  //!< of log x, by log w twice
     double energy{0};                        //!< in units of (13)
     double energySlope{0};                   //!< by log y
     double energyCurvature{0};               //!< by log y, twice
@@ -100,8 +102,8 @@ struct LinkWork
     bool capped{false};                      //!< whether x is bounded by a time
     int capVariable{-1};                     //!< that time among the globals; -1: a constant
     double capConstant{0};                   //!< that constant
-    double capScale{1};                      //!< the inequality is divided by this
-    Inequality cap;                          //!< (x + d - time) / scale <= 0
+    double capBound{1};                      //!< the time less d, now
+    Inequality cap;                          //!< log x - log(time - d) <= 0
     Inequality powerLimit;                   //!< log(p / p_max) <= 0
     Vector2 step;                            //!< of z
     Matrix2 inverse;                         //!< of the Hessian's block

@@ -94,6 +94,18 @@ ComputeBackend::GetTypeId()
     return tid;
 }
 
+std::vector<std::string>
+ComputeBackend::GetWarnings() const
+{
+    return {};
+}
+
+bool
+ComputeBackend::IsThreadSafe() const
+{
+    return true;
+}
+
 TensorList
 ComputeBackend::Average(const std::vector<TensorList>& sets, const std::vector<double>& weights)
 {

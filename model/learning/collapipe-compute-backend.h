@@ -42,6 +42,15 @@ class ComputeBackend : public Object
     virtual bool IsComputing() const = 0;
 
     /**
+     * @return what the user should know about how fast and on how many threads this computes: a
+     *         sentence each; none where all is well
+     */
+    virtual std::vector<std::string> GetWarnings() const;
+
+    /// @return whether several parts may compute on different threads at the same time
+    virtual bool IsThreadSafe() const;
+
+    /**
      * @param config the model
      * @param seed every (seed, block) gives the same values wherever it is created
      * @return initial parameters of the whole model (virtual where nothing is computed)

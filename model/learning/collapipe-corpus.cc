@@ -107,7 +107,7 @@ IsTabularLine(std::string_view line)
     {
         return false;
     }
-    for (auto i = line.find_first_of(" \t", first); i + 1 < line.size(); ++i)
+    for (auto i = first + 1; i + 1 < line.size(); ++i)
     {
         const bool gap = line[i] == '\t' || (line[i] == ' ' && line[i + 1] == ' ');
         const bool last = line.find_first_not_of(" \t", i) == std::string_view::npos;

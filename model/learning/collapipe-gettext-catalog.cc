@@ -325,7 +325,7 @@ MatchPrintf(std::string_view rest)
     {
         return i + 1;
     }
-    return named || (i == modifiers + 1 && IsUpper(rest[modifiers])) ? i : 0;
+    return named || (i == modifiers + 1 && IsUpper(rest[modifiers]) && !IsDigit(c)) ? i : 0;
 }
 
 /**
@@ -371,12 +371,18 @@ MatchPlaceholder(std::string_view text, std::size_t position)
     {
         return 0;
     }
+    const bool percentage = position > 0 && IsDigit(text[position - 1]);
+    if (At(rest, 1) == '%')
+    {
+        // A directive for the next stage of formatting, such as %%s, but not 5%%ig
+        const auto second = MatchPrintf(rest.substr(1));
+        return percentage || second == 0 || IsAlpha(At(rest, second + 1)) ? 0 : second + 1;
+    }
     if (const auto variable = MatchPercentVariable(rest); variable > 3)
     {
         return variable;
     }
     const auto length = MatchPrintf(rest);
-    const bool percentage = position > 0 && IsDigit(text[position - 1]);
     if (length > 0 && !(percentage && IsAlpha(At(rest, length))))
     {
         return length;
@@ -386,11 +392,10 @@ MatchPlaceholder(std::string_view text, std::size_t position)
 
 /**
  * @param text a message
- * @param count raised by the number of placeholders
- * @return the message with PLACEHOLDER in their places, and GCC's quotes and `%%` resolved
+ * @return the message with PLACEHOLDER for placeholders, and GCC's quotes and `%%` resolved
  */
 std::string
-ReplacePlaceholders(std::string_view text, uint32_t& count)
+ReplacePlaceholders(std::string_view text)
 {
     std::string result;
     for (std::size_t i = 0; i < text.size();)
@@ -399,7 +404,6 @@ ReplacePlaceholders(std::string_view text, uint32_t& count)
         if (const auto length = MatchPlaceholder(text, i); length > 0)
         {
             result += PLACEHOLDER;
-            ++count;
             i += length;
         }
         else if (text[i] == '%' && IsOneOf(next, "%<>'{}"))
@@ -430,7 +434,7 @@ ResolveEscapes(std::string_view text)
         if (text[i] == '\x1b' && next == '[')
         {
             const auto end = text.find_first_not_of("0123456789;", i + 2);
-            i = end == std::string_view::npos ? text.size() : end;
+            i = std::min(end, text.size()) - (IsAlpha(At(text, end)) ? 0 : 1);
         }
         else if (text[i] == '\\' && IsOneOf(next, "ntr\"'\\"))
         {
@@ -524,16 +528,23 @@ RemoveMark(const std::string& text, const std::string& other, char mark)
 
 /**
  * @param text one side of a message
- * @param placeholders set to the number of placeholders
- * @return the side without placeholders, tags and escapes
+ * @return the side without placeholders, tags, entities and escapes
  */
 std::string
-StripMarkup(std::string_view text, uint32_t& placeholders)
+StripMarkup(std::string_view text)
 {
-    placeholders = 0;
-    return RemoveTags(ReplacePlaceholders(ResolveEscapes(text), placeholders),
-                      PLACEHOLDER,
-                      placeholders);
+    return DecodeEntities(RemoveTags(ReplacePlaceholders(ResolveEscapes(text)), PLACEHOLDER));
+}
+
+uint32_t
+CountPlaceholders(const std::string& text)
+{
+    uint32_t count = 0;
+    for (auto i = text.find(PLACEHOLDER); i != std::string::npos; i = text.find(PLACEHOLDER, i + 1))
+    {
+        ++count;
+    }
+    return count;
 }
 
 } // namespace
@@ -574,16 +585,12 @@ ReadCatalog(const std::string& path)
 std::optional<SentencePair>
 CleanPair(const std::string& source, const std::string& target)
 {
-    uint32_t sourcePlaceholders = 0;
-    uint32_t targetPlaceholders = 0;
-    auto from = StripMarkup(source, sourcePlaceholders);
-    auto to = StripMarkup(target, targetPlaceholders);
-    if (sourcePlaceholders != targetPlaceholders)
+    auto from = StripMarkup(source);
+    auto to = StripMarkup(target);
+    if (CountPlaceholders(from) != CountPlaceholders(to))
     {
         return std::nullopt;
     }
-    from = DecodeEntities(from);
-    to = DecodeEntities(to);
     for (const char mark : {'_', '&', '~'})
     {
         const auto marked = from;

@@ -429,7 +429,7 @@ FoldWhiteSpace(std::string_view text)
 }
 
 std::string
-RemoveTags(std::string_view text, const std::string& metavariable, uint32_t& count)
+RemoveTags(std::string_view text, const std::string& metavariable)
 {
     std::string result;
     for (std::size_t i = 0; i < text.size();)
@@ -446,7 +446,6 @@ RemoveTags(std::string_view text, const std::string& metavariable, uint32_t& cou
         const bool tag = IsTag(inner);
         const bool breaking = tag && IsOneOf(inner[0], "bBpPlLdDtThHuUoO") && inner.size() > 1;
         result += !tag ? metavariable : breaking ? " " : "";
-        count += tag ? 0 : 1;
         i += end + 2;
     }
     return result;

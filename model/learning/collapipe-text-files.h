@@ -73,10 +73,9 @@ std::string FoldWhiteSpace(std::string_view text);
  * metavariable, as in `git clone <repository>`.
  * @param text UTF-8
  * @param metavariable what to put for a metavariable
- * @param count raised by the number of metavariables
  * @return the text without tags
  */
-std::string RemoveTags(std::string_view text, const std::string& metavariable, uint32_t& count);
+std::string RemoveTags(std::string_view text, const std::string& metavariable);
 
 /**
  * @param text UTF-8

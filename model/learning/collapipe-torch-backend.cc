@@ -181,6 +181,37 @@ TorchBackend::TorchBackend()
 }
 
 bool
+TorchBackend::HasThreadSafeBlas()
+{
+    return IsTorchBlasThreadSafe();
+}
+
+bool
+TorchBackend::IsThreadSafe() const
+{
+    return HasThreadSafeBlas();
+}
+
+std::vector<std::string>
+TorchBackend::GetWarnings() const
+{
+    std::vector<std::string> warnings;
+    if (!HasFastBlas())
+    {
+        warnings.emplace_back("LibTorch runs on the reference BLAS, some 20 times slower than "
+                              "OpenBLAS; install libopenblas0-pthread");
+    }
+    if (!HasThreadSafeBlas())
+    {
+        warnings.emplace_back(
+            "OpenBLAS's serial build cannot be used from several threads at once, "
+            "so training will not overlap the simulation; install "
+            "libopenblas0-pthread");
+    }
+    return warnings;
+}
+
+bool
 TorchBackend::HasFastBlas()
 {
     return IsTorchBlasFast();

@@ -33,7 +33,15 @@ class TorchBackend : public ComputeBackend
      */
     static bool HasFastBlas();
 
+    /**
+     * @return whether several threads may compute at once; not with OpenBLAS's serial build, which
+     *         then gives results that differ from run to run
+     */
+    static bool HasThreadSafeBlas();
+
     bool IsComputing() const override;
+    std::vector<std::string> GetWarnings() const override;
+    bool IsThreadSafe() const override;
     ModelParameters CreateParameters(const ModelConfig& config, uint64_t seed) const override;
     std::unique_ptr<ModelPart> CreatePart(const ModelConfig& config,
                                           const PartRange& part,

@@ -115,6 +115,14 @@ SetUpTorch()
 }
 
 bool
+IsTorchBlasThreadSafe()
+{
+    using GetParallel = int (*)();
+    const auto getParallel = reinterpret_cast<GetParallel>(FindInBlas("openblas_get_parallel"));
+    return !getParallel || getParallel() != 0;
+}
+
+bool
 IsTorchBlasFast()
 {
     return at::hasMKL() || FindInBlas("openblas_get_config");

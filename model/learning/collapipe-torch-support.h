@@ -31,6 +31,13 @@ void SetUpTorch();
 bool IsTorchBlasFast();
 
 /**
+ * OpenBLAS built without threads shares buffers between callers without a lock: two threads that
+ * multiply matrices at once get wrong results (seen with 0.3.21, Debian's libopenblas0-serial).
+ * @return whether matrix products may be computed on several threads at once
+ */
+bool IsTorchBlasThreadSafe();
+
+/**
  * @param data a tensor; a virtual one gives zeros
  * @return the same memory, which it keeps alive and which must not be written to; a copy where the
  *         bytes are not aligned for their type

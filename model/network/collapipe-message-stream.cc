@@ -18,6 +18,7 @@ namespace collapipe
 namespace
 {
 
+constexpr std::size_t MEMORY_ALIGNMENT = 64;
 const uint8_t ZEROS[wire::ALIGNMENT] = {};
 
 /**
@@ -173,8 +174,12 @@ MessageReader::BeginPayload()
     const bool isVirtual = m_message.header.flags & wire::FLAG_VIRTUAL;
     if (!isVirtual && m_message.header.payloadBytes > 0)
     {
-        // Not a vector: it would write every byte once for nothing.
-        auto* bytes = static_cast<uint8_t*>(std::malloc(m_message.header.payloadBytes));
+        // Not a vector: it would write every byte once for nothing. Aligned as LibTorch aligns its
+        // own memory, since kernels may add up in another order at another alignment.
+        auto* bytes = static_cast<uint8_t*>(
+            std::aligned_alloc(MEMORY_ALIGNMENT,
+                               (m_message.header.payloadBytes + MEMORY_ALIGNMENT - 1) /
+                                   MEMORY_ALIGNMENT * MEMORY_ALIGNMENT));
         NS_ABORT_MSG_IF(!bytes,
                         "no memory for a message of " << m_message.header.payloadBytes << " bytes");
         m_payload.reset(bytes, [](uint8_t* memory) { std::free(memory); });

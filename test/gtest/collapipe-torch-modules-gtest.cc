@@ -20,6 +20,7 @@
 #include <torch/nn/functional/linear.h>
 #include <torch/nn/functional/loss.h>
 #include <torch/nn/modules/transformerlayer.h>
+#include <torch/version.h>
 
 using namespace ns3;
 using namespace ns3::collapipe;
@@ -169,11 +170,14 @@ MakeNnCausalMask(int64_t length, at::ScalarType type)
     return at::full({length, length}, -INFINITY, type).triu_(1);
 }
 
+/// The type of totals in LibTorch's reports of memory
+using Total = std::conditional_t<(TORCH_VERSION_MAJOR < 2), int64_t, size_t>;
+
 /// Counts the bytes that LibTorch's allocator has given out on this thread.
 class AllocationCounter : public c10::MemoryReportingInfoBase
 {
   public:
-    void reportMemoryUsage(void*, int64_t size, int64_t, int64_t, c10::Device) override
+    void reportMemoryUsage(void*, int64_t size, Total, Total, c10::Device) override
     {
         m_bytes += size;
     }

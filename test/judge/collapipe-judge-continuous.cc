@@ -317,17 +317,14 @@ class Formulation
     }
 
     /// One direction of (3)
-    void AddFlowShop(std::size_t m,
-                     const std::vector<Stage>& stages,
-                     bool target,
-                     ConvexFunction& latency)
+    ConvexFunction FlowShop(std::size_t m, const std::vector<Stage>& stages)
     {
-        const ClusterProblem& cluster = *m_clusters[m];
+        ConvexFunction sum;
         ConvexFunction longest;
         std::vector<ConvexFunction> times;
         for (const Stage& stage : stages)
         {
-            AddStage(m, stage, cluster.iterations, latency);
+            AddStage(m, stage, 1, sum);
             if (stage.transmission < 0)
             {
                 longest.constant = std::max(longest.constant, stage.constantS);
@@ -337,16 +334,31 @@ class Formulation
             AddStage(m, stage, 1, times.back());
         }
         times.push_back(longest);
-        if (target)
+        const double others = m_clusters[m]->microBatches - 1;
+        if (others > 0)
         {
-            times.emplace_back();
-            AddStage(m, cluster.target, 1, times.back());
+            AddAuxiliary(AddMaximum(times), others, sum);
         }
-        if (cluster.microBatches > 1)
+        return sum;
+    }
+
+    /// The forward pass: the chain, and the paths that begin with targets
+    ConvexFunction ForwardPass(std::size_t m)
+    {
+        const ClusterProblem& cluster = *m_clusters[m];
+        ConvexFunction chain = FlowShop(m, cluster.forward);
+        if (!cluster.hasTarget)
         {
-            const double factor = cluster.iterations * (cluster.microBatches - 1);
-            AddAuxiliary(AddMaximum(times), factor, latency);
+            return chain;
         }
+        std::vector<ConvexFunction> paths{chain, {}, {}};
+        AddStage(m, cluster.target, cluster.microBatches, paths[1]);
+        AddStage(m, cluster.forward.back(), 1, paths[1]);
+        AddStage(m, cluster.target, 1, paths[2]);
+        AddStage(m, cluster.forward.back(), cluster.microBatches, paths[2]);
+        ConvexFunction forward;
+        AddAuxiliary(AddMaximum(paths), 1, forward);
+        return forward;
     }
 
     void AddLatency(std::size_t m)
@@ -357,8 +369,8 @@ class Formulation
         AddPhase(m, cluster.upload, latency);
         if (!cluster.oneForwardOneBackward)
         {
-            AddFlowShop(m, cluster.forward, cluster.hasTarget, latency);
-            AddFlowShop(m, cluster.backward, false, latency);
+            Accumulate(latency, ForwardPass(m), cluster.iterations);
+            Accumulate(latency, FlowShop(m, cluster.backward), cluster.iterations);
             return;
         }
         const LongestPath path = PathAt(m, StartVector());

@@ -194,11 +194,17 @@ class TaskGraph
 
 /// One direction of (3)
 double
-FlowShop(const std::vector<double>& stages, double target, double microBatches)
+FlowShop(const std::vector<double>& stages, double microBatches)
 {
     const double sum = std::accumulate(stages.begin(), stages.end(), 0.0);
-    const double slowest = *std::max_element(stages.begin(), stages.end());
-    return sum + (microBatches - 1) * std::max(slowest, target);
+    return sum + (microBatches - 1) * *std::max_element(stages.begin(), stages.end());
+}
+
+/// The two paths of the forward pass that begin with targets and end with the decoder
+double
+TargetPaths(double target, double decoder, double microBatches)
+{
+    return target + decoder + (microBatches - 1) * std::max(target, decoder);
 }
 
 /// Reads a plan and evaluates it
@@ -420,8 +426,10 @@ IterationTimeS(const ClusterProblem& problem,
                                          static_cast<uint32_t>(problem.microBatches))
             .lengthS;
     }
-    return FlowShop(forward, target, problem.microBatches) +
-           FlowShop(backward, 0, problem.microBatches);
+    const double chain = FlowShop(forward, problem.microBatches);
+    const double targets = TargetPaths(target, forward.back(), problem.microBatches);
+    return std::max(chain, problem.hasTarget ? targets : 0) +
+           FlowShop(backward, problem.microBatches);
 }
 
 Evaluation

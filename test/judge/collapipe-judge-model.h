@@ -112,7 +112,9 @@ ClusterProblem MakeClusterProblem(const Instance& instance,
                                   const Candidate& candidate);
 
 /**
- * The slowest of (3)'s pipelined stages forward counts the target link too.
+ * tau_iter. Under GPipe (3), where the forward pass takes at least as long as the two paths of its
+ * task graph that begin with targets: N t_target + t_decoder and t_target + N t_decoder.
+ *
  * @param problem a cluster's problem
  * @param forward times of the forward stages, in s
  * @param backward times of the backward stages, in s
