@@ -78,6 +78,7 @@ class LteAccess
     void ConnectCore();
     void AssignAddresses();
     void CheckAttached() const;
+    double GetBandwidthHz() const;
     LinkState MakeUplink(Ptr<Node> node) const;
     LinkState MakeDownlink(Ptr<Node> node) const;
 

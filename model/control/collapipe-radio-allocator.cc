@@ -944,7 +944,7 @@ RadioAllocator::Method::Iterate(uint32_t steps, bool careful)
             centring = std::min(0.9, std::max(centring, corrector ? 1e-4 : 0.3));
         }
         // The gap must not close much faster than the residuals do
-        const double residual = 0.02 * (GetPrimalResidual() + GetDualResidual());
+        const double residual = 0.001 * (GetPrimalResidual() + GetDualResidual());
         const double least = std::min(mu, residual / static_cast<double>(m_inequalities));
         SetCentring(std::max(centring * mu, least), corrector);
         SolveSystem();

@@ -310,9 +310,7 @@ MatchPrintf(std::string_view rest)
     };
     skip("0123456789$");
     bool special = skip("-+#0'q");
-    skip("0123456789*$");
-    skip(".");
-    skip("0123456789*$");
+    skip("0123456789*$.");
     if (rest.substr(i, 4) == "<PRI")
     {
         return rest.find('>') + 1; // 0 where there is none
@@ -320,12 +318,11 @@ MatchPrintf(std::string_view rest)
     const auto modifiers = i;
     special = skip("hlLqjzZtw") || special;
     const char c = At(rest, i);
+    const bool apostrophe = At(rest, 1) == '\'' && !IsOneOf(c, "diufFgG"); // GCC's %'
     const bool lone = IsAlpha(c) && !IsAlpha(At(rest, i + 1));
-    if (IsOneOf(c, "diouxXeEfFgGaAcCsSpnmr@") || lone || (special && IsAlpha(c)))
-    {
-        return i + 1;
-    }
-    return named || (i == modifiers + 1 && IsUpper(rest[modifiers]) && !IsDigit(c)) ? i : 0;
+    const bool directive = IsOneOf(c, "diouxXeEfFgGaAcCsSpnmr@") || (special && IsAlpha(c));
+    const bool name = named || (modifiers == 1 && i == 2 && !IsDigit(c));
+    return apostrophe ? 0 : directive || lone ? i + 1 : name ? i : 0;
 }
 
 /**
@@ -375,19 +372,14 @@ MatchPlaceholder(std::string_view text, std::size_t position)
     if (At(rest, 1) == '%')
     {
         // A directive for the next stage of formatting, such as %%s, but not 5%%ig
-        const auto second = MatchPrintf(rest.substr(1));
-        return percentage || second == 0 || IsAlpha(At(rest, second + 1)) ? 0 : second + 1;
+        const auto next = rest.substr(1);
+        const auto second = std::max(MatchPrintf(next), MatchPercentVariable(next));
+        return percentage || second == 0 ? 0 : second + 1;
     }
-    if (const auto variable = MatchPercentVariable(rest); variable > 3)
-    {
-        return variable;
-    }
+    const auto variable = MatchPercentVariable(rest);
     const auto length = MatchPrintf(rest);
-    if (length > 0 && !(percentage && IsAlpha(At(rest, length))))
-    {
-        return length;
-    }
-    return MatchPercentVariable(rest);
+    const bool literal = length == 0 || (percentage && IsAlpha(At(rest, length)));
+    return variable > 3 || literal ? variable : length;
 }
 
 /**
@@ -484,14 +476,12 @@ std::string_view
 GetMarkedName(std::string_view text, std::size_t at)
 {
     auto begin = at;
-    auto end = at + 1;
-    while (begin > 0 && IsAlnum(text[begin - 1]))
+    for (; begin > 0 && IsAlnum(text[begin - 1]); --begin)
     {
-        --begin;
     }
-    while (IsAlnum(At(text, end)))
+    auto end = at + 1;
+    for (; IsAlnum(At(text, end)); ++end)
     {
-        ++end;
     }
     return text.substr(begin, end - begin);
 }

@@ -65,30 +65,61 @@ LeastLinkCost(const Transmission& t, double weight)
     return weight * shortest + cost * noise * kappa;
 }
 
+/**
+ * What an iteration lasts beyond one micro-batch's way through all stages and back, at least. Under
+ * GPipe N - 1 times the slowest stage of each direction (3). Under 1F1B compute stage s = 1 .. P
+ * still has N - 1 backwards and all forwards but w + 1 before it when its first backward is done, w
+ * its warm-up.
+ */
+double
+LeastExtraS(const ClusterProblem& cluster)
+{
+    const auto least = [&](const Stage& stage) {
+        if (stage.transmission < 0)
+        {
+            return stage.constantS;
+        }
+        const Transmission& t = cluster.transmissions[stage.transmission];
+        return stage.constantS + t.AirtimeS(1, t.link.maxPowerW);
+    };
+    const double others = cluster.microBatches - 1;
+    const std::size_t stages = cluster.forward.size();
+    double forward = 0;
+    double backward = 0;
+    double together = 0;
+    for (std::size_t i = 0; i < stages; ++i)
+    {
+        const double f = least(cluster.forward[i]);
+        const double b = least(cluster.backward[stages - 1 - i]);
+        forward = std::max(forward, f);
+        backward = std::max(backward, b);
+        const auto warmUp = static_cast<double>((stages - 1 - i) / 2);
+        const double left = std::max(0.0, others - warmUp);
+        together = std::max(together, others * b + (i % 2 == 0 ? left * f : 0));
+    }
+    return cluster.oneForwardOneBackward ? together : others * (forward + backward);
+}
+
 } // namespace
 
 double
 QuickBound(const ClusterProblem& cluster, double weight)
 {
     double bound = cluster.computeCost + cluster.phiCost;
+    const double perIteration = weight * cluster.iterations;
     for (const std::vector<Stage>* stages : {&cluster.forward, &cluster.backward})
     {
-        double slowest = 0;
         for (const Stage& stage : *stages)
         {
-            double least = stage.constantS;
-            bound += weight * cluster.iterations * stage.constantS;
+            bound += perIteration * stage.constantS;
             if (stage.transmission >= 0)
             {
                 const Transmission& t = cluster.transmissions[stage.transmission];
-                bound += LeastLinkCost(t, weight * cluster.iterations);
-                least += t.AirtimeS(1, t.link.maxPowerW);
+                bound += LeastLinkCost(t, perIteration);
             }
-            slowest = std::max(slowest, least);
         }
-        const bool pipelined = !cluster.oneForwardOneBackward;
-        bound += pipelined ? weight * cluster.iterations * (cluster.microBatches - 1) * slowest : 0;
     }
+    bound += perIteration * LeastExtraS(cluster);
     for (const std::vector<int>* phase : {&cluster.distribution, &cluster.upload})
     {
         double slowest = 0;

@@ -96,20 +96,20 @@ class Formulation
         Build();
     }
 
+    /// Under 1F1B with cutting planes; rough solutions lie central, where cuts are deep
     ContinuousSolution Solve(const ContinuousOptions& options)
     {
         ContinuousSolution best;
         best.lowerBound = -ConvexSolution::NO_BOUND;
-        for (int cuts = 0; cuts < MAX_CUTS; ++cuts)
+        for (const double rough : {1e-2, 1e-4, 0.0})
         {
-            Finish();
-            const ConvexSolution solution =
-                options.solver == ContinuousSolver::BARRIER
-                    ? SolveBarrier(m_program, options.tolerance, options.cutoff / m_scale)
-                    : SolveNlopt(m_program, options.tolerance);
-            Read(solution, best);
-            if (!solution.converged || best.lowerBound > options.cutoff ||
-                !AddViolatedPaths(solution.z, options.tolerance))
+            const bool cutting = m_parts[0].iteration.index >= 0;
+            if (rough > 0 && (!cutting || options.solver == ContinuousSolver::NLOPT))
+            {
+                continue;
+            }
+            SolveWithCuts(std::max(rough, options.tolerance), options, best);
+            if (best.lowerBound > options.cutoff)
             {
                 break;
             }
@@ -132,6 +132,24 @@ class Formulation
         ConvexFunction latency;       //!< tau_m
         Auxiliary iteration;          //!< tau_iter, 1F1B only
     };
+
+    void SolveWithCuts(double tolerance, const ContinuousOptions& options, ContinuousSolution& best)
+    {
+        for (int cuts = 0; cuts < MAX_CUTS; ++cuts)
+        {
+            Finish();
+            const ConvexSolution solution =
+                options.solver == ContinuousSolver::BARRIER
+                    ? SolveBarrier(m_program, tolerance, options.cutoff / m_scale)
+                    : SolveNlopt(m_program, tolerance);
+            Read(solution, best);
+            if (!solution.converged || best.lowerBound > options.cutoff ||
+                !AddViolatedPaths(solution.z, tolerance))
+            {
+                break;
+            }
+        }
+    }
 
     int AddVariable(double start)
     {
