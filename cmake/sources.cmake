@@ -12,8 +12,7 @@ file(GLOB COLLAPIPE_SOURCES CONFIGURE_DEPENDS
   ${COLLAPIPE_ROOT}/model/*.cc ${COLLAPIPE_ROOT}/model/*/*.cc ${COLLAPIPE_ROOT}/helper/*.cc)
 file(GLOB COLLAPIPE_HEADERS CONFIGURE_DEPENDS
   ${COLLAPIPE_ROOT}/model/*.h ${COLLAPIPE_ROOT}/model/*/*.h ${COLLAPIPE_ROOT}/helper/*.h)
-file(GLOB COLLAPIPE_TEST_SUITES CONFIGURE_DEPENDS ${COLLAPIPE_ROOT}/test/*-test-suite.cc
-  ${COLLAPIPE_ROOT}/test/collapipe-test-run.cc)
+file(GLOB COLLAPIPE_TEST_SUITES CONFIGURE_DEPENDS ${COLLAPIPE_ROOT}/test/collapipe-*.cc)
 
 # Finds LibTorch: sets COLLAPIPE_TORCH (ON or OFF), COLLAPIPE_TORCH_LIBRARIES and
 # COLLAPIPE_TORCH_OPTIONS (compiler options for the files that include its headers).

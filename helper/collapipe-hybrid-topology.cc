@@ -20,15 +20,12 @@ HybridTopologyHelper::DoBuild()
 {
     NS_LOG_FUNCTION(this);
     m_access.Build(m_network, m_config);
-    m_network.readyAt =
-        ScheduleWarmUp(m_access.GetWarmUpFlows(), m_access.GetAttachedAt(), MilliSeconds(2));
+    m_network.readyAt = m_access.WarmUp();
     m_clusters.resize(m_network.clusters.size());
     for (uint32_t m = 0; m < m_clusters.size(); ++m)
     {
         m_clusters[m].Build(m_network.clusters[m], m, m_config);
-        const Time end =
-            ScheduleWarmUp(m_clusters[m].GetWarmUpFlows(), MilliSeconds(1), MilliSeconds(1));
-        m_network.readyAt = std::max(m_network.readyAt, end);
+        m_network.readyAt = std::max(m_network.readyAt, m_clusters[m].WarmUp());
     }
 }
 
@@ -50,6 +47,17 @@ HybridTopologyHelper::DoEnablePcap(const std::string& prefix)
     {
         cluster.EnablePcap(prefix + "-wifi");
     }
+}
+
+std::string
+HybridTopologyHelper::DoCheckLinks() const
+{
+    std::string error = m_access.CheckReach();
+    for (auto it = m_clusters.begin(); error.empty() && it != m_clusters.end(); ++it)
+    {
+        error = it->CheckReach();
+    }
+    return error;
 }
 
 int64_t

@@ -27,6 +27,7 @@ class HybridTopologyHelper : public TopologyHelper
     void DoBuild() override;
     void DoFillLinks(SystemState& state) const override;
     void DoEnablePcap(const std::string& prefix) override;
+    std::string DoCheckLinks() const override;
     int64_t DoAssignStreams(int64_t stream) override;
 
   private:

@@ -38,11 +38,18 @@ class LteAccess
      */
     void Build(Network& network, const TopologyConfig& config);
 
-    /// @return when all UEs are attached; later the run aborts where one is not
-    Time GetAttachedAt() const;
+    /**
+     * Wait until all UEs are attached (the run aborts where one is not by then), and warm up both
+     * directions between every UE and the edge server.
+     * @return when all is over
+     */
+    Time WarmUp();
 
-    /// @return both directions between every UE and the edge server
-    std::vector<WarmUpFlow> GetWarmUpFlows() const;
+    /**
+     * Check that every UE's uplink works at full power. Streams must have been assigned.
+     * @return empty, or one sentence: who is out of reach and what to do
+     */
+    std::string CheckReach() const;
 
     /**
      * Describe both D2E pools and every node's uplink and downlink.
@@ -78,6 +85,7 @@ class LteAccess
     void ConnectCore();
     void AssignAddresses();
     void CheckAttached() const;
+    std::vector<WarmUpFlow> GetWarmUpFlows() const;
     double GetBandwidthHz() const;
     LinkState MakeUplink(Ptr<Node> node) const;
     LinkState MakeDownlink(Ptr<Node> node) const;

@@ -22,8 +22,7 @@ LteTopologyHelper::DoBuild()
     {
         cluster.addresses = cluster.edgeAddresses;
     }
-    m_network.readyAt =
-        ScheduleWarmUp(m_access.GetWarmUpFlows(), m_access.GetAttachedAt(), MilliSeconds(2));
+    m_network.readyAt = m_access.WarmUp();
 }
 
 void
@@ -40,6 +39,12 @@ void
 LteTopologyHelper::DoEnablePcap(const std::string& prefix)
 {
     m_access.EnablePcap(prefix + "-link");
+}
+
+std::string
+LteTopologyHelper::DoCheckLinks() const
+{
+    return m_access.CheckReach();
 }
 
 int64_t

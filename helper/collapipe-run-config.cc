@@ -6,6 +6,8 @@
 
 #include "ns3/collapipe-controller.h"
 #include "ns3/collapipe-schedule.h"
+#include "ns3/config.h"
+#include "ns3/string.h"
 #include "ns3/type-id.h"
 
 #include <algorithm>
@@ -238,8 +240,15 @@ RunConfig::Parse(int argc, char** argv)
             });
         if (option == options.end())
         {
-            const bool isNs3s = name == "--help" || name == "-h" || name.rfind("--Print", 0) == 0 ||
-                                name.rfind("--ns3::", 0) == 0;
+            if (name.rfind("--ns3::", 0) == 0)
+            {
+                Require(equals != argument.npos, name + " needs a value: " + name + "=VALUE");
+                Require(Config::SetDefaultFailSafe(name.substr(2),
+                                                   StringValue(argument.substr(equals + 1))),
+                        argument + ": there is no such attribute, or it takes no such value");
+                continue;
+            }
+            const bool isNs3s = name == "--help" || name == "-h" || name.rfind("--Print", 0) == 0;
             Require(isNs3s, "there is no option " + name + "; --help lists them all");
             others.push_back(argv[i]);
             continue;

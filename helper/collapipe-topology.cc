@@ -180,7 +180,7 @@ Network
 TopologyHelper::Build(const TopologyConfig& config)
 {
     NS_LOG_FUNCTION(this);
-    const std::string error = config.Validate();
+    std::string error = config.Validate();
     NS_ABORT_MSG_IF(!error.empty(), "Cannot build the topology: " << error);
     NS_ABORT_MSG_IF(m_network.edgeServer, "A topology helper builds one network: create another");
     m_config = config;
@@ -194,6 +194,8 @@ TopologyHelper::Build(const TopologyConfig& config)
     internet.Install(GetNodes());
     DoBuild();
     AssignStreams(m_positionStream);
+    error = DoCheckLinks();
+    NS_ABORT_MSG_IF(!error.empty(), "The topology does not work: " << error);
     return m_network;
 }
 
@@ -288,6 +290,12 @@ TopologyHelper::AssignStreams(int64_t stream)
     stream += InternetStackHelper().AssignStreams(GetNodes(), stream);
     stream += DoAssignStreams(stream);
     return stream - first;
+}
+
+std::string
+TopologyHelper::DoCheckLinks() const
+{
+    return std::string();
 }
 
 const Network&

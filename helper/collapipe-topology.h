@@ -154,7 +154,7 @@ class TopologyHelper
 
     /**
      * Build the network: nodes, positions, radios, addresses, routes. Aborts on a configuration
-     * that TopologyConfig::Validate refuses.
+     * that TopologyConfig::Validate refuses, and where a node is out of reach.
      * @param config what to build
      * @return the network
      */
@@ -204,6 +204,11 @@ class TopologyHelper
      * @param prefix path and beginning of the names
      */
     virtual void DoEnablePcap(const std::string& prefix) = 0;
+    /**
+     * Check that every node can be reached, as far as that can be known before the simulation.
+     * @return empty, or one sentence: what is wrong and what to do
+     */
+    virtual std::string DoCheckLinks() const;
     /**
      * As AssignStreams, without the Internet stack.
      * @param stream the first stream

@@ -203,16 +203,17 @@ TrainingRun::InstallApplications()
     }
     helper.SetData(m_clusterData, m_config.seed);
     helper.SetValidation(&m_corpus.dataset.validation);
-    ModelState model;
-    model.parameters = m_context->backend->CreateParameters(m_context->model, m_config.seed);
-    helper.SetModel(std::move(model));
     helper.SetController(CreateController());
 
+    // Before the parameters are there: a model that is too large may not fit into this machine.
     const auto plan = CreateController()->Decide(helper.GetInitialState(*m_topology));
     if (!plan.infeasible.empty())
     {
         throw UserError(plan.infeasible);
     }
+    ModelState model;
+    model.parameters = m_context->backend->CreateParameters(m_context->model, m_config.seed);
+    helper.SetModel(std::move(model));
 
     m_applications = helper.Install(*m_topology);
     m_applications.AssignStreams(APPLICATION_STREAM);

@@ -15,6 +15,7 @@
 #include "ns3/propagation-delay-model.h"
 #include "ns3/qos-txop.h"
 #include "ns3/queue-size.h"
+#include "ns3/simulator.h"
 #include "ns3/string.h"
 #include "ns3/traffic-control-helper.h"
 #include "ns3/wifi-mac-helper.h"
@@ -22,6 +23,10 @@
 #include "ns3/wifi-mac.h"
 #include "ns3/wifi-net-device.h"
 #include "ns3/wifi-phy.h"
+
+#include <cmath>
+#include <map>
+#include <sstream>
 
 namespace ns3
 {
@@ -55,6 +60,8 @@ GetRateFit(uint16_t widthMhz)
     return widthMhz == 20 ? RateFit{0.48, 1.0} : RateFit{0.42, 2.5};
 }
 
+/// Weaker frames are not detected: ns-3's ThresholdPreambleDetectionModel
+constexpr double MIN_RX_POWER_DBM = -82;
 constexpr double LATENCY_S = 3e-4; //!< d of a packet on an idle channel
 
 /// Disjoint channels of the 5 GHz band, by width; clusters take them in turn
@@ -138,6 +145,7 @@ WifiCluster::TuneDevice(Ptr<NetDevice> device)
         Ptr<RateErrorModel> model = CreateObject<RateErrorModel>();
         model->SetUnit(RateErrorModel::ERROR_UNIT_PACKET);
         model->SetRate(m_config.wifiFrameErrorRate);
+        model->Disable(); // until warmed up
         wifi->GetPhy()->SetPostReceptionErrorModel(model);
         m_errorModels.push_back(model);
     }
@@ -225,6 +233,40 @@ WifiCluster::GetWarmUpFlows() const
         }
     }
     return flows;
+}
+
+Time
+WifiCluster::WarmUp()
+{
+    const Time end = ScheduleWarmUp(GetWarmUpFlows(), MilliSeconds(1), MilliSeconds(1));
+    for (auto& model : m_errorModels)
+    {
+        Simulator::Schedule(end - Simulator::Now(), &ErrorModel::Enable, model);
+    }
+    return end;
+}
+
+std::string
+WifiCluster::CheckReach() const
+{
+    for (uint32_t i = 0; i < m_cluster.GetN(); ++i)
+    {
+        for (uint32_t j = 0; j < i; ++j)
+        {
+            const double gain = m_pathLoss->GetGain(m_cluster.GetNode(i), m_cluster.GetNode(j));
+            const double powerDbm = m_config.wifiPowerDbm + 10 * std::log10(gain);
+            if (powerDbm < MIN_RX_POWER_DBM)
+            {
+                std::ostringstream text;
+                text << "two nodes of cluster " << m_index << " hear each other over Wi-Fi with "
+                     << powerDbm << " dBm, " << MIN_RX_POWER_DBM
+                     << " dBm are needed: lower the cluster radius or the path loss, or raise the "
+                        "power";
+                return text.str();
+            }
+        }
+    }
+    return std::string();
 }
 
 void

@@ -43,8 +43,19 @@ class WifiCluster
      */
     void FillD2d(ClusterState& state) const;
 
-    /// @return every ordered pair of the cluster's nodes
-    std::vector<WarmUpFlow> GetWarmUpFlows() const;
+    /**
+     * Warm up every ordered pair of the cluster's nodes, then let the extra frame loss begin: were
+     * it to hit the negotiation of block acknowledgment, a link could stay dead for good, since
+     * ns-3's recipient would wait for ever for a frame its originator has given up.
+     * @return when all is over
+     */
+    Time WarmUp();
+
+    /**
+     * Check that every two nodes hear each other at full power. Streams must have been assigned.
+     * @return empty, or one sentence: who does not and what to do
+     */
+    std::string CheckReach() const;
 
     /**
      * Capture frames with radiotap headers.
@@ -66,6 +77,7 @@ class WifiCluster
     void TuneDevice(Ptr<NetDevice> device);
     void AssignAddresses();
     void FillArpCaches();
+    std::vector<WarmUpFlow> GetWarmUpFlows() const;
     LinkState MakeLink(Ptr<Node> from, Ptr<Node> to) const;
 
     TopologyConfig m_config;                        //!< configuration

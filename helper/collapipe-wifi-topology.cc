@@ -55,9 +55,9 @@ WifiTopologyHelper::DoBuild()
     {
         m_clusters[m].Build(m_network.clusters[m], m, m_config);
         ConnectBackhaul(m);
+        m_network.readyAt = std::max(m_network.readyAt, m_clusters[m].WarmUp());
     }
     m_errorModels = InstallPacketLoss(m_backhaul, m_config.packetErrorRate);
-    WarmUp();
 }
 
 void
@@ -84,16 +84,6 @@ WifiTopologyHelper::ConnectBackhaul(uint32_t cluster)
         const int32_t interface =
             ip->GetInterfaceForDevice(m_clusters[cluster].GetDevices().Get(k + 1));
         routing.GetStaticRouting(ip)->AddHostRouteTo(edge.address, controlUnit, interface);
-    }
-}
-
-void
-WifiTopologyHelper::WarmUp()
-{
-    for (const auto& cluster : m_clusters) // at the same time: they do not disturb each other
-    {
-        const Time end = ScheduleWarmUp(cluster.GetWarmUpFlows(), MilliSeconds(1), MilliSeconds(1));
-        m_network.readyAt = std::max(m_network.readyAt, end);
     }
 }
 
@@ -130,6 +120,17 @@ WifiTopologyHelper::DoEnablePcap(const std::string& prefix)
     {
         cluster.EnablePcap(prefix + "-wifi");
     }
+}
+
+std::string
+WifiTopologyHelper::DoCheckLinks() const
+{
+    std::string error;
+    for (auto it = m_clusters.begin(); error.empty() && it != m_clusters.end(); ++it)
+    {
+        error = it->CheckReach();
+    }
+    return error;
 }
 
 int64_t

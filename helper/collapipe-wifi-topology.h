@@ -33,11 +33,11 @@ class WifiTopologyHelper : public TopologyHelper
     void DoBuild() override;
     void DoFillLinks(SystemState& state) const override;
     void DoEnablePcap(const std::string& prefix) override;
+    std::string DoCheckLinks() const override;
     int64_t DoAssignStreams(int64_t stream) override;
 
   private:
     void ConnectBackhaul(uint32_t cluster);
-    void WarmUp();
 
     std::vector<WifiCluster> m_clusters;            //!< their radios
     NetDeviceContainer m_backhaul;                  //!< ends of the wired links

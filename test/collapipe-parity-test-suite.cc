@@ -182,22 +182,28 @@ class ParityTestSuite : public TestSuite
         }
     }
 
+    /// Packets lost on wires, frames lost on Wi-Fi, fading and HARQ on LTE
     void AddLossyLinks()
     {
-        for (const std::string schedule : {"gpipe", "1f1b"})
+        const std::pair<const char*, const char*> cases[] = {{"p2p", "gpipe"},
+                                                             {"p2p", "1f1b"},
+                                                             {"wifi", "gpipe"},
+                                                             {"wifi", "1f1b"},
+                                                             {"lte", "gpipe"},
+                                                             {"hybrid", "1f1b"}};
+        for (const auto& [topology, schedule] : cases)
         {
-            for (const std::string topology : {"p2p", "wifi", "lte", "hybrid"})
-            {
-                TestRunConfig config;
-                config.topology = topology;
-                config.schedule = schedule;
-                config.segments = {{1, 2, 1}, {2, 0, 2}};
-                config.microBatches = {3, 2};
-                config.network.packetErrorRate = 0.02;
-                config.network.wifiFrameErrorRate = 0.1;
-                config.network.ltePathLoss.fading = topology == "lte";
-                AddTestCase(new GradientParityTestCase(schedule + ", lossy " + topology, config));
-            }
+            TestRunConfig config;
+            config.topology = topology;
+            config.schedule = schedule;
+            config.segments = {{1, 1}, {2, 0}};
+            config.microBatches = {3, 2};
+            config.network.packetErrorRate = 0.02;
+            config.network.wifiFrameErrorRate = 0.1;
+            config.network.lteBandwidthRb = 25;
+            config.network.ltePathLoss.fading = true;
+            AddTestCase(
+                new GradientParityTestCase(std::string(schedule) + ", lossy " + topology, config));
         }
     }
 

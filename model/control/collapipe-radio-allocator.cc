@@ -121,6 +121,7 @@ class RadioAllocator::Method
     double GetDualResidual() const;
     double GetPrimalResidual() const;
     RadioSolution GetSolution(const RadioProblem& problem) const;
+    void AddPrices(const RadioProblem& problem, RadioSolution& solution) const;
 
     template <typename F>
     void ForEach(F f);
@@ -978,7 +979,27 @@ RadioAllocator::Method::GetSolution(const RadioProblem& problem) const
     solution.iterations = m_steps;
     solution.converged = m_converged;
     solution.gap = m_inequalities == 0 ? 0 : GetMu() * m_inequalities * m_unit;
+    AddPrices(problem, solution);
     return solution;
+}
+
+void
+RadioAllocator::Method::AddPrices(const RadioProblem& problem, RadioSolution& solution) const
+{
+    const bool solved = m_inequalities > 0;
+    for (std::size_t p = 0; p < m_pools; ++p)
+    {
+        const bool active = solved && m_poolActive[p];
+        solution.poolPrices.push_back(active ? m_budgets[p].multiplier * m_unit : 0);
+    }
+    const double share = problem.penaltyWeight / static_cast<double>(m_clusters.size());
+    for (std::size_t m = 0; m < m_clusters.size(); ++m)
+    {
+        const double price = m_deadlines[m].multiplier * problem.penaltyWeight;
+        solution.latencyPrices.push_back(solved ? price : share);
+        solution.distributionS.push_back(m_times[4 * m + DISTRIBUTION_TIME].value * m_unitS);
+        solution.uploadS.push_back(m_times[4 * m + UPLOAD_TIME].value * m_unitS);
+    }
 }
 
 } // namespace collapipe

@@ -101,6 +101,11 @@ struct RadioSolution
     double gap{0};               //!< of duality, an estimate, in units of the objective
     uint32_t iterations{0};      //!< Newton steps
     bool converged{false};       //!< false where cut off
+
+    std::vector<double> poolPrices;    //!< multipliers of the budgets, in units of (13)
+    std::vector<double> latencyPrices; //!< multipliers of tau_m <= tau, in units of (13) per second
+    std::vector<double> distributionS; //!< tau_dist by cluster, d included
+    std::vector<double> uploadS;       //!< last term of (4) by cluster, d included
 };
 
 /**

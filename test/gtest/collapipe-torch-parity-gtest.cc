@@ -544,6 +544,10 @@ TEST(TorchBackend, InitialValuesHaveTheirDistributions)
 
 TEST(TorchBackend, ThreadsDoNotChangeResults)
 {
+    if (!CreateObject<TorchBackend>()->IsThreadSafe())
+    {
+        GTEST_SKIP() << "the BLAS cannot be used from several threads at once";
+    }
     auto config = MakeSmallConfig();
     config.width = 64;
     config.feedForward = 128;

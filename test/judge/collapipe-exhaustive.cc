@@ -127,6 +127,7 @@ class Enumeration
                                  : ContinuousSolver::BARRIER;
             solution = SolveTogether(clusters, Weight(), options);
         }
+        m_result.uncertified += !solution.converged && !(solution.lowerBound > Cutoff());
         if (solution.converged && solution.cost < m_best)
         {
             m_best = solution.cost;
@@ -249,7 +250,7 @@ class Enumeration
         }
         m_result.feasible = true;
         m_result.plan = MakePlan(m_instance, candidates, m_solution);
-        m_result.evaluation = EvaluatePlan(m_instance, m_result.plan);
+        m_result.evaluation = judge::EvaluatePlan(m_instance, m_result.plan);
         m_result.plan.plannedLatencyS = m_result.evaluation.latencyS;
         m_result.cost = m_best;
         m_result.lowerBound = m_best * (1 - PRUNE_TOLERANCE - m_options.tolerance);

@@ -38,6 +38,7 @@ struct ExhaustiveResult
     double lowerBound{0};     //!< certified, of the best cost
     double disagreement{0};   //!< relative, between barrier and NLopt at the winner
     uint64_t combinations{0}; //!< discrete decisions of all clusters together
+    uint64_t uncertified{0};  //!< of them, given up by both solvers; 0 in a sound verdict
     uint64_t solved{0};       //!< of them, solved for shares and powers
 };
 

@@ -53,28 +53,6 @@ MakeVariables(const Transmission& t)
     return v;
 }
 
-/// Adds the terms of b to a, scaled
-void
-Accumulate(ConvexFunction& a, const ConvexFunction& b, double scale)
-{
-    a.constant += scale * b.constant;
-    for (LinearTerm term : b.linear)
-    {
-        term.coefficient *= scale;
-        a.linear.push_back(term);
-    }
-    for (ExpTerm term : b.exponential)
-    {
-        term.coefficient *= scale;
-        a.exponential.push_back(term);
-    }
-    for (EnergyTerm term : b.energy)
-    {
-        term.coefficient *= scale;
-        a.energy.push_back(term);
-    }
-}
-
 /// Builds a convex program from clusters' problems, and reads its solution
 class Formulation
 {
@@ -391,9 +369,28 @@ class Formulation
             Accumulate(latency, FlowShop(m, cluster.backward), cluster.iterations);
             return;
         }
-        const LongestPath path = PathAt(m, StartVector());
-        m_parts[m].iteration = AddMaximum({PathFunction(m, path)});
+        m_parts[m].iteration = AddMaximum(FirstPaths(m));
         AddAuxiliary(m_parts[m].iteration, cluster.iterations, latency);
+    }
+
+    /// Paths that together pass through every link, so that none is left without a limit
+    std::vector<ConvexFunction> FirstPaths(std::size_t m) const
+    {
+        const ClusterProblem& cluster = *m_clusters[m];
+        LongestPath path = PathAt(m, StartVector());
+        std::vector<ConvexFunction> paths{PathFunction(m, path)};
+        path.forward.assign(cluster.forward.size(), 1);
+        path.backward.assign(cluster.backward.size(), 1);
+        path.target = 0;
+        paths.push_back(PathFunction(m, path));
+        if (cluster.hasTarget)
+        {
+            path.forward.assign(cluster.forward.size(), 0);
+            path.forward.back() = 1;
+            path.target = cluster.microBatches;
+            paths.push_back(PathFunction(m, path));
+        }
+        return paths;
     }
 
     /// The longest path of the 1F1B task graph at a point

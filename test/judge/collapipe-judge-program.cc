@@ -21,6 +21,7 @@ namespace
 constexpr double BARRIER_FACTOR = 25;    //!< growth of t from one centre to the next
 constexpr double CENTRED = 1e-8;         //!< half the squared Newton decrement of a centre
 constexpr int MAX_CENTRING = 200;        //!< Newton steps towards one centre
+constexpr int MAX_RUNS = 6;              //!< of SLSQP, each from where the last one ended
 constexpr double LARGEST_EXPONENT = 600; //!< beyond which an energy counts as infinite
 
 /// Value and derivatives by w of exp(w) (exp(kappa exp(-w)) - 1)
@@ -167,6 +168,27 @@ ConvexFunction::AddHessian(const Eigen::VectorXd& z, double scale, Eigen::Matrix
     for (const PowerTerm& term : power)
     {
         hessian(term.w, term.w) += scale * EvaluatePower(term.kappa, z(term.w)).second;
+    }
+}
+
+void
+Accumulate(ConvexFunction& a, const ConvexFunction& b, double scale)
+{
+    a.constant += scale * b.constant;
+    for (LinearTerm term : b.linear)
+    {
+        term.coefficient *= scale;
+        a.linear.push_back(term);
+    }
+    for (ExpTerm term : b.exponential)
+    {
+        term.coefficient *= scale;
+        a.exponential.push_back(term);
+    }
+    for (EnergyTerm term : b.energy)
+    {
+        term.coefficient *= scale;
+        a.energy.push_back(term);
     }
 }
 
@@ -385,8 +407,17 @@ SolveNlopt(const ConvexProgram& program, double tolerance)
     ConvexSolution solution;
     solution.z = program.start;
     solution.lowerBound = -ConvexSolution::NO_BOUND;
-    RunSlsqp(program, tolerance, solution);
     solution.value = program.objective.Value(solution.z);
+    for (int run = 0; run < MAX_RUNS; ++run)
+    {
+        const double before = solution.value;
+        RunSlsqp(program, tolerance, solution);
+        solution.value = program.objective.Value(solution.z);
+        if (run > 0 && std::abs(solution.value - before) <= tolerance * std::abs(before))
+        {
+            break;
+        }
+    }
     double worst = 0;
     for (const ConvexFunction& f : program.constraints)
     {

@@ -84,6 +84,13 @@ struct ConvexFunction
     void AddHessian(const Eigen::VectorXd& z, double scale, Eigen::MatrixXd& hessian) const;
 };
 
+/**
+ * @param a a function to which the terms of b are added
+ * @param b a function without powers
+ * @param scale of what is added
+ */
+void Accumulate(ConvexFunction& a, const ConvexFunction& b, double scale);
+
 /// minimise objective(z) subject to constraint(z) <= 0 for every constraint
 struct ConvexProgram
 {

@@ -1,0 +1,319 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-cluster-costs.h"
+
+#include "collapipe-convergence-bound.h"
+#include "collapipe-transfers.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+namespace
+{
+
+/// Parts of the full power that are tried where energy has a price
+constexpr std::array<double, 7> POWERS{1, 0.5, 0.25, 0.12, 0.06, 0.03, 0.01};
+
+RadioLink
+MakeLink(const LinkState& state, const PoolState& pool, double bits, double price)
+{
+    RadioLink link;
+    link.mode = pool.mode;
+    link.price = price;
+    link.maxPowerW = state.maxPowerW;
+    if (pool.mode == SharingMode::DEDICATED)
+    {
+        link.fixedS = bits / state.fixedRateBps;
+        return link;
+    }
+    link.kappaS = bits * std::log(2.0) / (state.efficiency * pool.bandwidthHz);
+    link.snr =
+        state.maxPowerW * state.gain / (state.snrGap * state.noiseDensityWPerHz * pool.bandwidthHz);
+    return link;
+}
+
+/// Energy times its price, at a part of the full power, with a load in seconds of the whole pool
+double
+GetEnergyCost(const RadioLink& link, double fraction, double loadS, double share)
+{
+    const double onAirS = link.mode == SharingMode::AIRTIME ? loadS : loadS / share;
+    return link.price * fraction * link.maxPowerW * onAirS;
+}
+
+NodeIndex
+ToNode(std::size_t index, std::size_t devices)
+{
+    return index > devices ? EDGE_SERVER : static_cast<NodeIndex>(index);
+}
+
+} // namespace
+
+ClusterCosts::ClusterCosts(const Instance& instance,
+                           std::size_t cluster,
+                           const MicroBatchPair& pair,
+                           const ClusterPrices& prices,
+                           double edgeSlowdown)
+    : m_cluster(cluster),
+      m_pair(pair),
+      m_prices(prices),
+      m_devices(instance.state.clusters[cluster].devices.size()),
+      m_blocks(instance.state.model.blocks)
+{
+    const auto& training = instance.state.training;
+    m_iterationPrice = prices.latency * training.localIterations;
+    m_bottleneckPrice = m_iterationPrice * (pair.count - 1);
+    m_forwardPart = 1 / (1 + instance.state.model.backwardRatio);
+    const bool depends = training.schedule == "1f1b" && pair.count > 2;
+    m_positions = depends ? std::min<std::size_t>(m_devices, pair.count - 1) : 1;
+    SetDevices(instance, edgeSlowdown);
+    SetConstant(instance, edgeSlowdown);
+    SetLinks(instance);
+}
+
+void
+ClusterCosts::SetDevices(const Instance& instance, double /* edgeSlowdown */)
+{
+    const SystemState& state = instance.state;
+    const ModelProfile& model = state.model;
+    const double transfers = static_cast<double>(state.training.localIterations) * m_pair.count;
+    for (std::size_t k = 0; k < m_devices; ++k)
+    {
+        const DeviceState& device = state.clusters[m_cluster].devices[k];
+        const double queue = instance.GetEnergyQueue(m_cluster, k + 1);
+        const double second = m_iterationPrice + queue * transfers * device.computePowerW;
+        m_stageFixedS.push_back(2 * device.overheadS);
+        m_stagePerBlockS.push_back((1 + model.backwardRatio) * m_pair.size *
+                                   model.blockForwardFlops / device.flops);
+        const double parameters = GetParameterCost(instance, static_cast<NodeIndex>(k + 1));
+        m_deviceFixed.push_back(second * m_stageFixedS[k]);
+        m_devicePerBlock.push_back(second * m_stagePerBlockS[k] + parameters);
+        for (std::size_t j = 1; j <= m_positions; ++j)
+        {
+            const uint32_t live = GetLiveFromEnd(state.training.schedule, m_pair.count, j);
+            m_memoryBlocks.push_back(GetMaxBlocks(model, device, m_pair.size, live));
+        }
+    }
+}
+
+/// Distribution and upload of a block
+double
+ClusterCosts::GetParameterCost(const Instance& instance, NodeIndex node) const
+{
+    const SystemState& state = instance.state;
+    const double bits = state.model.blockParameterBits;
+    if (bits <= 0)
+    {
+        return 0;
+    }
+    const DeviceState& device = GetNode(state.clusters[m_cluster], node);
+    const double queue = instance.GetEnergyQueue(m_cluster, node);
+    const RadioLink down = MakeLink(device.downlink, state.downlink, bits, 0);
+    const RadioLink up = MakeLink(device.uplink, state.uplink, bits, queue);
+    const double share = m_prices.parameterShare;
+    double best = NO_LIMIT;
+    for (const double fraction : POWERS)
+    {
+        const double load = share * GetOccupationS(up, share, fraction);
+        best = std::min(best, m_prices.upload * load + GetEnergyCost(up, fraction, load, share));
+        if (up.price <= 0 || up.mode == SharingMode::DEDICATED)
+        {
+            break;
+        }
+    }
+    return best + m_prices.distribution * share * GetOccupationS(down, share, 1);
+}
+
+void
+ClusterCosts::SetConstant(const Instance& instance, double edgeSlowdown)
+{
+    const SystemState& state = instance.state;
+    const double beta = state.model.backwardRatio;
+    const auto& unit = state.clusters[m_cluster].controlUnit;
+    const double transfers = static_cast<double>(state.training.localIterations) * m_pair.count;
+    const double embedding = 2 * unit.overheadS + (1 + beta) * m_pair.size *
+                                                      state.model.embeddingForwardFlops /
+                                                      unit.flops;
+    const double decoder = edgeSlowdown * (2 * state.edge.overheadS +
+                                           (1 + beta) * m_pair.size *
+                                               state.model.decoderForwardFlops / state.edge.flops);
+    const double queue = instance.GetEnergyQueue(m_cluster, 0);
+    m_leastBottleneckS = std::max(embedding, decoder);
+    m_constant = m_iterationPrice * (embedding + decoder) +
+                 queue * transfers * unit.computePowerW * embedding;
+    if (instance.convergenceTarget > 0 && instance.convergenceQueue > 0)
+    {
+        const double samples = static_cast<double>(m_pair.count) * m_pair.size;
+        m_constant += instance.convergenceQueue * ConvergencePhi(state.learning,
+                                                                 state.training.localIterations,
+                                                                 {state.clusters[m_cluster].weight},
+                                                                 {samples});
+    }
+}
+
+void
+ClusterCosts::SetLinks(const Instance& instance)
+{
+    const std::size_t nodes = m_devices + 2;
+    const double bits = m_pair.size * instance.state.model.activationBits;
+    m_links.resize(2 * nodes * nodes);
+    for (std::size_t i = 0; i + 1 < nodes; ++i)
+    {
+        for (std::size_t j = 1; j < nodes; ++j)
+        {
+            if (i == j || (i == 0 && j == nodes - 1))
+            {
+                continue;
+            }
+            const NodeIndex from = ToNode(i, m_devices);
+            const NodeIndex to = ToNode(j, m_devices);
+            m_links[2 * (i * nodes + j)] = MakeHop(instance, from, to, bits);
+            m_links[2 * (i * nodes + j) + 1] = MakeHop(instance, to, from, bits);
+        }
+    }
+}
+
+ClusterCosts::Link
+ClusterCosts::MakeHop(const Instance& instance, NodeIndex from, NodeIndex to, double bits) const
+{
+    const SystemState& state = instance.state;
+    Link result;
+    const LinkState* link = FindLinkState(state.clusters[m_cluster], from, to);
+    if (bits <= 0 || !link)
+    {
+        result.works = link != nullptr || bits <= 0;
+        return result;
+    }
+    const Pool pool = GetPool(from, to);
+    const bool d2d = pool == Pool::D2D;
+    const double share = d2d ? m_prices.d2dShare : m_prices.edgeShare;
+    const double queue = from == EDGE_SERVER ? 0 : instance.GetEnergyQueue(m_cluster, from);
+    const double transfers = static_cast<double>(state.training.localIterations) * m_pair.count;
+    const RadioLink radio =
+        MakeLink(*link, GetPoolState(state, m_cluster, pool), bits, queue * transfers);
+    const bool dedicated = radio.mode == SharingMode::DEDICATED;
+    result.price = dedicated              ? 0
+                   : d2d                  ? m_prices.d2d
+                   : pool == Pool::UPLINK ? m_prices.uplink
+                                          : m_prices.downlink;
+    double best = NO_LIMIT;
+    for (const double fraction : POWERS)
+    {
+        Link candidate = result;
+        const double poolS =
+            dedicated ? radio.fixedS : share * GetOccupationS(radio, share, fraction);
+        candidate.loadS = poolS / (m_prices.sharesFixed && !dedicated ? share : 1);
+        candidate.fixed = GetEnergyCost(radio, fraction, poolS, dedicated ? 1 : share) +
+                          m_iterationPrice * link->latencyS;
+        const double cost = GetLinkCost(candidate, NO_LIMIT);
+        if (cost < best)
+        {
+            best = cost;
+            result = candidate;
+        }
+        if (radio.price <= 0 || dedicated)
+        {
+            break;
+        }
+    }
+    result.works = std::isfinite(best);
+    return result;
+}
+
+double
+ClusterCosts::GetLinkS(const Link& link, double limitS) const
+{
+    const double best =
+        m_iterationPrice > 0 ? std::sqrt(link.price * link.loadS / m_iterationPrice) : NO_LIMIT;
+    return std::max(link.loadS, std::min(best, limitS));
+}
+
+double
+ClusterCosts::GetLinkCost(const Link& link, double limitS) const
+{
+    if (!link.works || link.loadS > limitS)
+    {
+        return NO_LIMIT;
+    }
+    if (link.loadS <= 0)
+    {
+        return link.fixed;
+    }
+    const double x = GetLinkS(link, limitS);
+    return link.fixed + m_iterationPrice * x + link.price * link.loadS / x;
+}
+
+uint32_t
+ClusterCosts::GetMemoryBlocks(std::size_t device, std::size_t fromEnd) const
+{
+    return m_memoryBlocks[device * m_positions + std::min(fromEnd, m_positions) - 1];
+}
+
+double
+ClusterCosts::GetHopCost(std::size_t from, std::size_t to, double bottleneckS) const
+{
+    return GetLinkCost(GetLink(from, to, true), m_forwardPart * bottleneckS) +
+           GetLinkCost(GetLink(from, to, false), (1 - m_forwardPart) * bottleneckS);
+}
+
+double
+ClusterCosts::GetChainCost(const std::vector<Segment>& segments) const
+{
+    double bottleneck = m_leastBottleneckS;
+    double cost = m_constant;
+    for (const auto& segment : segments)
+    {
+        const std::size_t k = segment.node - 1;
+        bottleneck = std::max(bottleneck, GetStageS(k, segment.blocks));
+        cost += GetDeviceCost(k, segment.blocks);
+    }
+    // A link is faster than the longest computation, where that counts and the pool allows it
+    double forward = m_forwardPart * bottleneck;
+    double backward = (1 - m_forwardPart) * bottleneck;
+    std::size_t from = 0;
+    for (std::size_t s = 0; s <= segments.size(); ++s)
+    {
+        const std::size_t to = s < segments.size() ? segments[s].node : m_devices + 1;
+        forward = std::max(forward, GetLink(from, to, true).loadS);
+        backward = std::max(backward, GetLink(from, to, false).loadS);
+        from = to;
+    }
+    from = 0;
+    const bool limited = m_bottleneckPrice > 0;
+    for (std::size_t s = 0; s <= segments.size(); ++s)
+    {
+        const std::size_t to = s < segments.size() ? segments[s].node : m_devices + 1;
+        cost += GetLinkCost(GetLink(from, to, true), limited ? forward : NO_LIMIT);
+        cost += GetLinkCost(GetLink(from, to, false), limited ? backward : NO_LIMIT);
+        from = to;
+    }
+    return cost + m_bottleneckPrice * (forward + backward);
+}
+
+double
+ClusterCosts::GetBottleneckS(const std::vector<Segment>& segments) const
+{
+    double bottleneck = m_leastBottleneckS;
+    std::size_t from = 0;
+    for (std::size_t s = 0; s <= segments.size(); ++s)
+    {
+        const std::size_t to = s < segments.size() ? segments[s].node : m_devices + 1;
+        const double stage =
+            s < segments.size() ? GetStageS(to - 1, segments[s].blocks) : m_leastBottleneckS;
+        const double forward = GetLinkS(GetLink(from, to, true), NO_LIMIT) / m_forwardPart;
+        const double backward = GetLinkS(GetLink(from, to, false), NO_LIMIT) / (1 - m_forwardPart);
+        bottleneck = std::max({bottleneck, stage, forward, backward});
+        from = to;
+    }
+    return bottleneck;
+}
+
+} // namespace collapipe
+} // namespace ns3

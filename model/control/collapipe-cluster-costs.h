@@ -1,0 +1,185 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_CLUSTER_COSTS_H
+#define COLLAPIPE_CLUSTER_COSTS_H
+
+#include "collapipe-memory-limits.h"
+#include "collapipe-radio-problem.h"
+
+#include <limits>
+#include <vector>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/**
+ * What time and media cost a cluster in units of (13): the multipliers of a solved RadioProblem, or
+ * guesses.
+ */
+struct ClusterPrices
+{
+    double latency{1};        //!< lambda_m, per second of tau_m
+    double d2d{0};            //!< per share of the cluster's D2D pool
+    double uplink{0};         //!< per share of the uplink in training
+    double downlink{0};       //!< per share of the downlink in training
+    double distribution{0};   //!< per second of downlink occupation with the whole pool
+    double upload{0};         //!< per second of uplink occupation with the whole pool
+    double d2dShare{1};       //!< a typical link's share, for the curvature of (5)
+    double edgeShare{1};      //!< the same of uplink and downlink in training
+    bool sharesFixed{false};  //!< links have those shares, at no price
+    double parameterShare{1}; //!< the same in distribution and upload
+};
+
+/**
+ * @ingroup collapipe
+ * An estimate of a cluster's part of (13) that is a sum over devices and links, as the dynamic
+ * programme needs it, at given prices: a link with load c (seconds with the whole pool) takes the
+ * share that minimises lambda H x + price c / x over its time x.
+ */
+class ClusterCosts
+{
+  public:
+    /**
+     * @param instance the round's problem
+     * @param cluster m
+     * @param pair (N, b)
+     * @param prices of time and media
+     * @param edgeSlowdown of GetEdgeSlowdown()
+     */
+    ClusterCosts(const Instance& instance,
+                 std::size_t cluster,
+                 const MicroBatchPair& pair,
+                 const ClusterPrices& prices,
+                 double edgeSlowdown);
+
+    /// Cost of no limit on the bottleneck
+    static constexpr double NO_LIMIT = std::numeric_limits<double>::infinity();
+
+    /// @return K
+    std::size_t GetDevices() const
+    {
+        return m_devices;
+    }
+
+    /// @return L
+    uint32_t GetBlocks() const
+    {
+        return m_blocks;
+    }
+
+    /**
+     * @param device k
+     * @param blocks l >= 1
+     * @return its computation, distribution and upload
+     */
+    double GetDeviceCost(std::size_t device, uint32_t blocks) const
+    {
+        return m_deviceFixed[device] + blocks * m_devicePerBlock[device];
+    }
+
+    /**
+     * @param device k
+     * @param blocks l >= 1
+     * @return t^f + t^b in seconds
+     */
+    double GetStageS(std::size_t device, uint32_t blocks) const
+    {
+        return m_stageFixedS[device] + blocks * m_stagePerBlockS[device];
+    }
+
+    /**
+     * @param device k
+     * @param fromEnd its position from the chain's end, from 1; the largest counts for all beyond
+     * @return the most blocks that its memory holds there
+     */
+    uint32_t GetMemoryBlocks(std::size_t device, std::size_t fromEnd) const;
+
+    /// @return number of positions from the end that differ in memory: 1 under GPipe
+    std::size_t GetMemoryPositions() const
+    {
+        return m_positions;
+    }
+
+    /**
+     * Both directions of a hop.
+     * @param from 0 for the control unit, k + 1 for device k
+     * @param to k + 1 for device k, K + 1 for the edge server
+     * @param bottleneckS bound of the sum of both directions' times
+     * @return cost; infinite where a link does not work
+     */
+    double GetHopCost(std::size_t from, std::size_t to, double bottleneckS) const;
+
+    /// @return what a second of t^f + t^b in the bottleneck costs: lambda H (N - 1)
+    double GetBottleneckPrice() const
+    {
+        return m_bottleneckPrice;
+    }
+
+    /// @return the longest t^f + t^b of control unit and edge server
+    double GetLeastBottleneckS() const
+    {
+        return m_leastBottleneckS;
+    }
+
+    /**
+     * @param segments a chain
+     * @return its estimated part of (13), up to terms that are the same for all chains and pairs
+     */
+    double GetChainCost(const std::vector<Segment>& segments) const;
+
+    /**
+     * @param segments a chain
+     * @return its longest t^f + t^b, links included where no bottleneck limits them
+     */
+    double GetBottleneckS(const std::vector<Segment>& segments) const;
+
+  private:
+    /// A directed link at its best power
+    struct Link
+    {
+        double loadS{0};  //!< seconds with the whole pool
+        double price{0};  //!< of the whole pool
+        double fixed{0};  //!< energy and latency
+        bool works{true}; //!< whether anything can be sent
+    };
+
+    void SetDevices(const Instance& instance, double edgeSlowdown);
+    void SetConstant(const Instance& instance, double edgeSlowdown);
+    void SetLinks(const Instance& instance);
+    Link MakeHop(const Instance& instance, NodeIndex from, NodeIndex to, double bits) const;
+    double GetParameterCost(const Instance& instance, NodeIndex node) const;
+    double GetLinkCost(const Link& link, double limitS) const;
+    double GetLinkS(const Link& link, double limitS) const;
+
+    const Link& GetLink(std::size_t from, std::size_t to, bool forward) const
+    {
+        return m_links[2 * (from * (m_devices + 2) + to) + (forward ? 0 : 1)];
+    }
+
+    std::size_t m_cluster;                //!< m
+    MicroBatchPair m_pair;                //!< (N, b)
+    ClusterPrices m_prices;               //!< of time and media
+    std::size_t m_devices{0};             //!< K
+    uint32_t m_blocks{0};                 //!< L
+    std::size_t m_positions{1};           //!< see GetMemoryPositions()
+    double m_iterationPrice{0};           //!< lambda H
+    double m_bottleneckPrice{0};          //!< lambda H (N - 1)
+    double m_forwardPart{0.5};            //!< of t^f + t^b
+    double m_leastBottleneckS{0};         //!< of control unit and edge server
+    double m_constant{0};                 //!< of the pair: control unit, edge server, phi
+    std::vector<double> m_deviceFixed;    //!< cost with no block
+    std::vector<double> m_devicePerBlock; //!< cost per block
+    std::vector<double> m_stageFixedS;    //!< 2 o
+    std::vector<double> m_stagePerBlockS; //!< of t^f + t^b
+    std::vector<uint32_t> m_memoryBlocks; //!< by device and position
+    std::vector<Link> m_links;            //!< by node, node and direction
+};
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_CLUSTER_COSTS_H */

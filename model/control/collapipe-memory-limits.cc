@@ -1,0 +1,216 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-memory-limits.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <sstream>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+namespace
+{
+
+/// Blocks that a device holds at a position from the end, [device][position]
+using Capacity = std::vector<std::vector<int64_t>>;
+
+/**
+ * The assignment of devices to positions with the largest sum (Hungarian method, O(K^3)).
+ * @return for every position its device
+ */
+std::vector<std::size_t>
+AssignDevices(const Capacity& capacity)
+{
+    const std::size_t n = capacity.size();
+    const int64_t infinite = std::numeric_limits<int64_t>::max() / 4;
+    std::vector<int64_t> deviceDual(n + 1, 0);
+    std::vector<int64_t> positionDual(n + 1, 0);
+    std::vector<std::size_t> match(n + 1, 0);
+    for (std::size_t device = 1; device <= n; ++device)
+    {
+        std::vector<int64_t> least(n + 1, infinite);
+        std::vector<std::size_t> previous(n + 1, 0);
+        std::vector<bool> used(n + 1, false);
+        std::size_t position = 0;
+        match[0] = device;
+        do
+        {
+            used[position] = true;
+            const std::size_t owner = match[position];
+            int64_t delta = infinite;
+            std::size_t next = 0;
+            for (std::size_t j = 1; j <= n; ++j)
+            {
+                if (used[j])
+                {
+                    continue;
+                }
+                const int64_t reduced =
+                    -capacity[owner - 1][j - 1] - deviceDual[owner] - positionDual[j];
+                if (reduced < least[j])
+                {
+                    least[j] = reduced;
+                    previous[j] = position;
+                }
+                if (least[j] < delta)
+                {
+                    delta = least[j];
+                    next = j;
+                }
+            }
+            for (std::size_t j = 0; j <= n; ++j)
+            {
+                deviceDual[match[j]] += used[j] ? delta : 0;
+                positionDual[j] -= used[j] ? delta : 0;
+                least[j] -= used[j] ? 0 : delta;
+            }
+            position = next;
+        } while (match[position] != 0);
+        for (; position != 0; position = previous[position])
+        {
+            match[position] = match[previous[position]];
+        }
+    }
+    std::vector<std::size_t> devices;
+    for (std::size_t j = 1; j <= n; ++j)
+    {
+        devices.push_back(match[j] - 1);
+    }
+    return devices;
+}
+
+Capacity
+GetCapacity(const SystemState& state, std::size_t cluster, const MicroBatchPair& pair)
+{
+    Capacity capacity;
+    const auto& devices = state.clusters[cluster].devices;
+    for (const auto& device : devices)
+    {
+        capacity.emplace_back();
+        for (std::size_t j = 1; j <= devices.size(); ++j)
+        {
+            const uint32_t live = GetLiveFromEnd(state.training.schedule, pair.count, j);
+            capacity.back().push_back(GetMaxBlocks(state.model, device, pair.size, live));
+        }
+    }
+    return capacity;
+}
+
+uint64_t
+CountBlocks(const std::vector<Segment>& segments)
+{
+    uint64_t blocks = 0;
+    for (const auto& segment : segments)
+    {
+        blocks += segment.blocks;
+    }
+    return blocks;
+}
+
+} // namespace
+
+uint32_t
+GetMaxBlocks(const ModelProfile& model, const DeviceState& device, uint32_t size, uint32_t live)
+{
+    const double perBlock = model.weightCopies * model.blockParameterBits / 8 +
+                            static_cast<double>(live) * size * model.activationBytesPerBlock;
+    // As CheckMemory(): a device whose memory is exactly what is needed will do
+    const double most = device.memoryBytes * (1 + 1e-12) / perBlock;
+    return most >= model.blocks ? model.blocks : static_cast<uint32_t>(std::max(0.0, most));
+}
+
+uint32_t
+GetLiveFromEnd(const std::string& schedule, uint32_t microBatches, std::size_t fromEnd)
+{
+    return schedule == "1f1b" ? std::min<uint32_t>(microBatches, fromEnd + 1) : microBatches;
+}
+
+bool
+FitsMemory(const SystemState& state, std::size_t cluster, const ClusterChoice& choice)
+{
+    const std::size_t count = choice.segments.size();
+    for (std::size_t s = 0; s < count; ++s)
+    {
+        const auto& segment = choice.segments[s];
+        const uint32_t live = GetLiveFromEnd(state.training.schedule, choice.pair.count, count - s);
+        const auto& device = GetNode(state.clusters[cluster], segment.node);
+        if (segment.blocks > GetMaxBlocks(state.model, device, choice.pair.size, live))
+        {
+            return false;
+        }
+    }
+    return true;
+}
+
+std::vector<Segment>
+GetLargestChain(const SystemState& state, std::size_t cluster, const MicroBatchPair& pair)
+{
+    const Capacity capacity = GetCapacity(state, cluster, pair);
+    std::vector<std::size_t> fromEnd(capacity.size());
+    for (std::size_t k = 0; k < fromEnd.size(); ++k)
+    {
+        fromEnd[k] = k;
+    }
+    if (state.training.schedule == "1f1b" && pair.count > 2)
+    {
+        fromEnd = AssignDevices(capacity);
+    }
+    std::vector<Segment> segments;
+    for (std::size_t j = fromEnd.size(); j-- > 0;)
+    {
+        // Devices that hold nothing are left out: the others move towards the end, where they hold
+        // at least as much
+        const auto blocks = static_cast<uint32_t>(capacity[fromEnd[j]][j]);
+        if (blocks > 0)
+        {
+            segments.push_back({static_cast<NodeIndex>(fromEnd[j] + 1), blocks});
+        }
+    }
+    return segments;
+}
+
+bool
+IsPairFeasible(const SystemState& state, std::size_t cluster, const MicroBatchPair& pair)
+{
+    return CountBlocks(GetLargestChain(state, cluster, pair)) >= state.model.blocks;
+}
+
+std::string
+CheckFeasible(const SystemState& state, const std::vector<MicroBatchPair>& pairs)
+{
+    if (pairs.empty())
+    {
+        return "there is no allowed pair of micro-batches; set training.allowedPairs";
+    }
+    for (std::size_t m = 0; m < state.clusters.size(); ++m)
+    {
+        uint64_t most = 0;
+        MicroBatchPair best = pairs.front();
+        for (const auto& pair : pairs)
+        {
+            const uint64_t blocks = CountBlocks(GetLargestChain(state, m, pair));
+            best = blocks > most ? pair : best;
+            most = std::max(most, blocks);
+        }
+        if (most < state.model.blocks)
+        {
+            std::ostringstream text;
+            text << "cluster " << m << " can hold at most " << most << " of " << state.model.blocks
+                 << " blocks in its devices' memory (8), with " << best.count
+                 << " micro-batches of " << best.size
+                 << " samples; relax the memory constraint: more memory or devices, or pairs with "
+                    "fewer or smaller micro-batches";
+            return text.str();
+        }
+    }
+    return "";
+}
+
+} // namespace collapipe
+} // namespace ns3

@@ -1,0 +1,79 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_MEMORY_LIMITS_H
+#define COLLAPIPE_MEMORY_LIMITS_H
+
+#include "collapipe-radio-problem.h"
+
+#include <string>
+#include <vector>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/**
+ * The most blocks that fit a device's memory, from formula (8).
+ *
+ * @param model the model
+ * @param device the device
+ * @param size b, samples of a micro-batch
+ * @param live n_k, micro-batches alive at once
+ * @return blocks, at most L
+ */
+uint32_t GetMaxBlocks(const ModelProfile& model,
+                      const DeviceState& device,
+                      uint32_t size,
+                      uint32_t live);
+
+/**
+ * @param schedule "gpipe" or "1f1b"
+ * @param microBatches N
+ * @param fromEnd position of a device counted from the chain's end, the last device being 1
+ * @return n_k of formula (8): N under GPipe, min(N, fromEnd + 1) under 1F1B
+ */
+uint32_t GetLiveFromEnd(const std::string& schedule, uint32_t microBatches, std::size_t fromEnd);
+
+/**
+ * @param state the system
+ * @param cluster m
+ * @param choice decisions for it
+ * @return whether every device's blocks fit its memory (8)
+ */
+bool FitsMemory(const SystemState& state, std::size_t cluster, const ClusterChoice& choice);
+
+/**
+ * A chain that holds as many blocks as any chain can, found as a matching of devices to positions
+ * (under GPipe positions do not matter).
+ *
+ * @param state the system
+ * @param cluster m
+ * @param pair (N, b)
+ * @return devices in chain order with the blocks that fit each; those that hold none are left out
+ */
+std::vector<Segment> GetLargestChain(const SystemState& state,
+                                     std::size_t cluster,
+                                     const MicroBatchPair& pair);
+
+/**
+ * @param state the system
+ * @param cluster m
+ * @param pair (N, b)
+ * @return whether there is a chain that holds all blocks: exact
+ */
+bool IsPairFeasible(const SystemState& state, std::size_t cluster, const MicroBatchPair& pair);
+
+/**
+ * @param state the system
+ * @param pairs those among which the controller may choose
+ * @return empty, or one sentence: which cluster cannot hold the model, and what to relax
+ */
+std::string CheckFeasible(const SystemState& state, const std::vector<MicroBatchPair>& pairs);
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_MEMORY_LIMITS_H */

@@ -1,0 +1,575 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-round-solver.h"
+
+#include "collapipe-chain-order.h"
+#include "collapipe-cluster-costs.h"
+#include "collapipe-memory-limits.h"
+#include "collapipe-plan-prices.h"
+#include "collapipe-radio-allocator.h"
+#include "collapipe-segment-planner.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+namespace
+{
+
+constexpr double SEARCH_TOLERANCE = 1e-5; //!< relative gap while searching
+constexpr double FINAL_TOLERANCE = 1e-8;  //!< relative gap of the plan
+constexpr double LEAST_GAIN = 1e-7;       //!< relative to V tau: less is no improvement
+
+/// How much is tried, by the size of the instance
+struct Effort
+{
+    std::size_t starts{3};     //!< guesses of the chains' length
+    std::size_t descents{1};   //!< starts that are followed
+    std::size_t candidates{8}; //!< radio problems per cluster and sweep
+    std::size_t sweeps{4};     //!< over all clusters
+    std::size_t pairs{4};      //!< for which segments are planned anew in a sweep
+};
+
+/// A candidate for one cluster
+struct Candidate
+{
+    ClusterChoice choice; //!< its decisions
+    double cost{0};       //!< estimated
+};
+
+/// A point of the search
+struct Point
+{
+    RoundChoice choice;     //!< discrete decisions
+    RadioSolution solution; //!< continuous ones
+    double objective{0};    //!< (13)
+};
+
+bool
+IsCheaper(const Candidate& a, const Candidate& b)
+{
+    return a.cost < b.cost;
+}
+
+/// A choice as a sequence of numbers, to remember what was tried
+std::vector<uint32_t>
+Encode(const RoundChoice& choice)
+{
+    std::vector<uint32_t> code;
+    for (const auto& cluster : choice)
+    {
+        code.push_back(cluster.pair.count);
+        code.push_back(cluster.pair.size);
+        for (const auto& segment : cluster.segments)
+        {
+            code.push_back(segment.node);
+            code.push_back(segment.blocks);
+        }
+        code.push_back(0);
+    }
+    return code;
+}
+
+std::vector<Segment>
+CutUniformly(const SystemState& state, std::size_t cluster)
+{
+    const auto devices = static_cast<uint32_t>(state.clusters[cluster].devices.size());
+    const uint32_t blocks = state.model.blocks;
+    std::vector<Segment> segments;
+    for (uint32_t k = 0; k < std::min(devices, blocks); ++k)
+    {
+        const uint32_t extra = k < blocks % devices ? 1 : 0;
+        segments.push_back({static_cast<NodeIndex>(k + 1), blocks / devices + extra});
+    }
+    return segments;
+}
+
+} // namespace
+
+/// The search for one instance
+class RoundSolver::Search
+{
+  public:
+    RoundSolution Solve(const Instance& instance, const SolverOptions& options);
+
+  private:
+    // Preparation
+    std::string Prepare();
+    void SetEffort();
+    void SetPairs();
+    std::vector<std::size_t> ListGuesses() const;
+    // Candidates of a cluster
+    std::vector<Candidate> Plan(std::size_t m, const MicroBatchPair& pair, const ClusterPrices&);
+    std::vector<Candidate> ListStarts(std::size_t m, std::size_t guess);
+    std::vector<Candidate> ListCandidates(std::size_t m);
+    void AddNeighbours(std::size_t m, std::vector<Candidate>& list);
+    void AddPairs(std::size_t m, std::vector<Candidate>& list);
+    std::vector<Candidate> MakeFallback(std::size_t m) const;
+    // Search
+    void Start(std::size_t guess);
+    void Descend();
+    bool Sweep();
+    bool Try(const RoundChoice& choice);
+    bool TryCandidates(std::size_t m, const std::vector<Candidate>& list, std::size_t most);
+    double GetObjective(const RoundChoice& choice, const RadioSolution& solution) const;
+    RoundSolution Finish();
+
+    const Instance* m_instance{nullptr};              //!< the problem
+    SolverOptions m_options;                          //!< what is decided
+    Effort m_effort;                                  //!< how much is tried
+    double m_slowdown{1};                             //!< of the edge server
+    std::vector<std::vector<MicroBatchPair>> m_pairs; //!< feasible ones, by cluster
+    std::set<std::vector<uint32_t>> m_tried;          //!< choices whose radio problem was solved
+    bool m_any{false};                                //!< whether there is a point
+    Point m_point;                                    //!< the present one
+    RoundSolution m_result;                           //!< statistics
+    RadioProblem m_problem;                           //!< of the last choice
+    RadioAllocator m_allocator;                       //!< solves it
+    SegmentPlanner m_planner;                         //!< plans chains
+};
+
+RoundSolver::RoundSolver()
+    : m_search(std::make_unique<Search>())
+{
+}
+
+RoundSolver::~RoundSolver() = default;
+
+RoundSolution
+RoundSolver::Solve(const Instance& instance, const SolverOptions& options)
+{
+    return m_search->Solve(instance, options);
+}
+
+RoundSolution
+RoundSolver::Search::Solve(const Instance& instance, const SolverOptions& options)
+{
+    m_instance = &instance;
+    m_options = options;
+    m_result = RoundSolution();
+    m_tried.clear();
+    m_any = false;
+    m_result.plan.infeasible = Prepare();
+    if (!m_result.plan.infeasible.empty())
+    {
+        return m_result;
+    }
+    Point best;
+    std::vector<Point> starts;
+    for (const std::size_t guess : ListGuesses())
+    {
+        m_any = false;
+        Start(guess);
+        if (m_any)
+        {
+            starts.push_back(m_point);
+        }
+    }
+    std::stable_sort(starts.begin(), starts.end(), [](const Point& a, const Point& b) {
+        return a.objective < b.objective;
+    });
+    starts.resize(std::min(starts.size(), m_effort.descents));
+    for (std::size_t i = 0; i < starts.size(); ++i)
+    {
+        m_point = starts[i];
+        m_any = true;
+        m_result.history.push_back(m_point.objective);
+        Descend();
+        best = i == 0 || m_point.objective < best.objective ? m_point : best;
+    }
+    m_any = !starts.empty();
+    m_point = best;
+    return Finish();
+}
+
+std::string
+RoundSolver::Search::Prepare()
+{
+    const SystemState& state = m_instance->state;
+    const std::string error = CheckPipelineState(state);
+    if (!error.empty())
+    {
+        return error;
+    }
+    const auto& training = state.training;
+    const std::vector<MicroBatchPair> fixed{training.fixedPair};
+    const auto& pairs = m_options.microBatches ? training.allowedPairs : fixed;
+    const std::string infeasible = CheckFeasible(state, pairs);
+    if (!infeasible.empty())
+    {
+        return infeasible;
+    }
+    m_slowdown = GetEdgeSlowdown(state.edge, state.clusters.size());
+    SetPairs();
+    SetEffort();
+    return "";
+}
+
+void
+RoundSolver::Search::SetPairs()
+{
+    const SystemState& state = m_instance->state;
+    const std::vector<MicroBatchPair> fixed{state.training.fixedPair};
+    m_pairs.assign(state.clusters.size(), {});
+    for (std::size_t m = 0; m < state.clusters.size(); ++m)
+    {
+        for (const auto& pair : m_options.microBatches ? state.training.allowedPairs : fixed)
+        {
+            if (IsPairFeasible(state, m, pair))
+            {
+                m_pairs[m].push_back(pair);
+            }
+        }
+    }
+}
+
+void
+RoundSolver::Search::SetEffort()
+{
+    std::size_t devices = 0;
+    for (const auto& cluster : m_instance->state.clusters)
+    {
+        devices += cluster.devices.size();
+    }
+    const std::size_t work = devices * m_instance->state.model.blocks;
+    if (work <= 48)
+    {
+        m_effort = {8, 4, 60, 12, 100};
+    }
+    else if (work <= 400)
+    {
+        m_effort = {2, 1, 8, 3, 2};
+    }
+    else
+    {
+        m_effort = {2, 1, 4, 3, 2};
+    }
+}
+
+/// Lengths of chains from which prices are guessed, the most different first
+std::vector<std::size_t>
+RoundSolver::Search::ListGuesses() const
+{
+    std::size_t most = 1;
+    for (const auto& cluster : m_instance->state.clusters)
+    {
+        most = std::max(most, cluster.devices.size());
+    }
+    most = std::min<std::size_t>(most, m_instance->state.model.blocks);
+    std::vector<std::size_t> guesses;
+    for (std::size_t i = 0; i < m_effort.starts; ++i)
+    {
+        const double part = (static_cast<double>(i) + 0.5) / static_cast<double>(m_effort.starts);
+        const auto guess = static_cast<std::size_t>(1 + part * static_cast<double>(most));
+        if (guesses.empty() || guesses.back() != guess)
+        {
+            guesses.push_back(std::min(guess, most));
+        }
+    }
+    return guesses;
+}
+
+std::vector<Candidate>
+RoundSolver::Search::Plan(std::size_t m, const MicroBatchPair& pair, const ClusterPrices& prices)
+{
+    const ClusterCosts costs(*m_instance, m, pair, prices, m_slowdown);
+    if (!m_options.segments)
+    {
+        const auto segments = CutUniformly(m_instance->state, m);
+        return {{{segments, pair}, costs.GetChainCost(segments)}};
+    }
+    const bool ordered = costs.GetDevices() > SegmentPlanner::SUBSET_DEVICES;
+    std::vector<Segment> chain;
+    if (ordered && m_any && !m_point.choice.empty())
+    {
+        chain = m_point.choice[m].segments;
+    }
+    const auto order = ordered ? MakeChainOrder(costs, chain) : std::vector<std::size_t>();
+    std::vector<Candidate> list;
+    for (auto& rated : m_planner.Plan(costs, order))
+    {
+        list.push_back({{std::move(rated.segments), pair}, rated.cost});
+    }
+    return list;
+}
+
+std::vector<Candidate>
+RoundSolver::Search::ListStarts(std::size_t m, std::size_t guess)
+{
+    std::vector<Candidate> list;
+    for (const auto& pair : m_pairs[m])
+    {
+        const auto prices = GuessPrices(*m_instance, m, pair, guess, m_options.radio);
+        const auto more = Plan(m, pair, prices);
+        list.insert(list.end(), more.begin(), more.end());
+    }
+    const auto fits = [&](const Candidate& candidate) {
+        return !FitsMemory(m_instance->state, m, candidate.choice);
+    };
+    list.erase(std::remove_if(list.begin(), list.end(), fits), list.end());
+    std::stable_sort(list.begin(), list.end(), IsCheaper);
+    return list.empty() ? MakeFallback(m) : list;
+}
+
+/// A chain that surely fits, cut down from the largest one
+std::vector<Candidate>
+RoundSolver::Search::MakeFallback(std::size_t m) const
+{
+    std::vector<Candidate> list;
+    for (const auto& pair : m_pairs[m])
+    {
+        if (!m_options.segments)
+        {
+            break;
+        }
+        auto segments = GetLargestChain(m_instance->state, m, pair);
+        uint32_t left = m_instance->state.model.blocks;
+        for (auto& segment : segments)
+        {
+            segment.blocks = std::min(segment.blocks, left);
+            left -= segment.blocks;
+        }
+        // Fewer devices after one leave it more memory, so that those in front may be dropped
+        segments.erase(std::remove_if(segments.begin(),
+                                      segments.end(),
+                                      [](const Segment& s) { return s.blocks == 0; }),
+                       segments.end());
+        list.push_back({{segments, pair}, 0});
+    }
+    return list;
+}
+
+void
+RoundSolver::Search::Start(std::size_t guess)
+{
+    const std::size_t clusters = m_pairs.size();
+    RoundChoice choice;
+    std::vector<std::vector<Candidate>> lists;
+    for (std::size_t m = 0; m < clusters; ++m)
+    {
+        lists.push_back(ListStarts(m, guess));
+        if (lists.back().empty())
+        {
+            return;
+        }
+        choice.push_back(lists.back().front().choice);
+    }
+    Try(choice);
+    for (std::size_t m = 0; m < clusters && clusters <= 2; ++m)
+    {
+        TryCandidates(m, lists[m], m_effort.candidates / 2);
+    }
+}
+
+/// Chains for the likeliest pairs at the present prices
+void
+RoundSolver::Search::AddPairs(std::size_t m, std::vector<Candidate>& list)
+{
+    const ClusterChoice& own = m_point.choice[m];
+    std::vector<Candidate> pairs;
+    const auto prices = GetPrices(m_problem, m_point.solution, m, own.segments.size());
+    for (const auto& pair : m_pairs[m])
+    {
+        const ClusterCosts costs(*m_instance, m, pair, prices, m_slowdown);
+        pairs.push_back({{own.segments, pair}, costs.GetChainCost(own.segments)});
+    }
+    std::stable_sort(pairs.begin(), pairs.end(), IsCheaper);
+    for (std::size_t i = 0; i < std::min(pairs.size(), m_effort.pairs); ++i)
+    {
+        const auto more = Plan(m, pairs[i].choice.pair, prices);
+        list.insert(list.end(), more.begin(), more.end());
+    }
+    list.insert(list.end(), pairs.begin(), pairs.end());
+}
+
+void
+RoundSolver::Search::AddNeighbours(std::size_t m, std::vector<Candidate>& list)
+{
+    const ClusterChoice& own = m_point.choice[m];
+    const auto prices = GetPrices(m_problem, m_point.solution, m, own.segments.size());
+    const ClusterCosts costs(*m_instance, m, own.pair, prices, m_slowdown);
+    for (auto& segments : ListNeighbours(costs, own.segments))
+    {
+        const double cost = costs.GetChainCost(segments);
+        list.push_back({{std::move(segments), own.pair}, cost});
+    }
+}
+
+std::vector<Candidate>
+RoundSolver::Search::ListCandidates(std::size_t m)
+{
+    std::vector<Candidate> list;
+    AddPairs(m, list);
+    if (m_options.segments)
+    {
+        AddNeighbours(m, list);
+    }
+    std::stable_sort(list.begin(), list.end(), IsCheaper);
+    return list;
+}
+
+/// @return (13), with the recurrence where (3) does not hold
+double
+RoundSolver::Search::GetObjective(const RoundChoice& choice, const RadioSolution& solution) const
+{
+    if (m_instance->state.training.schedule != "1f1b")
+    {
+        return solution.objective;
+    }
+    return EvaluatePlan(*m_instance, MakeRoundPlan(*m_instance, choice, m_problem, solution))
+        .objective;
+}
+
+/// Solves the radio problem of a choice and moves there if that is better.
+bool
+RoundSolver::Search::Try(const RoundChoice& choice)
+{
+    for (std::size_t m = 0; m < choice.size(); ++m)
+    {
+        if (!FitsMemory(m_instance->state, m, choice[m]))
+        {
+            return false;
+        }
+    }
+    const bool exact = m_instance->state.training.schedule != "1f1b";
+    const double cutoff = m_any && exact ? m_point.objective : ClusterCosts::NO_LIMIT;
+    BuildRadioProblem(*m_instance, choice, m_options.radio, m_problem);
+    RadioSolution solution = m_allocator.Solve(m_problem, SEARCH_TOLERANCE, cutoff);
+    ++m_result.evaluations;
+    m_result.newtonSteps += solution.iterations;
+    const double objective = GetObjective(choice, solution);
+    const double tau = (objective - m_problem.constant);
+    if (!std::isfinite(objective) ||
+        (m_any && objective >= m_point.objective - LEAST_GAIN * std::abs(tau)))
+    {
+        return false;
+    }
+    m_point = {choice, std::move(solution), objective};
+    m_any = true;
+    return true;
+}
+
+bool
+RoundSolver::Search::TryCandidates(std::size_t m,
+                                   const std::vector<Candidate>& list,
+                                   std::size_t most)
+{
+    bool better = false;
+    std::size_t tried = 0;
+    for (const auto& candidate : list)
+    {
+        RoundChoice choice = m_point.choice;
+        choice[m] = candidate.choice;
+        if (tried == most || !std::isfinite(candidate.cost))
+        {
+            break;
+        }
+        if (m_tried.insert(Encode(choice)).second)
+        {
+            ++tried;
+            if (Try(choice))
+            {
+                better = true;
+                m_result.history.push_back(m_point.objective);
+            }
+        }
+    }
+    return better;
+}
+
+bool
+RoundSolver::Search::Sweep()
+{
+    bool better = false;
+    const std::size_t clusters = m_pairs.size();
+    if (clusters > 1)
+    {
+        // All clusters at once, each to what seems best at the present prices
+        BuildRadioProblem(*m_instance, m_point.choice, m_options.radio, m_problem);
+        RoundChoice choice;
+        for (std::size_t m = 0; m < clusters; ++m)
+        {
+            choice.push_back(ListCandidates(m).front().choice);
+        }
+        if (m_tried.insert(Encode(choice)).second && Try(choice))
+        {
+            better = true;
+            m_result.history.push_back(m_point.objective);
+        }
+    }
+    for (std::size_t m = 0; m < clusters; ++m)
+    {
+        BuildRadioProblem(*m_instance, m_point.choice, m_options.radio, m_problem);
+        better |= TryCandidates(m, ListCandidates(m), m_effort.candidates);
+    }
+    return better;
+}
+
+void
+RoundSolver::Search::Descend()
+{
+    for (std::size_t sweep = 0; sweep < m_effort.sweeps; ++sweep)
+    {
+        if (!Sweep())
+        {
+            return;
+        }
+    }
+}
+
+RoundSolution
+RoundSolver::Search::Finish()
+{
+    if (!m_any)
+    {
+        m_result.plan.infeasible =
+            m_options.segments
+                ? "no chain of devices with working links holds the model; add or improve links"
+                : "equal segments do not fit the devices' memory (8); let segments be optimised";
+        return std::move(m_result);
+    }
+    BuildRadioProblem(*m_instance, m_point.choice, m_options.radio, m_problem);
+    RadioSolution solution = m_allocator.Solve(m_problem, FINAL_TOLERANCE);
+    if (GetObjective(m_point.choice, solution) > m_point.objective)
+    {
+        solution = m_point.solution;
+    }
+    m_result.plan = MakeRoundPlan(*m_instance, m_point.choice, m_problem, solution);
+    m_result.choice = m_point.choice;
+    m_result.evaluation = EvaluatePlan(*m_instance, m_result.plan);
+    m_result.plan.plannedLatencyS = m_result.evaluation.latencyS;
+    m_result.history.push_back(m_result.evaluation.objective);
+    return std::move(m_result);
+}
+
+RoundPlan
+MakeRoundPlan(const Instance& instance,
+              const RoundChoice& choice,
+              const RadioProblem& problem,
+              const RadioSolution& solution)
+{
+    RoundPlan plan;
+    plan.localIterations = instance.state.training.localIterations;
+    plan.schedule = instance.state.training.schedule;
+    for (const auto& cluster : choice)
+    {
+        plan.clusters.push_back({{MakePipelineChain(cluster.segments, cluster.pair)}, {}});
+    }
+    for (std::size_t i = 0; i < problem.links.size(); ++i)
+    {
+        const RadioLink& link = problem.links[i];
+        plan.clusters[link.cluster].links.push_back(
+            {link.phase, link.from, link.to, solution.shares[i], solution.powersW[i]});
+    }
+    return plan;
+}
+
+} // namespace collapipe
+} // namespace ns3
