@@ -38,9 +38,11 @@ DeviceProfile GetDeviceProfile(const std::string& name);
 std::vector<std::string> GetDeviceProfileNames();
 
 /**
- * @param text names separated by commas; "mixed" for a heterogeneous choice
+ * @param text names separated by commas; "mixed" for a heterogeneous choice. In a name's place may
+ *        stand a device of one's own: "flops=2e10:memory=1e9", with any of overhead (s), power (W)
+ *        and txPower (dBm) after further colons
  * @return the profiles, dealt out in turn by those who use them
- * @throws std::invalid_argument for a name that is none
+ * @throws std::invalid_argument for a name or a value that is none
  */
 std::vector<DeviceProfile> ParseDeviceProfiles(const std::string& text);
 

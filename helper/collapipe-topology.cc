@@ -75,6 +75,14 @@ OnCircle(const Vector& centre, double radiusM, double turn)
                   centre.z);
 }
 
+/// Whether a string names a registered type
+bool
+IsTypeName(const std::string& name)
+{
+    TypeId tid;
+    return TypeId::LookupByNameFailSafe(name, &tid);
+}
+
 /// A condition that must hold, and the sentence where it does not
 using Check = std::pair<bool, std::string>;
 
@@ -137,6 +145,8 @@ TopologyConfig::Validate() const
         {isOneOf(wifiChannelWidthMhz, {20, 40, 80}),
          "the Wi-Fi channel width must be 20, 40 or 80 MHz"},
         {fadingDopplerHz > 0, "the Doppler shift of fading must be positive"},
+        {IsTypeName(lteScheduler), "there is no LTE scheduler named " + lteScheduler},
+        {IsTypeName(wifiRateManager), "there is no Wi-Fi rate manager named " + wifiRateManager},
         {segmentBytes > 0, "the TCP segment must not be empty"},
     });
     error = error.empty() ? ValidatePathLoss(ltePathLoss, "LTE") : error;

@@ -62,7 +62,7 @@ GetRateFit(uint16_t widthMhz)
 
 /// Weaker frames are not detected: ns-3's ThresholdPreambleDetectionModel
 constexpr double MIN_RX_POWER_DBM = -82;
-constexpr double LATENCY_S = 3e-4; //!< d of a packet on an idle channel
+constexpr double LATENCY_S = 2.5e-4; //!< d of a packet on an idle channel, measured
 
 /// Disjoint channels of the 5 GHz band, by width; clusters take them in turn
 std::string

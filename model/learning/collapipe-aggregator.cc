@@ -8,6 +8,8 @@
 
 #include "ns3/abort.h"
 
+#include <algorithm>
+
 namespace ns3
 {
 namespace collapipe
@@ -36,6 +38,25 @@ EmptyParameters(const ModelConfig& config)
     }
     parameters.decoder.resize(GetParameterShapes(config, {false, 0, 0, true}).size());
     return parameters;
+}
+
+/// @return tensors [begin, begin + count)
+TensorList
+Cut(const TensorList& tensors, std::size_t begin, std::size_t count)
+{
+    return {tensors.begin() + begin, tensors.begin() + begin + count};
+}
+
+/// @return whether tensors from a position on have these shapes
+bool
+StartsWith(const TensorList& tensors, std::size_t begin, const TensorList& shapes)
+{
+    return tensors.size() >= begin + shapes.size() &&
+           std::equal(
+               shapes.begin(),
+               shapes.end(),
+               tensors.begin() + begin,
+               [](const auto& left, const auto& right) { return left.shape == right.shape; });
 }
 
 } // namespace
@@ -71,20 +92,21 @@ Aggregator::Add(const ChainId& chain,
     {
         state.parameters = EmptyParameters(m_config);
     }
-    // As many tensors as the part has parameters, once for the parameters themselves and once for
-    // each kind of optimizer state; what is left over are the optimizer's counters.
-    const auto perKind = static_cast<std::ptrdiff_t>(GetParameterShapes(m_config, part).size());
-    NS_ABORT_MSG_IF(perKind == 0 || tensors.size() < static_cast<std::size_t>(perKind),
-                    "an upload has " << tensors.size() << " tensors, its part " << perKind);
-    const std::size_t kinds = tensors.size() / perKind;
-    state.optimizer.resize(kinds - 1, EmptyParameters(m_config));
-    auto begin = tensors.begin();
-    for (std::size_t kind = 0; kind < kinds; ++kind, begin += perKind)
+    const auto shapes = GetParameterShapes(m_config, part);
+    NS_ABORT_MSG_IF(!StartsWith(tensors, 0, shapes),
+                    "an upload does not hold the parameters of its part");
+    state.parameters.Scatter(part, Cut(tensors, 0, shapes.size()));
+    // Each kind of optimizer state has the parameters' shapes; what is left are counters.
+    std::size_t next = shapes.size();
+    for (std::size_t kind = 0; StartsWith(tensors, next, shapes); ++kind, next += shapes.size())
     {
-        auto& target = kind == 0 ? state.parameters : state.optimizer[kind - 1];
-        target.Scatter(part, TensorList(begin, begin + perKind));
+        if (kind == state.optimizer.size())
+        {
+            state.optimizer.push_back(EmptyParameters(m_config));
+        }
+        state.optimizer[kind].Scatter(part, Cut(tensors, next, shapes.size()));
     }
-    state.counters.assign(begin, tensors.end());
+    state.counters = Cut(tensors, next, tensors.size() - next);
 }
 
 ModelState

@@ -5,6 +5,7 @@
 #ifndef COLLAPIPE_LEARNING_GTEST_H
 #define COLLAPIPE_LEARNING_GTEST_H
 
+#include "ns3/collapipe-batch.h"
 #include "ns3/collapipe-compute-backend.h"
 
 #include <algorithm>
@@ -104,6 +105,52 @@ inline TensorData
 MakeNormaliser(uint64_t value)
 {
     return TensorData::FromVector(DType::FLOAT32, {1}, std::vector<float>{float(value)});
+}
+
+/**
+ * @param momentum of the optimizer
+ * @return stochastic gradient descent
+ */
+inline OptimizerConfig
+MakeSgd(double momentum)
+{
+    OptimizerConfig optimizer;
+    optimizer.name = "sgd";
+    optimizer.learningRate = 0.05;
+    optimizer.momentum = momentum;
+    return optimizer;
+}
+
+/**
+ * @param config a model
+ * @param part a run of it
+ * @param samples b
+ * @param seed of the randomness
+ * @return what the part's forward pass takes, with bytes
+ */
+inline TensorList
+MakeInput(const ModelConfig& config, const PartRange& part, uint32_t samples, uint32_t seed)
+{
+    const auto batch = MakeBatch(config, MakeSamples(config, samples, seed));
+    std::vector<uint8_t> padding(samples * config.sourceLength);
+    for (size_t i = 0; i < padding.size(); i++)
+    {
+        padding[i] = batch.source.As<int32_t>()[i] == PAD_TOKEN;
+    }
+    TensorList input{batch.source};
+    if (!part.embedding)
+    {
+        input = {MakeNormal({samples, config.sourceLength, config.width}, seed),
+                 TensorData::FromVector(DType::UINT8,
+                                        {samples, config.sourceLength},
+                                        std::move(padding))};
+    }
+    if (part.decoder)
+    {
+        input.push_back(batch.target);
+        input.push_back(MakeNormaliser(batch.labelTokens));
+    }
+    return input;
 }
 
 /**
