@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: GPL-2.0-only
  */
 
-// A plain ns-3 script: BulkSend between the nodes of a topology, as many bytes as standard input says.
+// A plain ns-3 script: BulkSend between the nodes of a topology, as many bytes as standard input
+// says.
 //
 // Takes collapipe-quickstart's options and, on standard input, lines "FROM TO BYTES" with the
 // addresses of two nodes; FROM sends so many bytes to TO. Prints the seconds of wall time and of

@@ -4,7 +4,7 @@
 
 // DSSDA against the exhaustive judge over 500 random small instances
 
-#include "judge/collapipe-judge-comparison.h"
+#include "../test/judge/collapipe-judge-comparison.h"
 
 #include <cstdlib>
 #include <iostream>

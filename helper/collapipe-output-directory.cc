@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <exception>
+#include <fcntl.h>
 #include <filesystem>
 #include <iostream>
 #include <mutex>
@@ -68,12 +69,22 @@ Leave(int status)
     _exit(status);
 }
 
+int g_signalPipe[2]; //!< from the signal handler to the thread that may do what a handler may not
+
+/// Tells the waiting thread. Libraries have threads of their own, so that masks would not do.
+extern "C" void
+HandleSignal(int signal)
+{
+    const auto byte = static_cast<unsigned char>(signal);
+    [[maybe_unused]] const auto written = write(g_signalPipe[1], &byte, 1);
+}
+
 /// Waits for a signal that asks the process to end.
 void
-WaitForSignal(sigset_t signals)
+WaitForSignal()
 {
-    int signal = 0;
-    while (sigwait(&signals, &signal) != 0)
+    unsigned char signal = 0;
+    while (read(g_signalPipe[0], &signal, 1) != 1)
     {
     }
     Leave(128 + signal);
@@ -167,12 +178,12 @@ OutputDirectory::Commit()
 void
 InstallCleanExit()
 {
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-    std::thread(WaitForSignal, signals).detach();
+    if (pipe2(g_signalPipe, O_CLOEXEC) == 0)
+    {
+        std::thread(WaitForSignal).detach();
+        std::signal(SIGINT, HandleSignal);
+        std::signal(SIGTERM, HandleSignal);
+    }
     std::set_terminate(HandleTerminate);
 }
 

@@ -56,8 +56,7 @@ class OutputDirectory
 /**
  * Ends the process with status 1 where ns-3 would abort with a core dump, and with 128 plus the
  * signal on SIGINT and SIGTERM; in both cases what an OutputDirectory has not committed is removed
- * first. To be called first thing in main(): the thread that it starts waits for signals, and all
- * threads started later leave them to it.
+ * first. To be called first thing in main().
  */
 void InstallCleanExit();
 

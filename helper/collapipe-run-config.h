@@ -57,12 +57,12 @@ struct RunConfig
     std::string model{"nano"};       //!< size by name or WIDTHxHEADSxFEEDFORWARD
     uint32_t blocks{8};              //!< L, encoder blocks
     uint32_t decoderBlocks{1};       //!< on the edge server
-    uint32_t sequenceLength{24};     //!< tokens of a sentence, padding included
+    uint32_t sequenceLength{20};     //!< tokens of a sentence, padding included
     uint32_t vocabulary{1000};       //!< pieces of the tokenizer
     uint32_t microBatches{4};        //!< N
     uint32_t microBatchSize{8};      //!< b
     uint32_t localIterations{25};    //!< H
-    uint32_t rounds{6};              //!< T
+    uint32_t rounds{5};              //!< T
     std::string schedule{"gpipe"};   //!< gpipe or 1f1b
     std::string compute{"torch"};    //!< torch or analytic
     std::string optimizer{"adam"};   //!< adam or sgd

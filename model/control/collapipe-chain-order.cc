@@ -15,6 +15,8 @@ namespace collapipe
 namespace
 {
 
+constexpr uint32_t FINE = 8; //!< up to so many blocks, every way to split them is a neighbour
+
 /// The cheapest place for a device in a path of nodes that begins and ends with the servers
 struct Insertion
 {
@@ -189,15 +191,13 @@ class NeighbourList
             for (std::size_t i = 0; i < count; ++i)
             {
                 const uint32_t blocks = m_segments[i].blocks;
-                for (const uint32_t moved : {1U, (blocks + 1) / 2})
+                for (uint32_t moved = 1; moved < blocks; moved += blocks <= FINE ? 1 : blocks / 3)
                 {
-                    if (moved < blocks && (moved > 1 || blocks > 1))
-                    {
-                        auto segments = m_segments;
-                        segments[i].blocks -= moved;
-                        segments.insert(segments.begin() + place, {node, moved});
-                        Add(segments);
-                    }
+                    auto segments = m_segments;
+                    segments[i].blocks -= moved;
+                    segments.insert(segments.begin() + static_cast<std::ptrdiff_t>(place),
+                                    {node, moved});
+                    Add(segments);
                 }
             }
         }

@@ -52,6 +52,31 @@ double GetGpipeTimeS(const IterationTimes& times);
  */
 double GetOneForwardOneBackwardTimeS(const IterationTimes& times);
 
+/// How often a path through the task graph passes a stage and the link to the next one
+struct HopCounts
+{
+    double forward{0};         //!< forward passes
+    double backward{0};        //!< backward passes
+    double linkForward{0};     //!< transfers to the next stage
+    double linkBackward{0};    //!< transfers from the next stage
+    double latencyForward{0};  //!< arrivals at the next stage
+    double latencyBackward{0}; //!< arrivals from the next stage
+};
+
+/// A longest path through the task graph of 1F1B
+struct CriticalPath
+{
+    double lengthS{0};           //!< its length, tau_iter
+    std::vector<HopCounts> hops; //!< by compute stage
+    double targets{0};           //!< transfers of targets
+};
+
+/**
+ * @param times of an iteration
+ * @return a path that is as long as the recurrence's time; ties are broken in a fixed way
+ */
+CriticalPath GetOneForwardOneBackwardPath(const IterationTimes& times);
+
 /**
  * @param times of an iteration
  * @param schedule "gpipe" or "1f1b"

@@ -260,5 +260,13 @@ EvaluatePlan(const Instance& instance, const RoundPlan& plan)
     return result;
 }
 
+double
+PredictLatencyS(const SystemState& state, const RoundPlan& plan)
+{
+    Instance instance;
+    instance.state = state;
+    return EvaluatePlan(instance, plan).latencyS;
+}
+
 } // namespace collapipe
 } // namespace ns3

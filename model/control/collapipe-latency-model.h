@@ -105,6 +105,13 @@ HopTimes GetStageTimes(const SystemState& state,
  */
 Evaluation EvaluatePlan(const Instance& instance, const RoundPlan& plan);
 
+/**
+ * @param state the system
+ * @param plan a plan as EvaluatePlan() takes it
+ * @return tau of (4) in seconds
+ */
+double PredictLatencyS(const SystemState& state, const RoundPlan& plan);
+
 } // namespace collapipe
 } // namespace ns3
 

@@ -175,6 +175,25 @@ GetLargestChain(const SystemState& state, std::size_t cluster, const MicroBatchP
     return segments;
 }
 
+std::vector<Segment>
+CutLargestChain(const SystemState& state, std::size_t cluster, const MicroBatchPair& pair)
+{
+    auto segments = GetLargestChain(state, cluster, pair);
+    uint32_t left = state.model.blocks;
+    // From the front: what is left out at the end brings the others nearer to it, where a device
+    // holds at least as much
+    for (auto& segment : segments)
+    {
+        segment.blocks = std::min(segment.blocks, left);
+        left -= segment.blocks;
+    }
+    segments.erase(std::remove_if(segments.begin(),
+                                  segments.end(),
+                                  [](const Segment& s) { return s.blocks == 0; }),
+                   segments.end());
+    return segments;
+}
+
 bool
 IsPairFeasible(const SystemState& state, std::size_t cluster, const MicroBatchPair& pair)
 {

@@ -61,6 +61,16 @@ std::vector<Segment> GetLargestChain(const SystemState& state,
 /**
  * @param state the system
  * @param cluster m
+ * @param pair (N, b), for which there is a chain that holds all blocks
+ * @return such a chain: GetLargestChain() with the blocks that are too many taken from its end
+ */
+std::vector<Segment> CutLargestChain(const SystemState& state,
+                                     std::size_t cluster,
+                                     const MicroBatchPair& pair);
+
+/**
+ * @param state the system
+ * @param cluster m
  * @param pair (N, b)
  * @return whether there is a chain that holds all blocks: exact
  */

@@ -15,6 +15,8 @@ namespace ns3
 namespace collapipe
 {
 
+class RadioMethod;
+
 /**
  * @ingroup collapipe
  * Shares and powers of all links for given discrete decisions: the geometric programme of section 6
@@ -42,9 +44,14 @@ class RadioAllocator
                         double tolerance = 1e-7,
                         double cutoff = std::numeric_limits<double>::infinity());
 
+    /**
+     * Forgets what was learnt from earlier problems: under 1F1B the paths that were longest. A
+     * solution depends on them within its tolerance.
+     */
+    void Forget();
+
   private:
-    class Method;
-    std::unique_ptr<Method> m_method; //!< the method's state
+    std::unique_ptr<RadioMethod> m_method; //!< the method's state
 };
 
 } // namespace collapipe

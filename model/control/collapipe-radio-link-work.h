@@ -7,10 +7,15 @@
 
 #include "collapipe-radio-problem.h"
 
+#include <array>
+
 namespace ns3
 {
 namespace collapipe
 {
+
+/// Most paths through the task graph of a cluster, under 1F1B
+constexpr std::size_t MAX_PATHS = 12;
 
 /// Which variables a link has in the geometric programme
 enum class LinkFreedom : uint8_t
@@ -108,8 +113,12 @@ struct LinkWork
     Vector2 step;                            //!< of z
     Matrix2 inverse;                         //!< of the Hessian's block
     Vector2 rightHandSide;                   //!< of the Newton system
-    Vector2 columns[3];                      //!< coupling to cap variable, pool and cluster
-    Vector2 solved[3];                       //!< inverse times those
+    std::size_t firstPath{0};                //!< of its cluster
+    std::size_t paths{0};                    //!< of its cluster; 0 outside training
+    std::array<double, MAX_PATHS> flow{};    //!< how often each of them passes the link in a round
+
+    std::array<Vector2, 2 + MAX_PATHS> columns{}; //!< coupling to cap variable, pool, paths
+    std::array<Vector2, 2 + MAX_PATHS> solved{};  //!< inverse times those
 
     /// @return whether log x is a variable, and hence the power
     bool HasPower() const

@@ -39,6 +39,7 @@ class RadioBuilder
         m_problem.penaltyWeight = m_instance.penaltyWeight;
         m_problem.constant = GetConvergenceTerm();
         m_problem.pools = 4 + m_choice.size();
+        m_problem.oneForwardOneBackward = m_state.training.schedule == "1f1b";
         for (std::size_t m = 0; m < m_choice.size(); ++m)
         {
             m_problem.clusters.emplace_back();
@@ -92,6 +93,7 @@ class RadioBuilder
         c.forwardSumS += forward;
         c.forwardS = std::max(c.forwardS, forward);
         c.backwardS = std::max(c.backwardS, backward);
+        c.stages.push_back({forward, backward, 0, 0, 0, 0});
         if (!edge)
         {
             const double queue = m_instance.GetEnergyQueue(m, node);
@@ -125,11 +127,13 @@ class RadioBuilder
         const double size = m_choice[m].pair.size;
         AddParameters(m, CONTROL_UNIT, model.embeddingParameterBits);
         NodeIndex previous = CONTROL_UNIT;
+        m_hop = 0;
         for (const auto& segment : segments)
         {
             AddParameters(m, segment.node, segment.blocks * model.blockParameterBits);
             AddHop(m, previous, segment.node, size * model.activationBits);
             previous = segment.node;
+            ++m_hop;
         }
         AddHop(m, previous, EDGE_SERVER, size * model.activationBits);
         AddLink(m, LinkRole::TARGET, CONTROL_UNIT, EDGE_SERVER, size * model.targetBits);
@@ -175,6 +179,7 @@ class RadioBuilder
         link.to = to;
         link.cluster = m;
         link.role = role;
+        link.hop = m_hop;
         link.mode = pool.mode;
         link.pool = GetPoolIndex(m, role, kind);
         link.maxPowerW = state.maxPowerW;
@@ -189,6 +194,10 @@ class RadioBuilder
     {
         const bool flows = link.role == LinkRole::FORWARD || link.role == LinkRole::BACKWARD;
         m_problem.clusters[link.cluster].sumS += flows ? link.latencyS : 0;
+        HopTimes& hop = m_problem.clusters[link.cluster].stages[link.hop];
+        hop.latencyForwardS = link.role == LinkRole::FORWARD ? link.latencyS : hop.latencyForwardS;
+        hop.latencyBackwardS =
+            link.role == LinkRole::BACKWARD ? link.latencyS : hop.latencyBackwardS;
         if (link.mode == SharingMode::DEDICATED)
         {
             link.fixedS = bits / state.fixedRateBps;
@@ -205,6 +214,7 @@ class RadioBuilder
     const RoundChoice& m_choice; //!< the discrete decisions
     RadioProblem& m_problem;     //!< the result
     double m_slowdown;           //!< of the edge server
+    std::size_t m_hop{0};        //!< compute stage before the links that are added
 };
 
 /// The parts of (3) and (4) that links make
@@ -214,18 +224,16 @@ struct ClusterTimes
     std::array<double, 5> longest{}; //!< by LinkRole; with d for distribution and upload
 };
 
+/// (3)
 double
-GetClusterTimeS(const RadioCluster& cluster, const ClusterTimes& times)
+GetFlowShopS(const RadioCluster& cluster, const ClusterTimes& times)
 {
     const double forward = std::max({cluster.forwardS,
                                      times.longest[static_cast<std::size_t>(LinkRole::FORWARD)],
                                      times.longest[static_cast<std::size_t>(LinkRole::TARGET)]});
     const double backward =
         std::max(cluster.backwardS, times.longest[static_cast<std::size_t>(LinkRole::BACKWARD)]);
-    const double iteration = cluster.sumS + times.sum + cluster.bubble * (forward + backward);
-    return times.longest[static_cast<std::size_t>(LinkRole::DISTRIBUTION)] +
-           cluster.iterations * iteration +
-           times.longest[static_cast<std::size_t>(LinkRole::UPLOAD)];
+    return cluster.sumS + times.sum + cluster.bubble * (forward + backward);
 }
 
 } // namespace
@@ -255,6 +263,30 @@ GetOccupationS(const RadioLink& link, double share, double powerFraction)
     return link.fixedS;
 }
 
+IterationTimes
+GetIterationTimes(const RadioProblem& problem,
+                  std::size_t cluster,
+                  const std::vector<double>& occupationS)
+{
+    const RadioCluster& constants = problem.clusters[cluster];
+    IterationTimes times;
+    times.hops = constants.stages;
+    times.microBatches = static_cast<uint32_t>(constants.bubble) + 1;
+    for (std::size_t i = 0; i < problem.links.size(); ++i)
+    {
+        const RadioLink& link = problem.links[i];
+        if (link.cluster != cluster || link.phase != Phase::TRAINING)
+        {
+            continue;
+        }
+        double& time = link.role == LinkRole::FORWARD    ? times.hops[link.hop].linkForwardS
+                       : link.role == LinkRole::BACKWARD ? times.hops[link.hop].linkBackwardS
+                                                         : times.targetS;
+        time = occupationS[i];
+    }
+    return times;
+}
+
 double
 EvaluateRadio(const RadioProblem& problem,
               const std::vector<double>& shares,
@@ -262,18 +294,19 @@ EvaluateRadio(const RadioProblem& problem,
 {
     double objective = problem.constant;
     std::vector<ClusterTimes> times(problem.clusters.size());
+    std::vector<double> occupationS;
     for (std::size_t i = 0; i < problem.links.size(); ++i)
     {
         const RadioLink& link = problem.links[i];
         const bool dedicated = link.mode == SharingMode::DEDICATED;
         const double fraction = dedicated ? 1 : powersW[i] / link.maxPowerW;
         const double x = GetOccupationS(link, shares[i], fraction);
+        occupationS.push_back(x);
         ClusterTimes& t = times[link.cluster];
         double& longest = t.longest[static_cast<std::size_t>(link.role)];
         const bool flows = link.role == LinkRole::FORWARD || link.role == LinkRole::BACKWARD;
-        const bool once = link.role == LinkRole::DISTRIBUTION || link.role == LinkRole::UPLOAD;
         t.sum += flows ? x : 0;
-        longest = std::max(longest, x + (once ? link.latencyS : 0));
+        longest = std::max(longest, x + (link.phase == Phase::TRAINING ? 0 : link.latencyS));
         if (!dedicated)
         {
             const double duty = link.mode == SharingMode::AIRTIME ? shares[i] : 1;
@@ -283,7 +316,16 @@ EvaluateRadio(const RadioProblem& problem,
     double tau = 0;
     for (std::size_t m = 0; m < times.size(); ++m)
     {
-        tau = std::max(tau, GetClusterTimeS(problem.clusters[m], times[m]));
+        const RadioCluster& c = problem.clusters[m];
+        const double iteration =
+            problem.oneForwardOneBackward
+                ? GetOneForwardOneBackwardTimeS(GetIterationTimes(problem, m, occupationS))
+                : GetFlowShopS(c, times[m]);
+        const auto& longest = times[m].longest;
+        tau = std::max(tau,
+                       longest[static_cast<std::size_t>(LinkRole::DISTRIBUTION)] +
+                           c.iterations * iteration +
+                           longest[static_cast<std::size_t>(LinkRole::UPLOAD)]);
     }
     return objective + problem.penaltyWeight * tau;
 }

@@ -6,6 +6,7 @@
 #define COLLAPIPE_RADIO_PROBLEM_H
 
 #include "collapipe-instance.h"
+#include "collapipe-iteration-time.h"
 #include "collapipe-pipeline-plan.h"
 #include "collapipe-plan.h"
 #include "collapipe-transfers.h"
@@ -58,6 +59,7 @@ struct RadioLink
     std::size_t cluster{0};                   //!< whose
     LinkRole role{LinkRole::FORWARD};         //!< in (3), (4)
     SharingMode mode{SharingMode::DEDICATED}; //!< of its pool
+    std::size_t hop{0};                       //!< in training: compute stage before the link
     std::size_t pool{0};                      //!< index among the problem's pools; if not dedicated
     double kappaS{0};                         //!< a ln 2 / (e B) in seconds
     double snr{0};                            //!< P = p_max g / (Gamma N0 B)
@@ -76,6 +78,8 @@ struct RadioCluster
     double forwardS{0};    //!< longest forward computation
     double backwardS{0};   //!< longest backward computation
     double forwardSumS{0}; //!< sum of the forward computations
+
+    std::vector<HopTimes> stages; //!< computations and latencies; a / r not set
 };
 
 /**
@@ -88,6 +92,7 @@ struct RadioProblem
     double constant{0};                 //!< terms of (13) that do not depend on the radio
     std::size_t pools{0};               //!< number of pool-and-phase budgets
     RadioFreedom freedom;               //!< what may be decided
+    bool oneForwardOneBackward{false};  //!< tau_iter is the recurrence, not (3)
     std::vector<RadioLink> links;       //!< all transfers
     std::vector<RadioCluster> clusters; //!< one per cluster
 };
@@ -97,7 +102,7 @@ struct RadioSolution
 {
     std::vector<double> shares;  //!< by link
     std::vector<double> powersW; //!< by link
-    double objective{0};         //!< (13) with (3) for tau_iter
+    double objective{0};         //!< (13)
     double gap{0};               //!< of duality, an estimate, in units of the objective
     uint32_t iterations{0};      //!< Newton steps
     bool converged{false};       //!< false where cut off
@@ -125,11 +130,21 @@ void BuildRadioProblem(const Instance& instance,
  * @param problem a radio problem
  * @param shares by link
  * @param powersW by link
- * @return (13) with (3) for tau_iter
+ * @return (13)
  */
 double EvaluateRadio(const RadioProblem& problem,
                      const std::vector<double>& shares,
                      const std::vector<double>& powersW);
+
+/**
+ * @param problem a radio problem
+ * @param cluster m
+ * @param occupationS a / r of every link of the problem, in seconds
+ * @return the times of an iteration of the cluster
+ */
+IterationTimes GetIterationTimes(const RadioProblem& problem,
+                                 std::size_t cluster,
+                                 const std::vector<double>& occupationS);
 
 /**
  * @param link a link

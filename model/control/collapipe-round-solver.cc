@@ -24,6 +24,7 @@ namespace
 {
 
 constexpr double SEARCH_TOLERANCE = 1e-5; //!< relative gap while searching
+constexpr double PATH_TOLERANCE = 5e-4;   //!< the same under 1F1B, where it saves paths
 constexpr double FINAL_TOLERANCE = 1e-8;  //!< relative gap of the plan
 constexpr double LEAST_GAIN = 1e-7;       //!< relative to V tau: less is no improvement
 
@@ -56,6 +57,15 @@ bool
 IsCheaper(const Candidate& a, const Candidate& b)
 {
     return a.cost < b.cost;
+}
+
+/// @return whether every link can carry anything
+bool
+IsUsable(const RadioProblem& problem)
+{
+    return std::all_of(problem.links.begin(), problem.links.end(), [](const RadioLink& link) {
+        return std::isfinite(GetOccupationS(link, 1, 1));
+    });
 }
 
 /// A choice as a sequence of numbers, to remember what was tried
@@ -118,7 +128,6 @@ class RoundSolver::Search
     bool Sweep();
     bool Try(const RoundChoice& choice);
     bool TryCandidates(std::size_t m, const std::vector<Candidate>& list, std::size_t most);
-    double GetObjective(const RoundChoice& choice, const RadioSolution& solution) const;
     RoundSolution Finish();
 
     const Instance* m_instance{nullptr};              //!< the problem
@@ -129,10 +138,11 @@ class RoundSolver::Search
     std::set<std::vector<uint32_t>> m_tried;          //!< choices whose radio problem was solved
     bool m_any{false};                                //!< whether there is a point
     Point m_point;                                    //!< the present one
-    RoundSolution m_result;                           //!< statistics
-    RadioProblem m_problem;                           //!< of the last choice
-    RadioAllocator m_allocator;                       //!< solves it
-    SegmentPlanner m_planner;                         //!< plans chains
+    std::vector<double> m_history; //!< (13) after the steps of the present descent
+    RoundSolution m_result;        //!< statistics
+    RadioProblem m_problem;        //!< of the last choice
+    RadioAllocator m_allocator;    //!< solves it
+    SegmentPlanner m_planner;      //!< plans chains
 };
 
 RoundSolver::RoundSolver()
@@ -155,6 +165,7 @@ RoundSolver::Search::Solve(const Instance& instance, const SolverOptions& option
     m_options = options;
     m_result = RoundSolution();
     m_tried.clear();
+    m_allocator.Forget();
     m_any = false;
     m_result.plan.infeasible = Prepare();
     if (!m_result.plan.infeasible.empty())
@@ -180,9 +191,14 @@ RoundSolver::Search::Solve(const Instance& instance, const SolverOptions& option
     {
         m_point = starts[i];
         m_any = true;
-        m_result.history.push_back(m_point.objective);
+        m_tried.clear();
+        m_history = {m_point.objective};
         Descend();
-        best = i == 0 || m_point.objective < best.objective ? m_point : best;
+        if (i == 0 || m_point.objective < best.objective)
+        {
+            best = m_point;
+            m_result.history = m_history;
+        }
     }
     m_any = !starts.empty();
     m_point = best;
@@ -325,23 +341,10 @@ RoundSolver::Search::MakeFallback(std::size_t m) const
     std::vector<Candidate> list;
     for (const auto& pair : m_pairs[m])
     {
-        if (!m_options.segments)
+        if (m_options.segments)
         {
-            break;
+            list.push_back({{CutLargestChain(m_instance->state, m, pair), pair}, 0});
         }
-        auto segments = GetLargestChain(m_instance->state, m, pair);
-        uint32_t left = m_instance->state.model.blocks;
-        for (auto& segment : segments)
-        {
-            segment.blocks = std::min(segment.blocks, left);
-            left -= segment.blocks;
-        }
-        // Fewer devices after one leave it more memory, so that those in front may be dropped
-        segments.erase(std::remove_if(segments.begin(),
-                                      segments.end(),
-                                      [](const Segment& s) { return s.blocks == 0; }),
-                       segments.end());
-        list.push_back({{segments, pair}, 0});
     }
     return list;
 }
@@ -350,19 +353,27 @@ void
 RoundSolver::Search::Start(std::size_t guess)
 {
     const std::size_t clusters = m_pairs.size();
-    RoundChoice choice;
     std::vector<std::vector<Candidate>> lists;
+    std::size_t most = 0;
     for (std::size_t m = 0; m < clusters; ++m)
     {
         lists.push_back(ListStarts(m, guess));
+        most = std::max(most, lists.back().size());
         if (lists.back().empty())
         {
             return;
         }
-        choice.push_back(lists.back().front().choice);
     }
-    Try(choice);
-    for (std::size_t m = 0; m < clusters && clusters <= 2; ++m)
+    for (std::size_t rank = 0; rank < most && !m_any; ++rank)
+    {
+        RoundChoice choice;
+        for (const auto& list : lists)
+        {
+            choice.push_back(list[std::min(rank, list.size() - 1)].choice);
+        }
+        Try(choice);
+    }
+    for (std::size_t m = 0; m < clusters && clusters <= 2 && m_any; ++m)
     {
         TryCandidates(m, lists[m], m_effort.candidates / 2);
     }
@@ -415,18 +426,6 @@ RoundSolver::Search::ListCandidates(std::size_t m)
     return list;
 }
 
-/// @return (13), with the recurrence where (3) does not hold
-double
-RoundSolver::Search::GetObjective(const RoundChoice& choice, const RadioSolution& solution) const
-{
-    if (m_instance->state.training.schedule != "1f1b")
-    {
-        return solution.objective;
-    }
-    return EvaluatePlan(*m_instance, MakeRoundPlan(*m_instance, choice, m_problem, solution))
-        .objective;
-}
-
 /// Solves the radio problem of a choice and moves there if that is better.
 bool
 RoundSolver::Search::Try(const RoundChoice& choice)
@@ -438,16 +437,19 @@ RoundSolver::Search::Try(const RoundChoice& choice)
             return false;
         }
     }
-    const bool exact = m_instance->state.training.schedule != "1f1b";
-    const double cutoff = m_any && exact ? m_point.objective : ClusterCosts::NO_LIMIT;
+    const double cutoff = m_any ? m_point.objective : ClusterCosts::NO_LIMIT;
     BuildRadioProblem(*m_instance, choice, m_options.radio, m_problem);
-    RadioSolution solution = m_allocator.Solve(m_problem, SEARCH_TOLERANCE, cutoff);
+    if (!IsUsable(m_problem))
+    {
+        return false;
+    }
+    const double tolerance = m_problem.oneForwardOneBackward ? PATH_TOLERANCE : SEARCH_TOLERANCE;
+    RadioSolution solution = m_allocator.Solve(m_problem, tolerance, cutoff);
     ++m_result.evaluations;
     m_result.newtonSteps += solution.iterations;
-    const double objective = GetObjective(choice, solution);
-    const double tau = (objective - m_problem.constant);
-    if (!std::isfinite(objective) ||
-        (m_any && objective >= m_point.objective - LEAST_GAIN * std::abs(tau)))
+    const double objective = solution.objective;
+    const double radio = objective - m_problem.constant;
+    if (!std::isfinite(objective) || (m_any && objective >= m_point.objective - LEAST_GAIN * radio))
     {
         return false;
     }
@@ -477,7 +479,7 @@ RoundSolver::Search::TryCandidates(std::size_t m,
             if (Try(choice))
             {
                 better = true;
-                m_result.history.push_back(m_point.objective);
+                m_history.push_back(m_point.objective);
             }
         }
     }
@@ -501,7 +503,7 @@ RoundSolver::Search::Sweep()
         if (m_tried.insert(Encode(choice)).second && Try(choice))
         {
             better = true;
-            m_result.history.push_back(m_point.objective);
+            m_history.push_back(m_point.objective);
         }
     }
     for (std::size_t m = 0; m < clusters; ++m)
@@ -537,7 +539,7 @@ RoundSolver::Search::Finish()
     }
     BuildRadioProblem(*m_instance, m_point.choice, m_options.radio, m_problem);
     RadioSolution solution = m_allocator.Solve(m_problem, FINAL_TOLERANCE);
-    if (GetObjective(m_point.choice, solution) > m_point.objective)
+    if (solution.objective > m_point.objective)
     {
         solution = m_point.solution;
     }

@@ -15,7 +15,7 @@ namespace collapipe
 namespace
 {
 
-constexpr std::size_t CHAINS = 8;      //!< how many are kept
+constexpr std::size_t CHAINS = 16;     //!< how many are kept
 constexpr std::size_t GRID_POINTS = 5; //!< bottlenecks between computation and slowest link
 
 std::size_t
@@ -309,42 +309,51 @@ SegmentPlanner::Place(std::size_t device, std::size_t fromEnd, std::size_t row)
     }
 }
 
+/// Adds the best chain; with subsets the best of every length
 double
 SegmentPlanner::Finish(const ClusterCosts& costs)
 {
     const std::size_t devices = m_order.size();
     const std::size_t heads = m_subsets ? std::size_t{1} << devices : m_layers;
-    double best = ClusterCosts::NO_LIMIT;
-    std::size_t head = 0;
-    std::size_t device = 0;
+    std::vector<Head> best(m_subsets ? devices + 1 : 1);
     for (std::size_t h = 0; h < heads; ++h)
     {
+        Head& own = best[m_subsets ? CountBits(h) : 0];
         for (std::size_t i = 0; i < devices; ++i)
         {
             const double cost = At(GetRow(h, i), m_blocks).cost + GetHop(0, i + 1);
-            if (cost < best)
+            if (cost < own.cost)
             {
-                best = cost;
-                head = h;
-                device = i;
+                own = {cost, h, i};
             }
         }
     }
-    if (!std::isfinite(best))
+    double least = ClusterCosts::NO_LIMIT;
+    for (const Head& head : best)
     {
-        return best;
+        if (std::isfinite(head.cost))
+        {
+            AddChain(costs, Trace(head));
+            least = std::min(least, head.cost);
+        }
     }
+    return least;
+}
+
+std::vector<Segment>
+SegmentPlanner::Trace(Head head)
+{
     std::vector<Segment> segments;
     for (std::size_t left = m_blocks; left > 0;)
     {
-        const Step& step = At(GetRow(head, device), left);
-        segments.push_back({static_cast<NodeIndex>(m_order[device] + 1), step.blocks});
+        const Step& step = At(GetRow(head.layerOrSet, head.device), left);
+        segments.push_back({static_cast<NodeIndex>(m_order[head.device] + 1), step.blocks});
         left -= step.blocks;
-        head = m_subsets ? head & ~(std::size_t{1} << device) : head - (m_layers > 1 ? 1 : 0);
-        device = step.next;
+        head.layerOrSet = m_subsets ? head.layerOrSet & ~(std::size_t{1} << head.device)
+                                    : head.layerOrSet - (m_layers > 1 ? 1 : 0);
+        head.device = step.next;
     }
-    AddChain(costs, segments);
-    return best;
+    return segments;
 }
 
 void

@@ -59,6 +59,14 @@ class SegmentPlanner
         uint16_t blocks{0};                  //!< of this device
     };
 
+    /// The first device of a chain
+    struct Head
+    {
+        double cost{ClusterCosts::NO_LIMIT}; //!< of the chain
+        std::size_t layerOrSet{0};           //!< see GetRow()
+        std::size_t device{0};               //!< index into m_order
+    };
+
     void Prepare(const ClusterCosts& costs, const std::vector<std::size_t>& order);
     void SetBottleneck(const ClusterCosts& costs, double bottleneckS);
     void SetCandidates(const ClusterCosts& costs, double mostS);
@@ -71,6 +79,7 @@ class SegmentPlanner
     void ExtendTail(std::size_t device, std::size_t next, std::size_t nextRow);
     void Place(std::size_t device, std::size_t fromEnd, std::size_t row);
     double Finish(const ClusterCosts& costs);
+    std::vector<Segment> Trace(Head head);
     void AddChain(const ClusterCosts& costs, const std::vector<Segment>& segments);
 
     std::size_t GetRow(std::size_t layerOrSet, std::size_t device) const

@@ -4,6 +4,7 @@
 
 #include "collapipe-uniform-pipeline-controller.h"
 
+#include "collapipe-latency-model.h"
 #include "collapipe-pipeline-plan.h"
 
 namespace ns3
@@ -76,6 +77,7 @@ UniformPipelineController::Decide(const SystemState& state)
     }
     SetEqualLinks(state, plan);
     plan.infeasible = CheckMemory(state, plan);
+    plan.plannedLatencyS = PredictLatencyS(state, plan);
     return plan;
 }
 

@@ -101,7 +101,7 @@ TEST(ConvergenceBound, HoldsOnQuadratics)
 {
     for (const GridPoint& point : Grid())
     {
-        CheckBound(QuadraticFederation(point.clusters, 10, 4.0, 3.0), point, 60, 300);
+        CheckBound(QuadraticFederation(point.clusters, 10, 4.0, 3.0), point, 60, 12);
     }
 }
 
@@ -109,7 +109,7 @@ TEST(ConvergenceBound, HoldsOnLogisticRegression)
 {
     for (const GridPoint& point : Grid())
     {
-        CheckBound(LogisticFederation(point.clusters, 5, 100), point, 60, 1e5);
+        CheckBound(LogisticFederation(point.clusters, 5, 100), point, 60, 500);
     }
 }
 

@@ -4,6 +4,8 @@
 
 #include "collapipe-judge-continuous.h"
 
+#include "collapipe-judge-variables.h"
+
 #include <algorithm>
 #include <cmath>
 
@@ -22,36 +24,6 @@ constexpr double START_POWER = 0.7; //!< of pmax, at the start
 constexpr double START_SLACK = 1.2; //!< of the auxiliary variables, at the start
 constexpr int MAX_CUTS = 200;       //!< paths of the 1F1B task graph
 constexpr std::size_t D2D_POOL = 2; //!< Transmission::pool
-
-/**
- * A transmission in the variables of the convex form: u = log share, and w = log of the seconds on
- * the air (AIRTIME), or of share times seconds (FREQUENCY). Its time is exp(w - u), its energy
- * K exp(w) (exp(kappa exp(-w)) - 1), its power that energy over the time on the air.
- */
-struct Variables
-{
-    int u{-1};            //!< index, or -1 where dedicated
-    int w{-1};            //!< index, or -1 where known
-    double kappa{0};      //!< a ln 2 / (e B)
-    double noiseW{0};     //!< K = Gamma N0 B / g
-    double shortest{0};   //!< exp(w) at full power and full share
-    double dedicatedS{0}; //!< time where dedicated
-};
-
-Variables
-MakeVariables(const Transmission& t)
-{
-    Variables v;
-    if (t.mode == SharingMode::DEDICATED)
-    {
-        v.dedicatedS = t.AirtimeS(1, 0);
-        return v;
-    }
-    v.kappa = t.bits * std::log(2.0) / (t.link.efficiency * t.bandwidthHz);
-    v.noiseW = t.link.snrGap * t.link.noiseDensityWPerHz * t.bandwidthHz / t.link.gain;
-    v.shortest = v.kappa / std::log1p(t.link.maxPowerW / v.noiseW);
-    return v;
-}
 
 /// Builds a convex program from clusters' problems, and reads its solution
 class Formulation

@@ -368,11 +368,14 @@ NloptFunction(const std::vector<double>& x, std::vector<double>& gradient, void*
     return f->Value(z);
 }
 
-/// One run of SLSQP from z
+/// One run from z
 void
-RunSlsqp(const ConvexProgram& program, double tolerance, ConvexSolution& solution)
+RunNlopt(const ConvexProgram& program,
+         nlopt::algorithm algorithm,
+         double tolerance,
+         ConvexSolution& solution)
 {
-    nlopt::opt optimizer(nlopt::LD_SLSQP, static_cast<unsigned>(program.variables));
+    nlopt::opt optimizer(algorithm, static_cast<unsigned>(program.variables));
     optimizer.set_min_objective(&NloptFunction, const_cast<ConvexFunction*>(&program.objective));
     for (const ConvexFunction& f : program.constraints)
     {
@@ -380,7 +383,7 @@ RunSlsqp(const ConvexProgram& program, double tolerance, ConvexSolution& solutio
     }
     optimizer.set_ftol_rel(tolerance * 1e-4);
     optimizer.set_xtol_rel(tolerance * 1e-4);
-    optimizer.set_maxeval(3000);
+    optimizer.set_maxeval(algorithm == nlopt::LD_SLSQP ? 3000 : 60);
     std::vector<double> x(solution.z.data(), solution.z.data() + solution.z.size());
     double value = 0;
     try
@@ -411,9 +414,10 @@ SolveNlopt(const ConvexProgram& program, double tolerance)
     for (int run = 0; run < MAX_RUNS; ++run)
     {
         const double before = solution.value;
-        RunSlsqp(program, tolerance, solution);
+        // conservative convex separable approximations free SLSQP where it is stuck
+        RunNlopt(program, run == 1 ? nlopt::LD_CCSAQ : nlopt::LD_SLSQP, tolerance, solution);
         solution.value = program.objective.Value(solution.z);
-        if (run > 0 && std::abs(solution.value - before) <= tolerance * std::abs(before))
+        if (run > 1 && std::abs(solution.value - before) <= tolerance * std::abs(before))
         {
             break;
         }

@@ -1,0 +1,349 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-baseline-controllers.h"
+
+#include "collapipe-memory-limits.h"
+#include "collapipe-pipeline-plan.h"
+#include "collapipe-transfers.h"
+
+#include "ns3/boolean.h"
+#include "ns3/uinteger.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+NS_OBJECT_ENSURE_REGISTERED(StaticPipelineController);
+NS_OBJECT_ENSURE_REGISTERED(FedAvgController);
+NS_OBJECT_ENSURE_REGISTERED(SplitFedController);
+NS_OBJECT_ENSURE_REGISTERED(RandomController);
+
+namespace
+{
+
+constexpr uint32_t DRAWS = 200; //!< of a random chain before one that surely fits is taken
+
+RoundPlan
+StartPlan(const SystemState& state)
+{
+    RoundPlan plan;
+    plan.localIterations = state.training.localIterations;
+    plan.schedule = state.training.schedule;
+    plan.infeasible = CheckPipelineState(state);
+    return plan;
+}
+
+/// Links, memory and latency of a plan whose chains are known
+void
+FinishPlan(const SystemState& state, RoundPlan& plan, bool enforceMemory)
+{
+    SetEqualLinks(state, plan);
+    plan.infeasible = enforceMemory ? CheckMemory(state, plan) : "";
+    plan.plannedLatencyS = PredictLatencyS(state, plan);
+}
+
+/**
+ * A cluster's devices side by side, each with the n samples of the fixed pair split evenly: the
+ * micro-batches are as many as in the pair while there is a sample for each device in every one.
+ */
+template <typename MakeStages>
+ClusterPlan
+SplitData(const SystemState& state, std::size_t cluster, MakeStages makeStages)
+{
+    const auto devices = static_cast<uint32_t>(state.clusters[cluster].devices.size());
+    const MicroBatchPair& pair = state.training.fixedPair;
+    const uint32_t samples = pair.count * pair.size;
+    const bool enough = pair.size >= devices;
+    ClusterPlan plan;
+    for (uint32_t k = 0; k < devices; ++k)
+    {
+        const uint32_t total = enough ? pair.size : samples;
+        const uint32_t part = total / devices + (k < total % devices ? 1 : 0);
+        if (part == 0)
+        {
+            continue;
+        }
+        ChainPlan chain;
+        chain.stages = makeStages(static_cast<NodeIndex>(k + 1));
+        chain.microBatches = enough ? pair.count : part;
+        chain.microBatchSize = enough ? part : 1;
+        chain.dataShare = static_cast<double>(chain.microBatches) * chain.microBatchSize / samples;
+        plan.chains.push_back(chain);
+    }
+    return plan;
+}
+
+} // namespace
+
+TypeId
+StaticPipelineController::GetTypeId()
+{
+    static TypeId tid = TypeId("ns3::collapipe::StaticPipelineController")
+                            .SetParent<Controller>()
+                            .SetGroupName("CollaPipe")
+                            .AddConstructor<StaticPipelineController>();
+    return tid;
+}
+
+RoundPlan
+StaticPipelineController::Decide(const SystemState& state)
+{
+    RoundPlan plan = StartPlan(state);
+    if (!plan.infeasible.empty())
+    {
+        return plan;
+    }
+    if (m_choice.size() != state.clusters.size())
+    {
+        Instance instance;
+        instance.state = state;
+        const SolverOptions options{true, false, {false, false}};
+        const RoundSolution solution = m_solver.Solve(instance, options);
+        if (!solution.plan.infeasible.empty())
+        {
+            return solution.plan;
+        }
+        m_choice = solution.choice;
+    }
+    for (const auto& cluster : m_choice)
+    {
+        plan.clusters.push_back({{MakePipelineChain(cluster.segments, cluster.pair)}, {}});
+    }
+    FinishPlan(state, plan, true);
+    return plan;
+}
+
+TypeId
+FedAvgController::GetTypeId()
+{
+    static TypeId tid =
+        TypeId("ns3::collapipe::FedAvgController")
+            .SetParent<Controller>()
+            .SetGroupName("CollaPipe")
+            .AddConstructor<FedAvgController>()
+            .AddAttribute("EnforceMemory",
+                          "Whether a model that does not fit a device's memory (8) makes the plan "
+                          "infeasible; false: the plan is made all the same",
+                          BooleanValue(true),
+                          MakeBooleanAccessor(&FedAvgController::m_enforceMemory),
+                          MakeBooleanChecker());
+    return tid;
+}
+
+RoundPlan
+FedAvgController::Decide(const SystemState& state)
+{
+    RoundPlan plan = StartPlan(state);
+    for (std::size_t m = 0; m < state.clusters.size() && plan.infeasible.empty(); ++m)
+    {
+        plan.clusters.push_back(SplitData(state, m, [&](NodeIndex node) {
+            return std::vector<StagePlan>{{node, true, 0, state.model.blocks, true}};
+        }));
+    }
+    if (plan.infeasible.empty())
+    {
+        FinishPlan(state, plan, m_enforceMemory);
+    }
+    return plan;
+}
+
+TypeId
+SplitFedController::GetTypeId()
+{
+    static TypeId tid =
+        TypeId("ns3::collapipe::SplitFedController")
+            .SetParent<Controller>()
+            .SetGroupName("CollaPipe")
+            .AddConstructor<SplitFedController>()
+            .AddAttribute("Cut",
+                          "Encoder blocks on every device; 0: half of them, or as many as fit the "
+                          "smallest memory",
+                          UintegerValue(0),
+                          MakeUintegerAccessor(&SplitFedController::m_cut),
+                          MakeUintegerChecker<uint32_t>())
+            .AddAttribute("EnforceMemory",
+                          "Whether blocks that do not fit a device's memory (8) make the plan "
+                          "infeasible; false: the plan is made all the same",
+                          BooleanValue(true),
+                          MakeBooleanAccessor(&SplitFedController::m_enforceMemory),
+                          MakeBooleanChecker());
+    return tid;
+}
+
+uint32_t
+SplitFedController::GetCut(const SystemState& state) const
+{
+    if (m_cut > 0)
+    {
+        return std::min(m_cut, state.model.blocks);
+    }
+    uint32_t cut = std::max<uint32_t>(1, state.model.blocks / 2);
+    const MicroBatchPair& pair = state.training.fixedPair;
+    for (const auto& cluster : state.clusters)
+    {
+        const auto devices = static_cast<uint32_t>(cluster.devices.size());
+        const bool enough = pair.size >= devices;
+        const uint32_t size = enough ? (pair.size + devices - 1) / devices : 1;
+        const uint32_t samples = pair.count * pair.size;
+        const uint32_t count = enough ? pair.count : (samples + devices - 1) / devices;
+        const bool oneForwardOneBackward = state.training.schedule == "1f1b";
+        const uint32_t live = oneForwardOneBackward ? std::min<uint32_t>(count, 2) : count;
+        for (const auto& device : cluster.devices)
+        {
+            cut = std::min(cut, GetMaxBlocks(state.model, device, size, live));
+        }
+    }
+    return cut;
+}
+
+RoundPlan
+SplitFedController::Decide(const SystemState& state)
+{
+    RoundPlan plan = StartPlan(state);
+    if (!plan.infeasible.empty())
+    {
+        return plan;
+    }
+    const uint32_t cut = GetCut(state);
+    const uint32_t blocks = state.model.blocks;
+    for (std::size_t m = 0; m < state.clusters.size(); ++m)
+    {
+        plan.clusters.push_back(SplitData(state, m, [&](NodeIndex node) {
+            return std::vector<StagePlan>{{node, true, 0, cut, false},
+                                          {EDGE_SERVER, false, cut, blocks, true}};
+        }));
+    }
+    FinishPlan(state, plan, m_enforceMemory);
+    return plan;
+}
+
+TypeId
+RandomController::GetTypeId()
+{
+    static TypeId tid = TypeId("ns3::collapipe::RandomController")
+                            .SetParent<Controller>()
+                            .SetGroupName("CollaPipe")
+                            .AddConstructor<RandomController>();
+    return tid;
+}
+
+RandomController::RandomController()
+    : m_random(CreateObject<UniformRandomVariable>())
+{
+}
+
+int64_t
+RandomController::AssignStreams(int64_t stream)
+{
+    m_random->SetStream(stream);
+    return 1;
+}
+
+RoundPlan
+RandomController::Decide(const SystemState& state)
+{
+    RoundPlan plan = StartPlan(state);
+    const bool any = !state.training.allowedPairs.empty();
+    const std::vector<MicroBatchPair> fixed{state.training.fixedPair};
+    const auto& pairs = any ? state.training.allowedPairs : fixed;
+    plan.infeasible = plan.infeasible.empty() ? CheckFeasible(state, pairs) : plan.infeasible;
+    for (std::size_t m = 0; m < state.clusters.size() && plan.infeasible.empty(); ++m)
+    {
+        const ClusterChoice choice = Choose(state, m);
+        plan.clusters.push_back({{MakePipelineChain(choice.segments, choice.pair)}, {}});
+    }
+    if (plan.infeasible.empty())
+    {
+        SetEqualLinks(state, plan);
+        DrawLinks(plan);
+        plan.plannedLatencyS = PredictLatencyS(state, plan);
+    }
+    return plan;
+}
+
+ClusterChoice
+RandomController::Choose(const SystemState& state, std::size_t cluster) const
+{
+    std::vector<MicroBatchPair> pairs;
+    for (const auto& pair : state.training.allowedPairs)
+    {
+        if (IsPairFeasible(state, cluster, pair))
+        {
+            pairs.push_back(pair);
+        }
+    }
+    ClusterChoice choice;
+    choice.pair =
+        pairs.empty() ? state.training.fixedPair : pairs[m_random->GetInteger(0, pairs.size() - 1)];
+    for (uint32_t draw = 0; draw < DRAWS; ++draw)
+    {
+        choice.segments = Draw(state, cluster);
+        if (FitsMemory(state, cluster, choice))
+        {
+            return choice;
+        }
+    }
+    choice.segments = CutLargestChain(state, cluster, choice.pair);
+    return choice;
+}
+
+/// Some devices in some order, each with at least one block
+std::vector<Segment>
+RandomController::Draw(const SystemState& state, std::size_t cluster) const
+{
+    const auto devices = static_cast<uint32_t>(state.clusters[cluster].devices.size());
+    const uint32_t blocks = state.model.blocks;
+    std::vector<Segment> segments;
+    for (uint32_t k = 0; k < devices; ++k)
+    {
+        segments.push_back({static_cast<NodeIndex>(k + 1), 1});
+    }
+    for (uint32_t k = devices; k-- > 1;)
+    {
+        std::swap(segments[k], segments[m_random->GetInteger(0, k)]);
+    }
+    const uint32_t used = m_random->GetInteger(1, std::min(devices, blocks));
+    segments.resize(used);
+    for (uint32_t l = used; l < blocks; ++l)
+    {
+        ++segments[m_random->GetInteger(0, used - 1)].blocks;
+    }
+    return segments;
+}
+
+/// Random shares that sum to 1 in every pool and phase, random powers
+void
+RandomController::DrawLinks(RoundPlan& plan) const
+{
+    std::map<std::tuple<std::size_t, Pool, Phase>, double> sums;
+    const auto key = [](std::size_t m, const LinkPlan& link) {
+        const Pool pool = GetPool(link.from, link.to);
+        return std::make_tuple(pool == Pool::D2D ? m : 0, pool, link.phase);
+    };
+    for (std::size_t m = 0; m < plan.clusters.size(); ++m)
+    {
+        for (auto& link : plan.clusters[m].links)
+        {
+            link.share = m_random->GetValue(0.1, 1);
+            link.powerW *= link.from == EDGE_SERVER ? 1 : m_random->GetValue(0.1, 1);
+            sums[key(m, link)] += link.share;
+        }
+    }
+    for (std::size_t m = 0; m < plan.clusters.size(); ++m)
+    {
+        for (auto& link : plan.clusters[m].links)
+        {
+            link.share /= sums[key(m, link)];
+        }
+    }
+}
+
+} // namespace collapipe
+} // namespace ns3

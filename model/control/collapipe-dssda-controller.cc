@@ -1,0 +1,170 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-dssda-controller.h"
+
+#include "ns3/abort.h"
+#include "ns3/double.h"
+#include "ns3/log.h"
+
+namespace ns3
+{
+namespace collapipe
+{
+
+NS_LOG_COMPONENT_DEFINE("CollapipeDssdaController");
+
+NS_OBJECT_ENSURE_REGISTERED(DssdaController);
+NS_OBJECT_ENSURE_REGISTERED(DssdaUniformSegmentsController);
+NS_OBJECT_ENSURE_REGISTERED(DssdaFixedMicroBatchesController);
+NS_OBJECT_ENSURE_REGISTERED(DssdaEqualBandwidthController);
+NS_OBJECT_ENSURE_REGISTERED(DssdaMaxPowerController);
+
+TypeId
+DssdaController::GetTypeId()
+{
+    static TypeId tid =
+        TypeId("ns3::collapipe::DssdaController")
+            .SetParent<Controller>()
+            .SetGroupName("CollaPipe")
+            .AddConstructor<DssdaController>()
+            .AddAttribute("PenaltyWeight",
+                          "V of formula (13), in J^2/s: the weight of a second of latency beside "
+                          "the energy queues (J) times energy (J). Larger: lower latency, longer "
+                          "queues",
+                          DoubleValue(100),
+                          MakeDoubleAccessor(&DssdaController::m_penaltyWeight),
+                          MakeDoubleChecker<double>(0))
+            .AddAttribute("ConvergenceTarget",
+                          "phibar of formula (11), a squared gradient norm; 0: no requirement",
+                          DoubleValue(0),
+                          MakeDoubleAccessor(&DssdaController::m_convergenceTarget),
+                          MakeDoubleChecker<double>(0));
+    return tid;
+}
+
+DssdaController::DssdaController() = default;
+
+DssdaController::~DssdaController() = default;
+
+RoundPlan
+DssdaController::Decide(const SystemState& state)
+{
+    NS_ABORT_MSG_IF(m_penaltyWeight <= 0,
+                    "DssdaController: PenaltyWeight must be positive; latency would cost nothing");
+    m_queues.Fit(state);
+    m_state = state;
+    Instance instance;
+    instance.state = state;
+    instance.energyQueueJ = m_queues.GetEnergyQueues();
+    instance.convergenceQueue = m_queues.GetConvergenceQueue();
+    instance.penaltyWeight = m_penaltyWeight;
+    instance.convergenceTarget = m_convergenceTarget;
+    m_solution = m_solver.Solve(instance, m_options);
+    NS_LOG_INFO("round " << state.round << ": (13) " << m_solution.evaluation.objective << " after "
+                         << m_solution.evaluations << " radio problems");
+    return m_solution.plan;
+}
+
+void
+DssdaController::Observe(const RoundMeasurement& measurement)
+{
+    m_queues.UpdateEnergy(measurement.deviceEnergyJ, VirtualQueues::GetBudgets(m_state));
+    m_queues.UpdateConvergence(m_solution.evaluation.phi, m_convergenceTarget);
+}
+
+const VirtualQueues&
+DssdaController::GetQueues() const
+{
+    return m_queues;
+}
+
+void
+DssdaController::SetQueues(const VirtualQueues& queues)
+{
+    m_queues = queues;
+}
+
+const RoundSolution&
+DssdaController::GetLastSolution() const
+{
+    return m_solution;
+}
+
+void
+DssdaController::SetSolverOptions(const SolverOptions& options)
+{
+    m_options = options;
+}
+
+TypeId
+DssdaUniformSegmentsController::GetTypeId()
+{
+    static TypeId tid = TypeId("ns3::collapipe::DssdaUniformSegmentsController")
+                            .SetParent<DssdaController>()
+                            .SetGroupName("CollaPipe")
+                            .AddConstructor<DssdaUniformSegmentsController>();
+    return tid;
+}
+
+DssdaUniformSegmentsController::DssdaUniformSegmentsController()
+{
+    SolverOptions options;
+    options.segments = false;
+    SetSolverOptions(options);
+}
+
+TypeId
+DssdaFixedMicroBatchesController::GetTypeId()
+{
+    static TypeId tid = TypeId("ns3::collapipe::DssdaFixedMicroBatchesController")
+                            .SetParent<DssdaController>()
+                            .SetGroupName("CollaPipe")
+                            .AddConstructor<DssdaFixedMicroBatchesController>();
+    return tid;
+}
+
+DssdaFixedMicroBatchesController::DssdaFixedMicroBatchesController()
+{
+    SolverOptions options;
+    options.microBatches = false;
+    SetSolverOptions(options);
+}
+
+TypeId
+DssdaEqualBandwidthController::GetTypeId()
+{
+    static TypeId tid = TypeId("ns3::collapipe::DssdaEqualBandwidthController")
+                            .SetParent<DssdaController>()
+                            .SetGroupName("CollaPipe")
+                            .AddConstructor<DssdaEqualBandwidthController>();
+    return tid;
+}
+
+DssdaEqualBandwidthController::DssdaEqualBandwidthController()
+{
+    SolverOptions options;
+    options.radio.shares = false;
+    SetSolverOptions(options);
+}
+
+TypeId
+DssdaMaxPowerController::GetTypeId()
+{
+    static TypeId tid = TypeId("ns3::collapipe::DssdaMaxPowerController")
+                            .SetParent<DssdaController>()
+                            .SetGroupName("CollaPipe")
+                            .AddConstructor<DssdaMaxPowerController>();
+    return tid;
+}
+
+DssdaMaxPowerController::DssdaMaxPowerController()
+{
+    SolverOptions options;
+    options.radio.powers = false;
+    SetSolverOptions(options);
+}
+
+} // namespace collapipe
+} // namespace ns3

@@ -1,0 +1,119 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_DSSDA_CONTROLLER_H
+#define COLLAPIPE_DSSDA_CONTROLLER_H
+
+#include "collapipe-controller.h"
+#include "collapipe-round-solver.h"
+#include "collapipe-virtual-queues.h"
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/**
+ * @ingroup collapipe
+ * Dynamic Segment Scheduling and Resource Allocation: every round it minimises the
+ * drift-plus-penalty bound (13) over segments, order, micro-batches, bandwidth and power of all
+ * clusters together, and keeps the virtual queues (12), fed with measured energy.
+ */
+class DssdaController : public Controller
+{
+  public:
+    /// @return the TypeId
+    static TypeId GetTypeId();
+
+    DssdaController();
+    ~DssdaController() override;
+
+    RoundPlan Decide(const SystemState& state) override;
+
+    /**
+     * Updates the queues (12) with the energy that was measured and with phi of the last plan.
+     * @param measurement what the round cost
+     */
+    void Observe(const RoundMeasurement& measurement) override;
+
+    /// @return Q and Z
+    const VirtualQueues& GetQueues() const;
+
+    /**
+     * Sets the queues, as when a run is taken up again.
+     * @param queues Q and Z
+     */
+    void SetQueues(const VirtualQueues& queues);
+
+    /// @return what the solver said about the last round: evaluation, (13) over its steps
+    const RoundSolution& GetLastSolution() const;
+
+  protected:
+    /**
+     * @param options which decisions are made; for ablations
+     */
+    void SetSolverOptions(const SolverOptions& options);
+
+  private:
+    double m_penaltyWeight{100};   //!< V
+    double m_convergenceTarget{0}; //!< phibar
+    SolverOptions m_options;       //!< which decisions are made
+    RoundSolver m_solver;          //!< solves (13)
+    RoundSolution m_solution;      //!< of the last round
+    SystemState m_state;           //!< of the last round
+    VirtualQueues m_queues;        //!< Q and Z
+};
+
+/**
+ * @ingroup collapipe
+ * DSSDA without segments: all devices in order with L/K blocks each.
+ */
+class DssdaUniformSegmentsController : public DssdaController
+{
+  public:
+    /// @return the TypeId
+    static TypeId GetTypeId();
+    DssdaUniformSegmentsController();
+};
+
+/**
+ * @ingroup collapipe
+ * DSSDA without micro-batches: training.fixedPair.
+ */
+class DssdaFixedMicroBatchesController : public DssdaController
+{
+  public:
+    /// @return the TypeId
+    static TypeId GetTypeId();
+    DssdaFixedMicroBatchesController();
+};
+
+/**
+ * @ingroup collapipe
+ * DSSDA without bandwidth: equal shares in every pool and phase.
+ */
+class DssdaEqualBandwidthController : public DssdaController
+{
+  public:
+    /// @return the TypeId
+    static TypeId GetTypeId();
+    DssdaEqualBandwidthController();
+};
+
+/**
+ * @ingroup collapipe
+ * DSSDA without power: every link at full power.
+ */
+class DssdaMaxPowerController : public DssdaController
+{
+  public:
+    /// @return the TypeId
+    static TypeId GetTypeId();
+    DssdaMaxPowerController();
+};
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_DSSDA_CONTROLLER_H */

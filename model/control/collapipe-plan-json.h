@@ -1,0 +1,44 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_PLAN_JSON_H
+#define COLLAPIPE_PLAN_JSON_H
+
+#include "collapipe-instance.h"
+#include "collapipe-plan.h"
+
+#include <cstdint>
+#include <string>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/// Who made a plan, and at what effort
+struct SolverReport
+{
+    std::string controller;  //!< short name
+    double seconds{0};       //!< of the wall clock
+    uint32_t steps{0};       //!< accepted by the search; 0 where there is none
+    uint32_t evaluations{0}; //!< radio problems solved
+    uint32_t newtonSteps{0}; //!< in all of them
+};
+
+/**
+ * Writes a plan with every part of (13); the schema is the chapter on collapipe-solve.
+ *
+ * @param instance the round's problem
+ * @param plan a plan for it, or one with RoundPlan::infeasible
+ * @param report who made it
+ * @return JSON
+ */
+std::string FormatPlanJson(const Instance& instance,
+                           const RoundPlan& plan,
+                           const SolverReport& report);
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_PLAN_JSON_H */

@@ -1,0 +1,328 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-radio-method.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+namespace
+{
+
+constexpr double START_POWER = 0.7; //!< part of the full power
+constexpr double NO_TIME = 1e-12;   //!< stands for a time of 0
+
+TimeKind
+GetTimeKind(LinkRole role)
+{
+    switch (role)
+    {
+    case LinkRole::FORWARD:
+    case LinkRole::TARGET:
+        return FORWARD_TIME;
+    case LinkRole::BACKWARD:
+        return BACKWARD_TIME;
+    case LinkRole::DISTRIBUTION:
+        return DISTRIBUTION_TIME;
+    case LinkRole::UPLOAD:
+        break;
+    }
+    return UPLOAD_TIME;
+}
+
+/// How often a path passes a link; a path without counts is that of (3), which passes each once
+double
+GetCount(const CriticalPath& counts, const RadioLink& link)
+{
+    if (link.role == LinkRole::TARGET)
+    {
+        return counts.targets;
+    }
+    if (counts.hops.empty())
+    {
+        return 1;
+    }
+    const HopCounts& hop = counts.hops[link.hop];
+    return link.role == LinkRole::FORWARD ? hop.linkForward : hop.linkBackward;
+}
+
+} // namespace
+
+/// Links, times and units for the present paths
+void
+RadioMethod::Prepare(const RadioProblem& problem)
+{
+    m_pools = problem.pools;
+    SetShares(problem);
+    m_links.clear();
+    for (const auto& link : problem.links)
+    {
+        m_links.push_back(MakeWork(problem, link));
+    }
+    for (std::size_t i = 0; i < m_links.size(); ++i)
+    {
+        const auto& work = m_links[i];
+        const bool decided = problem.freedom.shares && m_poolLinks[work.link->pool] > 1;
+        const bool dedicated = work.link->mode == SharingMode::DEDICATED;
+        const bool power = problem.freedom.powers && work.link->price > 0;
+        m_links[i].freedom = dedicated          ? LinkFreedom::FIXED
+                             : decided && power ? LinkFreedom::BOTH
+                             : decided          ? LinkFreedom::SHARE
+                             : power            ? LinkFreedom::TIME
+                                                : LinkFreedom::FIXED;
+        m_poolActive[work.link->pool] |= m_links[i].HasShare();
+    }
+    m_budgets.assign(m_pools, Inequality());
+    m_poolTotal.assign(m_pools, 1);
+    SetTimes(problem);
+    StartLinks();
+}
+
+/// Equal shares where they are not decided; else as good a start as a formula gives
+void
+RadioMethod::SetShares(const RadioProblem& problem)
+{
+    m_poolLinks.assign(m_pools, 0);
+    m_poolActive.assign(m_pools, 0);
+    m_poolSum.assign(m_pools, 0);
+    m_shares.assign(problem.links.size(), 1);
+    for (std::size_t i = 0; i < problem.links.size(); ++i)
+    {
+        const auto& link = problem.links[i];
+        if (link.mode != SharingMode::DEDICATED)
+        {
+            // The best shares are as the load where the slowest counts, as its root in a sum
+            const double load = link.kappaS / std::log1p(link.snr);
+            m_shares[i] = link.phase == Phase::TRAINING ? std::sqrt(load) : load;
+            m_poolSum[link.pool] += m_shares[i];
+            ++m_poolLinks[link.pool];
+        }
+    }
+    for (std::size_t i = 0; i < problem.links.size(); ++i)
+    {
+        const auto& link = problem.links[i];
+        if (link.mode == SharingMode::DEDICATED)
+        {
+            continue;
+        }
+        const double count = m_poolLinks[link.pool];
+        const double best = 0.95 * m_shares[i] / m_poolSum[link.pool];
+        const bool decided = problem.freedom.shares && count > 1;
+        m_shares[i] = decided ? 0.9 * (0.95 * best + 0.05 / count) : 1 / count;
+    }
+}
+
+LinkWork
+RadioMethod::MakeWork(const RadioProblem& problem, const RadioLink& link) const
+{
+    LinkWork work;
+    work.link = &link;
+    const RadioCluster& cluster = problem.clusters[link.cluster];
+    const bool once = link.phase != Phase::TRAINING;
+    const bool gpipe = !problem.oneForwardOneBackward;
+    const bool bubble = gpipe && cluster.bubble > 0;
+    work.capped = once || bubble || (gpipe && link.role == LinkRole::TARGET);
+    work.latency = once ? link.latencyS : 0;
+    work.capVariable = static_cast<int>(4 * link.cluster + GetTimeKind(link.role));
+    if (link.role == LinkRole::TARGET && !bubble)
+    {
+        // With one micro-batch the targets' time counts nowhere: a bound of their own
+        work.capVariable = -1;
+        work.capConstant = std::max(cluster.forwardSumS, 4 * GetOccupationS(link, 1, 1));
+    }
+    for (std::size_t p = 0; p < m_paths.size() && !once; ++p)
+    {
+        if (m_paths[p].cluster == link.cluster)
+        {
+            work.firstPath = work.paths == 0 ? p : work.firstPath;
+            work.flow[work.paths++] =
+                m_iterations[link.cluster] * GetCount(m_paths[p].counts, link);
+        }
+    }
+    return work;
+}
+
+/// Start and floors of all times, in seconds
+void
+RadioMethod::SetTimes(const RadioProblem& problem)
+{
+    const std::size_t clusters = m_iterations.size();
+    m_times.assign(4 * clusters + 1, TimeVariable());
+    for (std::size_t m = 0; m < clusters; ++m)
+    {
+        const RadioCluster& c = problem.clusters[m];
+        const bool bubble = !problem.oneForwardOneBackward && c.bubble > 0;
+        m_times[4 * m + FORWARD_TIME].floor = c.forwardS;
+        m_times[4 * m + BACKWARD_TIME].floor = c.backwardS;
+        m_times[4 * m].active = m_times[4 * m + 1].active = bubble;
+        m_times[4 * m + 2].active = m_times[4 * m + 3].active = true;
+    }
+    for (std::size_t i = 0; i < m_links.size(); ++i)
+    {
+        LinkWork& work = m_links[i];
+        const RadioLink& link = *work.link;
+        const bool fixed = work.freedom == LinkFreedom::FIXED;
+        work.x = GetOccupationS(link, m_shares[i], work.HasPower() ? START_POWER : 1);
+        TimeVariable& time = m_times[4 * link.cluster + GetTimeKind(link.role)];
+        time.value = std::max(time.value, work.x + work.latency);
+        time.floor = std::max(time.floor, fixed ? work.x + work.latency : work.latency);
+    }
+    for (auto& time : m_times)
+    {
+        time.value = 1.2 * std::max({time.value, time.floor, NO_TIME});
+    }
+    SetUnits(problem);
+}
+
+/// Unit of time and of the objective; times in that unit
+void
+RadioMethod::SetUnits(const RadioProblem& problem)
+{
+    SetFlows();
+    m_unitS = NO_TIME;
+    for (const auto& path : m_paths)
+    {
+        const TimeVariable* times = &m_times[4 * path.cluster];
+        const double iteration = path.constantS + path.bubble * (times[0].value + times[1].value);
+        m_unitS = std::max(m_unitS,
+                           times[2].value + m_iterations[path.cluster] * iteration + path.flow +
+                               times[3].value);
+    }
+    m_unit = problem.penaltyWeight * m_unitS;
+    for (auto& time : m_times)
+    {
+        time.value /= m_unitS;
+        time.floor /= m_unitS;
+        time.scale = time.value;
+    }
+    m_times.back() = {true, 1.1, 0, 1, Inequality(), 0, 0};
+    m_size = m_pools + m_paths.size() + m_times.size();
+}
+
+/// Sums of transfers, of all links and of those that are fixed
+void
+RadioMethod::SetFlows()
+{
+    for (auto& path : m_paths)
+    {
+        path.flow = 0;
+        path.constant = 0;
+    }
+    for (const auto& work : m_links)
+    {
+        for (std::size_t p = 0; p < work.paths; ++p)
+        {
+            TimePath& path = m_paths[work.firstPath + p];
+            path.flow += work.flow[p] * work.x;
+            path.constant += work.freedom == LinkFreedom::FIXED ? work.flow[p] * work.x : 0;
+        }
+    }
+}
+
+void
+RadioMethod::StartLinks()
+{
+    for (std::size_t i = 0; i < m_links.size(); ++i)
+    {
+        LinkWork& work = m_links[i];
+        const RadioLink& link = *work.link;
+        if (work.freedom == LinkFreedom::FIXED)
+        {
+            continue;
+        }
+        work.kappa = link.kappaS / m_unitS;
+        const double scale = link.price * link.maxPowerW * m_unitS / m_unit;
+        const bool airtime = link.mode == SharingMode::AIRTIME;
+        work.energyScale = work.HasPower() ? scale / link.snr : 0;
+        work.timePrice = work.HasPower() || airtime ? 0 : scale;
+        work.latency = link.phase != Phase::TRAINING ? link.latencyS / m_unitS : 0;
+        work.Start(m_shares[i], work.HasPower() ? START_POWER : 1);
+        work.Evaluate();
+    }
+    for (auto& time : m_times)
+    {
+        time.value = time.scale;
+    }
+    m_times.back().value = 1.1;
+}
+
+void
+RadioMethod::StartMultipliers()
+{
+    m_inequalities = 0;
+    ForEach([&](Inequality& i) {
+        i.slack = 0;
+        ++m_inequalities;
+    });
+    Evaluate();
+    const double mu = 0.1 / static_cast<double>(m_inequalities);
+    ForEach([&](Inequality& i) {
+        i.slack = std::max(-i.residual, 1e-2);
+        i.multiplier = mu / i.slack;
+    });
+    for (auto& path : m_paths)
+    {
+        path.deadline.multiplier = 1.0 / static_cast<double>(m_paths.size());
+    }
+    Evaluate();
+}
+
+RadioSolution
+RadioMethod::GetSolution(const RadioProblem& problem) const
+{
+    RadioSolution solution;
+    std::vector<double> sums(m_pools, 0);
+    for (std::size_t i = 0; i < m_links.size(); ++i)
+    {
+        const auto& work = m_links[i];
+        solution.shares.push_back(work.HasShare() ? work.w : m_shares[i]);
+        sums[work.link->pool] += work.link->mode == SharingMode::DEDICATED ? 0 : solution.shares[i];
+    }
+    for (std::size_t i = 0; i < m_links.size(); ++i)
+    {
+        const auto& work = m_links[i];
+        double& share = solution.shares[i];
+        share = work.HasShare() ? share / sums[work.link->pool] : share;
+        const double fraction = work.HasPower() ? work.GetPowerFraction(share) : 1;
+        solution.powersW.push_back(fraction * work.link->maxPowerW);
+    }
+    solution.objective = EvaluateRadio(problem, solution.shares, solution.powersW);
+    solution.iterations = m_steps;
+    solution.converged = m_converged;
+    solution.gap = m_inequalities == 0 ? 0 : GetMu() * m_inequalities * m_unit;
+    AddPrices(problem, solution);
+    return solution;
+}
+
+void
+RadioMethod::AddPrices(const RadioProblem& problem, RadioSolution& solution) const
+{
+    const bool solved = m_inequalities > 0;
+    const auto clusters = static_cast<double>(m_iterations.size());
+    for (std::size_t p = 0; p < m_pools; ++p)
+    {
+        const bool active = solved && m_poolActive[p];
+        solution.poolPrices.push_back(active ? m_budgets[p].multiplier * m_unit : 0);
+    }
+    solution.latencyPrices.assign(m_iterations.size(),
+                                  solved ? 0 : problem.penaltyWeight / clusters);
+    for (const auto& path : m_paths)
+    {
+        solution.latencyPrices[path.cluster] +=
+            solved ? path.deadline.multiplier * problem.penaltyWeight : 0;
+    }
+    for (std::size_t m = 0; m < m_iterations.size(); ++m)
+    {
+        solution.distributionS.push_back(m_times[4 * m + DISTRIBUTION_TIME].value * m_unitS);
+        solution.uploadS.push_back(m_times[4 * m + UPLOAD_TIME].value * m_unitS);
+    }
+}
+
+} // namespace collapipe
+} // namespace ns3

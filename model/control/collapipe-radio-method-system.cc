@@ -1,0 +1,321 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-radio-method.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+namespace
+{
+
+Vector2
+Times(const Matrix2& a, const Vector2& b)
+{
+    return {a.uu * b.u + a.uv * b.v, a.uv * b.u + a.vv * b.v};
+}
+
+void
+AddOuter(Matrix2& a, double scale, const Vector2& b)
+{
+    a.uu += scale * b.u * b.u;
+    a.uv += scale * b.u * b.v;
+    a.vv += scale * b.v * b.v;
+}
+
+} // namespace
+
+/// The block of the Hessian of the Lagrangian, the eliminated inequalities included
+void
+RadioMethod::AddCurvature(LinkWork& work) const
+{
+    double timeWeight = work.timePrice;
+    for (std::size_t p = 0; p < work.paths; ++p)
+    {
+        timeWeight += m_paths[work.firstPath + p].deadline.multiplier * work.flow[p];
+    }
+    const double cap = work.capped ? work.cap.multiplier : 0;
+    const double budget =
+        work.HasShare() ? m_budgets[work.link->pool].multiplier * GetPart(work) : 0;
+    Matrix2 h{work.xHessian.uu * timeWeight + budget + cap * work.logCurvature,
+              0,
+              work.xHessian.vv * timeWeight};
+    Vector2& gradient = work.rightHandSide;
+    gradient = {work.xGradient.u * timeWeight + cap * work.logGradient.u + budget,
+                work.xGradient.v * timeWeight + cap * work.logGradient.v};
+    if (work.HasPower())
+    {
+        const double both = work.energyCurvature + work.powerLimit.multiplier * work.powerCurvature;
+        AddOuter(h, both, {1, 1});
+        AddOuter(h, work.powerLimit.Weight(), work.powerGradient);
+        gradient.u += work.energySlope + work.powerLimit.multiplier * work.powerGradient.u;
+        gradient.v += work.energySlope + work.powerLimit.multiplier * work.powerGradient.v;
+    }
+    if (work.capped)
+    {
+        AddOuter(h, work.cap.Weight(), work.logGradient);
+    }
+    if (work.freedom == LinkFreedom::BOTH)
+    {
+        const double determinant = h.uu * h.vv - h.uv * h.uv;
+        work.inverse = {h.vv / determinant, -h.uv / determinant, h.uu / determinant};
+        return;
+    }
+    const bool share = work.freedom == LinkFreedom::SHARE;
+    work.inverse = {share ? 1 / h.uu : 0, 0, share ? 0 : 1 / h.vv};
+    gradient = {share ? gradient.u : 0, share ? 0 : gradient.v};
+}
+
+void
+RadioMethod::AssembleLink(LinkWork& work)
+{
+    AddCurvature(work);
+    const double weight = work.cap.Weight() / work.capBound;
+    work.columns[0] = {-weight * work.logGradient.u, -weight * work.logGradient.v};
+    work.columns[1] = {GetPart(work), 0};
+    for (std::size_t p = 0; p < work.paths; ++p)
+    {
+        work.columns[2 + p] = {work.flow[p] * work.xGradient.u, work.flow[p] * work.xGradient.v};
+    }
+    if (work.capped && work.capVariable >= 0)
+    {
+        const std::size_t time = TimeIndex(static_cast<std::size_t>(work.capVariable));
+        Entry(time, time) += (weight + work.cap.multiplier / work.capBound) / work.capBound;
+        m_times[work.capVariable].gradient -= work.cap.multiplier / work.capBound;
+    }
+    Couple(work);
+}
+
+/// Eliminates the link's variables.
+void
+RadioMethod::Couple(LinkWork& work)
+{
+    ForEachColumn(work, [&](std::size_t i, std::size_t a) {
+        work.solved[a] = Times(work.inverse, work.columns[a]);
+        ForEachColumn(work, [&](std::size_t j, std::size_t b) {
+            if (j <= i)
+            {
+                Entry(i, j) -= work.columns[b].Dot(work.solved[a]);
+            }
+        });
+    });
+}
+
+/// The coupling system's matrix and the gradient of the Lagrangian
+void
+RadioMethod::Assemble()
+{
+    m_matrix.assign(m_size * m_size, 0);
+    const std::size_t tau = m_times.size() - 1;
+    for (std::size_t p = 0; p < m_pools; ++p)
+    {
+        Entry(p, p) = m_poolActive[p] ? -1 / GetBudgetWeight(p) : -1;
+    }
+    for (std::size_t i = 0; i < m_times.size(); ++i)
+    {
+        TimeVariable& time = m_times[i];
+        time.gradient = i < tau && time.active ? -time.atFloor.multiplier / time.scale : 0;
+        const double weight = time.atFloor.Weight() / (time.scale * time.scale);
+        Entry(TimeIndex(i), TimeIndex(i)) = i == tau ? 0 : time.active ? weight : 1;
+    }
+    AssemblePaths();
+    for (auto& work : m_links)
+    {
+        if (work.freedom != LinkFreedom::FIXED)
+        {
+            AssembleLink(work);
+        }
+    }
+}
+
+void
+RadioMethod::AssemblePaths()
+{
+    const std::size_t tau = m_times.size() - 1;
+    m_times[tau].gradient = 1;
+    for (std::size_t p = 0; p < m_paths.size(); ++p)
+    {
+        const TimePath& path = m_paths[p];
+        const double bottleneck = m_iterations[path.cluster] * path.bubble;
+        const std::array<double, 4> slope{bottleneck, bottleneck, 1, 1};
+        const std::size_t row = m_pools + p;
+        Entry(row, row) = -1 / path.deadline.Weight();
+        for (std::size_t kind = 0; kind < 4; ++kind)
+        {
+            m_times[4 * path.cluster + kind].gradient += path.deadline.multiplier * slope[kind];
+            Entry(row, TimeIndex(4 * path.cluster + kind)) = slope[kind];
+        }
+        m_times[tau].gradient -= path.deadline.multiplier;
+        Entry(row, TimeIndex(tau)) = -1;
+    }
+}
+
+/// LDL' without pivoting: the matrix is quasi-definite in the order multipliers, times.
+void
+RadioMethod::Factor()
+{
+    const std::size_t n = m_size;
+    for (std::size_t j = 0; j < n; ++j)
+    {
+        double* column = &m_matrix[j * n];
+        double pivot = column[j];
+        for (std::size_t k = 0; k < j; ++k)
+        {
+            pivot -= column[k] * column[k] * m_matrix[k * n + k];
+        }
+        column[j] = pivot;
+        for (std::size_t i = j + 1; i < n; ++i)
+        {
+            double* row = &m_matrix[i * n];
+            double sum = row[j];
+            for (std::size_t k = 0; k < j; ++k)
+            {
+                sum -= row[k] * column[k] * m_matrix[k * n + k];
+            }
+            row[j] = sum / pivot;
+        }
+    }
+}
+
+void
+RadioMethod::Substitute()
+{
+    const std::size_t n = m_size;
+    for (std::size_t i = 0; i < n; ++i)
+    {
+        for (std::size_t k = 0; k < i; ++k)
+        {
+            m_vector[i] -= m_matrix[i * n + k] * m_vector[k];
+        }
+    }
+    for (std::size_t i = n; i-- > 0;)
+    {
+        m_vector[i] /= m_matrix[i * n + i];
+        for (std::size_t k = i + 1; k < n; ++k)
+        {
+            m_vector[i] -= m_matrix[k * n + i] * m_vector[k];
+        }
+    }
+}
+
+void
+RadioMethod::SetRightHandSide()
+{
+    m_vector.assign(m_size, 0);
+    for (std::size_t p = 0; p < m_pools; ++p)
+    {
+        const auto& i = m_budgets[p];
+        m_vector[p] = m_poolActive[p] ? -i.Pull() / GetBudgetWeight(p) : 0;
+    }
+    for (std::size_t p = 0; p < m_paths.size(); ++p)
+    {
+        const auto& i = m_paths[p].deadline;
+        m_vector[m_pools + p] = i.centring / i.multiplier - i.residual;
+    }
+    for (std::size_t i = 0; i < m_times.size(); ++i)
+    {
+        const auto& time = m_times[i];
+        const bool floor = i + 1 < m_times.size() && time.active;
+        m_vector[TimeIndex(i)] =
+            time.active ? -time.gradient + (floor ? time.atFloor.Pull() / time.scale : 0) : 0;
+    }
+}
+
+void
+RadioMethod::SolveSystem()
+{
+    SetRightHandSide();
+    for (auto& work : m_links)
+    {
+        if (work.freedom == LinkFreedom::FIXED)
+        {
+            continue;
+        }
+        const double cap = work.capped ? work.cap.Pull() : 0;
+        const double power = work.HasPower() ? work.powerLimit.Pull() : 0;
+        const Vector2 right{
+            -work.rightHandSide.u - work.logGradient.u * cap - work.powerGradient.u * power,
+            -work.rightHandSide.v - work.logGradient.v * cap - work.powerGradient.v * power};
+        if (work.capped && work.capVariable >= 0)
+        {
+            m_vector[TimeIndex(static_cast<std::size_t>(work.capVariable))] += cap / work.capBound;
+        }
+        work.step = Times(work.inverse, right);
+        ForEachColumn(work, [&](std::size_t i, std::size_t a) {
+            m_vector[i] -= work.columns[a].Dot(work.step);
+        });
+    }
+    Substitute();
+    for (auto& work : m_links)
+    {
+        if (work.freedom == LinkFreedom::FIXED)
+        {
+            continue;
+        }
+        ForEachColumn(work, [&](std::size_t i, std::size_t a) {
+            work.step.u -= work.solved[a].u * m_vector[i];
+            work.step.v -= work.solved[a].v * m_vector[i];
+        });
+    }
+    SetSteps();
+}
+
+/// Steps of slacks and multipliers that belong to the steps of the variables
+void
+RadioMethod::SetSteps()
+{
+    for (std::size_t i = 0; i < m_times.size(); ++i)
+    {
+        m_times[i].step = m_times[i].active ? m_vector[TimeIndex(i)] : 0;
+        m_times[i].atFloor.SetStep(-m_times[i].step / m_times[i].scale);
+    }
+    m_poolSum.assign(m_pools, 0);
+    for (auto& work : m_links)
+    {
+        if (work.freedom == LinkFreedom::FIXED)
+        {
+            continue;
+        }
+        const double bound = work.capVariable < 0 ? 0 : m_times[work.capVariable].step;
+        work.cap.SetStep(work.logGradient.Dot(work.step) - bound / work.capBound);
+        work.powerLimit.SetStep(work.powerGradient.Dot(work.step));
+        m_poolSum[work.link->pool] += work.HasShare() ? GetPart(work) * work.step.u : 0;
+    }
+    for (std::size_t p = 0; p < m_pools; ++p)
+    {
+        m_budgets[p].SetStep(m_poolSum[p]);
+    }
+    SetPathSteps();
+}
+
+void
+RadioMethod::SetPathSteps()
+{
+    for (auto& path : m_paths)
+    {
+        const TimeVariable* times = &m_times[4 * path.cluster];
+        path.flow = times[2].step + times[3].step - m_times.back().step +
+                    m_iterations[path.cluster] * path.bubble * (times[0].step + times[1].step);
+    }
+    for (const auto& work : m_links)
+    {
+        const double longer = work.xGradient.Dot(work.step);
+        for (std::size_t p = 0; p < work.paths && work.freedom != LinkFreedom::FIXED; ++p)
+        {
+            m_paths[work.firstPath + p].flow += work.flow[p] * longer;
+        }
+    }
+    for (auto& path : m_paths)
+    {
+        path.deadline.SetStep(path.flow);
+    }
+}
+
+} // namespace collapipe
+} // namespace ns3

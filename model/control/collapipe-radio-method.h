@@ -1,0 +1,241 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_RADIO_METHOD_H
+#define COLLAPIPE_RADIO_METHOD_H
+
+#include "collapipe-radio-link-work.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <utility>
+#include <vector>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/// Times that are variables: of cluster m at 4 m + kind, and tau at 4 M
+enum TimeKind
+{
+    FORWARD_TIME = 0,      //!< longest forward stage
+    BACKWARD_TIME = 1,     //!< longest backward stage
+    DISTRIBUTION_TIME = 2, //!< tau_dist
+    UPLOAD_TIME = 3,       //!< last term of (4)
+};
+
+/// A time that bounds others, with its own lower bound
+struct TimeVariable
+{
+    bool active{false}; //!< whether anything depends on it
+    double value{0};    //!< in the method's unit
+    double floor{0};    //!< what it cannot fall below
+    double scale{1};    //!< the inequality is divided by this; the value at the start
+    Inequality atFloor; //!< (floor - value) / scale <= 0
+    double step{0};     //!< of the value
+    double gradient{0}; //!< of the Lagrangian
+};
+
+/**
+ * A bound of a cluster's time from below: tau_dist + H (constant + transfers) + upload, where the
+ * transfers are counted by LinkWork::flow. Under GPipe there is one, with (N - 1) times the
+ * bottlenecks; under 1F1B one per path through the task graph that was ever the longest.
+ */
+struct TimePath
+{
+    std::size_t cluster{0}; //!< m
+    double constantS{0};    //!< of an iteration, in seconds
+    double bubble{0};       //!< N - 1 under GPipe; 0 under 1F1B
+    CriticalPath counts;    //!< of transfers; under GPipe none: every transfer once
+    Inequality deadline;    //!< time - tau <= 0, in the method's unit
+    double constant{0};     //!< with the links that are fixed, in the method's unit
+    double flow{0};         //!< sum of transfers, or its step
+};
+
+/**
+ * The interior point method behind RadioAllocator. Unknowns of the coupling system: multipliers of
+ * pools, multipliers of paths, times.
+ */
+class RadioMethod
+{
+  public:
+    /// See RadioAllocator::Solve().
+    RadioSolution Solve(const RadioProblem& problem, double tolerance, double cutoff);
+
+    /// See RadioAllocator::Forget().
+    void Forget();
+
+  private:
+    // Start
+    void Prepare(const RadioProblem& problem);
+    void SetShares(const RadioProblem& problem);
+    LinkWork MakeWork(const RadioProblem& problem, const RadioLink& link) const;
+    void SetTimes(const RadioProblem& problem);
+    void SetUnits(const RadioProblem& problem);
+    void SetFlows();
+    void StartLinks();
+    void StartMultipliers();
+    // Paths
+    void StartPaths(const RadioProblem& problem);
+    std::vector<double> GetOccupations(const RadioProblem& problem) const;
+    CriticalPath GetTargetPath(const RadioProblem& problem, std::size_t cluster) const;
+    CriticalPath GetPlainPath(const RadioProblem& problem, std::size_t cluster) const;
+    bool AddPath(const RadioProblem& problem, std::size_t cluster, const CriticalPath& counts);
+    void AddKnownPaths(const RadioProblem& problem, std::size_t cluster);
+    void KeepPaths(const RadioProblem& problem);
+    bool AddLongestPaths(const RadioProblem& problem, const std::vector<double>& occupationS);
+    // One step
+    void Evaluate();
+    void EvaluatePaths();
+    void Assemble();
+    void AssemblePaths();
+    void AssembleLink(LinkWork& work);
+    void AddCurvature(LinkWork& work) const;
+    void Couple(LinkWork& work);
+    void SolveSystem();
+    void SetRightHandSide();
+    void SetSteps();
+    void SetPathSteps();
+    void Factor();
+    void Substitute();
+    void SetCentring(double target, bool corrector);
+    double GetStepLength(bool dual) const;
+    void Move(double primal, double dual);
+    // Result
+    void Minimise();
+    void Iterate(uint32_t steps, bool careful);
+    bool IsDone();
+    double GetMu() const;
+    double GetObjective() const;
+    double GetLagrangian() const;
+    double GetDualResidual() const;
+    double GetPrimalResidual() const;
+    RadioSolution GetSolution(const RadioProblem& problem) const;
+    void AddPrices(const RadioProblem& problem, RadioSolution& solution) const;
+
+    template <typename F>
+    void ForEach(F f);
+
+    template <typename F>
+    void ForEach(F f) const
+    {
+        const_cast<RadioMethod*>(this)->ForEach([&](Inequality& i) { f(i); });
+    }
+
+    /// Calls f(index in the coupling system, column of the link) for all that a link couples to.
+    template <typename F>
+    void ForEachColumn(const LinkWork& work, F f) const;
+
+    double& Entry(std::size_t i, std::size_t j)
+    {
+        return m_matrix[std::max(i, j) * m_size + std::min(i, j)];
+    }
+
+    /// @return the link's part of the shares in its pool
+    double GetPart(const LinkWork& work) const
+    {
+        return work.w / m_poolTotal[work.link->pool];
+    }
+
+    /// lambda / s, less lambda: the Hessian of log sum exp is a diagonal less a matrix of rank one
+    double GetBudgetWeight(std::size_t pool) const
+    {
+        const Inequality& i = m_budgets[pool];
+        return i.Weight() - i.multiplier * (i.slack < 0.5 ? 1 : 0);
+    }
+
+    std::size_t TimeIndex(std::size_t time) const
+    {
+        return m_pools + m_paths.size() + time;
+    }
+
+    /// Paths that were longest, by compute stages and N: they are paths at any times
+    std::map<std::pair<std::size_t, double>, std::vector<CriticalPath>> m_known;
+
+    std::vector<LinkWork> m_links;     //!< all links
+    std::vector<double> m_shares;      //!< at the start
+    std::vector<uint32_t> m_poolLinks; //!< number of links per pool
+    std::vector<uint8_t> m_poolActive; //!< whether its shares are decided
+    std::vector<double> m_poolSum;     //!< of shares
+    std::vector<double> m_poolTotal;   //!< of shares, at the present point
+    std::vector<Inequality> m_budgets; //!< log(sum of shares) <= 0
+    std::vector<double> m_iterations;  //!< H by cluster
+    std::vector<TimePath> m_paths;     //!< ordered by cluster
+    std::vector<TimeVariable> m_times; //!< see TimeKind
+    std::vector<double> m_matrix;      //!< lower triangle of the coupling system
+    std::vector<double> m_vector;      //!< its right-hand side and solution
+    std::size_t m_pools{0};            //!< number of pools
+    std::size_t m_size{0};             //!< of the coupling system
+    std::size_t m_inequalities{0};     //!< how many
+    double m_unitS{1};                 //!< the method's unit of time
+    double m_unit{1};                  //!< of the objective: V times that
+    double m_tolerance{0};             //!< relative gap
+    double m_cutoff{0};                //!< in units of the objective
+    bool m_cut{false};                 //!< the cutoff was passed
+    bool m_converged{false};           //!< to the tolerance
+    uint32_t m_steps{0};               //!< so far
+};
+
+template <typename F>
+void
+RadioMethod::ForEach(F f)
+{
+    for (auto& work : m_links)
+    {
+        if (work.freedom != LinkFreedom::FIXED && work.capped)
+        {
+            f(work.cap);
+        }
+        if (work.HasPower())
+        {
+            f(work.powerLimit);
+        }
+    }
+    for (std::size_t p = 0; p < m_pools; ++p)
+    {
+        if (m_poolActive[p])
+        {
+            f(m_budgets[p]);
+        }
+    }
+    for (auto& path : m_paths)
+    {
+        f(path.deadline);
+    }
+    for (std::size_t i = 0; i + 1 < m_times.size(); ++i)
+    {
+        if (m_times[i].active)
+        {
+            f(m_times[i].atFloor);
+        }
+    }
+}
+
+template <typename F>
+void
+RadioMethod::ForEachColumn(const LinkWork& work, F f) const
+{
+    if (work.capped && work.capVariable >= 0)
+    {
+        f(TimeIndex(static_cast<std::size_t>(work.capVariable)), std::size_t{0});
+    }
+    if (work.HasShare())
+    {
+        f(work.link->pool, std::size_t{1});
+    }
+    for (std::size_t p = 0; p < work.paths; ++p)
+    {
+        if (work.flow[p] > 0)
+        {
+            f(m_pools + work.firstPath + p, 2 + p);
+        }
+    }
+}
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_RADIO_METHOD_H */

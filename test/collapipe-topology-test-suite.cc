@@ -1,0 +1,575 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "ns3/collapipe-topology.h"
+#include "ns3/inet-socket-address.h"
+#include "ns3/node.h"
+#include "ns3/packet.h"
+#include "ns3/rng-seed-manager.h"
+#include "ns3/simulator.h"
+#include "ns3/socket.h"
+#include "ns3/tcp-socket-factory.h"
+#include "ns3/test.h"
+#include "ns3/uinteger.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace ns3
+{
+namespace collapipe
+{
+namespace
+{
+
+constexpr uint32_t SEGMENT_BYTES = 1400;
+constexpr uint32_t BUFFER_BYTES = 4000000;
+constexpr uint16_t FIRST_PORT = 5000;
+
+/// One TCP transfer from its start to its last byte
+class Transfer
+{
+  public:
+    /**
+     * @param from sender
+     * @param to receiver
+     * @param address by which from reaches to
+     * @param bytes how many
+     */
+    Transfer(Ptr<Node> from, Ptr<Node> to, Ipv4Address address, uint32_t bytes)
+        : m_from(from),
+          m_to(to),
+          m_address(address),
+          m_left(bytes),
+          m_missing(bytes)
+    {
+    }
+
+    /**
+     * Listen now, connect later.
+     * @param at when to connect
+     * @param port to listen on
+     */
+    void Schedule(Time at, uint16_t port)
+    {
+        m_start = at;
+        m_listener = MakeSocket(m_to);
+        m_listener->Bind(InetSocketAddress(Ipv4Address::GetAny(), port));
+        m_listener->Listen();
+        m_listener->SetAcceptCallback(MakeNullCallback<bool, Ptr<Socket>, const Address&>(),
+                                      MakeCallback(&Transfer::Accept, this));
+        m_sender = MakeSocket(m_from);
+        m_sender->SetSendCallback(MakeCallback(&Transfer::Send, this));
+        Simulator::Schedule(at, &Transfer::Connect, this, port);
+    }
+
+    /// @return whether everything arrived
+    bool IsDone() const
+    {
+        return m_missing == 0;
+    }
+
+    /// @return time from connecting to the last byte
+    Time GetDuration() const
+    {
+        return m_end - m_start;
+    }
+
+  private:
+    static Ptr<Socket> MakeSocket(Ptr<Node> node)
+    {
+        Ptr<Socket> socket = Socket::CreateSocket(node, TcpSocketFactory::GetTypeId());
+        socket->SetAttribute("SegmentSize", UintegerValue(SEGMENT_BYTES));
+        socket->SetAttribute("SndBufSize", UintegerValue(BUFFER_BYTES));
+        socket->SetAttribute("RcvBufSize", UintegerValue(BUFFER_BYTES));
+        socket->SetAttribute("ConnTimeout", TimeValue(MilliSeconds(200)));
+        return socket;
+    }
+
+    void Connect(uint16_t port)
+    {
+        m_sender->Connect(InetSocketAddress(m_address, port));
+    }
+
+    void Send(Ptr<Socket> socket, uint32_t space)
+    {
+        while (m_left > 0 && space > 0)
+        {
+            const uint32_t size = std::min({m_left, space, SEGMENT_BYTES});
+            if (socket->Send(Create<Packet>(size)) < 0)
+            {
+                return;
+            }
+            m_left -= size;
+            space = socket->GetTxAvailable();
+        }
+    }
+
+    void Accept(Ptr<Socket> socket, const Address& /* from */)
+    {
+        m_receiver = socket;
+        socket->SetRecvCallback(MakeCallback(&Transfer::Receive, this));
+    }
+
+    void Receive(Ptr<Socket> socket)
+    {
+        while (Ptr<Packet> packet = socket->Recv())
+        {
+            m_missing -= packet->GetSize();
+            m_end = Simulator::Now();
+        }
+    }
+
+    Ptr<Node> m_from;       //!< sender
+    Ptr<Node> m_to;         //!< receiver
+    Ipv4Address m_address;  //!< of the receiver
+    uint32_t m_left;        //!< bytes to send
+    uint32_t m_missing;     //!< bytes to receive
+    Time m_start;           //!< when it connects
+    Time m_end;             //!< last byte
+    Ptr<Socket> m_listener; //!< receiver's
+    Ptr<Socket> m_sender;   //!< sender's
+    Ptr<Socket> m_receiver; //!< receiver's, accepted
+};
+
+/// A topology and transfers over it
+class TrafficRun
+{
+  public:
+    /**
+     * @param name of the topology
+     * @param config its configuration
+     */
+    TrafficRun(const std::string& name, const TopologyConfig& config)
+        : m_topology(TopologyHelper::Create(name)),
+          m_network(m_topology->Build(config))
+    {
+    }
+
+    ~TrafficRun()
+    {
+        Simulator::Destroy();
+    }
+
+    /**
+     * Every transfer that training needs: to and from the edge server, and both ways between
+     * neighbours in a cluster.
+     * @param bytes of each
+     */
+    void AddAll(uint32_t bytes)
+    {
+        for (uint32_t m = 0; m < m_network.clusters.size(); ++m)
+        {
+            for (uint32_t i = 0; i < m_network.clusters[m].GetN(); ++i)
+            {
+                AddUp(m, i, bytes);
+                AddDown(m, i, bytes);
+                if (i > 0)
+                {
+                    AddD2d(m, i - 1, i, bytes);
+                    AddD2d(m, i, i - 1, bytes);
+                }
+            }
+        }
+    }
+
+    /// Node to edge server
+    void AddUp(uint32_t cluster, uint32_t node, uint32_t bytes)
+    {
+        Add(m_network.clusters[cluster].GetNode(node),
+            m_network.edgeServer,
+            m_network.edgeAddress,
+            bytes);
+    }
+
+    /// Edge server to node
+    void AddDown(uint32_t cluster, uint32_t node, uint32_t bytes)
+    {
+        const ClusterNetwork& net = m_network.clusters[cluster];
+        Add(m_network.edgeServer, net.GetNode(node), net.edgeAddresses[node], bytes);
+    }
+
+    /// Node to node of a cluster
+    void AddD2d(uint32_t cluster, uint32_t from, uint32_t to, uint32_t bytes)
+    {
+        const ClusterNetwork& net = m_network.clusters[cluster];
+        Add(net.GetNode(from), net.GetNode(to), net.addresses[to], bytes);
+    }
+
+    /**
+     * Run until all is done.
+     * @param limit at most, after the network is ready
+     * @return number of transfers that are not done
+     */
+    uint32_t Run(Time limit)
+    {
+        for (uint32_t i = 0; i < m_transfers.size(); ++i)
+        {
+            m_transfers[i]->Schedule(m_network.readyAt, FIRST_PORT + i);
+        }
+        Simulator::Schedule(m_network.readyAt, &TrafficRun::StopWhenDone, this);
+        Simulator::Stop(m_network.readyAt + limit);
+        Simulator::Run();
+        return CountMissing();
+    }
+
+    /// @return duration of every transfer
+    std::vector<Time> GetDurations() const
+    {
+        std::vector<Time> durations;
+        for (const auto& transfer : m_transfers)
+        {
+            durations.push_back(transfer->GetDuration());
+        }
+        return durations;
+    }
+
+    /// @return what FillLinks says
+    SystemState GetLinks() const
+    {
+        SystemState state;
+        m_topology->FillLinks(state);
+        return state;
+    }
+
+  private:
+    void Add(Ptr<Node> from, Ptr<Node> to, Ipv4Address address, uint32_t bytes)
+    {
+        m_transfers.push_back(std::make_unique<Transfer>(from, to, address, bytes));
+    }
+
+    uint32_t CountMissing() const
+    {
+        return std::count_if(m_transfers.begin(), m_transfers.end(), [](const auto& transfer) {
+            return !transfer->IsDone();
+        });
+    }
+
+    void StopWhenDone()
+    {
+        if (CountMissing() == 0)
+        {
+            Simulator::Stop();
+            return;
+        }
+        Simulator::Schedule(MilliSeconds(5), &TrafficRun::StopWhenDone, this);
+    }
+
+    std::unique_ptr<TopologyHelper> m_topology;         //!< the topology
+    Network m_network;                                  //!< what it built
+    std::vector<std::unique_ptr<Transfer>> m_transfers; //!< the transfers
+};
+
+/// Chooses a run number for a scope
+class ScopedRun
+{
+  public:
+    /// @param run the run number
+    explicit ScopedRun(uint64_t run)
+        : m_before(RngSeedManager::GetRun())
+    {
+        RngSeedManager::SetRun(run);
+    }
+
+    ~ScopedRun()
+    {
+        RngSeedManager::SetRun(m_before);
+    }
+
+  private:
+    uint64_t m_before; //!< to be restored
+};
+
+/// Rate of formula (5) or (6) for a link that has its pool to itself
+double
+PredictRateBps(const PoolState& pool, const LinkState& link)
+{
+    if (pool.mode == SharingMode::DEDICATED)
+    {
+        return link.fixedRateBps;
+    }
+    const double noiseW = link.noiseDensityWPerHz * pool.bandwidthHz;
+    const double snr = link.maxPowerW * link.gain / (link.snrGap * noiseW);
+    return link.efficiency * pool.bandwidthHz * std::log2(1 + snr);
+}
+
+/// Every topology carries every transfer, also with many nodes and with losses
+class CarriesTrafficTestCase : public TestCase
+{
+  public:
+    /**
+     * @param description what is special
+     * @param topology name
+     * @param config configuration
+     * @param bytes of each transfer
+     */
+    CarriesTrafficTestCase(const std::string& description,
+                           const std::string& topology,
+                           const TopologyConfig& config,
+                           uint32_t bytes)
+        : TestCase(topology + " carries every transfer: " + description),
+          m_topology(topology),
+          m_config(config),
+          m_bytes(bytes)
+    {
+    }
+
+  private:
+    void DoRun() override
+    {
+        TrafficRun run(m_topology, m_config);
+        run.AddAll(m_bytes);
+        NS_TEST_EXPECT_MSG_EQ(run.Run(Seconds(60)), 0, "transfers that did not arrive");
+    }
+
+    std::string m_topology;  //!< name
+    TopologyConfig m_config; //!< configuration
+    uint32_t m_bytes;        //!< of each transfer
+};
+
+/// No station is dead from the start, whatever the run
+class NoDeadStationTestCase : public TestCase
+{
+  public:
+    NoDeadStationTestCase()
+        : TestCase("wifi: all stations are alive in ten runs")
+    {
+    }
+
+  private:
+    void DoRun() override
+    {
+        for (uint64_t number = 1; number <= 10; ++number)
+        {
+            const ScopedRun scope(number);
+            TopologyConfig config;
+            config.randomPositions = true;
+            TrafficRun run("wifi", config);
+            run.AddAll(3000);
+            NS_TEST_EXPECT_MSG_EQ(run.Run(Seconds(2)), 0, "dead in run " << number);
+        }
+    }
+};
+
+/// The channel follows the run number and nothing else
+class RealisationTestCase : public TestCase
+{
+  public:
+    /// @param topology name
+    explicit RealisationTestCase(const std::string& topology)
+        : TestCase(topology + ": another run is another realisation, the same run the same"),
+          m_topology(topology)
+    {
+    }
+
+  private:
+    std::vector<Time> Measure(uint64_t number) const
+    {
+        const ScopedRun scope(number);
+        TopologyConfig config;
+        config.devicesPerCluster = 2;
+        TrafficRun run(m_topology, config);
+        run.AddAll(20000);
+        run.Run(Seconds(10));
+        return run.GetDurations();
+    }
+
+    void DoRun() override
+    {
+        const auto first = Measure(1);
+        NS_TEST_EXPECT_MSG_EQ((first == Measure(1)), true, "the same run differs");
+        NS_TEST_EXPECT_MSG_EQ((first == Measure(2)), false, "another run does not differ");
+    }
+
+    std::string m_topology; //!< name
+};
+
+/// FillLinks predicts the goodput of a transfer that has the medium to itself
+class PredictionTestCase : public TestCase
+{
+  public:
+    /**
+     * @param topology name
+     * @param clusterDistanceM to the base station
+     * @param clusterRadiusM control unit to device
+     */
+    PredictionTestCase(const std::string& topology, double clusterDistanceM, double clusterRadiusM)
+        : TestCase(topology + ": rates within a factor of 2 at " +
+                   std::to_string(std::lround(clusterDistanceM)) + " m and " +
+                   std::to_string(std::lround(clusterRadiusM)) + " m"),
+          m_topology(topology)
+    {
+        m_config.clusters = 1;
+        m_config.devicesPerCluster = 1;
+        m_config.cellRadiusM = 1000;
+        m_config.clusterDistanceM = clusterDistanceM;
+        m_config.clusterRadiusM = clusterRadiusM;
+        m_config.ltePathLoss.shadowing = false;
+        m_config.wifiPathLoss.shadowing = false;
+    }
+
+  private:
+    enum Direction
+    {
+        UP,
+        DOWN,
+        D2D
+    };
+
+    void Compare(Direction direction)
+    {
+        constexpr uint32_t bytes = 2000000;
+        TrafficRun run(m_topology, m_config);
+        const SystemState state = run.GetLinks();
+        const ClusterState& cluster = state.clusters.front();
+        double predictedBps = 0;
+        switch (direction)
+        {
+        case UP:
+            run.AddUp(0, 1, bytes);
+            predictedBps = PredictRateBps(state.uplink, cluster.devices[0].uplink);
+            break;
+        case DOWN:
+            run.AddDown(0, 1, bytes);
+            predictedBps = PredictRateBps(state.downlink, cluster.devices[0].downlink);
+            break;
+        case D2D:
+            run.AddD2d(0, 0, 1, bytes);
+            predictedBps = PredictRateBps(cluster.d2d, cluster.d2dLinks[0][1]);
+            break;
+        }
+        NS_TEST_ASSERT_MSG_EQ(run.Run(Seconds(30)), 0, "did not arrive");
+        const double measuredBps = bytes * 8 / run.GetDurations().front().GetSeconds();
+        NS_TEST_EXPECT_MSG_LT(std::abs(std::log2(predictedBps / measuredBps)),
+                              1,
+                              "direction " << direction << ": predicted " << predictedBps / 1e6
+                                           << " Mb/s, measured " << measuredBps / 1e6);
+    }
+
+    void DoRun() override
+    {
+        Compare(UP);
+        Compare(DOWN);
+        Compare(D2D);
+    }
+
+    std::string m_topology;  //!< name
+    TopologyConfig m_config; //!< configuration
+};
+
+/// Ideal links take no time, others what rate and delay say
+class ExactLinksTestCase : public TestCase
+{
+  public:
+    ExactLinksTestCase()
+        : TestCase("p2p: times follow from rate and delay")
+    {
+    }
+
+  private:
+    static Time Measure(const TopologyConfig& config, uint32_t bytes)
+    {
+        TrafficRun run("p2p", config);
+        run.AddD2d(0, 1, 2, bytes);
+        run.Run(Seconds(10));
+        return run.GetDurations().front();
+    }
+
+    void DoRun() override
+    {
+        TopologyConfig config;
+        config.p2pD2dRate = DataRate(1000000000000000ULL);
+        config.p2pD2dDelay = Time(0);
+        // TCP waits 1 ns between Send and the packet
+        NS_TEST_EXPECT_MSG_LT_OR_EQ(Measure(config, 1000000), NanoSeconds(1), "ideal link");
+
+        config.p2pD2dRate = DataRate("8Mbps"); // 1 us per byte
+        config.p2pD2dDelay = MilliSeconds(1);
+        // SYN and SYN-ACK with all their options, an acknowledgment, and 1000 bytes after it
+        const Time expected = 3 * config.p2pD2dDelay + MicroSeconds(2 * 58 + 54 + 54 + 1000);
+        const Time error = Measure(config, 1000) - expected;
+        NS_TEST_EXPECT_MSG_LT_OR_EQ(Abs(error), NanoSeconds(1), "link of 8 Mb/s and 1 ms");
+    }
+};
+
+/// User errors are found before anything is built
+class ValidationTestCase : public TestCase
+{
+  public:
+    ValidationTestCase()
+        : TestCase("wrong names and configurations are refused")
+    {
+    }
+
+  private:
+    void DoRun() override
+    {
+        NS_TEST_EXPECT_MSG_EQ((TopologyHelper::Create("token-ring") == nullptr), true, "name");
+        NS_TEST_EXPECT_MSG_EQ(TopologyHelper::GetNames().size(), 4, "number of topologies");
+        NS_TEST_EXPECT_MSG_EQ(TopologyConfig().Validate(), "", "the default");
+        TopologyConfig config;
+        config.packetErrorRate = 1;
+        NS_TEST_EXPECT_MSG_NE(config.Validate(), "", "loses everything");
+        config = TopologyConfig();
+        config.lteBandwidthRb = 60;
+        NS_TEST_EXPECT_MSG_NE(config.Validate(), "", "no such bandwidth");
+        config = TopologyConfig();
+        config.clusterDistanceM = 1000;
+        NS_TEST_EXPECT_MSG_NE(config.Validate(), "", "outside the cell");
+        config = TopologyConfig();
+        config.lteScheduler = "ns3::NoSuchScheduler";
+        NS_TEST_EXPECT_MSG_NE(config.Validate(), "", "no such scheduler");
+    }
+};
+
+/// @return a configuration of so many clusters and devices
+TopologyConfig
+MakeConfig(uint32_t clusters, uint32_t devices)
+{
+    TopologyConfig config;
+    config.clusters = clusters;
+    config.devicesPerCluster = devices;
+    return config;
+}
+
+/// The suite
+class TopologyTestSuite : public TestSuite
+{
+  public:
+    TopologyTestSuite()
+        : TestSuite("collapipe-topology", Type::UNIT)
+    {
+        AddTestCase(new ValidationTestCase);
+        AddTestCase(new ExactLinksTestCase);
+        for (const auto& name : TopologyHelper::GetNames())
+        {
+            AddTestCase(new CarriesTrafficTestCase("2 x 4", name, MakeConfig(2, 4), 50000));
+            TopologyConfig lossy = MakeConfig(1, 3);
+            lossy.packetErrorRate = 0.02;
+            lossy.wifiFrameErrorRate = 0.1;
+            AddTestCase(new CarriesTrafficTestCase("with losses", name, lossy, 50000));
+            AddTestCase(new PredictionTestCase(name, 100, 10));
+            if (name != "p2p")
+            {
+                AddTestCase(new RealisationTestCase(name));
+            }
+        }
+        TopologyConfig fading = MakeConfig(1, 3);
+        fading.ltePathLoss.fading = true;
+        fading.wifiPathLoss.fading = true;
+        AddTestCase(new CarriesTrafficTestCase("with fading", "hybrid", fading, 50000));
+        AddTestCase(new CarriesTrafficTestCase("45 UEs", "lte", MakeConfig(5, 8), 2000));
+        AddTestCase(new PredictionTestCase("hybrid", 250, 25));
+        AddTestCase(new NoDeadStationTestCase);
+    }
+};
+
+TopologyTestSuite g_topologyTestSuite; //!< registers the suite
+
+} // namespace
+} // namespace collapipe
+} // namespace ns3

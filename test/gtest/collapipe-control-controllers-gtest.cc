@@ -1,0 +1,382 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-control-random.h"
+
+#include "ns3/boolean.h"
+#include "ns3/collapipe-baseline-controllers.h"
+#include "ns3/collapipe-dssda-controller.h"
+#include "ns3/collapipe-pipeline-plan.h"
+#include "ns3/collapipe-uniform-pipeline-controller.h"
+#include "ns3/double.h"
+#include "ns3/object-factory.h"
+
+#include <gtest/gtest.h>
+#include <map>
+
+namespace ns3
+{
+namespace collapipe
+{
+namespace
+{
+
+const std::vector<std::string> NAMES{"dssda",
+                                     "uniform-pipeline",
+                                     "static-pipeline",
+                                     "fedavg",
+                                     "splitfed",
+                                     "random",
+                                     "dssda-uniform-segments",
+                                     "dssda-fixed-micro-batches",
+                                     "dssda-equal-bandwidth",
+                                     "dssda-max-power"};
+
+Ptr<Controller>
+MakeController(const std::string& name)
+{
+    ObjectFactory factory;
+    factory.SetTypeId(ControllerTypeName(name));
+    Ptr<Controller> controller = factory.Create<Controller>();
+    controller->AssignStreams(5);
+    return controller;
+}
+
+SystemState
+MakeState(uint64_t seed, uint32_t clusters = 2)
+{
+    test::RandomShape shape;
+    shape.clusters = clusters;
+    shape.tightMemory = 0;
+    return test::RandomInstance(seed).Make(shape).state;
+}
+
+TEST(ControlControllers, ShortNamesFindTheirTypes)
+{
+    // What is used by name only must still be linked
+    EXPECT_EQ(ControllerTypeName("fedavg"), FedAvgController::GetTypeId().GetName());
+    EXPECT_EQ(ControllerTypeName("splitfed"), SplitFedController::GetTypeId().GetName());
+    EXPECT_EQ(ControllerTypeName("uniform-pipeline"),
+              UniformPipelineController::GetTypeId().GetName());
+    EXPECT_EQ(ControllerTypeName("dssda-max-power"),
+              DssdaMaxPowerController::GetTypeId().GetName());
+    EXPECT_EQ(ControllerTypeName("my-own"), "ns3::collapipe::MyOwnController");
+    EXPECT_EQ(ControllerTypeName("ns3::OtherController"), "ns3::OtherController");
+}
+
+TEST(ControlControllers, EveryPlanPassesTheCheck)
+{
+    for (const auto& name : NAMES)
+    {
+        for (uint64_t seed = 1; seed <= 20; ++seed)
+        {
+            const SystemState state = MakeState(seed);
+            const RoundPlan plan = MakeController(name)->Decide(state);
+            EXPECT_EQ(CheckPlan(state, plan), "") << name << seed;
+            EXPECT_GT(plan.plannedLatencyS, 0) << name << seed;
+        }
+    }
+}
+
+TEST(ControlControllers, TooLittleMemoryIsSaid)
+{
+    for (const auto& name : NAMES)
+    {
+        SystemState state = MakeState(1);
+        for (auto& device : state.clusters[1].devices)
+        {
+            device.memoryBytes = 1;
+        }
+        const RoundPlan plan = MakeController(name)->Decide(state);
+        if (name == "splitfed")
+        {
+            EXPECT_EQ(plan.clusters[0].chains[0].stages[0].GetBlocks(), 0U);
+            continue;
+        }
+        EXPECT_NE(plan.infeasible.find("memory"), std::string::npos) << name;
+        EXPECT_NE(plan.infeasible.find("cluster 1"), std::string::npos) << name;
+    }
+}
+
+TEST(ControlControllers, NoDevicesIsSaid)
+{
+    for (const auto& name : NAMES)
+    {
+        SystemState state = MakeState(1);
+        state.clusters[1].devices.clear();
+        const RoundPlan plan = MakeController(name)->Decide(state);
+        EXPECT_EQ(plan.infeasible, "cluster 1 has no devices; add at least one") << name;
+    }
+}
+
+TEST(ControlControllers, UniformPipelineCutsEvenly)
+{
+    SystemState state = MakeState(1, 1);
+    state.model.blocks = 10;
+    const RoundPlan plan = MakeController("uniform-pipeline")->Decide(state);
+    const auto& stages = plan.clusters[0].chains[0].stages;
+    ASSERT_EQ(stages.size(), 6U);
+    EXPECT_TRUE(stages[0].embedding && stages[5].decoder);
+    EXPECT_EQ(stages[1].GetBlocks(), 3U);
+    EXPECT_EQ(stages[2].GetBlocks(), 3U);
+    EXPECT_EQ(stages[3].GetBlocks(), 2U);
+    EXPECT_EQ(stages[4].GetBlocks(), 2U);
+    state.model.blocks = 3;
+    EXPECT_NE(MakeController("uniform-pipeline")->Decide(state).infeasible, "");
+}
+
+TEST(ControlControllers, StaticPipelineKeepsItsFirstChoice)
+{
+    const Ptr<Controller> controller = MakeController("static-pipeline");
+    SystemState state = MakeState(4);
+    const RoundPlan first = controller->Decide(state);
+    std::reverse(state.clusters[0].devices.begin(), state.clusters[0].devices.end());
+    const RoundPlan second = controller->Decide(state);
+    const auto& a = first.clusters[0].chains[0].stages;
+    const auto& b = second.clusters[0].chains[0].stages;
+    ASSERT_EQ(a.size(), b.size());
+    for (std::size_t s = 0; s < a.size(); ++s)
+    {
+        EXPECT_EQ(a[s].node, b[s].node);
+        EXPECT_EQ(a[s].lastBlock, b[s].lastBlock);
+    }
+}
+
+TEST(ControlControllers, DataIsSplitWithoutLoss)
+{
+    for (const std::string name : {"fedavg", "splitfed"})
+    {
+        for (const uint32_t size : {1U, 3U, 4U, 7U})
+        {
+            SystemState state = MakeState(2);
+            state.training.fixedPair = {3, size};
+            const RoundPlan plan = MakeController(name)->Decide(state);
+            uint32_t samples = 0;
+            double share = 0;
+            for (const auto& chain : plan.clusters[0].chains)
+            {
+                samples += chain.microBatches * chain.microBatchSize;
+                share += chain.dataShare;
+            }
+            EXPECT_EQ(samples, 3 * size) << name;
+            EXPECT_NEAR(share, 1, 1e-12) << name;
+        }
+    }
+}
+
+TEST(ControlControllers, FedAvgMayIgnoreMemory)
+{
+    SystemState state = MakeState(2);
+    state.clusters[0].devices[0].memoryBytes = 1;
+    const Ptr<Controller> controller = MakeController("fedavg");
+    EXPECT_NE(controller->Decide(state).infeasible, "");
+    controller->SetAttribute("EnforceMemory", BooleanValue(false));
+    EXPECT_EQ(controller->Decide(state).infeasible, "");
+}
+
+TEST(ControlControllers, RandomPlansFollowTheirStream)
+{
+    const SystemState state = MakeState(3);
+    const auto latency = [&](int64_t stream) {
+        const Ptr<Controller> controller = MakeController("random");
+        EXPECT_EQ(controller->AssignStreams(stream), 1);
+        return controller->Decide(state).plannedLatencyS;
+    };
+    EXPECT_EQ(latency(1), latency(1));
+    EXPECT_NE(latency(1), latency(2));
+}
+
+TEST(ControlControllers, AblationsFixOneDecision)
+{
+    const SystemState state = MakeState(6);
+    const RoundPlan segments = MakeController("dssda-uniform-segments")->Decide(state);
+    for (const auto& stage : segments.clusters[0].chains[0].stages)
+    {
+        EXPECT_TRUE(stage.GetBlocks() == 0 || stage.GetBlocks() == 2);
+    }
+    const RoundPlan pairs = MakeController("dssda-fixed-micro-batches")->Decide(state);
+    EXPECT_EQ(pairs.clusters[0].chains[0].microBatches, state.training.fixedPair.count);
+    EXPECT_EQ(pairs.clusters[0].chains[0].microBatchSize, state.training.fixedPair.size);
+    RoundPlan equal = MakeController("dssda-equal-bandwidth")->Decide(state);
+    const RoundPlan before = equal;
+    SetEqualLinks(state, equal);
+    for (std::size_t l = 0; l < equal.clusters[0].links.size(); ++l)
+    {
+        const auto& link = equal.clusters[0].links[l];
+        const auto same = [&](const LinkPlan& other) {
+            return other.phase == link.phase && other.from == link.from && other.to == link.to &&
+                   std::abs(other.share - link.share) < 1e-12;
+        };
+        const auto& links = before.clusters[0].links;
+        EXPECT_TRUE(std::any_of(links.begin(), links.end(), same));
+    }
+}
+
+/// DSSDA decides all, an ablation all but one: on equal terms it cannot be better
+TEST(ControlControllers, DssdaIsNoWorseThanItsAblations)
+{
+    RoundSolver solver;
+    for (uint64_t seed = 1; seed <= 60; ++seed)
+    {
+        test::RandomShape shape;
+        shape.clusters = 1 + seed % 2;
+        shape.devices = 3;
+        const Instance instance = test::RandomInstance(seed).Make(shape);
+        const RoundSolution all = solver.Solve(instance);
+        if (!all.plan.infeasible.empty())
+        {
+            continue;
+        }
+        for (const SolverOptions& options : {SolverOptions{false, true, {true, true}},
+                                             SolverOptions{true, false, {true, true}},
+                                             SolverOptions{true, true, {false, true}},
+                                             SolverOptions{true, true, {true, false}}})
+        {
+            const RoundSolution less = solver.Solve(instance, options);
+            if (less.plan.infeasible.empty())
+            {
+                EXPECT_EQ(CheckPlan(instance.state, less.plan), "") << seed;
+                EXPECT_LE(all.evaluation.objective,
+                          less.evaluation.objective + 0.01 * less.evaluation.latencyTerm)
+                    << seed;
+            }
+        }
+    }
+}
+
+TEST(ControlControllers, ObserveFeedsTheQueues)
+{
+    const SystemState state = MakeState(9);
+    const Ptr<DssdaController> controller = CreateObject<DssdaController>();
+    controller->SetAttribute("ConvergenceTarget", DoubleValue(1e-9));
+    controller->Decide(state);
+    RoundMeasurement measurement;
+    for (const auto& cluster : state.clusters)
+    {
+        measurement.deviceEnergyJ.emplace_back(cluster.devices.size() + 1, 500.0);
+    }
+    controller->Observe(measurement);
+    const double budget = state.clusters[1].devices[2].energyBudgetJ;
+    EXPECT_DOUBLE_EQ(controller->GetQueues().GetEnergyQueue(1, 3), 500 - budget);
+    const double phi = controller->GetLastSolution().evaluation.phi;
+    EXPECT_DOUBLE_EQ(controller->GetQueues().GetConvergenceQueue(), phi - 1e-9);
+}
+
+TEST(ControlControllers, EnergyStaysWithinTheBudgetsInTheLongRun)
+{
+    // The budgets: nine tenths of what the fastest plan spends; none where it spends nothing
+    SystemState state = MakeState(12, 1);
+    const Ptr<DssdaController> controller = CreateObject<DssdaController>();
+    controller->SetAttribute("PenaltyWeight", DoubleValue(1));
+    controller->Decide(state);
+    const auto fastest = controller->GetLastSolution().evaluation.clusters[0].nodes;
+    state.clusters[0].controlUnit.energyBudgetJ = fastest[0].energyJ * 2;
+    for (std::size_t k = 0; k < state.clusters[0].devices.size(); ++k)
+    {
+        state.clusters[0].devices[k].energyBudgetJ = 0.9 * fastest[k + 1].energyJ;
+    }
+    std::vector<double> spent(fastest.size(), 0);
+    const int rounds = 400;
+    for (int t = 0; t < rounds; ++t)
+    {
+        controller->Decide(state);
+        RoundMeasurement measurement;
+        measurement.deviceEnergyJ.emplace_back();
+        const auto& nodes = controller->GetLastSolution().evaluation.clusters[0].nodes;
+        for (std::size_t k = 0; k < nodes.size(); ++k)
+        {
+            measurement.deviceEnergyJ[0].push_back(nodes[k].energyJ);
+            spent[k] += nodes[k].energyJ / rounds;
+        }
+        controller->Observe(measurement);
+    }
+    for (std::size_t k = 1; k < spent.size(); ++k)
+    {
+        const double budget = state.clusters[0].devices[k - 1].energyBudgetJ;
+        const double excess = controller->GetQueues().GetEnergyQueue(0, k) / rounds;
+        EXPECT_LE(excess, 0.05 * budget) << k;
+        EXPECT_TRUE(budget == 0 || spent[k] <= budget + excess + 1e-9) << k;
+    }
+}
+
+/// A plan that passes the check, to be broken
+class ControlCheck : public ::testing::Test
+{
+  protected:
+    ControlCheck()
+        : m_state(MakeState(1)),
+          m_plan(MakeController("uniform-pipeline")->Decide(m_state))
+    {
+    }
+
+    void ExpectError(const std::string& part)
+    {
+        const std::string error = CheckPlan(m_state, m_plan);
+        EXPECT_NE(error.find(part), std::string::npos) << error;
+    }
+
+    ChainPlan& Chain()
+    {
+        return m_plan.clusters[1].chains[0];
+    }
+
+    SystemState m_state; //!< two clusters
+    RoundPlan m_plan;    //!< for it
+};
+
+TEST_F(ControlCheck, NamesTheBrokenConstraint)
+{
+    const RoundPlan good = m_plan;
+    EXPECT_EQ(CheckPlan(m_state, m_plan), "");
+    m_plan.clusters.pop_back();
+    ExpectError("the plan has 1 clusters, the system 2");
+    m_plan = good;
+    Chain().stages[2].lastBlock += 1;
+    ExpectError("cluster 1 does not cover the blocks in order");
+    m_plan = good;
+    Chain().stages[2].node = 1;
+    ExpectError("cluster 1 uses device 0 more than once");
+    m_plan = good;
+    Chain().stages[2].node = 17;
+    ExpectError("cluster 1 does not know device 16");
+    m_plan = good;
+    Chain().microBatches = 77;
+    ExpectError("not an allowed pair");
+    m_plan = good;
+    Chain().dataShare = 0.5;
+    ExpectError("data shares");
+    m_plan = good;
+    Chain().stages[0].embedding = false;
+    ExpectError("must hold the embedding in its first");
+    m_plan = good;
+    m_state.clusters[1].devices[0].memoryBytes = 1;
+    ExpectError("memory");
+}
+
+TEST_F(ControlCheck, NamesTheBrokenLink)
+{
+    const RoundPlan good = m_plan;
+    auto& links = m_plan.clusters[1].links;
+    links[0].share = 0;
+    ExpectError("has a share outside (0, 1]");
+    m_plan = good;
+    links[0].powerW = std::nan("");
+    ExpectError("has a power outside (0, pmax]");
+    m_plan = good;
+    links.back().powerW *= 1.01;
+    ExpectError("has a power outside (0, pmax]");
+    m_plan = good;
+    links[0].share *= 1.5;
+    ExpectError("sum to more than 1");
+    m_plan = good;
+    links.push_back(links[0]);
+    ExpectError("names a link twice");
+    m_plan = good;
+    links[0].to = 40;
+    ExpectError("is not in the system state");
+}
+
+} // namespace
+} // namespace collapipe
+} // namespace ns3
