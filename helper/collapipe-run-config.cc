@@ -268,7 +268,7 @@ RunConfig::List() const
     for (const auto& option : copy.GetOptions())
     {
         std::ostringstream text;
-        text.precision(17);
+        text.precision(12);
         std::visit([&text](auto* target) { text << std::boolalpha << *target; }, option.target);
         values.emplace_back(option.name, text.str());
     }

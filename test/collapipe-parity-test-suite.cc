@@ -143,6 +143,47 @@ class FedAvgParityTestCase : public TestCase
 };
 
 /**
+ * One cluster whose optimizers live on from round to round trains as if there were no rounds.
+ */
+class KeptOptimizerTestCase : public TestCase
+{
+  public:
+    explicit KeptOptimizerTestCase(const std::string& optimizer)
+        : TestCase("kept optimizers make rounds invisible: " + optimizer)
+    {
+        m_config.segments = {{1, 2}};
+        m_config.iterations = 2;
+        m_config.rounds = 3;
+        m_config.keepOptimizerState = true;
+        m_config.optimizer.name = optimizer;
+        m_config.optimizer.epsilon = 1e-3; // as in the FedAvg cases
+    }
+
+  private:
+    void DoRun() override
+    {
+        TestRun run(m_config);
+        run.Run();
+        NS_TEST_ASSERT_MSG_EQ(run.IsFinished(), true, "the run did not end");
+        UnsplitTrainer trainer(run.GetModelConfig(),
+                               m_config.optimizer,
+                               run.GetInitialParameters());
+        for (const auto& batch : run.GetBatches(0))
+        {
+            trainer.Iterate(batch);
+            trainer.Step();
+        }
+        const PartRange whole{true, 0, run.GetModelConfig().encoderBlocks, true};
+        NS_TEST_ASSERT_MSG_LT(GetRelativeDifference(run.GetFinalParameters().Gather(whole),
+                                                    trainer.GetParameters().Gather(whole)),
+                              TOLERANCE,
+                              "weights differ");
+    }
+
+    TestRunConfig m_config;
+};
+
+/**
  * @ingroup collapipe-tests
  * Split training against ordinary training.
  */
@@ -223,6 +264,7 @@ class ParityTestSuite : public TestSuite
             // keeps the step from being rounding magnified.
             config.optimizer.epsilon = 1e-3;
             AddTestCase(new FedAvgParityTestCase(optimizer, config));
+            AddTestCase(new KeptOptimizerTestCase(optimizer));
         }
     }
 };
