@@ -105,11 +105,6 @@ class Field
         return m_json.get<std::string>();
     }
 
-    bool IsNull() const
-    {
-        return m_json.is_null();
-    }
-
     [[noreturn]] void Fail(const std::string& what) const
     {
         throw FieldError(m_path + " " + what);
