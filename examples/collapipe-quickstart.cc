@@ -8,6 +8,7 @@
 //
 // in each of several clusters, averaged per block at the edge server after every round.
 
+#include "ns3/collapipe-comparison.h"
 #include "ns3/collapipe-training-run.h"
 
 #include <iostream>
@@ -23,8 +24,12 @@ main(int argc, char* argv[])
         RunConfig config;
         config.Parse(argc, argv);
         TrainingRun run(config);
-        run.Run();
+        Comparison comparison(config, run, argc, argv); // a second run beside this one
+        run.Simulate();
+        comparison.Wait();
+        run.Save();
         PrintTable(std::cout, run.GetSummary(), run.GetRecorder().GetRounds());
+        comparison.Print(std::cout);
     }
     catch (const UserError& error)
     {

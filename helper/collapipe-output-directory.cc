@@ -6,6 +6,7 @@
 
 #include "collapipe-run-config.h"
 
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <exception>
@@ -13,6 +14,7 @@
 #include <filesystem>
 #include <iostream>
 #include <mutex>
+#include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 
@@ -60,9 +62,23 @@ RemoveStaging()
     }
 }
 
+std::atomic<int> g_child{0}; //!< see SetChildProcess
+
+/// The child writes into our staging folder: it must be gone before that is removed.
+void
+EndChild()
+{
+    if (const int child = g_child.exchange(0))
+    {
+        kill(child, SIGTERM);
+        waitpid(child, nullptr, 0);
+    }
+}
+
 [[noreturn]] void
 Leave(int status)
 {
+    EndChild();
     RemoveStaging();
     std::cout.flush();
     std::cerr.flush();
@@ -164,7 +180,12 @@ OutputDirectory::Commit()
         fs::create_directories(m_final);
         for (const auto& entry : fs::directory_iterator(m_staging))
         {
-            fs::rename(entry.path(), fs::path(m_final) / entry.path().filename());
+            const auto target = fs::path(m_final) / entry.path().filename();
+            if (entry.is_directory())
+            {
+                fs::remove_all(target); // a folder cannot be renamed over one that is not empty
+            }
+            fs::rename(entry.path(), target);
         }
     }
     catch (const fs::filesystem_error& error)
@@ -173,6 +194,12 @@ OutputDirectory::Commit()
                         ": cannot put the results there: " + error.code().message());
     }
     RemoveStaging();
+}
+
+void
+SetChildProcess(int child)
+{
+    g_child = child;
 }
 
 void

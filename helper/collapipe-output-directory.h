@@ -54,6 +54,13 @@ class OutputDirectory
 };
 
 /**
+ * A process that must not outlive this one: it is asked to end (SIGTERM) on the exits that run no
+ * destructors.
+ * @param child its id; 0: there is none any more
+ */
+void SetChildProcess(int child);
+
+/**
  * Ends the process with status 1 where ns-3 would abort with a core dump, and with 128 plus the
  * signal on SIGINT and SIGTERM; in both cases what an OutputDirectory has not committed is removed
  * first. To be called first thing in main().

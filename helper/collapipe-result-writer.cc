@@ -83,6 +83,20 @@ ToJson(const RoundRow& row)
             {"messages_sent", row.messagesSent}};
 }
 
+nlohmann::ordered_json
+ToJson(const RunTotals& totals)
+{
+    return {{"latency_s", totals.latencyS},
+            {"planned_latency_s", totals.plannedLatencyS},
+            {"distribution_s", totals.distributionS},
+            {"training_s", totals.trainingS},
+            {"upload_s", totals.uploadS},
+            {"efficiency_used", totals.efficiencyUsed},
+            {"efficiency_all", totals.efficiencyAll},
+            {"compute_energy_j", totals.computeEnergyJ},
+            {"peak_planned_memory_bytes", totals.peakPlannedMemory}};
+}
+
 } // namespace
 
 std::string
@@ -112,12 +126,12 @@ void
 WriteDevices(const std::string& path, const std::vector<DeviceRow>& rows)
 {
     auto file = Open(path);
-    file << "round,cluster,node,profile,stage,first_block,last_block,compute_s,utilisation,"
+    file << "round,cluster,node,profile,flops,stage,first_block,last_block,compute_s,utilisation,"
             "compute_energy_j,planned_memory_bytes,bytes_sent,messages_sent\n";
     for (const auto& row : rows)
     {
         file << row.round << ',' << row.cluster << ',' << row.node << ',' << row.profile << ','
-             << row.stage << ',' << row.firstBlock << ',' << row.lastBlock << ',' << row.computeS
+             << row.flops << ',' << row.stage << ',' << row.firstBlock << ',' << row.lastBlock << ',' << row.computeS
              << ',' << row.utilisation << ',' << row.computeEnergyJ << ',' << row.plannedMemoryBytes
              << ',' << row.bytesSent << ',' << row.messagesSent << '\n';
     }
@@ -153,6 +167,7 @@ WriteSummary(const std::string& path,
         json["rounds"].push_back(ToJson(row));
         bytes += row.bytesSent;
     }
+    json["totals"] = ToJson(summary.totals);
     json["bytes_sent"] = bytes;
     json["messages"] = summary.messages;
     json["parameters_crc32"] = summary.parametersHash;
@@ -168,7 +183,9 @@ void
 PrintTable(std::ostream& out, const RunSummary& summary, const std::vector<RoundRow>& rounds)
 {
     std::ostringstream table;
-    table << std::fixed;
+    table << std::fixed << "controller " << summary.config.controller << ", "
+          << summary.config.topology << " topology, " << summary.config.clusters << " clusters of "
+          << summary.config.devices << " devices\n";
     table << " round  latency  report  distrib.  training   upload   train loss  valid. loss  "
              "on the air\n";
     table << "             s       s         s         s        s    nats/token   nats/token  "

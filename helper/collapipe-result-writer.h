@@ -7,6 +7,7 @@
 
 #include "collapipe-run-config.h"
 #include "collapipe-run-recorder.h"
+#include "collapipe-run-totals.h"
 
 #include <iosfwd>
 #include <map>
@@ -35,6 +36,7 @@ struct RunSummary
     double wallS{0};                          //!< wall time of simulation and learning
     uint64_t peakRssBytes{0};                 //!< peak resident memory of the process
     std::map<std::string, uint64_t> messages; //!< sent, by type
+    RunTotals totals;                         //!< figures to compare
     std::string parametersHash;               //!< CRC-32 of the final parameters; empty: analytic
 };
 

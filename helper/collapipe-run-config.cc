@@ -127,14 +127,23 @@ RunConfig::GetOptions()
          "network: p2p, wifi, lte or hybrid (Wi-Fi between devices, LTE to the edge)",
          &topology},
         {"controller", "who decides each round: a short name or a TypeId", &controller},
+        {"compare",
+         "controller of a second run beside the first, for comparison; none: no second run",
+         &compare},
         {"clusters", "number of clusters", &clusters},
         {"devices", "devices per cluster, control unit not counted", &devices},
         {"deviceProfiles",
          "device profiles, separated by commas, dealt out in turn; or mixed",
          &deviceProfiles},
+        {"memoryShare",
+         "memory that a device gives to training, as a share of what the whole encoder would need "
+         "there; 0: all that its profile has",
+         &memoryShare},
         {"blocks", "encoder blocks of the model", &blocks},
-        {"microBatches", "micro-batches per iteration", &microBatches},
-        {"microBatchSize", "samples per micro-batch", &microBatchSize},
+        {"microBatches",
+         "micro-batches per iteration; dssda splits the same samples as it sees fit",
+         &microBatches},
+        {"microBatchSize", "samples per micro-batch; dssda, as above", &microBatchSize},
         {"localIterations", "optimizer steps per round", &localIterations},
         {"rounds", "training rounds", &rounds},
         {"schedule", "pipeline schedule: gpipe, 1f1b or a TypeId", &schedule},
@@ -284,6 +293,10 @@ RunConfig::Validate() const
                 ": there is no such topology; take p2p, wifi, lte or hybrid");
     Require(IsCreatable(ControllerTypeName(controller), "ns3::collapipe::Controller"),
             "--controller=" + controller + ": there is no such controller");
+    Require(compare == "none" || compare.empty() ||
+                IsCreatable(ControllerTypeName(compare), "ns3::collapipe::Controller"),
+            "--compare=" + compare + ": there is no such controller; none switches it off");
+    Require(memoryShare >= 0, "--memoryShare: this must be 0 or more");
     Require(IsCreatable(ScheduleTypeName(schedule), "ns3::collapipe::Schedule"),
             "--schedule=" + schedule + ": there is no such schedule; take gpipe or 1f1b");
     Require(compute == "torch" || compute == "analytic",

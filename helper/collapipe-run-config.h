@@ -41,10 +41,12 @@ struct RunConfig
 {
     // Scenario
     std::string topology{"hybrid"};             //!< p2p, wifi, lte or hybrid
-    std::string controller{"uniform-pipeline"}; //!< short name or TypeId
+    std::string controller{"dssda"};            //!< short name or TypeId
+    std::string compare{"uniform-pipeline"};    //!< controller of a second run beside; none: no run
     uint32_t clusters{2};                       //!< M
     uint32_t devices{4};                        //!< K, devices of each cluster
     std::string deviceProfiles{"mixed"};        //!< profile names, dealt out in turn
+    double memoryShare{0.5};                    //!< of the encoder's need, per device; 0: no limit
     bool shadowing{true};                       //!< log-normal shadowing on radio links
     bool fading{false};                         //!< Rayleigh fading on radio links
     double clusterDistanceM{100};               //!< base station to cluster centre

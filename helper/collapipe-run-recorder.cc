@@ -5,6 +5,7 @@
 #include "collapipe-run-recorder.h"
 
 #include "ns3/collapipe-pipeline-plan.h"
+#include "ns3/collapipe-transfers.h"
 #include "ns3/simulator.h"
 
 #include <algorithm>
@@ -190,8 +191,9 @@ void
 RunRecorder::FillFromPlan(DeviceRow& row) const
 {
     const auto& state = m_state.clusters[row.cluster];
-    row.profile =
-        row.node == CONTROL_UNIT ? state.controlUnit.name : state.devices[row.node - 1].name;
+    const auto& node = GetNode(state, static_cast<NodeIndex>(row.node));
+    row.profile = node.name;
+    row.flops = node.flops;
     for (const auto& chain : m_plan.clusters[row.cluster].chains)
     {
         for (std::size_t stage = 0; stage < chain.stages.size(); ++stage)

@@ -41,6 +41,7 @@ struct DeviceRow
     uint32_t cluster{0};          //!< index
     uint32_t node{0};             //!< 0 is the control unit, k + 1 device k
     std::string profile;          //!< device profile
+    double flops{0};              //!< its speed, FLOP/s
     int32_t stage{-1};            //!< in its chain; -1: idle
     uint32_t firstBlock{0};       //!< of its segment
     uint32_t lastBlock{0};        //!< one past its last

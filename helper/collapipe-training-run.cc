@@ -5,6 +5,7 @@
 #include "collapipe-training-run.h"
 
 #include "ns3/collapipe-partition.h"
+#include "ns3/collapipe-pipeline-plan.h"
 #include "ns3/collapipe-schedule.h"
 #include "ns3/log.h"
 #include "ns3/object-factory.h"
@@ -172,12 +173,51 @@ TrainingRun::BuildNetwork()
 }
 
 Ptr<Controller>
-TrainingRun::CreateController() const
+TrainingRun::CreateController(const std::string& name) const
 {
-    ObjectFactory factory(ControllerTypeName(m_config.controller));
+    ObjectFactory factory(ControllerTypeName(name));
     auto controller = factory.Create<Controller>();
     controller->AssignStreams(APPLICATION_STREAM - 100);
     return controller;
+}
+
+std::string
+TrainingRun::CheckController(const std::string& controller) const
+{
+    return CreateController(controller)->Decide(m_initialState).infeasible;
+}
+
+std::vector<MicroBatchPair>
+TrainingRun::GetAllowedPairs() const
+{
+    const uint32_t samples = m_config.microBatches * m_config.microBatchSize;
+    std::vector<MicroBatchPair> pairs;
+    for (uint32_t count = 1; count <= samples; ++count)
+    {
+        if (samples % count == 0)
+        {
+            pairs.push_back({count, samples / count});
+        }
+    }
+    return pairs;
+}
+
+void
+TrainingRun::LimitMemory(std::vector<DeviceProfile>& profiles) const
+{
+    if (m_config.memoryShare == 0)
+    {
+        return;
+    }
+    const auto model =
+        MakeModelProfile(m_context->model, m_context->optimizer, m_context->backwardRatio);
+    const MicroBatchPair pair{m_config.microBatches, m_config.microBatchSize};
+    const auto whole = MakePipelineChain({{1, model.blocks}}, pair);
+    const double limit = m_config.memoryShare * GetStageMemoryBytes(model, "gpipe", whole, 1);
+    for (auto& profile : profiles)
+    {
+        profile.memoryBytes = std::min(profile.memoryBytes, limit);
+    }
 }
 
 void
@@ -187,15 +227,17 @@ TrainingRun::InstallApplications()
     TrainingProfile training;
     training.localIterations = m_config.localIterations;
     training.fixedPair = {m_config.microBatches, m_config.microBatchSize};
-    training.allowedPairs = {training.fixedPair};
+    training.allowedPairs = GetAllowedPairs();
     training.schedule = m_config.schedule;
     helper.SetTraining(training);
     helper.SetRounds(m_config.rounds);
     helper.SetEdge({EDGE_FLOPS, EDGE_OVERHEAD_S, EDGE_WORKERS});
     try
     {
-        const auto profiles = ParseDeviceProfiles(m_config.deviceProfiles);
-        helper.SetProfiles(profiles.front(), profiles);
+        auto profiles = ParseDeviceProfiles(m_config.deviceProfiles);
+        const auto controlUnit = profiles.front();
+        LimitMemory(profiles);
+        helper.SetProfiles(controlUnit, profiles);
     }
     catch (const std::invalid_argument& error)
     {
@@ -203,13 +245,14 @@ TrainingRun::InstallApplications()
     }
     helper.SetData(m_clusterData, m_config.seed);
     helper.SetValidation(&m_corpus.dataset.validation);
-    helper.SetController(CreateController());
+    helper.SetController(CreateController(m_config.controller));
 
     // Before the parameters are there: a model that is too large may not fit into this machine.
-    const auto plan = CreateController()->Decide(helper.GetInitialState(*m_topology));
-    if (!plan.infeasible.empty())
+    m_initialState = helper.GetInitialState(*m_topology);
+    const auto infeasible = CheckController(m_config.controller);
+    if (!infeasible.empty())
     {
-        throw UserError(plan.infeasible);
+        throw UserError(infeasible);
     }
     ModelState model;
     model.parameters = m_context->backend->CreateParameters(m_context->model, m_config.seed);
@@ -240,6 +283,13 @@ TrainingRun::CountMessage(const MessageHeader& header, uint64_t /* bytes */)
 void
 TrainingRun::Run()
 {
+    Simulate();
+    Save();
+}
+
+void
+TrainingRun::Simulate()
+{
     m_progress.Step("simulating");
     const auto start = std::chrono::steady_clock::now();
     Simulator::Run();
@@ -253,7 +303,6 @@ TrainingRun::Run()
                         " with nothing left to do; a node has lost its connection");
     }
     CompleteSummary(wall.count());
-    WriteResults();
 }
 
 void
@@ -276,12 +325,15 @@ TrainingRun::CompleteSummary(double wallS)
     {
         m_summary.messages[ToString(type)] = count;
     }
+    m_summary.totals = ComputeTotals(m_summary.initialLoss,
+                                     m_recorder->GetRounds(),
+                                     m_recorder->GetDevices());
     m_summary.parametersHash =
         HashParameters(m_applications.edgeServer->GetModel(), m_context->model);
 }
 
 void
-TrainingRun::WriteResults()
+TrainingRun::Save()
 {
     if (!m_output)
     {
@@ -295,6 +347,24 @@ TrainingRun::WriteResults()
     WriteDevices(m_output->GetPath("devices.csv"), m_recorder->GetDevices());
     WriteSummary(m_output->GetPath("summary.json"), m_summary, m_recorder->GetRounds());
     m_output->Commit();
+}
+
+std::string
+TrainingRun::GetOutputPath(const std::string& name) const
+{
+    return m_output ? m_output->GetPath(name) : "";
+}
+
+void
+TrainingRun::Warn(const std::string& warning)
+{
+    m_progress.Warn(warning);
+}
+
+const RunTotals&
+TrainingRun::GetTotals() const
+{
+    return m_summary.totals;
 }
 
 const RunRecorder&

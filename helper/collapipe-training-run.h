@@ -43,14 +43,38 @@ class TrainingRun
     TrainingRun(const TrainingRun&) = delete;
     TrainingRun& operator=(const TrainingRun&) = delete;
 
-    /// Simulates to the end of the last round and writes the results into the output folder.
+    /// Simulates to the end of the last round and saves the results.
     void Run();
+
+    /// Simulates to the end of the last round.
+    void Simulate();
+
+    /// Writes the results of a simulation into the output folder, where there is one.
+    void Save();
+
+    /**
+     * @param controller a short name or TypeId
+     * @return empty, or one sentence: why that controller finds no plan for the first round
+     */
+    std::string CheckController(const std::string& controller) const;
+
+    /**
+     * @param name of a file or folder of one's own among the results
+     * @return where to write it before Save(); empty where no results are kept
+     */
+    std::string GetOutputPath(const std::string& name) const;
+
+    /// @param warning a sentence that the user should read
+    void Warn(const std::string& warning);
 
     /// @return what happened
     const RunRecorder& GetRecorder() const;
 
     /// @return the run's outcome, once it has ended
     const RunSummary& GetSummary() const;
+
+    /// @return figures to compare with another run's, once it has ended
+    const RunTotals& GetTotals() const;
 
     /// @return the applications, for trace connections of one's own
     const RunApplications& GetApplications() const;
@@ -65,10 +89,18 @@ class TrainingRun
     void InstallApplications();
     void CountMessage(const MessageHeader& header, uint64_t bytes);
     void CompleteSummary(double wallS);
-    void WriteResults();
 
-    /// @return a new controller of the configured type
-    Ptr<Controller> CreateController() const;
+    /**
+     * @param name a short name or TypeId
+     * @return a new controller
+     */
+    Ptr<Controller> CreateController(const std::string& name) const;
+
+    /// @return the micro-batches among which a controller may choose: N b as configured
+    std::vector<MicroBatchPair> GetAllowedPairs() const;
+
+    /// Limits the devices' memory to the configured share of what the whole encoder needs.
+    void LimitMemory(std::vector<DeviceProfile>& profiles) const;
 
     RunConfig m_config;                                    //!< what was asked for
     Progress m_progress;                                   //!< tells the user
@@ -77,6 +109,7 @@ class TrainingRun
     std::vector<std::vector<const Sample*>> m_clusterData; //!< training samples by cluster
     std::shared_ptr<TrainingContext> m_context;            //!< of all applications
     std::unique_ptr<TopologyHelper> m_topology;            //!< the network
+    SystemState m_initialState;                            //!< before the first round
     RunApplications m_applications;                        //!< on its nodes
     std::unique_ptr<RunRecorder> m_recorder;               //!< what happened
     std::map<MessageType, uint64_t> m_messages;            //!< sent, by type

@@ -71,6 +71,7 @@ EdgeServerApplication::DoDispose()
     m_runs.clear();
     m_nodes.clear();
     m_controller = nullptr;
+    m_actuator = nullptr;
     m_stateUpdate = nullptr;
     m_energyMeter = nullptr;
     m_evaluating.clear();
@@ -106,6 +107,12 @@ void
 EdgeServerApplication::SetEnergyMeter(std::function<std::vector<std::vector<double>>()> measure)
 {
     m_energyMeter = std::move(measure);
+}
+
+void
+EdgeServerApplication::SetActuator(Ptr<RadioActuator> actuator)
+{
+    m_actuator = actuator;
 }
 
 void
@@ -328,6 +335,10 @@ EdgeServerApplication::MakeServices(uint32_t cluster)
         return true;
     };
     services.onPhase = [this, cluster](Phase phase) {
+        if (m_actuator)
+        {
+            m_actuator->Apply(cluster, phase, m_record.plan->clusters[cluster]);
+        }
         m_phaseTrace(m_record.round, cluster, phase);
     };
     services.onFlush = [this, cluster](uint32_t, uint32_t iteration, const ModelPart& part) {

@@ -9,6 +9,7 @@
 #include "collapipe-message-application.h"
 
 #include "ns3/collapipe-controller.h"
+#include "ns3/collapipe-radio-actuator.h"
 
 #include <deque>
 #include <functional>
@@ -70,6 +71,9 @@ class EdgeServerApplication : public MessageApplication
 
     /// @param measure called after every round: energy by cluster and node, for the controller
     void SetEnergyMeter(std::function<std::vector<std::vector<double>>()> measure);
+
+    /// @param actuator that makes the radios do what the plan decided, as each phase begins
+    void SetActuator(Ptr<RadioActuator> actuator);
 
     /// @param model what the first round starts from
     void SetModel(ModelState model);
@@ -173,6 +177,7 @@ class EdgeServerApplication : public MessageApplication
     std::size_t CountNodes() const;
 
     Ptr<Controller> m_controller;                                    //!< decides
+    Ptr<RadioActuator> m_actuator;                                   //!< acts; null: nobody does
     std::vector<ClusterAddresses> m_clusters;                        //!< addresses
     SystemState m_state;                                             //!< what the controller sees
     std::function<void(SystemState&)> m_stateUpdate;                 //!< link estimates

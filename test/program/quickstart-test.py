@@ -74,7 +74,8 @@ def finish(process, timeout=120):
 
 def train(folder, *options):
     """A run that must succeed: its summary, or None."""
-    status, _, err, _ = finish(start(*SMALL, f"--outputDir={folder}", *options))
+    status, _, err, _ = finish(start(*SMALL, f"--outputDir={folder}", "--compare=none",
+                                       *options))
     if not check(status == 0, f"{folder.name} {' '.join(options)}: status {status}: {err}"):
         return None
     with open(folder / "summary.json", encoding="utf-8") as file:
@@ -168,10 +169,14 @@ def check_topologies(work, data):
     summaries = {}
     for name in TOPOLOGIES:
         folder = work / f"{name}"
-        summary = train(folder, *data, f"--topology={name}", "--pcap", "--threads=1")
+        summary = train(folder, *data, f"--topology={name}", "--pcap", "--threads=1",
+                        "--controller=uniform-pipeline")
         if summary is not None:
             check_summary(name, folder, summary)
             summaries[name] = summary
+        chosen = train(work / f"{name}-dssda", *data, f"--topology={name}", "--compute=analytic")
+        check(chosen is not None and chosen["controller"] == "dssda",
+              f"{name}: the default controller runs")
     if len(summaries) == len(TOPOLOGIES):
         check(len({json.dumps(summary["messages"]) for summary in summaries.values()}) == 1,
               "every topology carries the same messages")
@@ -195,7 +200,8 @@ def check_repetition(work, data, summaries):
     for name in ("p2p", "hybrid"):
         first = summaries.get(name)
         folder = work / f"{name}-again"
-        again = train(folder, *data, f"--topology={name}", "--pcap", "--threads=3")
+        again = train(folder, *data, f"--topology={name}", "--pcap", "--threads=3",
+                      "--controller=uniform-pipeline")
         if first is None or again is None:
             continue
         differing = same_files(work / name, folder)
@@ -210,18 +216,41 @@ def check_repetition(work, data, summaries):
                 summary["parameters"][key] = None
         check(first == again, f"{name}: the same summary.json")
         shutil.rmtree(folder)
-    other = train(work / "other-run", *data, "--topology=hybrid", "--run=2", "--compute=analytic")
+    other = train(work / "other-run", *data, "--topology=hybrid", "--run=2", "--compute=analytic",
+                  "--controller=uniform-pipeline")
     if other is not None and "hybrid" in summaries:
         check([row["latency_s"] for row in other["rounds"]]
               != [row["latency_s"] for row in summaries["hybrid"]["rounds"]],
               "hybrid: another run number gives other latencies")
 
 
+def check_comparison(work, data):
+    """The second run beside the first is what it would be alone, and the table compares them."""
+    folder = work / "compared"
+    status, out, err, _ = finish(start(*SMALL, *data, f"--outputDir={folder}", "--topology=p2p"))
+    if not check(status == 0, f"comparison: status {status}: {err}"):
+        return
+    alone = train(work / "alone", *data, "--topology=p2p", "--controller=uniform-pipeline")
+    with open(folder / "uniform-pipeline" / "summary.json", encoding="utf-8") as file:
+        beside = json.load(file)
+    check(beside["rounds"] == alone["rounds"], "comparison: the run beside is the run alone")
+    with open(folder / "summary.json", encoding="utf-8") as file:
+        first = json.load(file)
+    check(first["controller"] == "dssda", "comparison: dssda is the first run")
+    line = next(line for line in out.splitlines() if line.startswith("latency of a round"))
+    figures = [float(word) for word in line.split(",")[1].replace("s", "").split()[:2]]
+    latencies = [run["totals"]["latency_s"] for run in (first, beside)]
+    check(all(abs(figure - latency) < 6e-4 for figure, latency in zip(figures, latencies)),
+          f"comparison: {line} shows {latencies}")
+    check(math.isclose(latencies[0], sum(row["latency_s"] for row in first["rounds"]) / ROUNDS),
+          "comparison: totals hold the mean latency")
+
+
 def check_analytic(work, data, summaries):
     for name in ("p2p", "hybrid"):
         torch = summaries.get(name)
         analytic = train(work / f"{name}-analytic", *data, f"--topology={name}",
-                         "--compute=analytic")
+                         "--controller=uniform-pipeline", "--compute=analytic")
         if torch is None or analytic is None:
             continue
         check(torch["messages"] == analytic["messages"], f"{name}: analytic: the same messages")
@@ -323,8 +352,10 @@ def check_wrong_options(work, data):
     expect_refusal(work, "unknown profile", "abacus", *data, "--deviceProfiles=abacus")
     expect_refusal(work, "unknown attribute", "NoSuch", *data, "--ns3::TcpSocket::NoSuch=1")
     expect_refusal(work, "impossible model", "heads", *data, "--model=60x7x128")
-    expect_refusal(work, "segments", "blocks", *data, "--blocks=2")
-    expect_refusal(work, "memory", "bytes", *data, "--model=4096x16x16384")
+    expect_refusal(work, "unknown comparison", "clever", *data, "--compare=clever")
+    expect_refusal(work, "segments", "blocks", *data, "--controller=uniform-pipeline", "--blocks=2")
+    expect_refusal(work, "memory share", "memory", *data, "--memoryShare=0.1")
+    expect_refusal(work, "memory", "memory", *data, "--model=4096x16x16384")
 
 
 def check_wrong_files(work, data, pairs):
@@ -443,7 +474,7 @@ def check_own_data(work, data, pairs):
 def check_catalogs(work):
     """The default data: the gettext catalogs."""
     summary = train(work / "catalogs", "--topology=p2p", "--maxPairs=1000", "--rounds=1",
-                    "--controller=uniform-pipeline", "--outputDir=" + str(work / "catalogs"))
+                    "--outputDir=" + str(work / "catalogs"))
     check(summary is not None and summary["data"]["training_samples"] >= 900,
           "the catalogs give sentences")
     return summary
@@ -471,6 +502,7 @@ def main():
         check_analytic(work, data, summaries)
         said("analytic")
         check_repetition(work, data, summaries)
+        check_comparison(work, data)
         said("repetition")
         check_own_data(work, data, pairs)
         check_help(check_catalogs(work))
