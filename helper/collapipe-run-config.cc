@@ -171,6 +171,10 @@ RunConfig::GetOptions()
         {"maxValidation", "evaluate on at most so many pairs; 0: all", &maxValidation},
         {"shadowing", "log-normal shadowing on radio links", &shadowing},
         {"fading", "Rayleigh fading on radio links", &fading},
+        {"mobility",
+         "how nodes move within their cluster's disc: none, waypoint or gauss-markov",
+         &mobility},
+        {"speed", "mean speed of nodes that move, m/s", &speedMps},
         {"clusterDistance", "base station to cluster centre, m", &clusterDistanceM},
         {"clusterRadius", "control unit to its devices, m", &clusterRadiusM},
         {"lteResourceBlocks",
@@ -374,6 +378,8 @@ RunConfig::GetTopologyConfig() const
     TopologyConfig config;
     config.clusters = clusters;
     config.devicesPerCluster = devices;
+    config.mobility = mobility;
+    config.speedMps = speedMps;
     config.clusterDistanceM = clusterDistanceM;
     config.clusterRadiusM = clusterRadiusM;
     config.ltePathLoss.shadowing = shadowing;

@@ -49,6 +49,8 @@ struct RunConfig
     double memoryShare{0.5};                    //!< of the encoder's need, per device; 0: no limit
     bool shadowing{true};                       //!< log-normal shadowing on radio links
     bool fading{false};                         //!< Rayleigh fading on radio links
+    std::string mobility{"none"};               //!< none, waypoint or gauss-markov
+    double speedMps{1};                         //!< mean speed of nodes that move
     double clusterDistanceM{100};               //!< base station to cluster centre
     double clusterRadiusM{10};                  //!< control unit to devices
     uint32_t lteResourceBlocks{100};            //!< bandwidth of the cell

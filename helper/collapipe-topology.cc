@@ -12,13 +12,18 @@
 
 #include "ns3/abort.h"
 #include "ns3/config.h"
+#include "ns3/box.h"
 #include "ns3/constant-position-mobility-model.h"
 #include "ns3/double.h"
+#include "ns3/gauss-markov-mobility-model.h"
 #include "ns3/internet-stack-helper.h"
 #include "ns3/log.h"
 #include "ns3/node.h"
 #include "ns3/object-factory.h"
+#include "ns3/pointer.h"
+#include "ns3/position-allocator.h"
 #include "ns3/random-variable-stream.h"
+#include "ns3/random-waypoint-mobility-model.h"
 
 #include <algorithm>
 #include <cmath>
@@ -56,15 +61,6 @@ GetFactories()
     return factories;
 }
 
-/// Where a node stands
-void
-Place(Ptr<Node> node, const Vector& position)
-{
-    Ptr<ConstantPositionMobilityModel> mobility = CreateObject<ConstantPositionMobilityModel>();
-    mobility->SetPosition(position);
-    node->AggregateObject(mobility);
-}
-
 /// A point on a circle
 Vector
 OnCircle(const Vector& centre, double radiusM, double turn)
@@ -81,6 +77,61 @@ IsTypeName(const std::string& name)
 {
     TypeId tid;
     return TypeId::LookupByNameFailSafe(name, &tid);
+}
+
+/// A node that stays
+Ptr<MobilityModel>
+MakeFixedPosition(const Vector& position)
+{
+    auto model = CreateObject<ConstantPositionMobilityModel>();
+    model->SetPosition(position);
+    return model;
+}
+
+/// Straight walks from point to point of a disc, with pauses of up to 10 s
+Ptr<MobilityModel>
+MakeWaypoints(const Vector& centre, double radiusM, double speedMps)
+{
+    auto points = CreateObject<UniformDiscPositionAllocator>();
+    points->SetX(centre.x);
+    points->SetY(centre.y);
+    points->SetRho(radiusM);
+    auto speed = CreateObject<UniformRandomVariable>();
+    speed->SetAttribute("Min", DoubleValue(0.5 * speedMps));
+    speed->SetAttribute("Max", DoubleValue(1.5 * speedMps));
+    auto pause = CreateObject<UniformRandomVariable>();
+    pause->SetAttribute("Max", DoubleValue(10));
+    auto model = CreateObject<RandomWaypointMobilityModel>();
+    model->SetAttribute("PositionAllocator", PointerValue(points));
+    model->SetAttribute("Speed", PointerValue(speed));
+    model->SetAttribute("Pause", PointerValue(pause));
+    return model;
+}
+
+/// Correlated changes of speed and direction every second, turned back at the sides of a square
+Ptr<MobilityModel>
+MakeGaussMarkov(const Vector& centre, double radiusM, double speedMps)
+{
+    const Box bounds(centre.x - radiusM,
+                     centre.x + radiusM,
+                     centre.y - radiusM,
+                     centre.y + radiusM,
+                     centre.z,
+                     centre.z);
+    const auto makeUniform = [](double min, double max) {
+        auto variable = CreateObject<UniformRandomVariable>();
+        variable->SetAttribute("Min", DoubleValue(min));
+        variable->SetAttribute("Max", DoubleValue(max));
+        return variable;
+    };
+    auto model = CreateObject<GaussMarkovMobilityModel>();
+    model->SetAttribute("Bounds", BoxValue(bounds));
+    model->SetAttribute("Alpha", DoubleValue(0.85));
+    model->SetAttribute("MeanVelocity",
+                        PointerValue(makeUniform(0.5 * speedMps, 1.5 * speedMps)));
+    model->SetAttribute("MeanDirection", PointerValue(makeUniform(0, 2 * M_PI)));
+    model->SetAttribute("MeanPitch", PointerValue(makeUniform(0, 0)));
+    return model;
 }
 
 /// A condition that must hold, and the sentence where it does not
@@ -144,6 +195,9 @@ TopologyConfig::Validate() const
          "the LTE bandwidth must be 6, 15, 25, 50, 75 or 100 resource blocks"},
         {isOneOf(wifiChannelWidthMhz, {20, 40, 80}),
          "the Wi-Fi channel width must be 20, 40 or 80 MHz"},
+        {mobility == "none" || mobility == "waypoint" || mobility == "gauss-markov",
+         "there is no mobility named " + mobility + "; take none, waypoint or gauss-markov"},
+        {speedMps > 0 && std::isfinite(speedMps), "the speed must be positive, in m/s"},
         {fadingDopplerHz > 0, "the Doppler shift of fading must be positive"},
         {IsTypeName(lteScheduler), "there is no LTE scheduler named " + lteScheduler},
         {IsTypeName(wifiRateManager), "there is no Wi-Fi rate manager named " + wifiRateManager},
@@ -229,7 +283,7 @@ TopologyHelper::PlaceNodes()
 {
     m_positionStream = m_config.firstStream;
     const Vector origin(0, 0, 0);
-    Place(m_network.edgeServer, origin);
+    m_network.edgeServer->AggregateObject(MakeFixedPosition(origin));
     const uint32_t n = m_network.clusters.size();
     for (uint32_t m = 0; m < n; ++m)
     {
@@ -238,16 +292,38 @@ TopologyHelper::PlaceNodes()
             m_config.randomPositions
                 ? DrawInDisc(origin, MIN_DISTANCE_M, m_config.cellRadiusM - m_config.clusterRadiusM)
                 : OnCircle(origin, m_config.clusterDistanceM, double(m) / n);
-        Place(cluster.controlUnit, centre);
+        Place(cluster.controlUnit, centre, centre);
         const uint32_t k = cluster.devices.size();
         for (uint32_t i = 0; i < k; ++i)
         {
             Place(cluster.devices[i],
                   m_config.randomPositions
                       ? DrawInDisc(centre, MIN_DISTANCE_M, m_config.clusterRadiusM)
-                      : OnCircle(centre, m_config.clusterRadiusM, double(i) / k));
+                      : OnCircle(centre, m_config.clusterRadiusM, double(i) / k),
+                  centre);
         }
     }
+}
+
+void
+TopologyHelper::Place(Ptr<Node> node, const Vector& position, const Vector& centre)
+{
+    Ptr<MobilityModel> model;
+    if (m_config.mobility == "waypoint")
+    {
+        model = MakeWaypoints(centre, m_config.clusterRadiusM, m_config.speedMps);
+    }
+    else if (m_config.mobility == "gauss-markov")
+    {
+        model = MakeGaussMarkov(centre, m_config.clusterRadiusM, m_config.speedMps);
+    }
+    else
+    {
+        model = CreateObject<ConstantPositionMobilityModel>();
+    }
+    model->SetPosition(position);
+    m_positionStream += model->AssignStreams(m_positionStream);
+    node->AggregateObject(model);
 }
 
 Vector

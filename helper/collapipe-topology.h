@@ -54,6 +54,8 @@ struct TopologyConfig
     double cellRadiusM{250};       //!< random cluster centres lie within, and no node beyond it
     double clusterDistanceM{100};  //!< base station to cluster centre, where not random
     double clusterRadiusM{10};     //!< devices to control unit; at most, where random
+    std::string mobility{"none"};  //!< of all nodes: none, waypoint or gauss-markov
+    double speedMps{1};            //!< mean speed of nodes that move (1 m/s: a slow walk)
     double baseStationHeightM{10}; //!< antenna of the base station above those of the nodes
 
     // Links of the p2p topology, also the wired links of the others
@@ -225,6 +227,14 @@ class TopologyHelper
   private:
     void CreateNodes();
     void PlaceNodes();
+
+    /**
+     * Gives a node its position, and its movement: within the cluster's disc around its centre.
+     * @param node the node
+     * @param position where it stands or starts
+     * @param centre of the cluster
+     */
+    void Place(Ptr<Node> node, const Vector& position, const Vector& centre);
     Vector DrawInDisc(const Vector& centre, double minRadiusM, double maxRadiusM);
 
     int64_t m_positionStream; //!< next stream for positions

@@ -88,6 +88,7 @@ TrainingRun::~TrainingRun()
 {
     // Applications hold parts that compute on the executor's threads: they go before it.
     m_recorder.reset();
+    m_observer.reset();
     m_applications = RunApplications();
     Simulator::Destroy();
 }
@@ -260,6 +261,7 @@ TrainingRun::InstallApplications()
 
     m_applications = helper.Install(*m_topology);
     m_applications.AssignStreams(APPLICATION_STREAM);
+    ConnectMonitor();
     m_recorder = std::make_unique<RunRecorder>(m_applications);
     m_recorder->SetProgressCallback([this](double share) { m_progress.Update(share); });
     m_recorder->SetRowCallback([this](const RoundRow& row) { m_progress.EndRound(row); });
@@ -272,6 +274,16 @@ TrainingRun::InstallApplications()
         application->TraceConnectWithoutContext("Tx",
                                                 MakeCallback(&TrainingRun::CountMessage, this));
     }
+}
+
+void
+TrainingRun::ConnectMonitor()
+{
+    m_observer = std::make_unique<LinkObserver>(m_applications, m_monitor);
+    m_applications.edgeServer->SetStateUpdate([this](SystemState& state) {
+        m_topology->FillLinks(state);
+        m_monitor.Update(state);
+    });
 }
 
 void

@@ -6,6 +6,7 @@
 #define COLLAPIPE_TRAINING_RUN_H
 
 #include "collapipe-helper.h"
+#include "collapipe-link-observer.h"
 #include "collapipe-output-directory.h"
 #include "collapipe-progress.h"
 #include "collapipe-result-writer.h"
@@ -87,6 +88,7 @@ class TrainingRun
     void CreateContext();
     void BuildNetwork();
     void InstallApplications();
+    void ConnectMonitor();
     void CountMessage(const MessageHeader& header, uint64_t bytes);
     void CompleteSummary(double wallS);
 
@@ -111,6 +113,8 @@ class TrainingRun
     std::unique_ptr<TopologyHelper> m_topology;            //!< the network
     SystemState m_initialState;                            //!< before the first round
     RunApplications m_applications;                        //!< on its nodes
+    LinkMonitor m_monitor;                                 //!< learns what links are worth
+    std::unique_ptr<LinkObserver> m_observer;              //!< tells it
     std::unique_ptr<RunRecorder> m_recorder;               //!< what happened
     std::map<MessageType, uint64_t> m_messages;            //!< sent, by type
     RunSummary m_summary;                                  //!< outcome
