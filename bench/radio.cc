@@ -1,0 +1,87 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+// The LTE scheduler against ns-3's proportional fair and round robin: wall time and goodput
+
+#include "../test/collapipe-lte-cell.h"
+
+#include <chrono>
+#include <cstdlib>
+#include <ctime>
+#include <iomanip>
+#include <iostream>
+
+using namespace ns3;
+using namespace ns3::collapipe;
+
+namespace
+{
+
+/// What a run cost and delivered
+struct Result
+{
+    double cpuSecondsPerTti;
+    double megabitsPerSecond;
+};
+
+double
+GetCpuSeconds()
+{
+    return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
+}
+
+/// A cell in which all UEs send, or all receive
+Result
+RunCell(const std::string& scheduler, uint32_t ues, bool uplink, Time duration)
+{
+    TopologyConfig config = tests::LteCell::MakeConfig(ues, 100);
+    config.lteScheduler = scheduler;
+    tests::LteCell cell(config);
+    for (uint32_t ue = 0; ue < ues; ++ue)
+    {
+        uplink ? cell.AddUplinkFlow(ue) : cell.AddDownlinkFlow(ue);
+    }
+    cell.Run(Seconds(0.5));
+    cell.ResetCounters();
+    const double start = GetCpuSeconds();
+    cell.Run(duration);
+    Result result{(GetCpuSeconds() - start) / duration.GetMilliSeconds(), 0};
+    for (uint32_t ue = 0; ue < ues; ++ue)
+    {
+        result.megabitsPerSecond += cell.GetCounters(ue).bytes * 8e-6 / duration.GetSeconds();
+    }
+    return result;
+}
+
+} // namespace
+
+/**
+ * Usage: radio [simulated seconds]
+ */
+int
+main(int argc, char** argv)
+{
+    const Time duration = Seconds(argc > 1 ? std::atof(argv[1]) : 2);
+    const std::string ours = "ns3::collapipe::WeightedFfMacScheduler";
+    std::cout << "LTE, 100 resource blocks, TCP backlogged, equal weights; one TTI is 1 ms\n"
+                 "UEs, direction, CPU us per TTI, Mb/s; CPU and goodput as ratios to PF; to RR\n";
+    for (const uint32_t ues : {2, 8, 20, 60})
+    {
+        for (const bool uplink : {true, false})
+        {
+            const Result own = RunCell(ours, ues, uplink, duration);
+            std::cout << std::fixed << ues << (uplink ? ", up, " : ", down, ")
+                      << std::setprecision(0) << 1e6 * own.cpuSecondsPerTti << ", "
+                      << std::setprecision(1) << own.megabitsPerSecond << std::setprecision(2);
+            for (const std::string other : {"ns3::PfFfMacScheduler", "ns3::RrFfMacScheduler"})
+            {
+                const Result r = RunCell(other, ues, uplink, duration);
+                std::cout << "; " << own.cpuSecondsPerTti / r.cpuSecondsPerTti << ", "
+                          << own.megabitsPerSecond / r.megabitsPerSecond;
+            }
+            std::cout << std::endl;
+        }
+    }
+    return EXIT_SUCCESS;
+}
