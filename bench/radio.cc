@@ -54,31 +54,56 @@ RunCell(const std::string& scheduler, uint32_t ues, bool uplink, Time duration)
     return result;
 }
 
+/// Our scheduler, PF and RR in turn, three times: what else the machine does hits all alike
+std::vector<Result>
+Compare(uint32_t ues, bool uplink, Time duration)
+{
+    const std::vector<std::string> schedulers{"ns3::collapipe::WeightedFfMacScheduler",
+                                              "ns3::PfFfMacScheduler",
+                                              "ns3::RrFfMacScheduler"};
+    std::vector<Result> best(schedulers.size(), {1e9, 0});
+    for (int repetition = 0; repetition < 3; ++repetition)
+    {
+        for (std::size_t i = 0; i < schedulers.size(); ++i)
+        {
+            const Result result = RunCell(schedulers[i], ues, uplink, duration);
+            best[i].cpuSecondsPerTti = std::min(best[i].cpuSecondsPerTti, result.cpuSecondsPerTti);
+            best[i].megabitsPerSecond = result.megabitsPerSecond;
+        }
+    }
+    return best;
+}
+
 } // namespace
 
 /**
- * Usage: radio [simulated seconds]
+ * Usage: radio [simulated seconds [UEs]]
  */
 int
 main(int argc, char** argv)
 {
-    const Time duration = Seconds(argc > 1 ? std::atof(argv[1]) : 2);
-    const std::string ours = "ns3::collapipe::WeightedFfMacScheduler";
+    const Time duration = Seconds(argc > 1 ? std::atof(argv[1]) : 1);
+    std::vector<uint32_t> sizes{2, 8, 20, 60};
+    if (argc > 2)
+    {
+        sizes = {static_cast<uint32_t>(std::atoi(argv[2]))};
+    }
     std::cout << "LTE, 100 resource blocks, TCP backlogged, equal weights; one TTI is 1 ms\n"
                  "UEs, direction, CPU us per TTI, Mb/s; CPU and goodput as ratios to PF; to RR\n";
-    for (const uint32_t ues : {2, 8, 20, 60})
+    for (const uint32_t ues : sizes)
     {
         for (const bool uplink : {true, false})
         {
-            const Result own = RunCell(ours, ues, uplink, duration);
+            const std::vector<Result> results = Compare(ues, uplink, duration);
             std::cout << std::fixed << ues << (uplink ? ", up, " : ", down, ")
-                      << std::setprecision(0) << 1e6 * own.cpuSecondsPerTti << ", "
-                      << std::setprecision(1) << own.megabitsPerSecond << std::setprecision(2);
-            for (const std::string other : {"ns3::PfFfMacScheduler", "ns3::RrFfMacScheduler"})
+                      << std::setprecision(0) << 1e6 * results[0].cpuSecondsPerTti << ", "
+                      << std::setprecision(1) << results[0].megabitsPerSecond
+                      << std::setprecision(2);
+            for (const std::size_t other : {1, 2})
             {
-                const Result r = RunCell(other, ues, uplink, duration);
-                std::cout << "; " << own.cpuSecondsPerTti / r.cpuSecondsPerTti << ", "
-                          << own.megabitsPerSecond / r.megabitsPerSecond;
+                std::cout << "; " << results[0].cpuSecondsPerTti / results[other].cpuSecondsPerTti
+                          << ", "
+                          << results[0].megabitsPerSecond / results[other].megabitsPerSecond;
             }
             std::cout << std::endl;
         }

@@ -56,7 +56,9 @@ class BackloggedFlow
         m_listener->SetAcceptCallback(MakeNullCallback<bool, Ptr<Socket>, const Address&>(),
                                       MakeCallback(&BackloggedFlow::Accept, this));
         m_sender->SetSendCallback(MakeCallback(&BackloggedFlow::Send, this));
-        Simulator::Schedule(start - Simulator::Now(), &BackloggedFlow::Connect, this);
+        Simulator::Schedule(std::max(Time(0), start - Simulator::Now()),
+                            &BackloggedFlow::Connect,
+                            this);
     }
 
     /// @return bytes that arrived so far

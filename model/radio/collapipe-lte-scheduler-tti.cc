@@ -200,7 +200,7 @@ WeightedFfMacScheduler::SendDownlink(DlConfig& config, uint32_t& next)
             AddClaim(ue,
                      LteDirection::DOWNLINK,
                      m_link.FindDownlinkGroups(cqi, std::max(bytes, MIN_BYTES)),
-                     m_link.FindDownlinkGroups(cqi, MIN_BYTES),
+                     std::max(m_link.FindDownlinkGroups(cqi, MIN_BYTES), m_minDownlinkGroups),
                      0);
         }
         else if (used > 0)

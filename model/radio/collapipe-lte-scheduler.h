@@ -134,9 +134,10 @@ class WeightedFfMacScheduler : public FfMacScheduler
     std::unique_ptr<FfMacSchedSapProvider> m_schedProvider;
     std::unique_ptr<LteFfrSapUser> m_ffrUser;
 
-    bool m_workConserving{true}; //!< attribute
-    double m_defaultWeight{0};   //!< attribute
-    uint32_t m_minUplinkRbs{1};  //!< attribute
+    bool m_workConserving{true};     //!< attribute
+    double m_defaultWeight{0};       //!< attribute
+    uint32_t m_minDownlinkGroups{1}; //!< attribute
+    uint32_t m_minUplinkRbs{1};      //!< attribute
 
     LteLinkAdaptation m_link;               //!< of the cell
     ShareDivider m_divider;                 //!< of both bands

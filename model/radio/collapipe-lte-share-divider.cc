@@ -17,6 +17,7 @@ namespace
 {
 
 constexpr double CATCH_UP = 0.25; //!< part of the lag that one TTI makes up
+constexpr double MAX_LAG = 4;     //!< bands, where a user was shut out for long
 constexpr double EPSILON = 1e-6;  //!< of a unit, against rounding errors
 
 /// Which of two users comes first where not all fit
@@ -153,31 +154,30 @@ ShareDivider::Round(std::vector<ShareClaim>& claims)
 void
 ShareDivider::Account(std::vector<ShareClaim>& claims, uint32_t total, bool workConserving)
 {
-    double excess = 0;
+    // Who could fill the whole band wants more even when it was all his
+    const auto isContent = [total](const ShareClaim& c) {
+        return c.granted >= c.demand && c.demand < total && !c.used;
+    };
+    double sum = 0;
     double weights = 0;
-    const auto isContent = [](const ShareClaim& c) { return c.granted >= c.demand && !c.used; };
+    double openWeights = 0;
     for (uint32_t i = 0; i < claims.size(); ++i)
     {
         ShareClaim& claim = claims[i];
-        const double charged = claim.granted + claim.used - m_surpluses[i];
-        claim.lag += claim.entitlement - charged;
-        if (isContent(claim))
-        {
-            // Nobody is owed what he could not use
-            claim.lag = std::min(claim.lag, 0.0);
-            continue;
-        }
-        excess += claim.lag;
+        claim.lag += claim.entitlement - (claim.granted + claim.used - m_surpluses[i]);
+        // Nobody is owed what he could not use
+        claim.lag = isContent(claim) ? std::min(claim.lag, 0.0) : claim.lag;
+        sum += claim.lag;
         weights += claim.weight;
+        openWeights += isContent(claim) ? 0 : claim.weight;
     }
+    // Nor does anybody owe what others left: the lags of all sum to 0
+    const bool openOnly = sum < 0 && openWeights > 0;
+    const double shift = workConserving ? sum / (openOnly ? openWeights : weights) : 0;
     for (auto& claim : claims)
     {
-        if (workConserving && !isContent(claim))
-        {
-            // Nor does anybody owe what others left: lags are relative to each other
-            claim.lag -= excess * claim.weight / weights;
-        }
-        claim.lag = std::clamp(claim.lag, -1.0 * total, 1.0 * total);
+        claim.lag -= openOnly && isContent(claim) ? 0 : shift * claim.weight;
+        claim.lag = std::clamp(claim.lag, -MAX_LAG * total, MAX_LAG * total);
     }
 }
 
