@@ -39,6 +39,14 @@ HybridTopologyHelper::DoFillLinks(SystemState& state) const
     }
 }
 
+Ptr<RadioActuator>
+HybridTopologyHelper::CreateActuator() const
+{
+    Ptr<HybridActuator> actuator = CreateObject<HybridActuator>();
+    actuator->Add(m_access.CreateActuator(false));
+    return actuator;
+}
+
 void
 HybridTopologyHelper::DoEnablePcap(const std::string& prefix)
 {

@@ -23,6 +23,9 @@ namespace collapipe
  */
 class HybridTopologyHelper : public TopologyHelper
 {
+  public:
+    Ptr<RadioActuator> CreateActuator() const override;
+
   protected:
     void DoBuild() override;
     void DoFillLinks(SystemState& state) const override;

@@ -8,6 +8,7 @@
 
 #include "ns3/abort.h"
 #include "ns3/boolean.h"
+#include "ns3/collapipe-lte-actuator.h"
 #include "ns3/config.h"
 #include "ns3/constant-position-mobility-model.h"
 #include "ns3/double.h"
@@ -342,6 +343,22 @@ LteAccess::FillD2d(uint32_t cluster, ClusterState& state) const
             state.d2dLinks[i][j] = i == j ? LinkState() : link;
         }
     }
+}
+
+Ptr<RadioActuator>
+LteAccess::CreateActuator(bool d2d) const
+{
+    Ptr<LteActuator> actuator = CreateObjectWithAttributes<LteActuator>("D2d", BooleanValue(d2d));
+    actuator->AddBaseStation(DynamicCast<LteEnbNetDevice>(m_enbDevices.Get(0)));
+    uint32_t ue = 0;
+    for (uint32_t m = 0; m < m_network.clusters.size(); ++m)
+    {
+        for (uint32_t i = 0; i < m_network.clusters[m].GetN(); ++i, ++ue)
+        {
+            actuator->AddNode(m, i, DynamicCast<LteUeNetDevice>(m_ueDevices.Get(ue)));
+        }
+    }
+    return actuator;
 }
 
 void

@@ -9,6 +9,7 @@
 #include "collapipe-topology.h"
 #include "collapipe-warm-up.h"
 
+#include "ns3/collapipe-radio-actuator.h"
 #include "ns3/error-model.h"
 #include "ns3/lte-helper.h"
 #include "ns3/net-device-container.h"
@@ -64,6 +65,12 @@ class LteAccess
      * @param state its state
      */
     void FillD2d(uint32_t cluster, ClusterState& state) const;
+
+    /**
+     * @param d2d whether links between the nodes of a cluster go through the cell, too
+     * @return a new actuator for all UEs
+     */
+    Ptr<RadioActuator> CreateActuator(bool d2d) const;
 
     /**
      * Capture on the core's point-to-point links: S1-U, S5, and SGi to the edge server.

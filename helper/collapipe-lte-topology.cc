@@ -35,6 +35,12 @@ LteTopologyHelper::DoFillLinks(SystemState& state) const
     }
 }
 
+Ptr<RadioActuator>
+LteTopologyHelper::CreateActuator() const
+{
+    return m_access.CreateActuator(true);
+}
+
 void
 LteTopologyHelper::DoEnablePcap(const std::string& prefix)
 {

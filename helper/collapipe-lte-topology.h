@@ -24,6 +24,9 @@ namespace collapipe
  */
 class LteTopologyHelper : public TopologyHelper
 {
+  public:
+    Ptr<RadioActuator> CreateActuator() const override;
+
   protected:
     void DoBuild() override;
     void DoFillLinks(SystemState& state) const override;

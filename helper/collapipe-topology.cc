@@ -352,6 +352,12 @@ TopologyHelper::FillLinks(SystemState& state) const
     DoFillLinks(state);
 }
 
+Ptr<RadioActuator>
+TopologyHelper::CreateActuator() const
+{
+    return CreateObject<NoneActuator>();
+}
+
 void
 TopologyHelper::EnablePcap(const std::string& prefix)
 {

@@ -5,6 +5,7 @@
 #ifndef COLLAPIPE_TOPOLOGY_H
 #define COLLAPIPE_TOPOLOGY_H
 
+#include "ns3/collapipe-radio-actuator.h"
 #include "ns3/collapipe-system-state.h"
 #include "ns3/data-rate.h"
 #include "ns3/ipv4-address.h"
@@ -78,7 +79,8 @@ struct TopologyConfig
     double lteUeNoiseFigureDb{9};      //!< of a node's receiver (3GPP TR 36.942)
     double lteEnbNoiseFigureDb{5};     //!< of the base station's receiver (3GPP TR 36.942)
     bool lteUplinkPowerControl{false}; //!< 3GPP closed loop; a controller's power needs it off
-    std::string lteScheduler{"ns3::PfFfMacScheduler"}; //!< TypeId of the base station's scheduler
+    std::string lteScheduler{
+        "ns3::collapipe::WeightedFfMacScheduler"}; //!< TypeId of the base station's scheduler
 
     // Wi-Fi (802.11ax, 5 GHz)
     PathLossConfig wifiPathLoss{3.0, 0, true, 3.0, false}; //!< node to node in a cluster
@@ -169,6 +171,12 @@ class TopologyHelper
      * @param state the state
      */
     void FillLinks(SystemState& state) const;
+
+    /**
+     * @return a new actuator for the radios of the network built; one that acts on nothing where
+     * there is no radio
+     */
+    virtual Ptr<RadioActuator> CreateActuator() const;
 
     /**
      * Capture packets. Each node that hosts an application gets one file with all IPv4 packets

@@ -37,4 +37,14 @@
 #define COLLAPIPE_NS3_48 0
 #endif
 
+#if !COLLAPIPE_NS3_42
+namespace ns3
+{
+namespace collapipe
+{
+namespace energy = ::ns3; //!< where the energy framework was before it had a namespace
+} // namespace collapipe
+} // namespace ns3
+#endif
+
 #endif /* COLLAPIPE_COMPAT_H */

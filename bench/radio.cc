@@ -1,0 +1,112 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+// The LTE scheduler against ns-3's proportional fair and round robin: wall time and goodput
+
+#include "../test/collapipe-lte-cell.h"
+
+#include <chrono>
+#include <cstdlib>
+#include <ctime>
+#include <iomanip>
+#include <iostream>
+
+using namespace ns3;
+using namespace ns3::collapipe;
+
+namespace
+{
+
+/// What a run cost and delivered
+struct Result
+{
+    double cpuSecondsPerTti;
+    double megabitsPerSecond;
+};
+
+double
+GetCpuSeconds()
+{
+    return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
+}
+
+/// A cell in which all UEs send, or all receive
+Result
+RunCell(const std::string& scheduler, uint32_t ues, bool uplink, Time duration)
+{
+    TopologyConfig config = tests::LteCell::MakeConfig(ues, 100);
+    config.lteScheduler = scheduler;
+    tests::LteCell cell(config);
+    for (uint32_t ue = 0; ue < ues; ++ue)
+    {
+        uplink ? cell.AddUplinkFlow(ue) : cell.AddDownlinkFlow(ue);
+    }
+    cell.Run(Seconds(0.5));
+    cell.ResetCounters();
+    const double start = GetCpuSeconds();
+    cell.Run(duration);
+    Result result{(GetCpuSeconds() - start) / duration.GetMilliSeconds(), 0};
+    for (uint32_t ue = 0; ue < ues; ++ue)
+    {
+        result.megabitsPerSecond += cell.GetCounters(ue).bytes * 8e-6 / duration.GetSeconds();
+    }
+    return result;
+}
+
+/// Our scheduler, PF and RR in turn, three times: what else the machine does hits all alike
+std::vector<Result>
+Compare(uint32_t ues, bool uplink, Time duration)
+{
+    const std::vector<std::string> schedulers{"ns3::collapipe::WeightedFfMacScheduler",
+                                              "ns3::PfFfMacScheduler",
+                                              "ns3::RrFfMacScheduler"};
+    std::vector<Result> best(schedulers.size(), {1e9, 0});
+    for (int repetition = 0; repetition < 3; ++repetition)
+    {
+        for (std::size_t i = 0; i < schedulers.size(); ++i)
+        {
+            const Result result = RunCell(schedulers[i], ues, uplink, duration);
+            best[i].cpuSecondsPerTti = std::min(best[i].cpuSecondsPerTti, result.cpuSecondsPerTti);
+            best[i].megabitsPerSecond = result.megabitsPerSecond;
+        }
+    }
+    return best;
+}
+
+} // namespace
+
+/**
+ * Usage: radio [simulated seconds [UEs]]
+ */
+int
+main(int argc, char** argv)
+{
+    const Time duration = Seconds(argc > 1 ? std::atof(argv[1]) : 1);
+    std::vector<uint32_t> sizes{2, 8, 20, 60};
+    if (argc > 2)
+    {
+        sizes = {static_cast<uint32_t>(std::atoi(argv[2]))};
+    }
+    std::cout << "LTE, 100 resource blocks, TCP backlogged, equal weights; one TTI is 1 ms\n"
+                 "UEs, direction, CPU us per TTI, Mb/s; CPU and goodput as ratios to PF; to RR\n";
+    for (const uint32_t ues : sizes)
+    {
+        for (const bool uplink : {true, false})
+        {
+            const std::vector<Result> results = Compare(ues, uplink, duration);
+            std::cout << std::fixed << ues << (uplink ? ", up, " : ", down, ")
+                      << std::setprecision(0) << 1e6 * results[0].cpuSecondsPerTti << ", "
+                      << std::setprecision(1) << results[0].megabitsPerSecond
+                      << std::setprecision(2);
+            for (const std::size_t other : {1, 2})
+            {
+                std::cout << "; " << results[0].cpuSecondsPerTti / results[other].cpuSecondsPerTti
+                          << ", "
+                          << results[0].megabitsPerSecond / results[other].megabitsPerSecond;
+            }
+            std::cout << std::endl;
+        }
+    }
+    return EXIT_SUCCESS;
+}

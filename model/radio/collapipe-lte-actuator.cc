@@ -1,0 +1,249 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-lte-actuator.h"
+
+#include "ns3/abort.h"
+#include "ns3/boolean.h"
+#include "ns3/component-carrier-enb.h"
+#include "ns3/log.h"
+#include "ns3/lte-ue-phy.h"
+#include "ns3/lte-ue-rrc.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+NS_LOG_COMPONENT_DEFINE("CollaPipeLteActuator");
+NS_OBJECT_ENSURE_REGISTERED(LteActuator);
+
+namespace
+{
+
+constexpr auto UPLINK = static_cast<std::size_t>(LteDirection::UPLINK);
+constexpr auto DOWNLINK = static_cast<std::size_t>(LteDirection::DOWNLINK);
+
+/// Whether a PHY transmits with the power it is told
+bool
+HasPower(Ptr<LteUePhy> phy)
+{
+    BooleanValue powerControl;
+    phy->GetAttribute("EnableUplinkPowerControl", powerControl);
+    return !powerControl.Get();
+}
+
+/// A share or power that makes no sense would corrupt the cell silently
+void
+CheckLink(const LinkPlan& link)
+{
+    NS_ABORT_MSG_IF(!(link.share >= 0 && link.share <= 1),
+                    "The share of link " << link.from << " -> " << link.to
+                                         << " must lie in 0..1, not " << link.share);
+    NS_ABORT_MSG_IF(!(link.powerW >= 0) || std::isinf(link.powerW),
+                    "The power of link " << link.from << " -> " << link.to
+                                         << " must not be negative: " << link.powerW << " W");
+}
+
+} // namespace
+
+TypeId
+LteActuator::GetTypeId()
+{
+    static TypeId tid =
+        TypeId("ns3::collapipe::LteActuator")
+            .SetParent<RadioActuator>()
+            .SetGroupName("CollaPipe")
+            .AddConstructor<LteActuator>()
+            .AddAttribute("D2d",
+                          "Whether links between the nodes of a cluster go through the cell, too",
+                          BooleanValue(false),
+                          MakeBooleanAccessor(&LteActuator::m_d2d),
+                          MakeBooleanChecker());
+    return tid;
+}
+
+void
+LteActuator::DoDispose()
+{
+    m_schedulers.clear();
+    m_clusters.clear();
+    RadioActuator::DoDispose();
+}
+
+void
+LteActuator::AddBaseStation(Ptr<LteEnbNetDevice> device)
+{
+    for (const auto& [index, carrier] : device->GetCcMap())
+    {
+        const auto scheduler = DynamicCast<WeightedFfMacScheduler>(
+            DynamicCast<ComponentCarrierEnb>(carrier)->GetFfMacScheduler());
+        if (scheduler)
+        {
+            m_schedulers[carrier->GetCellId()] = scheduler;
+        }
+    }
+}
+
+void
+LteActuator::AddNode(uint32_t cluster, NodeIndex node, Ptr<LteUeNetDevice> device)
+{
+    Radio& radio = m_clusters[cluster].radios[node];
+    NS_ABORT_MSG_IF(radio.device, "Node " << node << " of cluster " << cluster << " added twice");
+    radio.device = device;
+    radio.defaultPowerDbm = device->GetPhy()->GetTxPower();
+    for (const std::string event : {"ConnectionEstablished", "HandoverEndOk"})
+    {
+        device->GetRrc()->TraceConnectWithoutContext(
+            event,
+            MakeCallback(&LteActuator::Reconnect, this).Bind(cluster, node));
+    }
+}
+
+bool
+LteActuator::Carries(const Cluster& cluster, const Link& link) const
+{
+    const auto [from, to] = link;
+    const bool both = (from == EDGE_SERVER || cluster.radios.count(from)) &&
+                      (to == EDGE_SERVER || cluster.radios.count(to));
+    return both && from != to && (m_d2d || from == EDGE_SERVER || to == EDGE_SERVER);
+}
+
+void
+LteActuator::ApplyLinks(uint32_t cluster,
+                        const std::vector<LinkPlan>& links,
+                        const std::string& reason)
+{
+    NS_LOG_FUNCTION(this << cluster << reason);
+    Cluster& target = m_clusters[cluster];
+    std::map<Link, LinkPlan> plan;
+    for (const auto& link : links)
+    {
+        if (Carries(target, {link.from, link.to}))
+        {
+            CheckLink(link);
+            plan[{link.from, link.to}] = link;
+        }
+    }
+    std::map<Link, LinkSetting> before;
+    for (const auto& named : {target.plan, plan})
+    {
+        for (const auto& [link, decision] : named)
+        {
+            before[link] = *Read(cluster, link.first, link.second);
+        }
+    }
+    target.plan = plan;
+    SumLinks(target);
+    for (const auto& [node, radio] : target.radios)
+    {
+        SetRadio(radio);
+    }
+    for (const auto& [link, setting] : before)
+    {
+        const LinkSetting after = *Read(cluster, link.first, link.second);
+        if (after.share != setting.share || after.powerW != setting.powerW)
+        {
+            m_actuationTrace(cluster, link.first, link.second, setting, after, reason);
+        }
+    }
+}
+
+void
+LteActuator::SumLinks(Cluster& cluster) const
+{
+    for (auto& [node, radio] : cluster.radios)
+    {
+        radio.share = {};
+        radio.powerW = 0;
+    }
+    for (const auto& [link, decision] : cluster.plan)
+    {
+        if (link.first != EDGE_SERVER)
+        {
+            Radio& sender = cluster.radios.at(link.first);
+            sender.share[UPLINK] += decision.share;
+            sender.powerW = std::max(sender.powerW, decision.powerW);
+        }
+        if (link.second != EDGE_SERVER)
+        {
+            cluster.radios.at(link.second).share[DOWNLINK] += decision.share;
+        }
+    }
+}
+
+void
+LteActuator::SetRadio(const Radio& radio)
+{
+    const Ptr<LteUePhy> phy = radio.device->GetPhy();
+    if (HasPower(phy))
+    {
+        phy->SetTxPower(radio.powerW > 0 ? 10 * std::log10(radio.powerW) + 30
+                                         : radio.defaultPowerDbm);
+    }
+    const Ptr<WeightedFfMacScheduler> scheduler = GetScheduler(radio);
+    const uint16_t rnti = radio.device->GetRrc()->GetRnti();
+    if (scheduler && scheduler->HasUe(rnti))
+    {
+        scheduler->SetWeight(rnti, LteDirection::UPLINK, radio.share[UPLINK]);
+        scheduler->SetWeight(rnti, LteDirection::DOWNLINK, radio.share[DOWNLINK]);
+    }
+}
+
+void
+LteActuator::Reconnect(uint32_t cluster,
+                       NodeIndex node,
+                       uint64_t /* imsi */,
+                       uint16_t /* cell */,
+                       uint16_t /* rnti */)
+{
+    SetRadio(m_clusters.at(cluster).radios.at(node));
+}
+
+Ptr<WeightedFfMacScheduler>
+LteActuator::GetScheduler(const Radio& radio) const
+{
+    const auto it = m_schedulers.find(radio.device->GetRrc()->GetCellId());
+    return it == m_schedulers.end() ? nullptr : it->second;
+}
+
+LinkSetting
+LteActuator::ReadRadio(const Radio& radio, LteDirection direction) const
+{
+    LinkSetting setting;
+    if (const Ptr<WeightedFfMacScheduler> scheduler = GetScheduler(radio))
+    {
+        setting.share = scheduler->GetWeight(radio.device->GetRrc()->GetRnti(), direction);
+    }
+    const Ptr<LteUePhy> phy = radio.device->GetPhy();
+    if (direction == LteDirection::UPLINK && HasPower(phy))
+    {
+        setting.powerW = std::pow(10, (phy->GetTxPower() - 30) / 10);
+    }
+    return setting;
+}
+
+std::optional<LinkSetting>
+LteActuator::Read(uint32_t cluster, NodeIndex from, NodeIndex to) const
+{
+    const auto it = m_clusters.find(cluster);
+    if (it == m_clusters.end() || !Carries(it->second, {from, to}))
+    {
+        return std::nullopt;
+    }
+    const bool up = from != EDGE_SERVER;
+    const Radio& radio = it->second.radios.at(up ? from : to);
+    LinkSetting setting = ReadRadio(radio, up ? LteDirection::UPLINK : LteDirection::DOWNLINK);
+    const auto decision = it->second.plan.find({from, to});
+    const double asked = decision == it->second.plan.end() ? 0 : decision->second.share;
+    const double sum = radio.share[up ? UPLINK : DOWNLINK];
+    setting.share = sum > 0 ? setting.share * (asked / sum) : 0;
+    return setting;
+}
+
+} // namespace collapipe
+} // namespace ns3

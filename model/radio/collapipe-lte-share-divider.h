@@ -1,0 +1,74 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_LTE_SHARE_DIVIDER_H
+#define COLLAPIPE_LTE_SHARE_DIVIDER_H
+
+#include <cstdint>
+#include <vector>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/**
+ * What one user wants of a band in one TTI, and what it gets. The unit is whatever the band is
+ * divided into: resource blocks on the uplink, groups of them on the downlink.
+ */
+struct ShareClaim
+{
+    double weight{1};      //!< relative to the others'; positive
+    bool capped{false};    //!< may not have more than its share of the band
+    uint32_t demand{0};    //!< units it can fill
+    uint32_t minimum{0};   //!< fewer units are of no use to it; at most the demand
+    uint32_t used{0};      //!< units it has in this TTI already, for retransmissions
+    double lag{0};         //!< units it is behind its share; carried from TTI to TTI
+    uint32_t granted{0};   //!< result: further units
+    double entitlement{0}; //!< working value: its share of this TTI
+    double target{0};      //!< working value: units it should get
+    bool due{false};       //!< working value: what it is owed makes a useful grant
+};
+
+/**
+ * @ingroup collapipe
+ * Divides the units of a band by weight, TTI after TTI (deficit-weighted). What a user lags behind
+ * its share is made up over the next few TTIs: at once, a retransmission over the whole band would
+ * be followed by one of the next user over the whole band, and users that shared the band would
+ * take turns from then on. Where not all users fit into a TTI, those come first that are owed a
+ * useful grant, farthest behind first.
+ */
+class ShareDivider
+{
+  public:
+    /**
+     * Sets granted and lag of every claim.
+     *
+     * Work-conserving: weights are relative to the sum over the claims, and what a user does not
+     * need goes to the others. Else a weight is a share of the band: a capped user gets no more on
+     * average, and what is left goes to those that are not capped; weights that sum to more than 1
+     * are scaled down.
+     * @param claims of the users that have something to send; lag of a new one is 0
+     * @param available units that are free; the claims' used units come on top
+     * @param workConserving whether no unit stays empty that somebody can fill
+     */
+    void Divide(std::vector<ShareClaim>& claims, uint32_t available, bool workConserving);
+
+  private:
+    void SetTargets(std::vector<ShareClaim>& claims, uint32_t total, bool workConserving);
+    bool ServeInOrder(std::vector<ShareClaim>& claims, double available);
+    void ShareRest(std::vector<ShareClaim>& claims, double rest, bool workConserving);
+    void Round(std::vector<ShareClaim>& claims);
+    void Account(std::vector<ShareClaim>& claims, uint32_t total, bool workConserving);
+
+    std::vector<uint32_t> m_order;   //!< claims by urgency
+    std::vector<double> m_amounts;   //!< units by claim, before rounding
+    std::vector<double> m_surpluses; //!< part of it that is free of charge
+    double m_rest{0};                //!< units that nobody was given
+};
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_LTE_SHARE_DIVIDER_H */

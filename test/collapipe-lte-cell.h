@@ -1,0 +1,345 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_LTE_CELL_H
+#define COLLAPIPE_LTE_CELL_H
+
+#include "ns3/collapipe-lte-actuator.h"
+#include "ns3/collapipe-topology.h"
+#include "ns3/inet-socket-address.h"
+#include "ns3/lte-enb-mac.h"
+#include "ns3/lte-enb-net-device.h"
+#include "ns3/lte-ue-net-device.h"
+#include "ns3/lte-ue-phy.h"
+#include "ns3/lte-ue-rrc.h"
+#include "ns3/packet.h"
+#include "ns3/simulator.h"
+#include "ns3/socket.h"
+#include "ns3/tcp-socket-factory.h"
+#include "ns3/uinteger.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace ns3
+{
+namespace collapipe
+{
+namespace tests
+{
+
+/**
+ * A TCP connection that always has something to send.
+ */
+class BackloggedFlow
+{
+  public:
+    /**
+     * @param from sender
+     * @param to receiver
+     * @param address by which from reaches to
+     * @param port to listen on
+     * @param start when to connect
+     */
+    BackloggedFlow(Ptr<Node> from, Ptr<Node> to, Ipv4Address address, uint16_t port, Time start)
+        : m_address(address),
+          m_port(port),
+          m_listener(MakeSocket(to)),
+          m_sender(MakeSocket(from))
+    {
+        m_listener->Bind(InetSocketAddress(Ipv4Address::GetAny(), port));
+        m_listener->Listen();
+        m_listener->SetAcceptCallback(MakeNullCallback<bool, Ptr<Socket>, const Address&>(),
+                                      MakeCallback(&BackloggedFlow::Accept, this));
+        m_sender->SetSendCallback(MakeCallback(&BackloggedFlow::Send, this));
+        Simulator::Schedule(std::max(Time(0), start - Simulator::Now()),
+                            &BackloggedFlow::Connect,
+                            this);
+    }
+
+    /// @return bytes that arrived so far
+    uint64_t GetBytes() const
+    {
+        return m_bytes;
+    }
+
+  private:
+    static constexpr uint32_t SEGMENT_BYTES = 1400;
+    static constexpr uint32_t BUFFER_BYTES = 4000000;
+
+    static Ptr<Socket> MakeSocket(Ptr<Node> node)
+    {
+        Ptr<Socket> socket = Socket::CreateSocket(node, TcpSocketFactory::GetTypeId());
+        socket->SetAttribute("SegmentSize", UintegerValue(SEGMENT_BYTES));
+        socket->SetAttribute("SndBufSize", UintegerValue(BUFFER_BYTES));
+        socket->SetAttribute("RcvBufSize", UintegerValue(BUFFER_BYTES));
+        socket->SetAttribute("ConnTimeout", TimeValue(MilliSeconds(200)));
+        return socket;
+    }
+
+    void Connect()
+    {
+        m_sender->Connect(InetSocketAddress(m_address, m_port));
+    }
+
+    void Send(Ptr<Socket> socket, uint32_t space)
+    {
+        while (space >= SEGMENT_BYTES && socket->Send(Create<Packet>(SEGMENT_BYTES)) > 0)
+        {
+            space = socket->GetTxAvailable();
+        }
+    }
+
+    void Accept(Ptr<Socket> socket, const Address& /* from */)
+    {
+        m_receiver = socket;
+        socket->SetRecvCallback(MakeCallback(&BackloggedFlow::Receive, this));
+    }
+
+    void Receive(Ptr<Socket> socket)
+    {
+        while (Ptr<Packet> packet = socket->Recv())
+        {
+            m_bytes += packet->GetSize();
+        }
+    }
+
+    Ipv4Address m_address;
+    uint16_t m_port;
+    Ptr<Socket> m_listener;
+    Ptr<Socket> m_sender;
+    Ptr<Socket> m_receiver;
+    uint64_t m_bytes{0};
+};
+
+/**
+ * An LTE cell, built as the topology `lte` builds it, whose UEs stand together so that they have
+ * equal channels, with backlogged flows and counters. Resource blocks are counted where UEs read
+ * their grants, not in the scheduler.
+ */
+class LteCell
+{
+  public:
+    /// What is counted for a UE from the last call of ResetCounters on
+    struct Counters
+    {
+        uint64_t uplinkRbs{0};       //!< granted
+        uint64_t uplinkGrants{0};    //!< how many
+        uint64_t uplinkMcs{0};       //!< sum over grants
+        uint64_t uplinkTbBytes{0};   //!< granted
+        uint64_t downlinkTbBytes{0}; //!< sent
+        uint64_t bytes{0};           //!< that its flow delivered
+    };
+
+    /// @return a configuration for so many UEs at equal distance
+    static TopologyConfig MakeConfig(uint32_t ues, uint16_t rbs)
+    {
+        TopologyConfig config;
+        config.clusters = 1;
+        config.devicesPerCluster = ues - 1;
+        config.clusterRadiusM = 1;
+        config.ltePathLoss.shadowing = false;
+        config.lteBandwidthRb = rbs;
+        return config;
+    }
+
+    explicit LteCell(const TopologyConfig& config)
+        : m_topology(TopologyHelper::Create("lte")),
+          m_network(m_topology->Build(config)),
+          m_actuator(m_topology->CreateActuator()),
+          m_counters(GetN())
+    {
+        for (uint32_t i = 0; i < m_network.baseStation->GetNDevices(); ++i)
+        {
+            const auto device = m_network.baseStation->GetDevice(i);
+            m_enb = m_enb ? m_enb : DynamicCast<LteEnbNetDevice>(device);
+        }
+        for (uint32_t ue = 0; ue < GetN(); ++ue)
+        {
+            GetUe(ue)->GetPhy()->TraceConnectWithoutContext(
+                "ReportUlPhyResourceBlocks",
+                MakeCallback(&LteCell::CountRbs, this).Bind(ue));
+        }
+        m_enb->GetMac()->TraceConnectWithoutContext("UlScheduling",
+                                                    MakeCallback(&LteCell::CountUplink, this));
+        m_enb->GetMac()->TraceConnectWithoutContext("DlScheduling",
+                                                    MakeCallback(&LteCell::CountDownlink, this));
+    }
+
+    ~LteCell()
+    {
+        Simulator::Destroy();
+    }
+
+    LteCell(const LteCell&) = delete;
+    LteCell& operator=(const LteCell&) = delete;
+
+    /// A backlogged flow from a UE to the edge server
+    void AddUplinkFlow(uint32_t ue)
+    {
+        AddFlow(GetNode(ue), m_network.edgeServer, m_network.edgeAddress, ue);
+    }
+
+    /// A backlogged flow from the edge server to a UE
+    void AddDownlinkFlow(uint32_t ue)
+    {
+        AddFlow(m_network.edgeServer, GetNode(ue), m_network.clusters[0].edgeAddresses[ue], ue);
+    }
+
+    /// Simulates for some time; the first call until traffic may start, first
+    void Run(Time duration)
+    {
+        const Time until = std::max(Simulator::Now(), m_network.readyAt) + duration;
+        Simulator::Stop(until - Simulator::Now());
+        Simulator::Run();
+    }
+
+    /// Counts from zero from now on
+    void ResetCounters()
+    {
+        m_counters.assign(GetN(), Counters());
+        for (auto& [ue, flow] : m_flows)
+        {
+            m_before[ue] = flow->GetBytes();
+        }
+    }
+
+    /// @return what was counted
+    Counters GetCounters(uint32_t ue) const
+    {
+        Counters counters = m_counters[ue];
+        const auto flow = m_flows.find(ue);
+        if (flow != m_flows.end())
+        {
+            const auto before = m_before.find(ue);
+            counters.bytes =
+                flow->second->GetBytes() - (before == m_before.end() ? 0 : before->second);
+        }
+        return counters;
+    }
+
+    /// Sets a UE's weight
+    void SetWeight(uint32_t ue, LteDirection direction, double weight)
+    {
+        GetScheduler()->SetWeight(GetRnti(ue), direction, weight);
+    }
+
+    /// @return number of UEs
+    uint32_t GetN() const
+    {
+        return m_network.clusters[0].GetN();
+    }
+
+    /// @return a UE's node
+    Ptr<Node> GetNode(uint32_t ue) const
+    {
+        return m_network.clusters[0].GetNode(ue);
+    }
+
+    /// @return a UE's radio
+    Ptr<LteUeNetDevice> GetUe(uint32_t ue) const
+    {
+        for (uint32_t i = 0; i < GetNode(ue)->GetNDevices(); ++i)
+        {
+            if (const auto device = DynamicCast<LteUeNetDevice>(GetNode(ue)->GetDevice(i)))
+            {
+                return device;
+            }
+        }
+        return nullptr;
+    }
+
+    /// @return the base station's radio
+    Ptr<LteEnbNetDevice> GetEnb() const
+    {
+        return m_enb;
+    }
+
+    /// @return a UE's identity in the cell
+    uint16_t GetRnti(uint32_t ue) const
+    {
+        return GetUe(ue)->GetRrc()->GetRnti();
+    }
+
+    /// @return the cell's scheduler
+    Ptr<WeightedFfMacScheduler> GetScheduler() const
+    {
+        return DynamicCast<WeightedFfMacScheduler>(
+            DynamicCast<ComponentCarrierEnb>(m_enb->GetCcMap().at(0))->GetFfMacScheduler());
+    }
+
+    /// @return the topology's actuator
+    Ptr<RadioActuator> GetActuator() const
+    {
+        return m_actuator;
+    }
+
+    /// @return what was built
+    const Network& GetNetwork() const
+    {
+        return m_network;
+    }
+
+  private:
+    static constexpr uint16_t FIRST_PORT = 5000;
+
+    void AddFlow(Ptr<Node> from, Ptr<Node> to, Ipv4Address address, uint32_t ue)
+    {
+        m_flows[ue] =
+            std::make_unique<BackloggedFlow>(from, to, address, FIRST_PORT + ue, m_network.readyAt);
+    }
+
+    void CountRbs(uint32_t ue, uint16_t /* rnti */, const std::vector<int>& rbs)
+    {
+        m_counters[ue].uplinkRbs += rbs.size();
+    }
+
+    void CountUplink(uint32_t /* frame */,
+                     uint32_t /* subframe */,
+                     uint16_t rnti,
+                     uint8_t mcs,
+                     uint16_t bytes,
+                     uint8_t /* carrier */)
+    {
+        Counters& counters = FindCounters(rnti);
+        ++counters.uplinkGrants;
+        counters.uplinkMcs += mcs;
+        counters.uplinkTbBytes += bytes;
+    }
+
+    void CountDownlink(DlSchedulingCallbackInfo info)
+    {
+        FindCounters(info.rnti).downlinkTbBytes += info.sizeTb1;
+    }
+
+    Counters& FindCounters(uint16_t rnti)
+    {
+        auto& ue = m_byRnti[rnti];
+        if (ue >= GetN() || GetRnti(ue) != rnti)
+        {
+            for (ue = 0; ue + 1 < GetN() && GetRnti(ue) != rnti; ++ue)
+            {
+            }
+        }
+        return m_counters[ue];
+    }
+
+    std::unique_ptr<TopologyHelper> m_topology;
+    Network m_network;
+    Ptr<RadioActuator> m_actuator;
+    Ptr<LteEnbNetDevice> m_enb;
+    std::vector<Counters> m_counters;
+    std::map<uint16_t, uint32_t> m_byRnti;
+    std::map<uint32_t, uint64_t> m_before; //!< bytes at the last reset
+    std::map<uint32_t, std::unique_ptr<BackloggedFlow>> m_flows;
+};
+
+} // namespace tests
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_LTE_CELL_H */

@@ -1,0 +1,485 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-lte-cell.h"
+
+#include "ns3/boolean.h"
+#include "ns3/collapipe-lte-share-divider.h"
+#include "ns3/config.h"
+#include "ns3/lte-enb-phy.h"
+#include "ns3/lte-spectrum-phy.h"
+#include "ns3/test.h"
+
+#include <cmath>
+#include <numeric>
+#include <random>
+#include <sstream>
+
+namespace ns3
+{
+namespace collapipe
+{
+namespace tests
+{
+namespace
+{
+
+/// Reads a UE's SINR, as the base station measures it by sounding
+class SinrMeter
+{
+  public:
+    explicit SinrMeter(const LteCell& cell)
+    {
+        cell.GetEnb()->GetPhy()->TraceConnectWithoutContext("ReportUeSinr",
+                                                            MakeCallback(&SinrMeter::Report, this));
+    }
+
+    /// @return the last SINR in dB
+    double Get(uint16_t rnti) const
+    {
+        return 10 * std::log10(m_sinr.at(rnti));
+    }
+
+  private:
+    void Report(uint16_t /* cell */, uint16_t rnti, double sinr, uint8_t /* carrier */)
+    {
+        m_sinr[rnti] = sinr;
+    }
+
+    std::map<uint16_t, double> m_sinr;
+};
+
+/// @return the watts that a power in dBm is
+double
+ToW(double dbm)
+{
+    return std::pow(10, (dbm - 30) / 10);
+}
+
+// ---------------------------------------------------------------- the divider
+
+/**
+ * Random users, demands and retransmissions: shares over many TTIs, and what holds in every one.
+ */
+class DividerTest : public TestCase
+{
+  public:
+    DividerTest()
+        : TestCase("Shares of random users over many TTIs")
+    {
+    }
+
+  private:
+    void DoRun() override
+    {
+        std::mt19937 random(1);
+        for (int instance = 0; instance < 40; ++instance)
+        {
+            CheckBacklogged(random);
+            CheckCapped(random);
+            CheckMixed(random);
+        }
+    }
+
+    /// Everybody has more to send than fits
+    void CheckBacklogged(std::mt19937& random)
+    {
+        const uint32_t users = 1 + random() % 40;
+        const uint32_t units = 6 + random() % 95;
+        const uint32_t ttis = 4000;
+        std::vector<ShareClaim> claims(users);
+        double weights = 0;
+        for (auto& claim : claims)
+        {
+            claim.weight = std::exp(std::uniform_real_distribution<>(-3, 0)(random));
+            weights += claim.weight;
+        }
+        std::vector<double> got(users);
+        std::vector<std::vector<uint32_t>> history(7, std::vector<uint32_t>(users));
+        ShareDivider divider;
+        for (uint32_t tti = 0; tti < ttis; ++tti)
+        {
+            uint32_t left = units;
+            for (auto& claim : claims)
+            {
+                // Every tenth transport block is sent again, seven TTIs later
+                const uint32_t before = history[tti % 7][&claim - claims.data()];
+                claim.used = before > 0 && random() % 10 == 0 ? before : 0;
+                left -= claim.used;
+                claim.demand = claim.used ? 0 : units;
+                claim.minimum = claim.used ? 0 : std::min<uint32_t>(3, units);
+            }
+            divider.Divide(claims, left, true);
+            uint32_t sum = 0;
+            bool open = false;
+            for (uint32_t i = 0; i < users; ++i)
+            {
+                NS_TEST_ASSERT_MSG_EQ(
+                    (claims[i].granted == 0 || claims[i].granted >= claims[i].minimum),
+                    true,
+                    "a grant of no use");
+                sum += claims[i].granted;
+                open = open || claims[i].demand > 0;
+                history[tti % 7][i] = claims[i].granted;
+                got[i] += claims[i].granted + claims[i].used;
+            }
+            NS_TEST_ASSERT_MSG_EQ(sum, (open && left >= 3 ? left : 0), "units wasted or invented");
+        }
+        for (uint32_t i = 0; i < users; ++i)
+        {
+            const double wanted = claims[i].weight / weights * units * ttis;
+            NS_TEST_ASSERT_MSG_EQ_TOL(got[i],
+                                      wanted,
+                                      2.0 * units + 0.01 * wanted,
+                                      "user " << i << " of " << users << " on " << units);
+        }
+    }
+
+    /// Not work-conserving: nobody gets more than his share, though much is free
+    void CheckCapped(std::mt19937& random)
+    {
+        const uint32_t units = 25 + random() % 76;
+        std::vector<ShareClaim> claims(1 + random() % 8);
+        for (auto& claim : claims)
+        {
+            claim.weight = std::uniform_real_distribution<>(0.005, 0.12)(random);
+            claim.capped = true;
+            claim.demand = units;
+            claim.minimum = 3;
+        }
+        std::vector<double> got(claims.size());
+        ShareDivider divider;
+        const uint32_t ttis = 4000;
+        for (uint32_t tti = 0; tti < ttis; ++tti)
+        {
+            divider.Divide(claims, units, false);
+            for (uint32_t i = 0; i < claims.size(); ++i)
+            {
+                got[i] += claims[i].granted;
+            }
+        }
+        for (uint32_t i = 0; i < claims.size(); ++i)
+        {
+            const double share = got[i] / ttis / units;
+            NS_TEST_ASSERT_MSG_EQ_TOL(share, claims[i].weight, 0.002, "capped user " << i);
+        }
+    }
+
+    /// Some want little: they get it soon, and the others the rest in proportion
+    void CheckMixed(std::mt19937& random)
+    {
+        const uint32_t units = 25 + random() % 76;
+        std::vector<ShareClaim> claims(4);
+        claims[0].weight = 0.02; // control traffic beside two that take all
+        claims[1].weight = 0.1 + random() % 100 / 100.0;
+        claims[2].weight = 0.1 + random() % 100 / 100.0;
+        claims[3].weight = 0.02; // backlogged without a weight
+        std::vector<double> got(4);
+        uint32_t waiting = 0;
+        uint32_t longest = 0;
+        ShareDivider divider;
+        for (uint32_t tti = 0; tti < 4000; ++tti)
+        {
+            claims[0].demand = 1;
+            claims[0].minimum = 1;
+            for (const int i : {1, 2, 3})
+            {
+                claims[i].demand = units;
+                claims[i].minimum = 3;
+            }
+            divider.Divide(claims, units, true);
+            waiting = claims[0].granted ? 0 : waiting + 1;
+            longest = std::max(longest, waiting);
+            for (uint32_t i = 0; i < 4; ++i)
+            {
+                got[i] += claims[i].granted;
+            }
+        }
+        NS_TEST_ASSERT_MSG_LT_OR_EQ(longest, 8, "control traffic starves");
+        NS_TEST_ASSERT_MSG_EQ_TOL(got[1] / got[2],
+                                  claims[1].weight / claims[2].weight,
+                                  0.01 * claims[1].weight / claims[2].weight,
+                                  "backlogged users");
+        NS_TEST_ASSERT_MSG_EQ_TOL(got[3] / got[2],
+                                  claims[3].weight / claims[2].weight,
+                                  0.02 * claims[3].weight / claims[2].weight,
+                                  "backlogged user without a weight");
+    }
+};
+
+// ---------------------------------------------------------------- shares in a cell
+
+/**
+ * Backlogged TCP flows of UEs with equal channels get what their weights say, in resource blocks
+ * and in goodput, from each change of the weights on.
+ */
+class ShareTest : public TestCase
+{
+  public:
+    /**
+     * @param name of the test
+     * @param direction of the flows
+     * @param rbs of the cell
+     * @param weights one set after the other
+     * @param measure how long each
+     */
+    ShareTest(const std::string& name,
+              LteDirection direction,
+              uint16_t rbs,
+              std::vector<std::vector<double>> weights,
+              Time measure)
+        : TestCase(name),
+          m_direction(direction),
+          m_rbs(rbs),
+          m_weights(std::move(weights)),
+          m_measure(measure)
+    {
+    }
+
+  private:
+    void DoRun() override
+    {
+        const uint32_t ues = m_weights.front().size();
+        LteCell cell(LteCell::MakeConfig(ues, m_rbs));
+        cell.Run(Time(0));
+        for (uint32_t ue = 0; ue < ues; ++ue)
+        {
+            m_direction == LteDirection::UPLINK ? cell.AddUplinkFlow(ue) : cell.AddDownlinkFlow(ue);
+        }
+        // Equal shares let all windows grow
+        cell.Run(Seconds(1));
+        for (const auto& weights : m_weights)
+        {
+            for (uint32_t ue = 0; ue < ues; ++ue)
+            {
+                cell.SetWeight(ue, m_direction, weights[ue]);
+            }
+            cell.Run(MilliSeconds(20));
+            cell.ResetCounters();
+            cell.Run(m_measure);
+            Check(cell, weights);
+        }
+    }
+
+    void Check(const LteCell& cell, const std::vector<double>& weights)
+    {
+        double weightSum = 0;
+        double rbSum = 0;
+        double byteSum = 0;
+        for (uint32_t ue = 0; ue < cell.GetN(); ++ue)
+        {
+            weightSum += weights[ue];
+            rbSum += GetResources(cell, ue);
+            byteSum += cell.GetCounters(ue).bytes;
+        }
+        const double bandRbs = m_rbs * m_measure.GetMilliSeconds();
+        if (m_direction == LteDirection::UPLINK)
+        {
+            NS_TEST_ASSERT_MSG_EQ_TOL(rbSum, bandRbs, 0.01 * bandRbs, "the band is not full");
+        }
+        for (uint32_t ue = 0; ue < cell.GetN(); ++ue)
+        {
+            const double wanted = weights[ue] / weightSum;
+            NS_TEST_EXPECT_MSG_EQ_TOL(GetResources(cell, ue) / rbSum,
+                                      wanted,
+                                      0.02 * wanted,
+                                      "resources of UE " << ue);
+            NS_TEST_EXPECT_MSG_EQ_TOL(cell.GetCounters(ue).bytes / byteSum,
+                                      wanted,
+                                      0.1 * wanted,
+                                      "goodput of UE " << ue);
+        }
+    }
+
+    /// Resource blocks; on the downlink, where the MAC tells only those, bytes of transport blocks
+    double GetResources(const LteCell& cell, uint32_t ue) const
+    {
+        const auto counters = cell.GetCounters(ue);
+        return m_direction == LteDirection::UPLINK ? counters.uplinkRbs : counters.downlinkTbBytes;
+    }
+
+    LteDirection m_direction;
+    uint16_t m_rbs;
+    std::vector<std::vector<double>> m_weights;
+    Time m_measure;
+};
+
+/// A UE alone in the cell has its share and no more where the scheduler is not work-conserving
+class CapTest : public TestCase
+{
+  public:
+    CapTest()
+        : TestCase("A share that is a cap")
+    {
+    }
+
+  private:
+    void DoRun() override
+    {
+        Config::SetDefault("ns3::collapipe::WeightedFfMacScheduler::WorkConserving",
+                           BooleanValue(false));
+        {
+            LteCell cell(LteCell::MakeConfig(2, 25));
+            cell.Run(Time(0));
+            cell.AddUplinkFlow(0);
+            cell.Run(Seconds(0.5));
+            for (const double share : {0.3, 0.7})
+            {
+                cell.SetWeight(0, LteDirection::UPLINK, share);
+                cell.Run(MilliSeconds(50));
+                cell.ResetCounters();
+                cell.Run(Seconds(1));
+                NS_TEST_EXPECT_MSG_EQ_TOL(cell.GetCounters(0).uplinkRbs / 25e3,
+                                          share,
+                                          0.02 * share,
+                                          "resource blocks");
+            }
+        }
+        Config::Reset();
+    }
+};
+
+// ---------------------------------------------------------------- power
+
+/// Steps of the transmit power appear in the SINR, and the modulation follows
+class PowerTest : public TestCase
+{
+  public:
+    PowerTest()
+        : TestCase("Power steps appear in SINR and modulation")
+    {
+    }
+
+  private:
+    void DoRun() override
+    {
+        TopologyConfig config = LteCell::MakeConfig(2, 25);
+        config.clusterDistanceM = 200; // no step is lost beyond the highest or lowest modulation
+        LteCell cell(config);
+        SinrMeter meter(cell);
+        cell.Run(Time(0));
+        cell.AddUplinkFlow(0);
+        cell.AddUplinkFlow(1);
+        cell.Run(Seconds(0.5));
+        double lastSinr = 0;
+        double lastMcs = 0;
+        double lastDbm = 0;
+        for (const double dbm : {23, 17, 11, 23})
+        {
+            cell.GetActuator()->ApplyLinks(
+                0,
+                {{Phase::UPLOAD, CONTROL_UNIT, EDGE_SERVER, 0.5, ToW(dbm)},
+                 {Phase::UPLOAD, 1, EDGE_SERVER, 0.5, ToW(23)}},
+                "test");
+            cell.Run(MilliSeconds(100));
+            cell.ResetCounters();
+            cell.Run(Seconds(0.5));
+            const double sinr = meter.Get(cell.GetRnti(0));
+            const auto counters = cell.GetCounters(0);
+            const double mcs = 1.0 * counters.uplinkMcs / counters.uplinkGrants;
+            NS_TEST_EXPECT_MSG_GT(counters.bytes, 0, "the flow goes on at " << dbm << " dBm");
+            if (lastDbm != 0)
+            {
+                NS_TEST_EXPECT_MSG_EQ_TOL(sinr - lastSinr, dbm - lastDbm, 0.5, "SINR");
+                NS_TEST_EXPECT_MSG_GT((mcs - lastMcs) * (dbm - lastDbm),
+                                      2 * std::abs(dbm - lastDbm),
+                                      "modulation at " << dbm << " dBm");
+            }
+            lastSinr = sinr;
+            lastMcs = mcs;
+            lastDbm = dbm;
+        }
+    }
+};
+
+/// No flow freezes under random powers and shares
+class FreezeTest : public TestCase
+{
+  public:
+    FreezeTest()
+        : TestCase("No flow freezes over 50 random changes of power and share")
+    {
+    }
+
+  private:
+    void DoRun() override
+    {
+        LteCell cell(LteCell::MakeConfig(4, 25));
+        cell.Run(Time(0));
+        for (uint32_t ue = 0; ue < 4; ++ue)
+        {
+            cell.AddUplinkFlow(ue);
+        }
+        cell.Run(Seconds(0.5));
+        std::mt19937 random(7);
+        for (int change = 0; change < 50; ++change)
+        {
+            std::vector<LinkPlan> plan;
+            for (NodeIndex node = 0; node < 4; ++node)
+            {
+                plan.push_back({Phase::UPLOAD,
+                                node,
+                                EDGE_SERVER,
+                                std::uniform_real_distribution<>(0.02, 0.25)(random),
+                                ToW(std::uniform_real_distribution<>(5, 23)(random))});
+            }
+            cell.GetActuator()->ApplyLinks(0, plan, "test");
+            cell.ResetCounters();
+            cell.Run(MilliSeconds(200));
+            for (uint32_t ue = 0; ue < 4; ++ue)
+            {
+                NS_TEST_EXPECT_MSG_GT(cell.GetCounters(ue).bytes,
+                                      0,
+                                      "UE " << ue << " after change " << change);
+            }
+        }
+        CheckAlive(cell);
+    }
+
+    /// With equal settings again, all have equal goodput again
+    void CheckAlive(LteCell& cell)
+    {
+        cell.GetActuator()->ApplyLinks(0, {}, "test");
+        cell.Run(Seconds(0.5));
+        cell.ResetCounters();
+        cell.Run(Seconds(1));
+        double sum = 0;
+        for (uint32_t ue = 0; ue < 4; ++ue)
+        {
+            sum += cell.GetCounters(ue).bytes;
+        }
+        for (uint32_t ue = 0; ue < 4; ++ue)
+        {
+            NS_TEST_EXPECT_MSG_EQ_TOL(cell.GetCounters(ue).bytes / sum, 0.25, 0.025, "UE " << ue);
+        }
+    }
+};
+
+static class LteRadioTestSuite : public TestSuite
+{
+  public:
+    LteRadioTestSuite()
+        : TestSuite("collapipe-lte-radio", Type::UNIT)
+    {
+        const auto up = LteDirection::UPLINK;
+        const auto down = LteDirection::DOWNLINK;
+        std::vector<double> twenty(20);
+        std::iota(twenty.begin(), twenty.end(), 1);
+        AddTestCase(new DividerTest);
+        AddTestCase(new ShareTest("Uplink 1:3, then 3:1", up, 25, {{1, 3}, {3, 1}}, Seconds(2)));
+        AddTestCase(new ShareTest("Uplink 1:2:3:4", up, 25, {{1, 2, 3, 4}}, Seconds(2)));
+        AddTestCase(new ShareTest("Uplink 1:30", up, 50, {{1, 30}}, Seconds(4)));
+        AddTestCase(new ShareTest("Uplink, 20 UEs", up, 50, {twenty}, Seconds(5)));
+        AddTestCase(
+            new ShareTest("Downlink 1:3, then 3:1", down, 25, {{1, 3}, {3, 1}}, Seconds(2)));
+        AddTestCase(new CapTest);
+        AddTestCase(new PowerTest);
+        AddTestCase(new FreezeTest);
+    }
+} g_lteRadioTestSuite;
+
+} // namespace
+} // namespace tests
+} // namespace collapipe
+} // namespace ns3
