@@ -6,7 +6,6 @@
 
 #include "ns3/simulator.h"
 
-#include <algorithm>
 #include <optional>
 
 namespace ns3
@@ -96,12 +95,14 @@ LinkObserver::HandleRx(NodeIndex receiver, const MessageHeader& header, uint64_t
     }
     const LinkId link{header.cluster, header.node, receiver};
     auto& last = m_lastArrival[link];
-    const Time begin = std::max(sent->second, last);
+    const bool queued = last > sent->second;
+    const Time begin = queued ? last : sent->second;
     last = Simulator::Now();
     m_monitor.ObserveTransfer(link,
                               *phase,
                               BITS_PER_BYTE * static_cast<double>(bytes),
-                              (last - begin).GetSeconds());
+                              (last - begin).GetSeconds(),
+                              queued);
     m_sent.erase(sent);
 }
 

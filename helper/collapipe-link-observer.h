@@ -20,8 +20,8 @@ namespace collapipe
 /**
  * @ingroup collapipe
  * Listens to the applications and tells a LinkMonitor how long the links served each message: from
- * when it was handed to its connection, or from when the message before it had arrived where that
- * was later, until it had arrived.
+ * when it was handed to its connection, or from when the message before it had arrived where it
+ * queued behind that one, until it had arrived.
  */
 class LinkObserver
 {

@@ -261,6 +261,7 @@ TrainingRun::InstallApplications()
 
     m_applications = helper.Install(*m_topology);
     m_applications.AssignStreams(APPLICATION_STREAM);
+    m_applications.edgeServer->SetActuator(m_topology->CreateActuator());
     ConnectMonitor();
     m_recorder = std::make_unique<RunRecorder>(m_applications);
     m_recorder->SetProgressCallback([this](double share) { m_progress.Update(share); });

@@ -18,10 +18,10 @@ namespace
 {
 
 constexpr double FORGETTING = 0.5;    //!< weight of what was known, per round
-constexpr double LATENCY_WEIGHT = .1; //!< of the prior on d, where a round's transfers have 1
-constexpr double RATE_WEIGHT = 0.02;  //!< of the prior on rho
-constexpr double MIN_SLOWNESS = 0.05; //!< a link is at most so much better than expected
-constexpr double MIN_LATENCY_S = 1e-6;
+constexpr double DELAY_WEIGHT = 0.005; //!< of the prior on D, where a round's transfers have 1
+constexpr double RATE_WEIGHT = 0.005; //!< of the prior on rho
+constexpr double MIN_SLOWNESS = 0.5;  //!< beyond, a link took what others left and says little
+constexpr double MIN_DELAY_S = 1e-6;
 
 } // namespace
 
@@ -66,7 +66,7 @@ LinkMonitor::Correct(const LinkId& id, LinkState& link, const Fit* poolMean) con
     const Fit& fit = own == m_fits.end() ? *poolMean : own->second;
     if (fit.known)
     {
-        link.latencyS = fit.latencyS;
+        link.latencyS = fit.delayS;
         link.efficiency /= fit.slowness;
     }
 }
@@ -81,7 +81,7 @@ LinkMonitor::GetPoolMean(uint32_t cluster, Pool pool) const
     {
         if (GetPool(id.from, id.to) == pool && (pool != Pool::D2D || id.cluster == cluster))
         {
-            mean.latencyS += fit.latencyS;
+            mean.delayS += fit.delayS;
             logSlowness += std::log(fit.slowness);
             ++count;
         }
@@ -89,7 +89,7 @@ LinkMonitor::GetPoolMean(uint32_t cluster, Pool pool) const
     if (count > 0)
     {
         mean.known = true;
-        mean.latencyS /= count;
+        mean.delayS /= count;
         mean.slowness = std::exp(logSlowness / count);
     }
     return mean;
@@ -104,9 +104,13 @@ LinkMonitor::BeginRound(const RoundPlan& plan)
 }
 
 void
-LinkMonitor::ObserveTransfer(const LinkId& link, Phase phase, double bits, double seconds)
+LinkMonitor::ObserveTransfer(const LinkId& link,
+                             Phase phase,
+                             double bits,
+                             double seconds,
+                             bool queued)
 {
-    auto& mean = m_served[{link, phase}];
+    auto& mean = m_served[{link, phase, queued}];
     mean.first += bits;
     mean.second += seconds;
     ++mean.count;
@@ -171,12 +175,12 @@ LinkMonitor::EndRound()
     }
     for (const auto& [key, mean] : m_served)
     {
-        const auto& [id, phase] = key;
+        const auto& [id, phase, queued] = key;
         const double expectedS = mean.first / mean.count * GetExpectedSecondsPerBit(id, phase);
         const double measuredS = mean.second / mean.count;
         if (expectedS > 0 && measuredS > 0)
         {
-            AddObservation(m_fits[id], expectedS, measuredS);
+            AddObservation(m_fits[id], expectedS, measuredS, queued);
         }
     }
     for (auto& [id, fit] : m_fits)
@@ -192,9 +196,9 @@ LinkMonitor::EndRound()
 }
 
 void
-LinkMonitor::AddObservation(Fit& fit, double expectedS, double measuredS) const
+LinkMonitor::AddObservation(Fit& fit, double expectedS, double measuredS, bool queued) const
 {
-    const double one = 1 / measuredS;
+    const double one = queued ? 0 : 1 / measuredS;
     const double x = expectedS / measuredS;
     fit.a11 += one * one;
     fit.a12 += one * x;
@@ -205,19 +209,19 @@ LinkMonitor::AddObservation(Fit& fit, double expectedS, double measuredS) const
 }
 
 void
-LinkMonitor::Solve(Fit& fit, double expectedLatencyS) const
+LinkMonitor::Solve(Fit& fit, double expectedDelayS) const
 {
-    const double d0 = std::max(expectedLatencyS, MIN_LATENCY_S);
-    const double a11 = fit.a11 + LATENCY_WEIGHT / (d0 * d0);
+    const double d0 = std::max(expectedDelayS, MIN_DELAY_S);
+    const double a11 = fit.a11 + DELAY_WEIGHT / (d0 * d0);
     const double a22 = fit.a22 + RATE_WEIGHT;
-    const double b1 = fit.b1 + LATENCY_WEIGHT / d0;
+    const double b1 = fit.b1 + DELAY_WEIGHT / d0;
     const double b2 = fit.b2 + RATE_WEIGHT;
-    fit.latencyS = (b1 * a22 - b2 * fit.a12) / (a11 * a22 - fit.a12 * fit.a12);
-    fit.latencyS = std::max(fit.latencyS, 0.0);
-    fit.slowness = std::max((b2 - fit.a12 * fit.latencyS) / a22, MIN_SLOWNESS);
+    fit.delayS = (b1 * a22 - b2 * fit.a12) / (a11 * a22 - fit.a12 * fit.a12);
+    fit.delayS = std::max(fit.delayS, 0.0);
+    fit.slowness = std::max((b2 - fit.a12 * fit.delayS) / a22, MIN_SLOWNESS);
     if (fit.slowness == MIN_SLOWNESS)
     {
-        fit.latencyS = std::max((b1 - fit.a12 * fit.slowness) / a11, 0.0);
+        fit.delayS = std::max((b1 - fit.a12 * fit.slowness) / a11, 0.0);
     }
 }
 

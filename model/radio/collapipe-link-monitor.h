@@ -34,15 +34,15 @@ struct LinkId
 
 /**
  * @ingroup collapipe
- * Learns from every round what the links are really worth. A transfer of a bits is modelled to take
- * d + a / r, formula (2), where r is the rate (5) or (6) with the share and power of the plan; the
- * monitor fits, for every link, d and the factor by which the rate is better or worse than what the
- * topology expected, and the factor between measured and expected SINR:
+ * Learns from every round what the links are really worth, as a correction of what the topology
+ * expects of them. A transfer of a bits over an idle link takes D + rho a / r, one that queued
+ * behind another ends rho a / r after it, where r is the rate (5) or (6) that the topology expects
+ * under the plan's share and power; and the SINR is gamma times the expected one:
  *
- *     t = d + rho a / r_expected,   e = e_expected / rho,   g = g_expected * gamma
+ *     delay = D,   e = e_expected / rho,   g = g_expected gamma
  *
- * d and rho by least squares on relative errors over the mean transfers of the past rounds,
- * weighted down by half each round, with the expectation as prior, so that a link on which all
+ * D and rho by least squares on relative errors over the mean transfers of the past rounds, whose
+ * weight halves every round, with the expectation as a weak prior, so that a link on which all
  * payloads have one size is well posed. Links that carried nothing take the mean of their pool.
  */
 class LinkMonitor
@@ -65,10 +65,15 @@ class LinkMonitor
      * @param link which
      * @param phase when
      * @param bits of the message
-     * @param seconds for which the link served it: from its sending, or from the end of the
-     *        transfer before it where that was later, to its arrival
+     * @param seconds from its sending, or from the end of the transfer before it where it queued
+     *        behind that one, to its arrival
+     * @param queued whether it did
      */
-    void ObserveTransfer(const LinkId& link, Phase phase, double bits, double seconds);
+    void ObserveTransfer(const LinkId& link,
+                         Phase phase,
+                         double bits,
+                         double seconds,
+                         bool queued);
 
     /**
      * The radio reported an SINR.
@@ -82,6 +87,9 @@ class LinkMonitor
     void EndRound();
 
   private:
+    /// What is averaged over a round: link, phase, whether queued
+    using TransferKind = std::tuple<LinkId, Phase, bool>;
+
     /// Sums of a round
     struct Mean
     {
@@ -94,7 +102,7 @@ class LinkMonitor
     struct Fit
     {
         double a11{0}, a12{0}, a22{0}, b1{0}, b2{0};
-        double latencyS{0}; //!< d
+        double delayS{0};   //!< D
         double slowness{1}; //!< rho
         bool known{false};  //!< has seen transfers
     };
@@ -106,10 +114,10 @@ class LinkMonitor
     double GetExpectedSecondsPerBit(const LinkId& link, Phase phase) const;
 
     /// Adds a round's mean transfer to a link's normal equations.
-    void AddObservation(Fit& fit, double expectedS, double measuredS) const;
+    void AddObservation(Fit& fit, double expectedS, double measuredS, bool queued) const;
 
     /// Solves a link's normal equations.
-    void Solve(Fit& fit, double expectedLatencyS) const;
+    void Solve(Fit& fit, double expectedDelayS) const;
 
     /// Corrects one link.
     void Correct(const LinkId& id, LinkState& link, const Fit* poolMean) const;
@@ -117,12 +125,12 @@ class LinkMonitor
     /// @return mean of the fits of a pool (of a cluster, where it is D2D); known where there is one
     Fit GetPoolMean(uint32_t cluster, Pool pool) const;
 
-    SystemState m_expected;                            //!< links as the topology expects them
-    RoundPlan m_plan;                                  //!< of the current round
-    std::map<std::pair<LinkId, Phase>, Mean> m_served; //!< transfers of the current round
-    std::map<LinkId, Mean> m_sinrs;                    //!< SINR over expectation, dB
-    std::map<LinkId, Fit> m_fits;                      //!< learnt
-    std::map<LinkId, double> m_gainRatios;             //!< learnt: gamma
+    SystemState m_expected;                //!< links as the topology expects them
+    RoundPlan m_plan;                      //!< of the current round
+    std::map<TransferKind, Mean> m_served; //!< transfers of the current round
+    std::map<LinkId, Mean> m_sinrs;        //!< SINR over expectation, dB
+    std::map<LinkId, Fit> m_fits;          //!< learnt
+    std::map<LinkId, double> m_gainRatios; //!< learnt: gamma
 };
 
 } // namespace collapipe
