@@ -83,6 +83,10 @@ void
 LteUeEnergyModel::SetDevice(Ptr<LteUeNetDevice> device)
 {
     NS_ABORT_MSG_IF(m_device, "An LteUeEnergyModel follows one device");
+    if (m_source)
+    {
+        m_source->UpdateEnergySource(); // until now the radio drew nothing
+    }
     m_device = device;
     m_updated = Simulator::Now();
     Ptr<LteUePhy> phy = device->GetPhy();
@@ -141,7 +145,9 @@ LteUeEnergyModel::GetTotalEnergyConsumption() const
 double
 LteUeEnergyModel::DoGetCurrentA() const
 {
-    return m_source ? (m_idlePowerW + m_txNowW + m_rxNowW) / m_source->GetSupplyVoltage() : 0;
+    return m_source && m_device
+               ? (m_idlePowerW + m_txNowW + m_rxNowW) / m_source->GetSupplyVoltage()
+               : 0;
 }
 
 void

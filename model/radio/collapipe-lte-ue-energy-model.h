@@ -45,7 +45,7 @@ class LteUeEnergyModel : public energy::DeviceEnergyModel
     /// @return the TypeId
     static TypeId GetTypeId();
 
-    /// @param device whose consumption to follow from now on; once
+    /// @param device whose consumption to follow from now on; once, and after SetEnergySource
     void SetDevice(Ptr<LteUeNetDevice> device);
 
     void SetEnergySource(Ptr<energy::EnergySource> source) override;
