@@ -25,6 +25,7 @@ struct DeviceProfile
     double memoryBytes{0};    //!< free for training
     double computePowerW{0};  //!< power while computing, P_k^cmp
     double maxTxPowerDbm{23}; //!< maximum transmit power to the base station
+    double energyBudgetJ{0};  //!< per round on average, Ebar_k of (12); 0: none
 };
 
 /**

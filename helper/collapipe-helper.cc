@@ -167,6 +167,7 @@ CollaPipeHelper::GetInitialState(const TopologyHelper& topology) const
             node.overheadS = profile.overheadS;
             node.memoryBytes = profile.memoryBytes;
             node.computePowerW = profile.computePowerW;
+            node.energyBudgetJ = profile.energyBudgetJ;
         }
     }
     return state;

@@ -139,6 +139,9 @@ RunConfig::GetOptions()
          "memory that a device gives to training, as a share of what the whole encoder would need "
          "there; 0: all that its profile has",
          &memoryShare},
+        {"energyBudget",
+         "energy that a device may spend per round on average, J; dssda keeps to it; 0: no limit",
+         &energyBudgetJ},
         {"blocks", "encoder blocks of the model", &blocks},
         {"microBatches",
          "micro-batches per iteration; dssda splits the same samples as it sees fit",
@@ -300,6 +303,7 @@ RunConfig::Validate() const
     Require(compare == "none" || compare.empty() ||
                 IsCreatable(ControllerTypeName(compare), "ns3::collapipe::Controller"),
             "--compare=" + compare + ": there is no such controller; none switches it off");
+    Require(energyBudgetJ >= 0, "--energyBudget: this must be 0 or more");
     Require(memoryShare >= 0, "--memoryShare: this must be 0 or more");
     Require(IsCreatable(ScheduleTypeName(schedule), "ns3::collapipe::Schedule"),
             "--schedule=" + schedule + ": there is no such schedule; take gpipe or 1f1b");

@@ -47,6 +47,7 @@ struct RunConfig
     uint32_t devices{4};                        //!< K, devices of each cluster
     std::string deviceProfiles{"mixed"};        //!< profile names, dealt out in turn
     double memoryShare{0.5};                    //!< of the encoder's need, per device; 0: no limit
+    double energyBudgetJ{0};                    //!< per device and round, on average; 0: none
     bool shadowing{true};                       //!< log-normal shadowing on radio links
     bool fading{false};                         //!< Rayleigh fading on radio links
     std::string mobility{"none"};               //!< none, waypoint or gauss-markov

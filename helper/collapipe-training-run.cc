@@ -204,12 +204,8 @@ TrainingRun::GetAllowedPairs() const
 }
 
 void
-TrainingRun::LimitMemory(std::vector<DeviceProfile>& profiles) const
+TrainingRun::SetLimits(std::vector<DeviceProfile>& profiles) const
 {
-    if (m_config.memoryShare == 0)
-    {
-        return;
-    }
     const auto model =
         MakeModelProfile(m_context->model, m_context->optimizer, m_context->backwardRatio);
     const MicroBatchPair pair{m_config.microBatches, m_config.microBatchSize};
@@ -217,7 +213,8 @@ TrainingRun::LimitMemory(std::vector<DeviceProfile>& profiles) const
     const double limit = m_config.memoryShare * GetStageMemoryBytes(model, "gpipe", whole, 1);
     for (auto& profile : profiles)
     {
-        profile.memoryBytes = std::min(profile.memoryBytes, limit);
+        profile.memoryBytes = limit > 0 ? std::min(profile.memoryBytes, limit) : profile.memoryBytes;
+        profile.energyBudgetJ = m_config.energyBudgetJ;
     }
 }
 
@@ -237,7 +234,7 @@ TrainingRun::InstallApplications()
     {
         auto profiles = ParseDeviceProfiles(m_config.deviceProfiles);
         const auto controlUnit = profiles.front();
-        LimitMemory(profiles);
+        SetLimits(profiles);
         helper.SetProfiles(controlUnit, profiles);
     }
     catch (const std::invalid_argument& error)

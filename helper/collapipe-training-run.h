@@ -101,8 +101,8 @@ class TrainingRun
     /// @return the micro-batches among which a controller may choose: N b as configured
     std::vector<MicroBatchPair> GetAllowedPairs() const;
 
-    /// Limits the devices' memory to the configured share of what the whole encoder needs.
-    void LimitMemory(std::vector<DeviceProfile>& profiles) const;
+    /// Gives devices the configured limits: memory as a share of the encoder's need, and energy.
+    void SetLimits(std::vector<DeviceProfile>& profiles) const;
 
     RunConfig m_config;                                    //!< what was asked for
     Progress m_progress;                                   //!< tells the user
