@@ -50,7 +50,6 @@ if(NOT GTest_FOUND)
 elseif(_gtest)
   collapipe_program(collapipe-gtest ${_gtest} LIBRARIES GTest::gtest GTest::gtest_main ${_judge_library})
   target_include_directories(collapipe-gtest PRIVATE ${COLLAPIPE_ROOT}/test)
-  target_compile_definitions(collapipe-gtest PRIVATE COLLAPIPE_SOURCE_DIR="${COLLAPIPE_ROOT}")
   collapipe_discover(collapipe-gtest gtest)
 endif()
 
@@ -60,8 +59,7 @@ if(COLLAPIPE_TEST_SUITES)
   collapipe_program(collapipe-test-runner
     ${COLLAPIPE_ROOT}/test/test-runner.cc ${COLLAPIPE_TEST_SUITES})
   target_include_directories(collapipe-test-runner PRIVATE ${COLLAPIPE_ROOT}/test)
-  target_compile_definitions(collapipe-test-runner PRIVATE
-    NS_TEST_SOURCEDIR="test" COLLAPIPE_SOURCE_DIR="${COLLAPIPE_ROOT}")
+  target_compile_definitions(collapipe-test-runner PRIVATE NS_TEST_SOURCEDIR="test")
   collapipe_discover(collapipe-test-runner ns3)
 endif()
 
