@@ -87,6 +87,7 @@ struct RunConfig
 
     // Run
     std::string outputDir{"collapipe-output"}; //!< where results go; empty: nowhere
+    uint32_t timelineSizeMb{50};               //!< bound of timeline.json; 0: none is written
     bool pcap{false};                          //!< write packet captures
     uint64_t seed{1};                          //!< of data, weights and the simulator
     uint64_t run{1};                           //!< of the simulator: another channel realisation

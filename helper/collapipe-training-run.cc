@@ -89,6 +89,7 @@ TrainingRun::~TrainingRun()
     // Applications hold parts that compute on the executor's threads: they go before it.
     m_recorder.reset();
     m_observer.reset();
+    m_timeline.reset();
     m_applications = RunApplications();
     Simulator::Destroy();
 }
@@ -260,6 +261,7 @@ TrainingRun::InstallApplications()
     m_applications.AssignStreams(APPLICATION_STREAM);
     m_applications.edgeServer->SetActuator(m_topology->CreateActuator());
     ConnectMonitor();
+    StartTimeline();
     m_recorder = std::make_unique<RunRecorder>(m_applications);
     m_recorder->SetProgressCallback([this](double share) { m_progress.Update(share); });
     m_recorder->SetRowCallback([this](const RoundRow& row) { m_progress.EndRound(row); });
@@ -282,6 +284,17 @@ TrainingRun::ConnectMonitor()
         m_topology->FillLinks(state);
         m_monitor.Update(state);
     });
+}
+
+void
+TrainingRun::StartTimeline()
+{
+    if (m_output && m_config.timelineSizeMb > 0)
+    {
+        m_timeline = std::make_unique<Timeline>(m_output->GetPath("timeline.json"),
+                                                uint64_t{m_config.timelineSizeMb} * 1000000,
+                                                m_applications);
+    }
 }
 
 void
@@ -356,6 +369,10 @@ TrainingRun::Save()
     WriteRounds(m_output->GetPath("rounds.csv"), m_recorder->GetRounds());
     WriteDevices(m_output->GetPath("devices.csv"), m_recorder->GetDevices());
     WriteSummary(m_output->GetPath("summary.json"), m_summary, m_recorder->GetRounds());
+    if (m_timeline && !m_timeline->Close())
+    {
+        throw UserError("cannot write timeline.json; is the disk full?");
+    }
     m_output->Commit();
 }
 

@@ -12,6 +12,7 @@
 #include "collapipe-result-writer.h"
 #include "collapipe-run-config.h"
 #include "collapipe-run-recorder.h"
+#include "collapipe-timeline.h"
 
 #include "ns3/collapipe-corpus.h"
 
@@ -89,6 +90,7 @@ class TrainingRun
     void BuildNetwork();
     void InstallApplications();
     void ConnectMonitor();
+    void StartTimeline();
     void CountMessage(const MessageHeader& header, uint64_t bytes);
     void CompleteSummary(double wallS);
 
@@ -116,6 +118,7 @@ class TrainingRun
     LinkMonitor m_monitor;                                 //!< learns what links are worth
     std::unique_ptr<LinkObserver> m_observer;              //!< tells it
     std::unique_ptr<RunRecorder> m_recorder;               //!< what happened
+    std::unique_ptr<Timeline> m_timeline;                  //!< null: none wanted
     std::map<MessageType, uint64_t> m_messages;            //!< sent, by type
     RunSummary m_summary;                                  //!< outcome
 };

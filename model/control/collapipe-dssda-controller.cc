@@ -7,6 +7,7 @@
 #include "ns3/abort.h"
 #include "ns3/double.h"
 #include "ns3/log.h"
+#include "ns3/trace-source-accessor.h"
 
 namespace ns3
 {
@@ -40,7 +41,11 @@ DssdaController::GetTypeId()
                           "phibar of formula (11), a squared gradient norm; 0: no requirement",
                           DoubleValue(0),
                           MakeDoubleAccessor(&DssdaController::m_convergenceTarget),
-                          MakeDoubleChecker<double>(0));
+                          MakeDoubleChecker<double>(0))
+            .AddTraceSource("Queues",
+                            "The virtual queues (12) after a round.",
+                            MakeTraceSourceAccessor(&DssdaController::m_queuesTrace),
+                            "ns3::collapipe::DssdaController::QueuesTracedCallback");
     return tid;
 }
 
@@ -72,6 +77,7 @@ DssdaController::Observe(const RoundMeasurement& measurement)
 {
     m_queues.UpdateEnergy(measurement.deviceEnergyJ, VirtualQueues::GetBudgets(m_state));
     m_queues.UpdateConvergence(m_solution.evaluation.phi, m_convergenceTarget);
+    m_queuesTrace(m_queues);
 }
 
 const VirtualQueues&

@@ -9,6 +9,8 @@
 #include "collapipe-round-solver.h"
 #include "collapipe-virtual-queues.h"
 
+#include "ns3/traced-callback.h"
+
 namespace ns3
 {
 namespace collapipe
@@ -49,6 +51,12 @@ class DssdaController : public Controller
     /// @return what the solver said about the last round: evaluation, (13) over its steps
     const RoundSolution& GetLastSolution() const;
 
+    /**
+     * Signature of the Queues trace.
+     * @param queues Q and Z after a round
+     */
+    typedef void (*QueuesTracedCallback)(const VirtualQueues& queues);
+
   protected:
     /**
      * @param options which decisions are made; for ablations
@@ -63,6 +71,7 @@ class DssdaController : public Controller
     RoundSolution m_solution;      //!< of the last round
     SystemState m_state;           //!< of the last round
     VirtualQueues m_queues;        //!< Q and Z
+    TracedCallback<const VirtualQueues&> m_queuesTrace; //!< after a round
 };
 
 /**

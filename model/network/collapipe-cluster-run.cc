@@ -172,6 +172,17 @@ ClusterRun::MakeCallbacks(uint32_t chain, uint32_t stage)
         callbacks.onForward = sendTo(plan.stages[stage + 1].node, MessageType::ACTIVATION);
     }
     callbacks.onBackward = sendTo(plan.stages[stage - 1].node, MessageType::GRADIENT);
+    callbacks.onPass = [this, chain, stage](uint32_t iteration, const Action& action, Time start) {
+        m_services.onPass({m_cluster,
+                           EDGE_SERVER,
+                           m_round,
+                           chain,
+                           stage,
+                           iteration,
+                           action,
+                           start,
+                           Simulator::Now()});
+    };
     callbacks.onFlush = [this, chain](uint32_t iteration, const ModelPart& part) {
         m_services.onFlush(chain, iteration, part);
     };

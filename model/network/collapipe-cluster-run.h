@@ -52,6 +52,7 @@ class ClusterRun
         std::function<void(Phase)> onPhase;           //!< a phase begins
         std::function<void(uint32_t chain, uint32_t iteration, const ModelPart&)>
             onFlush;                      //!< own stage
+        std::function<void(const PassRecord&)> onPass; //!< own stage has ended a pass
         std::function<void()> onFinished; //!< all uploads are there
     };
 

@@ -207,6 +207,10 @@ Connection::Consume(Ptr<Packet> packet)
 {
     while (packet->GetSize() > 0)
     {
+        if (m_reader.IsIdle())
+        {
+            m_receptionStart = Simulator::Now();
+        }
         const auto window = m_reader.GetWindow();
         const auto size = static_cast<uint32_t>(std::min<uint64_t>(window.size, packet->GetSize()));
         if (window.data)
@@ -221,6 +225,12 @@ Connection::Consume(Ptr<Packet> packet)
         }
         NS_ABORT_MSG_IF(!m_reader.GetError().empty(), m_reader.GetError());
     }
+}
+
+Time
+Connection::GetReceptionStart() const
+{
+    return m_receptionStart;
 }
 
 uint64_t

@@ -10,6 +10,7 @@
 #include "ns3/callback.h"
 #include "ns3/inet-socket-address.h"
 #include "ns3/node.h"
+#include "ns3/nstime.h"
 #include "ns3/simple-ref-count.h"
 #include "ns3/socket.h"
 
@@ -83,6 +84,9 @@ class Connection : public SimpleRefCount<Connection>
     /// @return whether the queue is below its limit
     bool CanSend() const;
 
+    /// @return when the first byte of the message came that is, or was last, being received
+    Time GetReceptionStart() const;
+
     /// @return bytes handed to TCP so far
     uint64_t GetBytesSent() const;
 
@@ -120,6 +124,7 @@ class Connection : public SimpleRefCount<Connection>
     uint64_t m_queuedBytes{0};         //!< their remaining bytes
     uint64_t m_bytesSent{0};           //!< bytes handed to TCP
     MessageReader m_reader;            //!< puts messages together
+    Time m_receptionStart;             //!< first byte of the current message
     ReceiveCallback m_receive;         //!< whom to give them
     std::function<void()> m_writable;  //!< whom to tell that there is room again
 };

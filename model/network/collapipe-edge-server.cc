@@ -6,6 +6,7 @@
 
 #include "ns3/abort.h"
 #include "ns3/log.h"
+#include "ns3/pointer.h"
 #include "ns3/simulator.h"
 #include "ns3/trace-source-accessor.h"
 #include "ns3/uinteger.h"
@@ -35,6 +36,18 @@ EdgeServerApplication::GetTypeId()
                           UintegerValue(1),
                           MakeUintegerAccessor(&EdgeServerApplication::m_rounds),
                           MakeUintegerChecker<uint32_t>(1))
+            .AddAttribute("Controller",
+                          "Decides every round; for its trace sources.",
+                          TypeId::ATTR_GET,
+                          PointerValue(),
+                          MakePointerAccessor(&EdgeServerApplication::m_controller),
+                          MakePointerChecker<Controller>())
+            .AddAttribute("Actuator",
+                          "Acts on the radios; for its trace source.",
+                          TypeId::ATTR_GET,
+                          PointerValue(),
+                          MakePointerAccessor(&EdgeServerApplication::m_actuator),
+                          MakePointerChecker<RadioActuator>())
             .AddTraceSource("Plan",
                             "The controller has decided a round.",
                             MakeTraceSourceAccessor(&EdgeServerApplication::m_planTrace),
@@ -55,6 +68,10 @@ EdgeServerApplication::GetTypeId()
                             "An iteration's gradients of the edge server's stage are complete.",
                             MakeTraceSourceAccessor(&EdgeServerApplication::m_flushTrace),
                             "ns3::collapipe::EdgeServerApplication::FlushTracedCallback")
+            .AddTraceSource("Measurement",
+                            "What a round has cost, before the controller is told.",
+                            MakeTraceSourceAccessor(&EdgeServerApplication::m_measurementTrace),
+                            "ns3::collapipe::EdgeServerApplication::MeasurementTracedCallback")
             .AddTraceSource("Finished",
                             "All rounds have ended.",
                             MakeTraceSourceAccessor(&EdgeServerApplication::m_finishedTrace),
@@ -113,6 +130,18 @@ void
 EdgeServerApplication::SetActuator(Ptr<RadioActuator> actuator)
 {
     m_actuator = actuator;
+}
+
+Ptr<Controller>
+EdgeServerApplication::GetController() const
+{
+    return m_controller;
+}
+
+Ptr<RadioActuator>
+EdgeServerApplication::GetActuator() const
+{
+    return m_actuator;
 }
 
 void
@@ -344,6 +373,7 @@ EdgeServerApplication::MakeServices(uint32_t cluster)
     services.onFlush = [this, cluster](uint32_t, uint32_t iteration, const ModelPart& part) {
         m_flushTrace(cluster, m_record.round, iteration, part);
     };
+    services.onPass = [this](const PassRecord& record) { m_passTrace(record); };
     services.onFinished = [this] {
         if (--m_runningClusters == 0)
         {
@@ -386,6 +416,7 @@ EdgeServerApplication::EndRound()
     {
         measurement.deviceEnergyJ = m_energyMeter();
     }
+    m_measurementTrace(measurement);
     m_controller->Observe(measurement);
     PostEvaluation();
     m_roundTrace(m_record);

@@ -75,6 +75,12 @@ class EdgeServerApplication : public MessageApplication
     /// @param actuator that makes the radios do what the plan decided, as each phase begins
     void SetActuator(Ptr<RadioActuator> actuator);
 
+    /// @return who decides; null: not set
+    Ptr<Controller> GetController() const;
+
+    /// @return who acts on the radios; null: nobody does
+    Ptr<RadioActuator> GetActuator() const;
+
     /// @param model what the first round starts from
     void SetModel(ModelState model);
 
@@ -129,6 +135,12 @@ class EdgeServerApplication : public MessageApplication
                                         uint32_t round,
                                         uint32_t iteration,
                                         const ModelPart& part);
+
+    /**
+     * Signature of the Measurement trace.
+     * @param measurement what the round that has ended cost, as its controller is told
+     */
+    typedef void (*MeasurementTracedCallback)(const RoundMeasurement& measurement);
 
     /// Signature of the Finished trace: all rounds have ended.
     typedef void (*FinishedTracedCallback)();
@@ -203,6 +215,7 @@ class EdgeServerApplication : public MessageApplication
     TracedCallback<const RoundRecord&> m_roundTrace;
     TracedCallback<uint32_t, const EvaluationResult&> m_evaluationTrace;
     TracedCallback<uint32_t, uint32_t, uint32_t, const ModelPart&> m_flushTrace;
+    TracedCallback<const RoundMeasurement&> m_measurementTrace;
     TracedCallback<> m_finishedTrace;
 };
 

@@ -37,7 +37,15 @@ MessageApplication::GetTypeId()
             .AddTraceSource("Rx",
                             "A message was received and checked.",
                             MakeTraceSourceAccessor(&MessageApplication::m_rxTrace),
-                            "ns3::collapipe::MessageApplication::MessageTracedCallback");
+                            "ns3::collapipe::MessageApplication::MessageTracedCallback")
+            .AddTraceSource("Reception",
+                            "A message was received: the time of its first byte; fired with Rx.",
+                            MakeTraceSourceAccessor(&MessageApplication::m_receptionTrace),
+                            "ns3::collapipe::MessageApplication::ReceptionTracedCallback")
+            .AddTraceSource("Pass",
+                            "A micro-batch's forward or backward pass has ended.",
+                            MakeTraceSourceAccessor(&MessageApplication::m_passTrace),
+                            "ns3::collapipe::MessageApplication::PassTracedCallback");
     return tid;
 }
 
@@ -144,6 +152,7 @@ MessageApplication::Adopt(Ptr<Connection> connection)
                         "a message of run " << header.runId << " came to an application of run "
                                             << GetContext().runId);
         m_rxTrace(header, GetWireBytes(message));
+        m_receptionTrace(header, GetWireBytes(message), from->GetReceptionStart());
         HandleMessage(from, std::move(message));
     });
     connection->SetWritableCallback([this] { HandleWritable(); });

@@ -11,6 +11,8 @@
 #include "ns3/application.h"
 #include "ns3/collapipe-compute-backend.h"
 #include "ns3/collapipe-executor.h"
+#include "ns3/collapipe-plan.h"
+#include "ns3/collapipe-schedule.h"
 #include "ns3/traced-callback.h"
 
 #include <memory>
@@ -37,6 +39,23 @@ struct TrainingContext
     double backwardRatio{2};            //!< beta, backward work over forward work
     bool keepOptimizerState{false};     //!< average and redistribute optimizers instead of new ones
     uint16_t port{9000};                //!< TCP port that every application listens on
+};
+
+/**
+ * @ingroup collapipe
+ * One pass of a micro-batch through a stage, once it has ended.
+ */
+struct PassRecord
+{
+    uint32_t cluster{0};         //!< index
+    NodeIndex node{EDGE_SERVER}; //!< that computed
+    uint32_t round{0};           //!< the round
+    uint32_t chain{0};           //!< chain within the cluster
+    uint32_t stage{0};           //!< stage of the chain
+    uint32_t iteration{0};       //!< local iteration
+    Action action;               //!< forward or backward, and the micro-batch
+    Time start;                  //!< when the processor began it
+    Time end;                    //!< when it ended: now
 };
 
 /**
@@ -71,6 +90,22 @@ class MessageApplication : public Application
      */
     typedef void (*MessageTracedCallback)(const MessageHeader& header, uint64_t bytes);
 
+    /**
+     * Signature of the Reception trace.
+     * @param header the message's head
+     * @param bytes its length on the wire
+     * @param begin when its first byte was there; its last is there now
+     */
+    typedef void (*ReceptionTracedCallback)(const MessageHeader& header,
+                                            uint64_t bytes,
+                                            Time begin);
+
+    /**
+     * Signature of the Pass trace.
+     * @param record of the pass that has ended
+     */
+    typedef void (*PassTracedCallback)(const PassRecord& record);
+
   protected:
     void DoDispose() override;
     void StartApplication() override;
@@ -103,6 +138,8 @@ class MessageApplication : public Application
     /// A connection has room in its queue again.
     virtual void HandleWritable() = 0;
 
+    TracedCallback<const PassRecord&> m_passTrace; //!< for applications to fire: a pass has ended
+
   private:
     void HandleAccept(Ptr<Socket> socket, const Address& from);
 
@@ -116,6 +153,7 @@ class MessageApplication : public Application
     uint64_t m_messagesSent{0};                               //!< so far
     TracedCallback<const MessageHeader&, uint64_t> m_txTrace; //!< message handed to its connection
     TracedCallback<const MessageHeader&, uint64_t> m_rxTrace; //!< message received
+    TracedCallback<const MessageHeader&, uint64_t, Time> m_receptionTrace; //!< with its duration
 };
 
 } // namespace collapipe

@@ -9,6 +9,7 @@
 #include "ns3/double.h"
 #include "ns3/log.h"
 #include "ns3/object-factory.h"
+#include "ns3/simulator.h"
 #include "ns3/trace-source-accessor.h"
 #include "ns3/uinteger.h"
 
@@ -50,7 +51,7 @@ StageApplication::GetTypeId()
                           "Memory free for training, in bytes.",
                           DoubleValue(std::numeric_limits<double>::infinity()),
                           MakeDoubleAccessor(&StageApplication::m_memoryBytes),
-                          MakeDoubleChecker<double>(0))
+                          MakeDoubleChecker<double>(0, std::numeric_limits<double>::infinity()))
             .AddAttribute("ComputePowerW",
                           "Power while computing, in watts.",
                           DoubleValue(0),
@@ -60,7 +61,7 @@ StageApplication::GetTypeId()
                           "Energy left, in joules.",
                           DoubleValue(std::numeric_limits<double>::infinity()),
                           MakeDoubleAccessor(&StageApplication::m_batteryJ),
-                          MakeDoubleChecker<double>(0))
+                          MakeDoubleChecker<double>(0, std::numeric_limits<double>::infinity()))
             .AddTraceSource("Flush",
                             "An iteration's gradients are complete.",
                             MakeTraceSourceAccessor(&StageApplication::m_flushTrace),
@@ -279,6 +280,17 @@ StageApplication::CreateRunner(TensorList parameters)
                        microBatch,
                        std::move(output));
         }
+    };
+    callbacks.onPass = [this](uint32_t iteration, const Action& action, Time start) {
+        m_passTrace({m_cluster,
+                     m_node,
+                     m_round,
+                     m_assignment.chain,
+                     m_assignment.stage,
+                     iteration,
+                     action,
+                     start,
+                     Simulator::Now()});
     };
     callbacks.onFlush = [this](uint32_t iteration, const ModelPart& part) {
         m_flushTrace(m_round, iteration, part);

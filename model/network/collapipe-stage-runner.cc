@@ -5,6 +5,7 @@
 #include "collapipe-stage-runner.h"
 
 #include "ns3/abort.h"
+#include "ns3/simulator.h"
 
 #include <tuple>
 
@@ -179,7 +180,7 @@ StageRunner::StartNext()
     const bool isForward = m_task.actions[m_current].kind == Action::FORWARD;
     m_processor->Run(
         isForward ? m_task.forwardFlops : m_task.backwardFlops,
-        [] {},
+        [this] { m_passStart = Simulator::Now(); },
         [this] { EndAction(); });
 }
 
@@ -192,6 +193,10 @@ StageRunner::EndAction()
     m_strand->Wait(posted.ticket);
     m_busy = false;
     ++m_current;
+    if (m_callbacks.onPass)
+    {
+        m_callbacks.onPass(m_iteration, action, m_passStart);
+    }
 
     const auto& callback =
         action.kind == Action::FORWARD ? m_callbacks.onForward : m_callbacks.onBackward;

@@ -50,6 +50,8 @@ class StageRunner
     /// Whom the runner works for
     struct Callbacks
     {
+        /// A pass has ended at this moment; called before its output is handed on
+        std::function<void(uint32_t iteration, const Action& action, Time start)> onPass;
         OutputCallback onForward;  //!< a forward pass has ended
         OutputCallback onBackward; //!< a backward pass has ended
         /// An iteration's gradients are complete; called before the optimizer's step
@@ -163,6 +165,7 @@ class StageRunner
     std::size_t m_nextPost{0};           //!< next action to post
     std::size_t m_current{0};            //!< action being run, or next to start
     bool m_busy{false};                  //!< an action is at the processor
+    Time m_passStart;                    //!< when the processor began the current action
     bool m_started{false};               //!< Start() was called
 };
 

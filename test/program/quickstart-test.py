@@ -7,18 +7,18 @@
 import collections
 import csv
 import filecmp
-import itertools
 import json
 import math
 import os
 import pathlib
-import random
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+
+from support.runs import (check, finish, near, read_csv, report, start, use_program, write_corpus)
 
 TOPOLOGIES = ["p2p", "wifi", "lte", "hybrid"]
 CLUSTERS = 2
@@ -36,41 +36,6 @@ ROUND_KEYS = ["round", "latency_s", "train_loss", "validation_loss", "bytes_sent
 LATENCY_PARTS = ["report_s", "distribution_s", "training_s", "upload_s"]
 QUICKLY_S = 30  # a loaded machine has a second or two become ten
 
-program = None
-passed = failed = 0
-
-
-def check(condition, what):
-    """Counts a check, and says which where it fails."""
-    global passed, failed
-    if condition:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAILED: {what}", flush=True)
-    return bool(condition)
-
-
-def near(left, right, relative=1e-9):
-    return math.isclose(left, right, rel_tol=relative, abs_tol=1e-9)
-
-
-def start(*options):
-    return subprocess.Popen([program, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            encoding="utf-8", errors="replace")
-
-
-def finish(process, timeout=120):
-    """Status, standard output, standard error, seconds; the status is None after a timeout."""
-    begin = time.monotonic()
-    try:
-        out, err = process.communicate(timeout=timeout)
-        return process.returncode, out, err, time.monotonic() - begin
-    except subprocess.TimeoutExpired:
-        process.kill()
-        out, err = process.communicate()
-        return None, out, err, time.monotonic() - begin
-
 
 def train(folder, *options):
     """A run that must succeed: its summary, or None."""
@@ -80,33 +45,6 @@ def train(folder, *options):
         return None
     with open(folder / "summary.json", encoding="utf-8") as file:
         return json.load(file)
-
-
-def read_csv(path):
-    with open(path, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def write_corpus(base):
-    """Aligned files of a little grammar: base.en and base.de, every sentence once."""
-    subjects = [("the old man", "der alte Mann"), ("a young woman", "eine junge Frau"),
-                ("my brother", "mein Bruder"), ("the small dog", "der kleine Hund"),
-                ("our neighbour", "unser Nachbar"), ("the teacher", "die Lehrerin")]
-    verbs = [("sees", "sieht"), ("buys", "kauft"), ("paints", "malt"), ("finds", "findet")]
-    objects = [("a red house", "ein rotes Haus"), ("the blue car", "das blaue Auto"),
-               ("an apple", "einen Apfel"), ("the long letter", "den langen Brief"),
-               ("two books", "zwei Bücher")]
-    places = [("in the garden", "im Garten"), ("near the river", "am Fluss"),
-              ("on Sunday", "am Sonntag"), ("every day", "jeden Tag"),
-              ("behind the school", "hinter der Schule")]
-    pairs = []
-    for parts in itertools.product(subjects, verbs, objects, places):
-        pairs.append((" ".join(part[0] for part in parts), " ".join(part[1] for part in parts)))
-    random.Random(1).shuffle(pairs)
-    for side, ending in enumerate(("en", "de")):
-        text = "".join(pair[side] + ".\n" for pair in pairs)
-        base.with_suffix("." + ending).write_text(text, encoding="utf-8")
-    return [f"--trainSource={base}.en", f"--trainTarget={base}.de"], len(pairs)
 
 
 # ---------------------------------------------------------------- what a run leaves behind
@@ -481,10 +419,7 @@ def check_catalogs(work):
 
 
 def main():
-    global program
-    program = os.path.join(os.path.abspath(sys.argv[1]), "collapipe-quickstart")
-    if not os.access(program, os.X_OK):
-        print(f"{program} is not built")
+    if not use_program(sys.argv[1], "collapipe-quickstart"):
         return 77
     begin = time.monotonic()
 
@@ -513,8 +448,7 @@ def main():
         said("mistakes")
         check_interruption(work, data)
         said("interruption")
-    print(f"{passed + failed} checks: {passed} passed, {failed} failed")
-    return 1 if failed else 0
+    return report()
 
 
 if __name__ == "__main__":
