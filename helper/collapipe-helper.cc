@@ -68,7 +68,7 @@ MakeModelProfile(const ModelConfig& model, const OptimizerConfig& optimizer, dou
     profile.decoderForwardFlops = GetForwardFlops(model, {false, 0, 0, true});
     // Hidden state in float32, padding mask in bytes.
     profile.activationBits = BITS_PER_BYTE * model.sourceLength * (4.0 * model.width + 1);
-    profile.targetBits = BITS_PER_BYTE * 4.0 * (model.targetLength + 1);
+    profile.targetBits = BITS_PER_BYTE * 4.0 * (model.GetLabelLength() + 1);
     profile.blockParameterBits = BITS_PER_BYTE * GetByteSize(GetParameterShapes(model, block));
     profile.embeddingParameterBits =
         BITS_PER_BYTE * GetByteSize(GetParameterShapes(model, embedding));

@@ -108,7 +108,8 @@ std::unique_ptr<ModelPart>
 AnalyticBackend::CreatePart(const ModelConfig& config,
                             const PartRange& part,
                             const OptimizerConfig& optimizer,
-                            const TensorList& parameters) const
+                            const TensorList& parameters,
+                            const TrainingPosition& /* start */) const
 {
     const PartShapes shapes(config, part, optimizer);
     shapes.CheckParameters(parameters);

@@ -29,7 +29,8 @@ class AnalyticBackend : public ComputeBackend
     std::unique_ptr<ModelPart> CreatePart(const ModelConfig& config,
                                           const PartRange& part,
                                           const OptimizerConfig& optimizer,
-                                          const TensorList& parameters) const override;
+                                          const TensorList& parameters,
+                                          const TrainingPosition& start = {}) const override;
     EvaluationResult Evaluate(const ModelConfig& config,
                               const ModelParameters& parameters,
                               const std::vector<Sample>& samples) const override;

@@ -106,6 +106,23 @@ ComputeBackend::IsThreadSafe() const
     return true;
 }
 
+std::vector<std::vector<int32_t>>
+ComputeBackend::Translate(const ModelConfig& /* config */,
+                          const ModelParameters& /* parameters */,
+                          const std::vector<Sample>& /* samples */,
+                          const DecodingOptions& /* options */) const
+{
+    return {};
+}
+
+std::vector<int32_t>
+ComputeBackend::Classify(const ModelConfig& /* config */,
+                         const ModelParameters& /* parameters */,
+                         const std::vector<Sample>& /* samples */) const
+{
+    return {};
+}
+
 TensorList
 ComputeBackend::Average(const std::vector<TensorList>& sets, const std::vector<double>& weights)
 {

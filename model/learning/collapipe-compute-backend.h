@@ -29,6 +29,16 @@ struct EvaluationResult
 
 /**
  * @ingroup collapipe
+ * How translations are searched for.
+ */
+struct DecodingOptions
+{
+    uint32_t beam{1};          //!< hypotheses kept at every position; 1: greedy
+    double lengthPenalty{0.6}; //!< alpha of Wu et al. 2016; 0: none, longer ones lose
+};
+
+/**
+ * @ingroup collapipe
  * Makes the parts that compute. Chosen by TypeId: `ns3::collapipe::TorchBackend` computes,
  * `ns3::collapipe::AnalyticBackend` gives results of the same shapes and computes nothing.
  */
@@ -63,15 +73,17 @@ class ComputeBackend : public Object
      * @param optimizer its optimizer
      * @param parameters in chain order, as in ModelParameters::Gather(); optionally followed by the
      *        optimizer state as ModelPart::ExportParameters(true) gave it
+     * @param start where in the training the part begins
      * @return the part
      */
     virtual std::unique_ptr<ModelPart> CreatePart(const ModelConfig& config,
                                                   const PartRange& part,
                                                   const OptimizerConfig& optimizer,
-                                                  const TensorList& parameters) const = 0;
+                                                  const TensorList& parameters,
+                                                  const TrainingPosition& start = {}) const = 0;
 
     /**
-     * Mean loss over samples, without dropout and gradients. Takes long: run it as a job.
+     * Mean loss over samples, without dropout, label smoothing and gradients. Takes long: run it as a job.
      * @param config the model
      * @param parameters of the whole model
      * @param samples what to evaluate on
@@ -80,6 +92,31 @@ class ComputeBackend : public Object
     virtual EvaluationResult Evaluate(const ModelConfig& config,
                                       const ModelParameters& parameters,
                                       const std::vector<Sample>& samples) const = 0;
+
+    /**
+     * Translates samples. Takes long: run it as a job.
+     * @param config the model; it must end in a decoder
+     * @param parameters of the whole model
+     * @param samples whose source is translated
+     * @param options how
+     * @return target tokens of each, at most as many as the model's target length, without
+     *         BEGIN_TOKEN; nothing where nothing is computed
+     */
+    virtual std::vector<std::vector<int32_t>> Translate(const ModelConfig& config,
+                                                        const ModelParameters& parameters,
+                                                        const std::vector<Sample>& samples,
+                                                        const DecodingOptions& options) const;
+
+    /**
+     * Classifies samples. Run it as a job.
+     * @param config the model; it must end in a classifier
+     * @param parameters of the whole model
+     * @param samples whose source is classified
+     * @return the most probable class of each; nothing where nothing is computed
+     */
+    virtual std::vector<int32_t> Classify(const ModelConfig& config,
+                                          const ModelParameters& parameters,
+                                          const std::vector<Sample>& samples) const;
 
     /**
      * Weighted mean of several parameter sets: FedAvg (McMahan et al. 2017).

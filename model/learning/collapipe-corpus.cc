@@ -4,8 +4,8 @@
 
 #include "collapipe-corpus.h"
 
+#include "collapipe-corpus-parts.h"
 #include "collapipe-gettext-catalog.h"
-#include "collapipe-partition.h"
 
 #include <algorithm>
 #include <array>
@@ -13,11 +13,8 @@
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
-#include <numeric>
 #include <optional>
-#include <set>
 #include <tuple>
-#include <unordered_map>
 #include <unordered_set>
 
 namespace ns3
@@ -150,196 +147,6 @@ AppendCatalog(const std::string& path,
     {
         corpus.errors.push_back(error.what());
     }
-}
-
-void
-CheckOptions(const CorpusOptions& options, bool withValidation)
-{
-    const double validation = withValidation ? 0 : options.validationFraction;
-    const double test = options.testFraction;
-    if (!(test >= 0 && validation >= 0 && test + validation < 1))
-    {
-        throw DataError("The fractions for validation and test must not be negative and must leave "
-                        "something for training.");
-    }
-    if (!withValidation && validation == 0)
-    {
-        throw DataError("Without validation files the fraction for validation must be positive.");
-    }
-}
-
-std::vector<SentencePair>
-Select(const std::vector<SentencePair>& pairs, const std::vector<uint32_t>& indices)
-{
-    std::vector<SentencePair> selected;
-    for (const auto index : indices)
-    {
-        selected.push_back(pairs[index]);
-    }
-    return selected;
-}
-
-/**
- * @param pairs cut to a random choice, in their order
- * @param maximum number of pairs; 0: all
- * @param seed for the choice
- */
-void
-Limit(std::vector<SentencePair>& pairs, uint64_t maximum, uint64_t seed)
-{
-    if (maximum == 0 || pairs.size() <= maximum)
-    {
-        return;
-    }
-    std::vector<uint32_t> chosen(pairs.size());
-    std::iota(chosen.begin(), chosen.end(), 0);
-    PortableRandom(seed).Shuffle(chosen);
-    chosen.resize(maximum);
-    std::sort(chosen.begin(), chosen.end());
-    pairs = Select(pairs, chosen);
-}
-
-/**
- * @param pairs of which those are left out that validation holds too
- * @param corpus with the validation part; gets a warning
- */
-void
-RemoveValidation(std::vector<SentencePair>& pairs, Corpus& corpus)
-{
-    std::unordered_set<std::string> keys;
-    for (const auto& pair : corpus.validation)
-    {
-        keys.insert(GetDuplicateKey(pair.source));
-    }
-    const auto before = pairs.size();
-    const auto end = std::remove_if(pairs.begin(), pairs.end(), [&keys](const auto& pair) {
-        return keys.count(GetDuplicateKey(pair.source)) > 0;
-    });
-    pairs.erase(end, pairs.end());
-    if (pairs.size() < before)
-    {
-        corpus.warnings.push_back(std::to_string(before - pairs.size()) +
-                                  " training sentences were left out: the validation file has them "
-                                  "too, but for case and punctuation.");
-    }
-}
-
-/**
- * Cuts the text into its parts.
- * @param pairs all but those of validation files
- * @param options how to cut
- * @param corpus gets the parts; its validation part is already there where it has its own file
- */
-void
-Split(std::vector<SentencePair> pairs, const CorpusOptions& options, Corpus& corpus)
-{
-    const bool withValidation = !corpus.validation.empty();
-    CheckOptions(options, withValidation);
-    RemoveValidation(pairs, corpus);
-    Limit(pairs, options.maximumPairs, options.seed);
-    std::vector<std::string> sources(pairs.size());
-    std::transform(pairs.begin(), pairs.end(), sources.begin(), [](const auto& pair) {
-        return pair.source;
-    });
-    const bool withTest = options.testFraction > 0;
-    auto fractions =
-        withValidation ? std::vector<double>{} : std::vector{options.validationFraction};
-    fractions.insert(fractions.end(), withTest ? 1 : 0, options.testFraction);
-    const auto parts = SplitTexts(sources, fractions, options.seed);
-    corpus.training = Select(pairs, parts[0]);
-    corpus.validation = withValidation ? corpus.validation : Select(pairs, parts[1]);
-    corpus.test = withTest ? Select(pairs, parts.back()) : corpus.test;
-}
-
-/**
- * @param pairs a part of a corpus
- * @param lines to which its texts are added: of each pair the source, then, if any, the target
- */
-void
-AppendLines(const std::vector<SentencePair>& pairs, std::vector<std::string>& lines)
-{
-    for (const auto& pair : pairs)
-    {
-        lines.push_back(pair.source);
-        if (!pair.target.empty())
-        {
-            lines.push_back(pair.target);
-        }
-    }
-}
-
-/**
- * @param pairs a part of a corpus
- * @param tokenizer to encode them
- * @param topics indices of the topics by name
- * @return the samples
- */
-std::vector<Sample>
-EncodePairs(const std::vector<SentencePair>& pairs,
-            const Tokenizer& tokenizer,
-            const std::unordered_map<std::string, uint32_t>& topics)
-{
-    std::vector<std::string> lines;
-    AppendLines(pairs, lines);
-    auto sequences = tokenizer.Encode(lines);
-    auto next = sequences.begin();
-    const auto take = [&next] {
-        next->push_back(END_TOKEN);
-        return std::move(*next++);
-    };
-    std::vector<Sample> samples;
-    for (const auto& pair : pairs)
-    {
-        Sample sample;
-        sample.source = take();
-        if (!pair.target.empty())
-        {
-            sample.target = take();
-        }
-        sample.topic = topics.at(pair.topic);
-        samples.push_back(std::move(sample));
-    }
-    return samples;
-}
-
-/**
- * Trains the tokenizer on the training part and encodes all parts.
- * @param options how to
- * @param topics of all pairs, in the order that they get
- * @param corpus with its text; gets the rest
- */
-void
-Tokenize(const CorpusOptions& options, const std::vector<std::string>& topics, Corpus& corpus)
-{
-    std::vector<std::string> lines;
-    AppendLines(corpus.training, lines);
-    corpus.tokenizer.Train(lines, options.vocabularySize, options.workDirectory);
-    std::unordered_map<std::string, uint32_t> indices;
-    for (const auto& topic : topics)
-    {
-        indices.emplace(topic, static_cast<uint32_t>(indices.size()));
-    }
-    auto& dataset = corpus.dataset;
-    dataset.topics = topics;
-    dataset.vocabulary = corpus.tokenizer.GetVocabularySize();
-    dataset.training = EncodePairs(corpus.training, corpus.tokenizer, indices);
-    dataset.validation = EncodePairs(corpus.validation, corpus.tokenizer, indices);
-    dataset.test = EncodePairs(corpus.test, corpus.tokenizer, indices);
-}
-
-/**
- * @param pairs any
- * @return their distinct topics, sorted
- */
-std::vector<std::string>
-ListTopics(const std::vector<SentencePair>& pairs)
-{
-    std::set<std::string> topics;
-    for (const auto& pair : pairs)
-    {
-        topics.insert(pair.topic);
-    }
-    return {topics.begin(), topics.end()};
 }
 
 std::vector<SentencePair>
@@ -560,8 +367,8 @@ BuildTranslationCorpus(const TranslationSources& sources, const CorpusOptions& o
     auto pairs = sources.trainSource.empty() ? ReadCatalogPairs(sources, corpus)
                                              : ReadFilePairs(sources, corpus);
     const auto topics = ListTopics(pairs);
-    Split(std::move(pairs), options, corpus);
-    Tokenize(options, topics, corpus);
+    SplitCorpus(std::move(pairs), options, corpus);
+    TokenizeCorpus(options, topics, corpus);
     return corpus;
 }
 
@@ -576,18 +383,11 @@ BuildClassificationCorpus(const ClassificationSources& sources, const CorpusOpti
         corpus.validation = ReadLabelled(sources.validation, sources.columns);
         CheckClasses(sources.validation, corpus.validation, classes);
     }
-    Split(std::move(pairs), options, corpus);
-    Tokenize(options, classes, corpus);
+    SplitCorpus(std::move(pairs), options, corpus);
+    TokenizeCorpus(options, classes, corpus);
     auto& dataset = corpus.dataset;
-    dataset.classes = classes;
     dataset.description = "labelled file '" + sources.training + "'";
-    for (auto* part : {&dataset.training, &dataset.validation, &dataset.test})
-    {
-        for (auto& sample : *part)
-        {
-            sample.label = static_cast<int32_t>(sample.topic);
-        }
-    }
+    LabelByTopic(dataset);
     return corpus;
 }
 

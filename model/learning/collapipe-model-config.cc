@@ -6,6 +6,8 @@
 
 #include "ns3/abort.h"
 
+#include <algorithm>
+
 namespace ns3
 {
 namespace collapipe
@@ -13,121 +15,6 @@ namespace collapipe
 
 namespace
 {
-
-/**
- * Appends the shape of a float32 parameter.
- * @param shapes the list
- * @param extents the extents
- */
-void
-Add(TensorList& shapes, std::vector<uint32_t> extents)
-{
-    shapes.push_back(TensorData::MakeVirtual(DType::FLOAT32, std::move(extents)));
-}
-
-/**
- * Appends weight and bias of a linear layer.
- * @param shapes the list
- * @param outputs its output width
- * @param inputs its input width
- */
-void
-AddLinear(TensorList& shapes, uint32_t outputs, uint32_t inputs)
-{
-    Add(shapes, {outputs, inputs});
-    Add(shapes, {outputs});
-}
-
-/**
- * Appends what every block ends with: the feed-forward layers, then weight and bias of all norms.
- * @param shapes the list
- * @param config the model
- * @param norms the number of layer norms
- */
-void
-AddFeedForwardAndNorms(TensorList& shapes, const ModelConfig& config, uint32_t norms)
-{
-    AddLinear(shapes, config.feedForward, config.width);
-    AddLinear(shapes, config.width, config.feedForward);
-    for (uint32_t i = 0; i < 2 * norms; i++)
-    {
-        Add(shapes, {config.width});
-    }
-}
-
-/**
- * Appends one encoder block: fused query, key and value; attention output; feed-forward; norms.
- * @param shapes the list
- * @param config the model
- */
-void
-AddEncoderBlock(TensorList& shapes, const ModelConfig& config)
-{
-    AddLinear(shapes, 3 * config.width, config.width);
-    AddLinear(shapes, config.width, config.width);
-    AddFeedForwardAndNorms(shapes, config, 2);
-}
-
-/**
- * Appends one decoder block: self attention as in the encoder; query, fused key and value, and
- * output of the cross attention; feed-forward; norms.
- * @param shapes the list
- * @param config the model
- */
-void
-AddDecoderBlock(TensorList& shapes, const ModelConfig& config)
-{
-    AddLinear(shapes, 3 * config.width, config.width);
-    AddLinear(shapes, config.width, config.width);
-    AddLinear(shapes, config.width, config.width);
-    AddLinear(shapes, 2 * config.width, config.width);
-    AddLinear(shapes, config.width, config.width);
-    AddFeedForwardAndNorms(shapes, config, 3);
-}
-
-/**
- * Appends target embedding, decoder blocks and generator.
- * @param shapes the list
- * @param config the model
- */
-void
-AddDecoder(TensorList& shapes, const ModelConfig& config)
-{
-    Add(shapes, {config.vocabulary, config.width});
-    for (uint32_t i = 0; i < config.decoderBlocks; i++)
-    {
-        AddDecoderBlock(shapes, config);
-    }
-    AddLinear(shapes, config.vocabulary, config.width);
-}
-
-/**
- * @param part a part
- * @param blocks L
- * @return what keeps it from being a run of the chain; empty where it is one
- */
-std::string
-CheckPart(const PartRange& part, uint32_t blocks)
-{
-    if (part.firstBlock > part.lastBlock || part.lastBlock > blocks)
-    {
-        return "its blocks do not lie within the model's";
-    }
-    if (part.GetBlocks() == 0 && part.embedding == part.decoder)
-    {
-        return part.embedding ? "all blocks are missing between embedding and decoder"
-                              : "it holds nothing";
-    }
-    if (part.GetBlocks() > 0 && part.embedding && part.firstBlock > 0)
-    {
-        return "blocks are missing after the embedding";
-    }
-    if (part.GetBlocks() > 0 && part.decoder && part.lastBlock < blocks)
-    {
-        return "blocks are missing before the decoder";
-    }
-    return "";
-}
 
 /**
  * @param queries rows that attend
@@ -168,11 +55,21 @@ GetCrossAttentionFlops(const ModelConfig& config)
 
 /**
  * @param config the model
- * @return FLOPs of target embedding, decoder blocks and generator
+ * @return FLOPs of target embedding, decoder blocks and generator; of BERT, of its head
  */
 double
 GetDecoderFlops(const ModelConfig& config)
 {
+    const double width = config.width;
+    if (config.head == ModelHead::CLASSIFICATION)
+    {
+        return 2 * width * width + 2 * width * config.classes;
+    }
+    if (config.head == ModelHead::MASKED_LANGUAGE)
+    {
+        const double masked = CountMaskedTokens(config.sourceLength);
+        return masked * (2 * width * width + 2 * width * config.vocabulary);
+    }
     const double rows = config.targetLength;
     return 2 * rows * config.width +
            config.decoderBlocks * (GetBlockFlops(config, rows) + GetCrossAttentionFlops(config)) +
@@ -213,7 +110,7 @@ ModelConfig::Check() const
     {
         return "The feed-forward width must be positive.";
     }
-    if (encoderBlocks == 0 || decoderBlocks == 0)
+    if (encoderBlocks == 0 || (decoderBlocks == 0 && !IsBert()))
     {
         return "The model needs at least one encoder block and one decoder block.";
     }
@@ -221,7 +118,45 @@ ModelConfig::Check() const
     {
         return "Source and target length must be positive.";
     }
+    if (IsBert() && sourceLength < 3)
+    {
+        return "A BERT input has at least 3 tokens: its first and last have a meaning of their own.";
+    }
+    if (head == ModelHead::CLASSIFICATION && classes < 2)
+    {
+        return "A classification needs at least two classes.";
+    }
+    if (!(dropout >= 0 && dropout < 1) || !(labelSmoothing >= 0 && labelSmoothing < 1))
+    {
+        return "Dropout and label smoothing must be at least 0 and less than 1.";
+    }
+    if (tiedProjection && IsBert())
+    {
+        return "Only a decoder can share its embedding with the projection: BERT's lies on another "
+               "node.";
+    }
     return "";
+}
+
+uint32_t
+ModelConfig::GetLabelLength() const
+{
+    switch (head)
+    {
+    case ModelHead::CLASSIFICATION:
+        return 1;
+    case ModelHead::MASKED_LANGUAGE:
+        return sourceLength;
+    case ModelHead::TRANSLATION:
+        break;
+    }
+    return targetLength;
+}
+
+uint32_t
+CountMaskedTokens(uint32_t tokens)
+{
+    return tokens == 0 ? 0 : std::max<uint32_t>(1, (15 * tokens + 50) / 100);
 }
 
 TensorList
@@ -284,38 +219,27 @@ GetForwardFlops(const ModelConfig& config, const PartRange& part)
     return flops;
 }
 
-TensorList
-GetParameterShapes(const ModelConfig& config, const PartRange& part)
-{
-    const std::string configFault = config.Check();
-    NS_ABORT_MSG_IF(!configFault.empty(), configFault);
-    const std::string partFault = CheckPart(part, config.encoderBlocks);
-    NS_ABORT_MSG_IF(!partFault.empty(), "Not a part of the model: " << partFault);
-    TensorList shapes;
-    if (part.embedding)
-    {
-        Add(shapes, {config.vocabulary, config.width});
-    }
-    for (uint32_t i = part.firstBlock; i < part.lastBlock; i++)
-    {
-        AddEncoderBlock(shapes, config);
-    }
-    if (part.decoder)
-    {
-        AddDecoder(shapes, config);
-    }
-    return shapes;
-}
-
 double
 GetSavedActivationBytes(const ModelConfig& config)
 {
     const double rows = config.sourceLength;
+    const double scores = config.heads * rows * rows;
     // Rows of width D: the block's input, query, key and value, the attention's result, both layer
-    // norms' inputs and the feed-forward's input. One of width F, ReLU's result, which is also the
-    // second linear layer's input. Mean and reciprocal deviation of two norms. Probabilities.
-    const double perRow = 8.0 * config.width + config.feedForward + 4;
-    return sizeof(float) * (rows * perRow + config.heads * rows * rows);
+    // norms' inputs and the feed-forward's input. One of width F, the activation's result, which is
+    // also the second linear layer's input. Mean and reciprocal deviation of two norms.
+    // Probabilities.
+    double perRow = 8.0 * config.width + config.feedForward + 4;
+    double perScore = 1;
+    if (config.IsBert())
+    {
+        perRow += config.feedForward; // GELU's gradient takes its input, ReLU's its result
+    }
+    if (config.dropout > 0)
+    {
+        perRow += 2.0 * config.width;           // the masks of both sums
+        perScore += 2.0 * config.IsBert();      // a mask, and probabilities before and after
+    }
+    return sizeof(float) * (rows * perRow + perScore * scores);
 }
 
 } // namespace collapipe

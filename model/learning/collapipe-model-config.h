@@ -25,9 +25,23 @@ enum SpecialToken : int32_t
     END_TOKEN = 3,
 };
 
+/// What stands at the encoder's end; it decides the family
+enum class ModelHead : uint8_t
+{
+    TRANSLATION,     //!< Transformer: decoder blocks and generator
+    CLASSIFICATION,  //!< BERT: pooler on the first token, classifier
+    MASKED_LANGUAGE, //!< BERT: predicts the tokens that were masked
+};
+
 /**
  * @ingroup collapipe
- * Dimensions of an encoder-decoder Transformer (Vaswani et al., "Attention Is All You Need").
+ * Dimensions of an encoder-decoder Transformer (Vaswani et al., "Attention Is All You Need"), or of
+ * a BERT (Devlin et al. 2019): an encoder with learnt position and segment embeddings and GELU.
+ *
+ * A BERT input is BEGIN_TOKEN (BERT's [CLS]), a text, END_TOKEN (its [SEP]), and optionally a
+ * second text with END_TOKEN; what comes after the first END_TOKEN is segment 1. To predict masked
+ * tokens, a model has one token more than the pieces of its tokenizer, the last: [MASK].
+ *
  * Every sample is padded or cut to the same lengths, so micro-batches are identical in size and
  * in work, as the flow-shop formula (3) presumes.
  */
@@ -41,12 +55,34 @@ struct ModelConfig
     uint32_t decoderBlocks{1}; //!< decoder blocks on the edge server
     uint32_t sourceLength{32}; //!< tokens of a source sequence, padding included
     uint32_t targetLength{32}; //!< label tokens of a target sequence, padding included
+    ModelHead head{ModelHead::TRANSLATION}; //!< what stands at the end
+    uint32_t classes{2};                    //!< of a classification
+    bool preNorm{false};        //!< norms before attention and feed-forward layers, not after
+    bool tiedProjection{false}; //!< generator and target embedding share their table
+    double dropout{0};          //!< share of elements dropped in training; see TorchDropout
+    double labelSmoothing{0};   //!< share of a label's weight that all labels get alike
+    bool skipPadding{false};    //!< compute on words only; the same results but for rounding
+
+    /// @return whether the model is a BERT
+    bool IsBert() const
+    {
+        return head != ModelHead::TRANSLATION;
+    }
+
+    /// @return U, labels of a sample, padding included: targetLength, of BERT what its head takes
+    uint32_t GetLabelLength() const;
 
     /**
      * @return empty where the dimensions fit together, else one sentence that says what does not
      */
     std::string Check() const;
 };
+
+/**
+ * @param tokens of a text, other than those with a meaning of their own
+ * @return how many of them are masked: 15 % as in BERT, at least one
+ */
+uint32_t CountMaskedTokens(uint32_t tokens);
 
 /**
  * @ingroup collapipe

@@ -19,11 +19,34 @@ namespace collapipe
 struct OptimizerConfig
 {
     std::string name{"adam"};  //!< "adam" or "sgd"
-    double learningRate{1e-3}; //!< step size
+    double learningRate{1e-3}; //!< step size, its peak where it changes
     double momentum{0.9};      //!< of sgd
     double beta1{0.9};         //!< of adam
     double beta2{0.98};        //!< of adam
     double epsilon{1e-9};      //!< of adam
+    uint64_t warmupSteps{0};   //!< steps over which the step size rises from 0 to its peak
+    std::string decay{"none"}; //!< after that: "none", "inverse-sqrt" or "linear"
+    uint64_t totalSteps{0};    //!< where the linear decay reaches 0
+
+    /**
+     * The step size. It rises linearly over the warm-up of w steps; after that it stays, falls with
+     * sqrt(w / step) (Vaswani et al., section 5.3; without warm-up w counts as 1), or falls
+     * linearly to 0 after totalSteps (Devlin et al., section A.2).
+     * @param step number of the step in the whole training, over all rounds, from 1
+     * @return step size
+     */
+    double GetLearningRate(uint64_t step) const;
+};
+
+/**
+ * @ingroup collapipe
+ * Where in a training a part begins: what its learning-rate schedule and its random streams go by,
+ * so that they do not depend on how the training is cut into rounds, devices and micro-batches.
+ */
+struct TrainingPosition
+{
+    uint64_t stream{0}; //!< key of the run, cluster and chain; see MakeRandomKey()
+    uint64_t step{0};   //!< optimizer steps that came before, over all rounds
 };
 
 /**
@@ -43,6 +66,10 @@ struct OptimizerConfig
  * first, end token last, padded) and the normaliser [1] float32: the number of label tokens that
  * are not padding in the *whole iteration*, so that the micro-batches' gradients add up to that
  * of the mean loss over the iteration.
+ *
+ * A BERT has its head in the decoder's place; U is then ModelConfig::GetLabelLength(). A class c of
+ * a classification travels as the token c + 1; the labels of a masked text stand at the positions
+ * that were masked.
  *
  * | part ends with | Forward's output            | Backward's input       |
  * |----------------|-----------------------------|------------------------|

@@ -6,6 +6,8 @@
 
 #include "ns3/abort.h"
 
+#include <algorithm>
+#include <cmath>
 #include <sstream>
 
 namespace ns3
@@ -74,6 +76,27 @@ GetStateShapes(const OptimizerConfig& optimizer, const TensorList& parameters)
 
 } // namespace
 
+double
+OptimizerConfig::GetLearningRate(uint64_t step) const
+{
+    if (step < warmupSteps)
+    {
+        return learningRate * step / warmupSteps;
+    }
+    if (decay == "inverse-sqrt")
+    {
+        return learningRate * std::sqrt(double(std::max<uint64_t>(warmupSteps, 1)) / step);
+    }
+    if (decay == "linear")
+    {
+        const double left = step > totalSteps ? 0.0 : double(totalSteps - step + 1);
+        return learningRate * left / (totalSteps - std::min(warmupSteps, totalSteps) + 1.0);
+    }
+    NS_ABORT_MSG_IF(decay != "none",
+                    "Unknown decay '" << decay << "': use none, inverse-sqrt or linear");
+    return learningRate;
+}
+
 PartShapes::PartShapes(const ModelConfig& config,
                        const PartRange& part,
                        const OptimizerConfig& optimizer)
@@ -141,7 +164,7 @@ PartShapes::GetForwardInput(uint32_t samples) const
     if (m_part.decoder)
     {
         input.push_back(
-            TensorData::MakeVirtual(DType::INT32, {samples, m_config.targetLength + 1}));
+            TensorData::MakeVirtual(DType::INT32, {samples, m_config.GetLabelLength() + 1}));
         input.push_back(TensorData::MakeVirtual(DType::FLOAT32, {1}));
     }
     return input;

@@ -46,10 +46,18 @@ class TorchBackend : public ComputeBackend
     std::unique_ptr<ModelPart> CreatePart(const ModelConfig& config,
                                           const PartRange& part,
                                           const OptimizerConfig& optimizer,
-                                          const TensorList& parameters) const override;
+                                          const TensorList& parameters,
+                                          const TrainingPosition& start = {}) const override;
     EvaluationResult Evaluate(const ModelConfig& config,
                               const ModelParameters& parameters,
                               const std::vector<Sample>& samples) const override;
+    std::vector<std::vector<int32_t>> Translate(const ModelConfig& config,
+                                                const ModelParameters& parameters,
+                                                const std::vector<Sample>& samples,
+                                                const DecodingOptions& options) const override;
+    std::vector<int32_t> Classify(const ModelConfig& config,
+                                  const ModelParameters& parameters,
+                                  const std::vector<Sample>& samples) const override;
 };
 
 } // namespace collapipe

@@ -43,7 +43,8 @@ SplitHeads(const at::Tensor& rows, int64_t samples, int64_t fused, int64_t heads
  * @param key [b h,T,D/h]
  * @param value [b h,T,D/h]
  * @param mask broadcast to [b,h,U,T]
- * @param samples b
+ * @param layout of the queries, for b
+ * @param dropout of the weights
  * @return [b U,D]
  */
 at::Tensor
@@ -51,14 +52,18 @@ Attend(const at::Tensor& query,
        const at::Tensor& key,
        const at::Tensor& value,
        const at::Tensor& mask,
-       int64_t samples)
+       const TorchRows& layout,
+       const TorchDropout& dropout = {})
 {
+    const int64_t samples = layout.GetSamples();
     const int64_t heads = query.size(0) / samples;
     const int64_t queries = query.size(1);
     const int64_t keys = key.size(1);
     const double scale = 1 / std::sqrt(double(query.size(2)));
     const auto scores = at::bmm(query, key.transpose(1, 2)).view({samples, heads, queries, keys});
-    const auto probabilities = at::add(mask, scores, scale).softmax(-1);
+    const auto probabilities =
+        dropout.ApplyToProbabilities(at::add(mask, scores, scale).softmax(-1),
+                                     layout.GetFirstSample());
     return at::bmm(probabilities.view({samples * heads, queries, keys}), value)
         .view({samples, heads, queries, -1})
         .transpose(1, 2)
@@ -89,19 +94,14 @@ MakePositionalEncoding(int64_t length, int64_t width)
 }
 
 /**
- * @param config the model
- * @param reader gives the blocks' parameters
- * @return the decoder blocks
+ * @param tokens [b,T] int32
+ * @return segment of each, int32: 1 after the first END_TOKEN
  */
-std::vector<TorchDecoderBlock>
-MakeDecoderBlocks(const ModelConfig& config, TorchParameterReader& reader)
+at::Tensor
+GetSegments(const at::Tensor& tokens)
 {
-    std::vector<TorchDecoderBlock> blocks;
-    for (uint32_t i = 0; i < config.decoderBlocks; i++)
-    {
-        blocks.emplace_back(config, reader);
-    }
-    return blocks;
+    const auto ends = tokens.eq(END_TOKEN).to(at::kInt);
+    return (ends.cumsum(1, at::kInt) - ends).clamp_max_(1);
 }
 
 } // namespace
@@ -129,20 +129,27 @@ TorchLinear::Forward(const at::Tensor& rows) const
     return at::addmm(m_bias, rows, m_weight.t());
 }
 
-TorchResidualNorm::TorchResidualNorm(TorchParameterReader& reader)
+TorchNorm::TorchNorm(TorchParameterReader& reader)
     : m_weight(reader.Next()),
       m_bias(reader.Next())
 {
 }
 
 at::Tensor
-TorchResidualNorm::Forward(const at::Tensor& residual, at::Tensor update) const
+TorchNorm::Forward(const at::Tensor& rows) const
 {
-    return at::layer_norm(update.add_(residual), m_weight.sizes(), m_weight, m_bias);
+    return at::layer_norm(rows, m_weight.sizes(), m_weight, m_bias);
 }
 
-TorchFeedForward::TorchFeedForward(TorchParameterReader& reader)
-    : m_inner(reader),
+TorchResidual::TorchResidual(const ModelConfig& config, TorchParameterReader& reader)
+    : m_preNorm(config.preNorm),
+      m_norm(reader)
+{
+}
+
+TorchFeedForward::TorchFeedForward(const ModelConfig& config, TorchParameterReader& reader)
+    : m_gelu(config.IsBert()),
+      m_inner(reader),
       m_outer(reader)
 {
 }
@@ -150,7 +157,8 @@ TorchFeedForward::TorchFeedForward(TorchParameterReader& reader)
 at::Tensor
 TorchFeedForward::Forward(const at::Tensor& rows) const
 {
-    return m_outer.Forward(m_inner.Forward(rows).relu_());
+    auto inner = m_inner.Forward(rows);
+    return m_outer.Forward(m_gelu ? at::gelu(inner) : inner.relu_());
 }
 
 TorchSelfAttention::TorchSelfAttention(int64_t heads, TorchParameterReader& reader)
@@ -161,10 +169,26 @@ TorchSelfAttention::TorchSelfAttention(int64_t heads, TorchParameterReader& read
 }
 
 at::Tensor
-TorchSelfAttention::Forward(const at::Tensor& rows, int64_t samples, const at::Tensor& mask) const
+TorchSelfAttention::Forward(const at::Tensor& rows,
+                            const TorchRows& layout,
+                            const at::Tensor& mask,
+                            const TorchDropout& dropout) const
 {
-    const auto split = SplitHeads(m_projection.Forward(rows), samples, 3, m_heads);
-    return m_output.Forward(Attend(split[0], split[1], split[2], mask, samples));
+    const auto grid = layout.Spread(m_projection.Forward(rows));
+    const auto split = SplitHeads(grid, layout.GetSamples(), 3, m_heads);
+    const auto attended = Attend(split[0], split[1], split[2], mask, layout, dropout);
+    return m_output.Forward(layout.Collect(attended));
+}
+
+at::Tensor
+TorchSelfAttention::Step(const at::Tensor& rows, TorchPast& past) const
+{
+    const TorchRows layout(rows.size(0), 1);
+    const auto split = SplitHeads(m_projection.Forward(rows), rows.size(0), 3, m_heads);
+    past.keys = past.keys.defined() ? at::cat({past.keys, split[1]}, 1) : split[1];
+    past.values = past.values.defined() ? at::cat({past.values, split[2]}, 1) : split[2];
+    const auto mask = at::zeros({1}, rows.options());
+    return m_output.Forward(Attend(split[0], past.keys, past.values, mask, layout));
 }
 
 TorchCrossAttention::TorchCrossAttention(int64_t heads, TorchParameterReader& reader)
@@ -175,142 +199,166 @@ TorchCrossAttention::TorchCrossAttention(int64_t heads, TorchParameterReader& re
 {
 }
 
+TorchPast
+TorchCrossAttention::Project(const at::Tensor& memory, const TorchRows& memoryLayout) const
+{
+    const auto grid = memoryLayout.Spread(m_keyValue.Forward(memory));
+    const auto split = SplitHeads(grid, memoryLayout.GetSamples(), 2, m_heads);
+    return {split[0], split[1]};
+}
+
 at::Tensor
 TorchCrossAttention::Forward(const at::Tensor& rows,
+                             const TorchRows& layout,
                              const at::Tensor& memory,
-                             int64_t samples,
+                             const TorchRows& memoryLayout,
                              const at::Tensor& mask) const
 {
-    const auto query = SplitHeads(m_query.Forward(rows), samples, 1, m_heads);
-    const auto keyValue = SplitHeads(m_keyValue.Forward(memory), samples, 2, m_heads);
-    return m_output.Forward(Attend(query[0], keyValue[0], keyValue[1], mask, samples));
+    const auto grid = layout.Spread(m_query.Forward(rows));
+    const auto query = SplitHeads(grid, layout.GetSamples(), 1, m_heads);
+    const auto past = Project(memory, memoryLayout);
+    return m_output.Forward(
+        layout.Collect(Attend(query[0], past.keys, past.values, mask, layout)));
+}
+
+at::Tensor
+TorchCrossAttention::Step(const at::Tensor& rows,
+                          const TorchPast& memory,
+                          const at::Tensor& mask) const
+{
+    const TorchRows layout(rows.size(0), 1);
+    const auto query = SplitHeads(m_query.Forward(rows), rows.size(0), 1, m_heads);
+    return m_output.Forward(Attend(query[0], memory.keys, memory.values, mask, layout));
 }
 
 TorchEmbedding::TorchEmbedding(const ModelConfig& config,
                                TorchParameterReader& reader,
                                int64_t length)
     : m_table(reader.Next()),
-      m_positions(MakePositionalEncoding(length, config.width))
+      m_positions(config.IsBert() ? reader.Next() : MakePositionalEncoding(length, config.width)),
+      m_scale(config.IsBert() ? 1 : std::sqrt(double(config.width)))
 {
+    if (config.IsBert())
+    {
+        m_segments = reader.Next();
+        m_norms.emplace_back(reader);
+    }
 }
 
 at::Tensor
-TorchEmbedding::Forward(const at::Tensor& tokens) const
+TorchEmbedding::Forward(const at::Tensor& tokens,
+                        const TorchRows& layout,
+                        const TorchDropout& dropout) const
 {
-    const double scale = std::sqrt(double(m_table.size(1)));
-    return at::add(m_positions.slice(0, 0, tokens.size(1)), at::embedding(m_table, tokens), scale);
+    std::vector<int64_t> places(layout.GetCount());
+    for (int64_t row = 0; row < layout.GetCount(); row++)
+    {
+        places[row] = layout.GetPosition(row);
+    }
+    const auto positions = m_positions.index_select(0, at::tensor(places, at::kLong));
+    auto sum = at::add(positions, at::embedding(m_table, layout.Pack(tokens)), m_scale);
+    if (m_segments.defined())
+    {
+        sum = sum + at::embedding(m_segments, layout.Pack(GetSegments(tokens)));
+        sum = m_norms.front().Forward(sum);
+    }
+    return dropout.Apply(sum, layout, TorchDropout::EMBEDDING);
+}
+
+at::Tensor
+TorchEmbedding::Step(const at::Tensor& tokens, int64_t position) const
+{
+    return at::add(m_positions[position], at::embedding(m_table, tokens), m_scale);
+}
+
+const at::Tensor&
+TorchEmbedding::GetTable() const
+{
+    return m_table;
 }
 
 TorchEncoderBlock::TorchEncoderBlock(const ModelConfig& config, TorchParameterReader& reader)
-    : m_attention(config.heads, reader),
-      m_feedForward(reader),
-      m_attentionNorm(reader),
-      m_outputNorm(reader)
+    : m_dropsProbabilities(config.IsBert()),
+      m_attention(config.heads, reader),
+      m_feedForward(config, reader),
+      m_attentionResidual(config, reader),
+      m_outputResidual(config, reader)
 {
 }
 
 at::Tensor
-TorchEncoderBlock::Forward(const at::Tensor& rows, int64_t samples, const at::Tensor& mask) const
+TorchEncoderBlock::Forward(const at::Tensor& rows,
+                           const TorchRows& layout,
+                           const at::Tensor& mask,
+                           const TorchDropout& dropout) const
 {
-    const auto attended = m_attentionNorm.Forward(rows, m_attention.Forward(rows, samples, mask));
-    return m_outputNorm.Forward(attended, m_feedForward.Forward(attended));
+    const auto ofProbabilities = m_dropsProbabilities ? dropout : TorchDropout();
+    const auto attend = [&](const at::Tensor& x) {
+        return dropout.Apply(m_attention.Forward(x, layout, mask, ofProbabilities),
+                             layout,
+                             TorchDropout::ATTENTION);
+    };
+    const auto feed = [&](const at::Tensor& x) {
+        return dropout.Apply(m_feedForward.Forward(x), layout, TorchDropout::FEED_FORWARD);
+    };
+    return m_outputResidual.Forward(m_attentionResidual.Forward(rows, attend), feed);
 }
 
 TorchDecoderBlock::TorchDecoderBlock(const ModelConfig& config, TorchParameterReader& reader)
     : m_selfAttention(config.heads, reader),
       m_crossAttention(config.heads, reader),
-      m_feedForward(reader),
-      m_selfNorm(reader),
-      m_crossNorm(reader),
-      m_outputNorm(reader)
+      m_feedForward(config, reader),
+      m_selfResidual(config, reader),
+      m_crossResidual(config, reader),
+      m_outputResidual(config, reader)
 {
 }
 
 at::Tensor
 TorchDecoderBlock::Forward(const at::Tensor& rows,
+                           const TorchRows& layout,
                            const at::Tensor& memory,
-                           int64_t samples,
+                           const TorchRows& memoryLayout,
                            const at::Tensor& causal,
-                           const at::Tensor& padding) const
+                           const at::Tensor& padding,
+                           const TorchDropout& dropout) const
 {
-    const auto own = m_selfNorm.Forward(rows, m_selfAttention.Forward(rows, samples, causal));
-    const auto attended =
-        m_crossNorm.Forward(own, m_crossAttention.Forward(own, memory, samples, padding));
-    return m_outputNorm.Forward(attended, m_feedForward.Forward(attended));
+    const auto attend = [&](const at::Tensor& x) {
+        return dropout.Apply(m_selfAttention.Forward(x, layout, causal),
+                             layout,
+                             TorchDropout::ATTENTION);
+    };
+    const auto attendToMemory = [&](const at::Tensor& x) {
+        return dropout.Apply(m_crossAttention.Forward(x, layout, memory, memoryLayout, padding),
+                             layout,
+                             TorchDropout::CROSS_ATTENTION);
+    };
+    const auto feed = [&](const at::Tensor& x) {
+        return dropout.Apply(m_feedForward.Forward(x), layout, TorchDropout::FEED_FORWARD);
+    };
+    const auto own = m_selfResidual.Forward(rows, attend);
+    return m_outputResidual.Forward(m_crossResidual.Forward(own, attendToMemory), feed);
 }
 
-TorchDecoder::TorchDecoder(const ModelConfig& config, TorchParameterReader& reader)
-    : m_embedding(config, reader, config.targetLength),
-      m_blocks(MakeDecoderBlocks(config, reader)),
-      m_generator(reader),
-      m_causalMask(MakeCausalMask(config.targetLength))
+TorchPast
+TorchDecoderBlock::Project(const at::Tensor& memory, const TorchRows& memoryLayout) const
 {
-}
-
-at::Tensor
-TorchDecoder::Forward(const at::Tensor& memory,
-                      const at::Tensor& padding,
-                      const at::Tensor& targets) const
-{
-    const int64_t samples = targets.size(0);
-    const auto paddingMask = MakePaddingMask(padding);
-    const auto memoryRows = memory.flatten(0, 1);
-    auto rows = m_embedding.Forward(targets.slice(1, 0, -1)).flatten(0, 1);
-    for (const auto& block : m_blocks)
-    {
-        rows = block.Forward(rows, memoryRows, samples, m_causalMask, paddingMask);
-    }
-    // The generator is most of the decoder's work: spare it the positions without a label
-    const auto labels = targets.slice(1, 1).flatten().to(at::kLong);
-    const auto labelled = labels.ne(PAD_TOKEN).nonzero().flatten();
-    const auto logits = m_generator.Forward(rows.index_select(0, labelled));
-    return at::cross_entropy_loss(logits, labels.index_select(0, labelled), {}, at::Reduction::None)
-        .sum(at::kDouble);
-}
-
-TorchLayers::TorchLayers(const ModelConfig& config,
-                         const PartRange& part,
-                         const std::vector<at::Tensor>& parameters)
-{
-    TorchParameterReader reader(parameters);
-    if (part.embedding)
-    {
-        m_embedding.emplace_back(config, reader, config.sourceLength);
-    }
-    for (uint32_t i = part.firstBlock; i < part.lastBlock; i++)
-    {
-        m_blocks.emplace_back(config, reader);
-    }
-    if (part.decoder)
-    {
-        m_decoder.emplace_back(config, reader);
-    }
+    return m_crossAttention.Project(memory, memoryLayout);
 }
 
 at::Tensor
-TorchLayers::Embed(const at::Tensor& tokens) const
+TorchDecoderBlock::Step(const at::Tensor& rows,
+                        TorchPast& past,
+                        const TorchPast& memory,
+                        const at::Tensor& padding) const
 {
-    return m_embedding.front().Forward(tokens);
-}
-
-at::Tensor
-TorchLayers::Encode(const at::Tensor& hidden, const at::Tensor& padding) const
-{
-    const auto mask = MakePaddingMask(padding);
-    auto rows = hidden.flatten(0, 1);
-    for (const auto& block : m_blocks)
-    {
-        rows = block.Forward(rows, hidden.size(0), mask);
-    }
-    return rows.view(hidden.sizes());
-}
-
-at::Tensor
-TorchLayers::Decode(const at::Tensor& memory,
-                    const at::Tensor& padding,
-                    const at::Tensor& targets) const
-{
-    return m_decoder.front().Forward(memory, padding, targets);
+    const auto attend = [&](const at::Tensor& x) { return m_selfAttention.Step(x, past); };
+    const auto attendToMemory = [&](const at::Tensor& x) {
+        return m_crossAttention.Step(x, memory, padding);
+    };
+    const auto feed = [&](const at::Tensor& x) { return m_feedForward.Forward(x); };
+    const auto own = m_selfResidual.Forward(rows, attend);
+    return m_outputResidual.Forward(m_crossResidual.Forward(own, attendToMemory), feed);
 }
 
 at::Tensor

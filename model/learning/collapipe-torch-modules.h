@@ -8,12 +8,14 @@
 /**
  * @file
  * @ingroup collapipe
- * Private: the Transformer of Vaswani et al., "Attention Is All You Need", in LibTorch operations.
+ * Private: what the Transformer of Vaswani et al., "Attention Is All You Need", and the BERT of
+ * Devlin et al. 2019 are made of, in LibTorch operations.
  * b is the number of samples, T and U the source and target lengths, D the width, h the heads, V
- * the vocabulary. Hidden states are [b,T,D] float32. Blocks are post-norm.
+ * the vocabulary. Hidden states are rows [n,D], see TorchRows.
  */
 
 #include "collapipe-model-config.h"
+#include "collapipe-torch-rows.h"
 
 #include <ATen/ATen.h>
 #include <vector>
@@ -65,38 +67,15 @@ class TorchLinear
 };
 
 /**
- * Layer normalisation of a sum, LayerNorm(residual + update), on rows.
+ * Layer normalisation (Ba et al. 2016), on rows.
  */
-class TorchResidualNorm
+class TorchNorm
 {
   public:
     /**
      * @param reader gives weight [D] and bias [D]
      */
-    explicit TorchResidualNorm(TorchParameterReader& reader);
-
-    /**
-     * @param residual [n,D]
-     * @param update [n,D]; is written over
-     * @return [n,D]
-     */
-    at::Tensor Forward(const at::Tensor& residual, at::Tensor update) const;
-
-  private:
-    at::Tensor m_weight; //!< [D]
-    at::Tensor m_bias;   //!< [D]
-};
-
-/**
- * The feed-forward layers: linear, ReLU, linear.
- */
-class TorchFeedForward
-{
-  public:
-    /**
-     * @param reader gives the parameters of both layers
-     */
-    explicit TorchFeedForward(TorchParameterReader& reader);
+    explicit TorchNorm(TorchParameterReader& reader);
 
     /**
      * @param rows [n,D]
@@ -105,8 +84,75 @@ class TorchFeedForward
     at::Tensor Forward(const at::Tensor& rows) const;
 
   private:
+    at::Tensor m_weight; //!< [D]
+    at::Tensor m_bias;   //!< [D]
+};
+
+/**
+ * What is around every layer of a block: LayerNorm(x + layer(x)), or, of a pre-norm model,
+ * x + layer(LayerNorm(x)) (Xiong et al. 2020).
+ */
+class TorchResidual
+{
+  public:
+    /**
+     * @param config the model
+     * @param reader gives the norm's parameters
+     */
+    TorchResidual(const ModelConfig& config, TorchParameterReader& reader);
+
+    /**
+     * @tparam Layer function from rows [n,D] to rows [n,D], which are written over
+     * @param rows [n,D]
+     * @param layer the layer, dropout included
+     * @return [n,D]
+     */
+    template <typename Layer>
+    at::Tensor Forward(const at::Tensor& rows, Layer layer) const
+    {
+        if (m_preNorm)
+        {
+            return layer(m_norm.Forward(rows)).add_(rows);
+        }
+        return m_norm.Forward(layer(rows).add_(rows));
+    }
+
+  private:
+    bool m_preNorm;   //!< before the layer, not after it
+    TorchNorm m_norm; //!< the norm
+};
+
+/**
+ * The feed-forward layers: linear, ReLU or BERT's GELU, linear.
+ */
+class TorchFeedForward
+{
+  public:
+    /**
+     * @param config the model
+     * @param reader gives the parameters of both layers
+     */
+    TorchFeedForward(const ModelConfig& config, TorchParameterReader& reader);
+
+    /**
+     * @param rows [n,D]
+     * @return [n,D]
+     */
+    at::Tensor Forward(const at::Tensor& rows) const;
+
+  private:
+    bool m_gelu;         //!< GELU, not ReLU
     TorchLinear m_inner; //!< D to F
     TorchLinear m_outer; //!< F to D
+};
+
+/**
+ * Keys and values that attention goes back to.
+ */
+struct TorchPast
+{
+    at::Tensor keys;   //!< [b h,u,D/h]; undefined where there are none
+    at::Tensor values; //!< [b h,u,D/h]
 };
 
 /**
@@ -122,12 +168,24 @@ class TorchSelfAttention
     TorchSelfAttention(int64_t heads, TorchParameterReader& reader);
 
     /**
-     * @param rows [b T,D]
-     * @param samples b
-     * @param mask added to the scores, broadcast to [b,h,T,T]
-     * @return [b T,D]
+     * @param rows [n,D]
+     * @param layout what they stand for
+     * @param mask added to the scores, broadcast to [b,h,L,L]
+     * @param dropout of the attention weights
+     * @return [n,D]
      */
-    at::Tensor Forward(const at::Tensor& rows, int64_t samples, const at::Tensor& mask) const;
+    at::Tensor Forward(const at::Tensor& rows,
+                       const TorchRows& layout,
+                       const at::Tensor& mask,
+                       const TorchDropout& dropout = {}) const;
+
+    /**
+     * One position more.
+     * @param rows [b,D], its rows
+     * @param past keys and values of the positions before; the position's are added
+     * @return [b,D]
+     */
+    at::Tensor Step(const at::Tensor& rows, TorchPast& past) const;
 
   private:
     int64_t m_heads;          //!< h
@@ -149,16 +207,34 @@ class TorchCrossAttention
     TorchCrossAttention(int64_t heads, TorchParameterReader& reader);
 
     /**
-     * @param rows [b U,D]
-     * @param memory [b T,D]
-     * @param samples b
+     * @param rows of the target [n,D]
+     * @param layout what they stand for
+     * @param memory rows of the source [m,D]
+     * @param memoryLayout what they stand for
      * @param mask added to the scores, broadcast to [b,h,U,T]
-     * @return [b U,D]
+     * @return [n,D]
      */
     at::Tensor Forward(const at::Tensor& rows,
+                       const TorchRows& layout,
                        const at::Tensor& memory,
-                       int64_t samples,
+                       const TorchRows& memoryLayout,
                        const at::Tensor& mask) const;
+
+    /**
+     * @param memory rows of the source [m,D]
+     * @param memoryLayout what they stand for
+     * @return its keys and values
+     */
+    TorchPast Project(const at::Tensor& memory, const TorchRows& memoryLayout) const;
+
+    /**
+     * One position.
+     * @param rows [b,D], its rows
+     * @param memory of Project()
+     * @param mask added to the scores, broadcast to [b,h,1,T]
+     * @return [b,D]
+     */
+    at::Tensor Step(const at::Tensor& rows, const TorchPast& memory, const at::Tensor& mask) const;
 
   private:
     int64_t m_heads;        //!< h
@@ -168,27 +244,46 @@ class TorchCrossAttention
 };
 
 /**
- * Token embedding times sqrt(D), plus the sinusoidal positional encoding.
+ * Of a Transformer: token embedding times sqrt(D), plus the sinusoidal positional encoding. Of a
+ * BERT: token, position and segment embedding, and a norm of their sum.
  */
 class TorchEmbedding
 {
   public:
     /**
      * @param config the model
-     * @param reader gives the table [V,D]
+     * @param reader gives the parameters
      * @param length longest sequence
      */
     TorchEmbedding(const ModelConfig& config, TorchParameterReader& reader, int64_t length);
 
     /**
      * @param tokens [b,T] int32
-     * @return [b,T,D]
+     * @param layout the positions wanted
+     * @param dropout of the sums
+     * @return rows [n,D]
      */
-    at::Tensor Forward(const at::Tensor& tokens) const;
+    at::Tensor Forward(const at::Tensor& tokens,
+                       const TorchRows& layout,
+                       const TorchDropout& dropout = {}) const;
+
+    /**
+     * One position of every sample.
+     * @param tokens [b] int32
+     * @param position which
+     * @return [b,D]; of a Transformer only
+     */
+    at::Tensor Step(const at::Tensor& tokens, int64_t position) const;
+
+    /// @return the table [V,D]
+    const at::Tensor& GetTable() const;
 
   private:
-    at::Tensor m_table;     //!< [V,D]
-    at::Tensor m_positions; //!< [length,D]
+    at::Tensor m_table;             //!< [V,D]
+    at::Tensor m_positions;         //!< [length,D]
+    at::Tensor m_segments;          //!< [2,D]; of a BERT
+    std::vector<TorchNorm> m_norms; //!< none or one
+    double m_scale;                 //!< of the tokens' embedding
 };
 
 /**
@@ -204,18 +299,23 @@ class TorchEncoderBlock
     TorchEncoderBlock(const ModelConfig& config, TorchParameterReader& reader);
 
     /**
-     * @param rows [b T,D]
-     * @param samples b
+     * @param rows [n,D]
+     * @param layout what they stand for
      * @param mask of MakePaddingMask()
-     * @return [b T,D]
+     * @param dropout of this block
+     * @return [n,D]
      */
-    at::Tensor Forward(const at::Tensor& rows, int64_t samples, const at::Tensor& mask) const;
+    at::Tensor Forward(const at::Tensor& rows,
+                       const TorchRows& layout,
+                       const at::Tensor& mask,
+                       const TorchDropout& dropout = {}) const;
 
   private:
+    bool m_dropsProbabilities;         //!< as BERT does
     TorchSelfAttention m_attention;    //!< to the block's own input
     TorchFeedForward m_feedForward;    //!< the feed-forward layers
-    TorchResidualNorm m_attentionNorm; //!< after the attention
-    TorchResidualNorm m_outputNorm;    //!< after the feed-forward layers
+    TorchResidual m_attentionResidual; //!< around the attention
+    TorchResidual m_outputResidual;    //!< around the feed-forward layers
 };
 
 /**
@@ -231,100 +331,50 @@ class TorchDecoderBlock
     TorchDecoderBlock(const ModelConfig& config, TorchParameterReader& reader);
 
     /**
-     * @param rows [b U,D]
-     * @param memory the encoder's output [b T,D]
-     * @param samples b
+     * @param rows of the target [n,D]
+     * @param layout what they stand for
+     * @param memory rows of the encoder's output [m,D]
+     * @param memoryLayout what they stand for
      * @param causal of MakeCausalMask()
      * @param padding of MakePaddingMask(), for the memory
-     * @return [b U,D]
+     * @param dropout of this block
+     * @return [n,D]
      */
     at::Tensor Forward(const at::Tensor& rows,
+                       const TorchRows& layout,
                        const at::Tensor& memory,
-                       int64_t samples,
+                       const TorchRows& memoryLayout,
                        const at::Tensor& causal,
-                       const at::Tensor& padding) const;
+                       const at::Tensor& padding,
+                       const TorchDropout& dropout = {}) const;
+
+    /**
+     * @param memory rows of the encoder's output [m,D]
+     * @param memoryLayout what they stand for
+     * @return what Step() takes of it
+     */
+    TorchPast Project(const at::Tensor& memory, const TorchRows& memoryLayout) const;
+
+    /**
+     * One position of every sample.
+     * @param rows [b,D]
+     * @param past of this block; the position is added
+     * @param memory of Project()
+     * @param padding of MakePaddingMask(), for the memory
+     * @return [b,D]
+     */
+    at::Tensor Step(const at::Tensor& rows,
+                    TorchPast& past,
+                    const TorchPast& memory,
+                    const at::Tensor& padding) const;
 
   private:
     TorchSelfAttention m_selfAttention;   //!< to earlier target positions
     TorchCrossAttention m_crossAttention; //!< to the encoder's output
     TorchFeedForward m_feedForward;       //!< the feed-forward layers
-    TorchResidualNorm m_selfNorm;         //!< after the self attention
-    TorchResidualNorm m_crossNorm;        //!< after the cross attention
-    TorchResidualNorm m_outputNorm;       //!< after the feed-forward layers
-};
-
-/**
- * Target embedding, decoder blocks, generator and loss.
- */
-class TorchDecoder
-{
-  public:
-    /**
-     * @param config the model
-     * @param reader gives its parameters
-     */
-    TorchDecoder(const ModelConfig& config, TorchParameterReader& reader);
-
-    /**
-     * @param memory the encoder's output [b,T,D]
-     * @param padding of the source, [b,T] uint8 (1 = padding)
-     * @param targets [b,U+1] int32: BEGIN_TOKEN, then the labels; PAD_TOKEN is no label
-     * @return the sum of the labels' cross-entropies, nats, float64 scalar
-     */
-    at::Tensor Forward(const at::Tensor& memory,
-                       const at::Tensor& padding,
-                       const at::Tensor& targets) const;
-
-  private:
-    TorchEmbedding m_embedding;              //!< of the target tokens
-    std::vector<TorchDecoderBlock> m_blocks; //!< one after the other
-    TorchLinear m_generator;                 //!< D to V
-    at::Tensor m_causalMask;                 //!< [U,U]
-};
-
-/**
- * The modules of a run of the chain. Parts and the unsplit trainer are made of it.
- */
-class TorchLayers
-{
-  public:
-    /**
-     * @param config the model
-     * @param part the run wanted
-     * @param parameters in chain order; used, not copied
-     */
-    TorchLayers(const ModelConfig& config,
-                const PartRange& part,
-                const std::vector<at::Tensor>& parameters);
-
-    /**
-     * @param tokens [b,T] int32
-     * @return hidden state [b,T,D]; the part must have the embedding
-     */
-    at::Tensor Embed(const at::Tensor& tokens) const;
-
-    /**
-     * Through all encoder blocks of the part.
-     * @param hidden [b,T,D]
-     * @param padding [b,T] uint8 (1 = padding)
-     * @return hidden state [b,T,D]
-     */
-    at::Tensor Encode(const at::Tensor& hidden, const at::Tensor& padding) const;
-
-    /**
-     * @param memory [b,T,D]
-     * @param padding [b,T] uint8 (1 = padding)
-     * @param targets [b,U+1] int32
-     * @return of TorchDecoder::Forward(); the part must have the decoder
-     */
-    at::Tensor Decode(const at::Tensor& memory,
-                      const at::Tensor& padding,
-                      const at::Tensor& targets) const;
-
-  private:
-    std::vector<TorchEmbedding> m_embedding; //!< none or one
-    std::vector<TorchEncoderBlock> m_blocks; //!< in order
-    std::vector<TorchDecoder> m_decoder;     //!< none or one
+    TorchResidual m_selfResidual;         //!< around the self attention
+    TorchResidual m_crossResidual;        //!< around the cross attention
+    TorchResidual m_outputResidual;       //!< around the feed-forward layers
 };
 
 /**

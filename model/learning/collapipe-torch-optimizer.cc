@@ -96,9 +96,11 @@ AppendCopies(const Optimizer& stepper,
 } // namespace
 
 TorchOptimizer::TorchOptimizer(const OptimizerConfig& config,
-                               const std::vector<at::Tensor>& parameters)
+                               const std::vector<at::Tensor>& parameters,
+                               uint64_t steps)
     : m_config(config),
       m_parameters(parameters),
+      m_steps(steps),
       m_stepper(MakeStepper(config, parameters))
 {
 }
@@ -106,8 +108,19 @@ TorchOptimizer::TorchOptimizer(const OptimizerConfig& config,
 void
 TorchOptimizer::Step()
 {
+    const double learningRate = m_config.GetLearningRate(++m_steps);
+    for (auto& group : m_stepper->param_groups())
+    {
+        group.options().set_lr(learningRate);
+    }
     m_stepper->step();
     DropGradients();
+}
+
+uint64_t
+TorchOptimizer::GetSteps() const
+{
+    return m_steps;
 }
 
 void

@@ -26,8 +26,14 @@ class TorchOptimizer
     /**
      * @param config which one; aborts on an unknown name
      * @param parameters what it steps; in chain order
+     * @param steps of the training that came before
      */
-    TorchOptimizer(const OptimizerConfig& config, const std::vector<at::Tensor>& parameters);
+    TorchOptimizer(const OptimizerConfig& config,
+                   const std::vector<at::Tensor>& parameters,
+                   uint64_t steps = 0);
+
+    /// @return steps of the training that came before the next
+    uint64_t GetSteps() const;
 
     /// Steps with the parameters' gradients and takes these away.
     void Step();
@@ -46,6 +52,7 @@ class TorchOptimizer
   private:
     OptimizerConfig m_config;                           //!< which one
     std::vector<at::Tensor> m_parameters;               //!< what it steps
+    uint64_t m_steps;                                   //!< of the training so far
     std::unique_ptr<torch::optim::Optimizer> m_stepper; //!< LibTorch's
 };
 

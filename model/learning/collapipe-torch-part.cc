@@ -17,25 +17,32 @@ TorchPart::TorchPart(const ModelConfig& config,
                      const PartRange& part,
                      const OptimizerConfig& optimizer,
                      const TensorList& parameters,
-                     const TensorList& state)
+                     const TensorList& state,
+                     const TrainingPosition& start)
     : m_part(part),
+      m_skipPadding(config.skipPadding),
+      m_stream(start.stream),
       m_shapes(config, part, optimizer),
       m_parameters(ToParameters(parameters)),
       m_layers(config, part, m_parameters),
-      m_optimizer(optimizer, m_parameters)
+      m_optimizer(optimizer, m_parameters, start.step)
 {
     m_optimizer.ImportState(state);
 }
 
 at::Tensor
-TorchPart::RunEncoder(Pass& pass, const at::Tensor& first, const at::Tensor& padding) const
+TorchPart::RunEncoder(Pass& pass,
+                      const at::Tensor& first,
+                      const at::Tensor& padding,
+                      const TorchRows& layout,
+                      const TorchDropout& dropout) const
 {
     if (m_part.embedding)
     {
-        return m_layers.Encode(m_layers.Embed(first), padding);
+        return m_layers.Encode(m_layers.Embed(first, layout, dropout), layout, padding, dropout);
     }
     pass.input = first.detach().requires_grad_();
-    return m_layers.Encode(pass.input, padding);
+    return m_layers.Encode(layout.Pack(pass.input), layout, padding, dropout);
 }
 
 TensorList
@@ -48,12 +55,19 @@ TorchPart::Forward(uint32_t microBatch, TensorList input)
     const at::AutoGradMode recording(true);
     const auto first = ToTorch(input[0]);
     const auto padding = m_part.embedding ? MakePadding(first) : ToTorch(input[1]);
-    pass.output = RunEncoder(pass, first, padding);
+    // Micro-batches of an iteration are of equal size
+    const TorchRows layout(padding, m_skipPadding, microBatch * pass.samples);
+    const auto dropout = m_layers.GetDropout({m_stream, m_optimizer.GetSteps()});
+    const auto rows = RunEncoder(pass, first, padding, layout, dropout);
     if (m_part.decoder)
     {
         const auto targets = ToTorch(input[input.size() - 2]);
         const auto normaliser = ToTorch(input.back()).to(at::kDouble);
-        pass.output = m_layers.Decode(pass.output, padding, targets) / normaliser;
+        pass.output = m_layers.Decode(rows, layout, padding, targets, dropout) / normaliser;
+    }
+    else
+    {
+        pass.output = layout.Unpack(rows);
     }
     const auto output = FromTorch(pass.output);
     m_passes.emplace(microBatch, std::move(pass));

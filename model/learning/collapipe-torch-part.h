@@ -6,7 +6,7 @@
 #define COLLAPIPE_TORCH_PART_H
 
 #include "collapipe-part-shapes.h"
-#include "collapipe-torch-modules.h"
+#include "collapipe-torch-layers.h"
 #include "collapipe-torch-optimizer.h"
 
 #include <map>
@@ -28,12 +28,14 @@ class TorchPart : public ModelPart
      * @param optimizer its optimizer
      * @param parameters in chain order
      * @param state the optimizer's, or nothing
+     * @param start where in the training it begins
      */
     TorchPart(const ModelConfig& config,
               const PartRange& part,
               const OptimizerConfig& optimizer,
               const TensorList& parameters,
-              const TensorList& state);
+              const TensorList& state,
+              const TrainingPosition& start);
 
     TensorList Forward(uint32_t microBatch, TensorList input) override;
     TensorList Backward(uint32_t microBatch, TensorList gradient) override;
@@ -54,11 +56,19 @@ class TorchPart : public ModelPart
      * @param pass gets the leaf whose gradient goes back
      * @param first of the part's input: tokens or hidden state
      * @param padding the source's, as LibTorch sees it
-     * @return what the part's last block, or else the embedding, gives
+     * @param layout the rows to compute on
+     * @param dropout of the step
+     * @return what the part's last block, or else the embedding, gives: rows
      */
-    at::Tensor RunEncoder(Pass& pass, const at::Tensor& first, const at::Tensor& padding) const;
+    at::Tensor RunEncoder(Pass& pass,
+                          const at::Tensor& first,
+                          const at::Tensor& padding,
+                          const TorchRows& layout,
+                          const TorchDropout& dropout) const;
 
     PartRange m_part;                     //!< the run of the model
+    bool m_skipPadding;                   //!< compute on words only
+    uint64_t m_stream;                    //!< key of the random stream
     PartShapes m_shapes;                  //!< what goes in and out
     std::vector<at::Tensor> m_parameters; //!< in chain order
     TorchLayers m_layers;                 //!< the modules

@@ -4,7 +4,7 @@
 
 #include "collapipe-batch.h"
 #include "collapipe-part-shapes.h"
-#include "collapipe-torch-modules.h"
+#include "collapipe-torch-layers.h"
 #include "collapipe-torch-optimizer.h"
 #include "collapipe-torch-support.h"
 #include "collapipe-unsplit-trainer.h"
@@ -23,16 +23,19 @@ struct UnsplitTrainer::State
      * @param modelConfig the model
      * @param optimizerConfig the optimizer
      * @param initial parameters of the whole model
+     * @param start where in the training this begins
      */
     State(const ModelConfig& modelConfig,
           const OptimizerConfig& optimizerConfig,
-          const ModelParameters& initial)
+          const ModelParameters& initial,
+          const TrainingPosition& start)
         : config(modelConfig),
           whole{true, 0, modelConfig.encoderBlocks, true},
           layout(initial),
           parameters(ToParameters(initial.Gather(whole))),
           layers(modelConfig, whole, parameters),
-          optimizer(optimizerConfig, parameters)
+          optimizer(optimizerConfig, parameters, start.step),
+          stream(start.stream)
     {
     }
 
@@ -42,16 +45,20 @@ struct UnsplitTrainer::State
     std::vector<at::Tensor> parameters; //!< in chain order
     TorchLayers layers;                 //!< the modules
     TorchOptimizer optimizer;           //!< the optimizer
+    uint64_t stream;                    //!< key of the random stream
 };
 
 UnsplitTrainer::UnsplitTrainer(const ModelConfig& config,
                                const OptimizerConfig& optimizer,
-                               const ModelParameters& parameters)
+                               const ModelParameters& parameters,
+                               const TrainingPosition& start,
+                               const TensorList& optimizerState)
 {
     SetUpTorch();
     const PartRange whole{true, 0, config.encoderBlocks, true};
     PartShapes(config, whole, optimizer).CheckParameters(parameters.Gather(whole));
-    m_state = std::make_unique<State>(config, optimizer, parameters);
+    m_state = std::make_unique<State>(config, optimizer, parameters, start);
+    m_state->optimizer.ImportState(optimizerState);
 }
 
 UnsplitTrainer::~UnsplitTrainer() = default;
@@ -59,15 +66,19 @@ UnsplitTrainer::~UnsplitTrainer() = default;
 double
 UnsplitTrainer::Iterate(const std::vector<Sample>& samples)
 {
-    const Batch batch = MakeBatch(m_state->config, samples);
+    const TrainingPosition position{m_state->stream, m_state->optimizer.GetSteps()};
+    const Batch batch = MakeBatch(m_state->config, samples, position);
     NS_ABORT_MSG_IF(batch.labelTokens == 0, "An iteration without labels");
     m_state->optimizer.DropGradients();
     const at::AutoGradMode recording(true);
     const auto& layers = m_state->layers;
     const auto tokens = ToTorch(batch.source);
     const auto padding = MakePadding(tokens);
-    const auto memory = layers.Encode(layers.Embed(tokens), padding);
-    const auto sum = layers.Decode(memory, padding, ToTorch(batch.target));
+    const TorchRows layout(padding, m_state->config.skipPadding, 0);
+    const auto dropout = layers.GetDropout(position);
+    const auto rows = layers.Embed(tokens, layout, dropout);
+    const auto memory = layers.Encode(rows, layout, padding, dropout);
+    const auto sum = layers.Decode(memory, layout, padding, ToTorch(batch.target), dropout);
     const auto loss = sum / double(batch.labelTokens);
     loss.backward();
     return loss.item<double>();
@@ -83,6 +94,12 @@ void
 UnsplitTrainer::Step()
 {
     m_state->optimizer.Step();
+}
+
+TensorList
+UnsplitTrainer::GetOptimizerState() const
+{
+    return m_state->optimizer.ExportState();
 }
 
 ModelParameters

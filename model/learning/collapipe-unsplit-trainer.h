@@ -29,16 +29,20 @@ class UnsplitTrainer
      * @param config the model
      * @param optimizer the optimizer
      * @param parameters initial parameters of the whole model
+     * @param start where in the training this begins
+     * @param optimizerState as GetOptimizerState() gave it; empty: a new optimizer
      */
     UnsplitTrainer(const ModelConfig& config,
                    const OptimizerConfig& optimizer,
-                   const ModelParameters& parameters);
+                   const ModelParameters& parameters,
+                   const TrainingPosition& start = {},
+                   const TensorList& optimizerState = {});
     ~UnsplitTrainer();
 
     /**
      * Forward and backward pass. The gradients of an earlier iteration are let go.
      * @param samples of one iteration
-     * @return mean cross-entropy per label token that is not padding, nats
+     * @return training loss: mean cross-entropy per label that is not padding, nats
      */
     double Iterate(const std::vector<Sample>& samples);
 
@@ -47,6 +51,9 @@ class UnsplitTrainer
 
     /// Optimizer step with the last iteration's gradients, which are then zero.
     void Step();
+
+    /// @return the optimizer's state, in the order of PartShapes::GetOptimizerState()
+    TensorList GetOptimizerState() const;
 
     /// @return the parameters; a snapshot that later steps do not change
     ModelParameters GetParameters() const;

@@ -136,7 +136,12 @@ ClusterRun::CreateRunner(uint32_t chain, uint32_t stage, const ModelState& model
     task.backwardFlops = context.backwardRatio * task.forwardFlops;
     m_runners[chain] = std::make_unique<StageRunner>(
         std::move(task),
-        context.backend->CreatePart(context.model, range, context.optimizer, model.Gather(range)),
+        context.backend->CreatePart(
+            context.model,
+            range,
+            context.optimizer,
+            model.Gather(range),
+            GetTrainingPosition(context, m_cluster, chain, m_round, m_iterations)),
         m_services.processor,
         *context.executor,
         MakeCallbacks(chain, stage));

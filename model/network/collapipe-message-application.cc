@@ -5,6 +5,7 @@
 #include "collapipe-message-application.h"
 
 #include "ns3/abort.h"
+#include "ns3/collapipe-random-key.h"
 #include "ns3/log.h"
 #include "ns3/pointer.h"
 #include "ns3/trace-source-accessor.h"
@@ -16,6 +17,16 @@ namespace collapipe
 
 NS_LOG_COMPONENT_DEFINE("CollaPipeMessageApplication");
 NS_OBJECT_ENSURE_REGISTERED(MessageApplication);
+
+TrainingPosition
+GetTrainingPosition(const TrainingContext& context,
+                    uint32_t cluster,
+                    uint32_t chain,
+                    uint32_t round,
+                    uint32_t iterations)
+{
+    return {MakeRandomKey({context.seed, cluster, chain}), uint64_t{round - 1} * iterations};
+}
 
 TypeId
 MessageApplication::GetTypeId()

@@ -31,6 +31,7 @@ namespace collapipe
 struct TrainingContext
 {
     ModelConfig model;                  //!< the model's dimensions
+    uint64_t seed{1};                   //!< of the random streams of training
     OptimizerConfig optimizer;          //!< of every segment
     Ptr<ComputeBackend> backend;        //!< makes the parts that compute
     std::shared_ptr<Executor> executor; //!< threads for real computation
@@ -40,6 +41,20 @@ struct TrainingContext
     bool keepOptimizerState{false};     //!< average and redistribute optimizers instead of new ones
     uint16_t port{9000};                //!< TCP port that every application listens on
 };
+
+/**
+ * @param context of the run
+ * @param cluster index
+ * @param chain within the cluster
+ * @param round index, from 1
+ * @param iterations of every round
+ * @return where in the training the chain's parts begin that round
+ */
+TrainingPosition GetTrainingPosition(const TrainingContext& context,
+                                     uint32_t cluster,
+                                     uint32_t chain,
+                                     uint32_t round,
+                                     uint32_t iterations);
 
 /**
  * @ingroup collapipe

@@ -313,7 +313,11 @@ StageApplication::CreateRunner(TensorList parameters)
 
     m_runner = std::make_unique<StageRunner>(
         std::move(task),
-        context.backend->CreatePart(context.model, range, context.optimizer, parameters),
+        context.backend->CreatePart(context.model,
+                                    range,
+                                    context.optimizer,
+                                    parameters,
+                                    GetPosition()),
         GetProcessor(),
         *context.executor,
         std::move(callbacks));
@@ -321,6 +325,16 @@ StageApplication::CreateRunner(TensorList parameters)
     {
         m_runner->Start(); // it runs when its first activation comes
     }
+}
+
+TrainingPosition
+StageApplication::GetPosition() const
+{
+    return GetTrainingPosition(GetContext(),
+                               m_cluster,
+                               m_assignment.chain,
+                               m_round,
+                               m_assignment.iterations);
 }
 
 void
@@ -333,10 +347,15 @@ StageApplication::FeedIteration(uint32_t iteration)
     const uint32_t size = m_assignment.microBatchSize;
     const auto samples = m_source(m_assignment.microBatches * size);
     const auto normaliser = static_cast<float>(CountLabelTokens(config, samples));
+    auto position = GetPosition();
+    position.step += iteration;
     for (uint32_t microBatch = 0; microBatch < m_assignment.microBatches; ++microBatch)
     {
         const auto begin = samples.begin() + microBatch * size;
-        auto batch = MakeBatch(config, std::vector<const Sample*>(begin, begin + size));
+        auto batch = MakeBatch(config,
+                               std::vector<const Sample*>(begin, begin + size),
+                               position,
+                               microBatch * size);
         TensorList targets{
             std::move(batch.target),
             TensorData::FromVector(DType::FLOAT32, {1}, std::vector<float>{normaliser})};

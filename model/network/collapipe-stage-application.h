@@ -66,6 +66,9 @@ class StageApplication : public MessageApplication
     /// Makes the runner of this round's stage.
     void CreateRunner(TensorList parameters);
 
+    /// @return where in the training this round's stage begins
+    TrainingPosition GetPosition() const;
+
     /// First stage: makes the micro-batches of an iteration and sends their targets.
     void FeedIteration(uint32_t iteration);
 

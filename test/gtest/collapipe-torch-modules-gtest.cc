@@ -230,8 +230,9 @@ TEST(TorchModules, EncoderBlockEqualsThatOfTorchNn)
     const auto input = MakeRandom({samples, config.sourceLength, config.width}, 2);
     const auto referenceInput = input.detach().clone().requires_grad_();
     const auto padding = MakeStaircase(samples, config.sourceLength);
+    const TorchRows layout(samples, config.sourceLength);
     const auto output =
-        block.Forward(input.flatten(0, 1), samples, MakePaddingMask(padding)).view(input.sizes());
+        block.Forward(input.flatten(0, 1), layout, MakePaddingMask(padding)).view(input.sizes());
     const auto expected =
         reference->forward(referenceInput.transpose(0, 1), {}, padding.to(at::kBool))
             .transpose(0, 1);
@@ -265,8 +266,9 @@ TEST(TorchModules, DecoderBlockEqualsThatOfTorchNn)
     const auto padding = MakeStaircase(samples, config.sourceLength);
     const auto output = block
                             .Forward(input.flatten(0, 1),
+                                     TorchRows(samples, config.targetLength),
                                      memory.flatten(0, 1),
-                                     samples,
+                                     TorchRows(samples, config.sourceLength),
                                      MakeCausalMask(config.targetLength),
                                      MakePaddingMask(padding))
                             .view(input.sizes());
@@ -302,7 +304,7 @@ TEST(TorchModules, EmbeddingIsScaledAndPositioned)
     TorchParameterReader reader(parameters);
     const TorchEmbedding embedding(config, reader, config.sourceLength);
     const auto tokens = at::tensor({7, 0, 9, 7}, at::kInt).view({2, 2});
-    const auto hidden = embedding.Forward(tokens);
+    const auto hidden = embedding.Forward(tokens, TorchRows(2, 2)).view({2, 2, -1});
     const double width = config.width;
     const auto expect = [&](int row, int position, int column) {
         const double rate = std::pow(10000, -(column - column % 2) / width);
@@ -339,7 +341,10 @@ TEST(TorchModules, WholeModelEqualsOneOfTorchNn)
         const auto zeros = ToParameters(list);
         TorchParameterReader reader(zeros);
         const auto positions =
-            TorchEmbedding(config, reader, indices.size(1)).Forward(indices.to(at::kInt)).detach();
+            TorchEmbedding(config, reader, indices.size(1))
+                .Forward(indices.to(at::kInt), TorchRows(indices.size(0), indices.size(1)))
+                .view({indices.size(0), indices.size(1), -1})
+                .detach();
         return (F::embedding(indices, table) * std::sqrt(double(config.width)) + positions)
             .transpose(0, 1);
     };

@@ -1,0 +1,184 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-torch-evaluation.h"
+
+#include "collapipe-batch.h"
+#include "collapipe-part-shapes.h"
+#include "collapipe-torch-beam-search.h"
+#include "collapipe-torch-layers.h"
+#include "collapipe-torch-support.h"
+
+#include "ns3/abort.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+namespace
+{
+
+/// Samples evaluated at once: enough for fast matrix products, few enough for the caches
+constexpr size_t EVALUATION_BATCH = 32;
+
+/**
+ * @param config a model
+ * @param samples what it is to read
+ * @return the model with no longer sequences than the samples have
+ */
+ModelConfig
+FitLengths(ModelConfig config, const std::vector<const Sample*>& samples)
+{
+    size_t source = 1;
+    size_t target = 1;
+    for (const Sample* sample : samples)
+    {
+        source = std::max(source, sample->source.size());
+        target = std::max(target, sample->target.size());
+    }
+    if (config.IsBert())
+    {
+        source = std::max<size_t>(source + 1, 3); // BEGIN_TOKEN comes first
+    }
+    config.sourceLength = std::min<size_t>(config.sourceLength, source);
+    config.targetLength = std::min<size_t>(config.targetLength, target);
+    return config;
+}
+
+/**
+ * A batch on its way through the model.
+ */
+struct EncodedBatch
+{
+    /**
+     * @param config the model, lengths fitted
+     * @param parameters of the whole model
+     * @param samples the batch
+     */
+    EncodedBatch(const ModelConfig& config,
+                 const std::vector<at::Tensor>& parameters,
+                 const std::vector<const Sample*>& samples)
+        : layers(config, {true, 0, config.encoderBlocks, true}, parameters),
+          batch(MakeBatch(config, samples)),
+          tokens(ToTorch(batch.source)),
+          padding(MakePadding(tokens)),
+          layout(padding, true, 0),
+          memory(layers.Encode(layers.Embed(tokens, layout), layout, padding))
+    {
+    }
+
+    TorchLayers layers; //!< the modules
+    Batch batch;        //!< the samples
+    at::Tensor tokens;  //!< of the source [b,T]
+    at::Tensor padding; //!< of the source [b,T]
+    TorchRows layout;   //!< its words
+    at::Tensor memory;  //!< what the encoder gives: rows
+};
+
+} // namespace
+
+TorchEvaluation::TorchEvaluation(const ModelConfig& config, const ModelParameters& parameters)
+    : m_config(config)
+{
+    m_config.skipPadding = true;
+    const PartRange whole{true, 0, config.encoderBlocks, true};
+    const auto list = parameters.Gather(whole);
+    PartShapes(config, whole, {}).CheckParameters(list);
+    std::transform(list.begin(), list.end(), std::back_inserter(m_parameters), ToTorch);
+}
+
+std::vector<TorchEvaluation::Group>
+TorchEvaluation::MakeGroups(const std::vector<Sample>& samples)
+{
+    std::vector<size_t> order(samples.size());
+    std::iota(order.begin(), order.end(), 0);
+    const auto length = [&](size_t i) {
+        return samples[i].source.size() + samples[i].target.size();
+    };
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+        return length(a) > length(b);
+    });
+    std::vector<Group> groups;
+    for (size_t i = 0; i < order.size(); i++)
+    {
+        if (i % EVALUATION_BATCH == 0)
+        {
+            groups.emplace_back();
+        }
+        groups.back().samples.push_back(&samples[order[i]]);
+        groups.back().places.push_back(order[i]);
+    }
+    return groups;
+}
+
+EvaluationResult
+TorchEvaluation::Evaluate(const std::vector<Sample>& samples) const
+{
+    const at::NoGradGuard withoutGradients;
+    EvaluationResult result;
+    for (const auto& group : MakeGroups(samples))
+    {
+        const EncodedBatch run(FitLengths(m_config, group.samples), m_parameters, group.samples);
+        result.loss += run.layers.GetHead()
+                           .Forward(run.memory,
+                                    run.layout,
+                                    run.padding,
+                                    ToTorch(run.batch.target),
+                                    0,
+                                    TorchDropout())
+                           .item<double>();
+        result.labelTokens += run.batch.labelTokens;
+    }
+    result.loss /= std::max<uint64_t>(result.labelTokens, 1);
+    return result;
+}
+
+std::vector<std::vector<int32_t>>
+TorchEvaluation::Translate(const std::vector<Sample>& samples,
+                           const DecodingOptions& options) const
+{
+    NS_ABORT_MSG_IF(m_config.head != ModelHead::TRANSLATION, "Only a decoder can translate");
+    const at::NoGradGuard withoutGradients;
+    std::vector<std::vector<int32_t>> translations(samples.size());
+    for (const auto& group : MakeGroups(samples))
+    {
+        auto config = FitLengths(m_config, group.samples);
+        config.targetLength = m_config.targetLength;
+        const EncodedBatch run(config, m_parameters, group.samples);
+        const auto& decoder = static_cast<const TorchDecoder&>(run.layers.GetHead());
+        TorchBeamSearch search(decoder, options, config.targetLength);
+        auto results = search.Run(run.memory, run.layout, run.padding);
+        for (size_t i = 0; i < results.size(); i++)
+        {
+            translations[group.places[i]] = std::move(results[i]);
+        }
+    }
+    return translations;
+}
+
+std::vector<int32_t>
+TorchEvaluation::Classify(const std::vector<Sample>& samples) const
+{
+    NS_ABORT_MSG_IF(m_config.head != ModelHead::CLASSIFICATION, "Only a classifier can classify");
+    const at::NoGradGuard withoutGradients;
+    std::vector<int32_t> classes(samples.size());
+    for (const auto& group : MakeGroups(samples))
+    {
+        const EncodedBatch run(FitLengths(m_config, group.samples), m_parameters, group.samples);
+        const auto& classifier = static_cast<const TorchClassifier&>(run.layers.GetHead());
+        const auto best = classifier.Classify(run.memory, run.layout).argmax(1);
+        for (size_t i = 0; i < group.places.size(); i++)
+        {
+            classes[group.places[i]] = static_cast<int32_t>(best[i].item<int64_t>());
+        }
+    }
+    return classes;
+}
+
+} // namespace collapipe
+} // namespace ns3
