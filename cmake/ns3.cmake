@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Finds an installed ns-3 and defines collapipe::ns3, an interface target with what this module
-# links. The libraries are found one by one: names differ between releases (libns3-core,
-# libns3.43-core, libns3.37-core-debug), and Debian 12's exported targets name files of other packages
-# and programs that it does not ship.
+# Finds an installed ns-3 and defines collapipe_ns3, an interface target with what this module
+# links; where it cannot, COLLAPIPE_NS3_ERROR says why. The libraries are found one by one: names
+# differ between releases (libns3-core, libns3.43-core, libns3.37-core-debug), and Debian 12's exported
+# targets name files of other packages and programs that it does not ship. Installed beside
+# collapipeConfig.cmake, for those who use the installed module.
+
+set(COLLAPIPE_NS3_ERROR "")
+if(TARGET collapipe_ns3)
+  return()
+endif()
 
 set(COLLAPIPE_NS3_MODULES
   core network stats mobility propagation antenna spectrum energy bridge csma point-to-point
@@ -12,8 +18,9 @@ set(COLLAPIPE_NS3_MODULES
 
 find_path(COLLAPIPE_NS3_INCLUDE ns3/core-module.h DOC "Directory that holds ns3/core-module.h")
 if(NOT COLLAPIPE_NS3_INCLUDE)
-  message(FATAL_ERROR "ns-3 was not found: install libns3-dev, or set CMAKE_PREFIX_PATH to where "
-                      "it is installed.")
+  set(COLLAPIPE_NS3_ERROR
+    "ns-3 was not found: install libns3-dev, or set CMAKE_PREFIX_PATH to where it is installed.")
+  return()
 endif()
 
 # Only this file of ns-3's CMake package is read: the targets file of Debian 12 cannot be included.
@@ -34,20 +41,23 @@ endforeach()
 find_library(COLLAPIPE_NS3_CORE NAMES ${_ns3_core_names} HINTS ${COLLAPIPE_NS3_INCLUDE}/..
   PATH_SUFFIXES lib lib64)
 if(NOT COLLAPIPE_NS3_CORE)
-  message(FATAL_ERROR "The headers of ns-3 are in ${COLLAPIPE_NS3_INCLUDE}, its library libns3-core "
-                      "was not found: set COLLAPIPE_NS3_CORE to its path.")
+  set(COLLAPIPE_NS3_ERROR "The headers of ns-3 are in ${COLLAPIPE_NS3_INCLUDE}, its library \
+libns3-core was not found: set COLLAPIPE_NS3_CORE to its path.")
+  return()
 endif()
 
-get_filename_component(_ns3_lib_dir ${COLLAPIPE_NS3_CORE} DIRECTORY)
+get_filename_component(COLLAPIPE_NS3_LIBRARY_DIR ${COLLAPIPE_NS3_CORE} DIRECTORY)
 get_filename_component(_ns3_core_file ${COLLAPIPE_NS3_CORE} NAME)
-add_library(collapipe_ns3 INTERFACE)
-add_library(collapipe::ns3 ALIAS collapipe_ns3)
-target_include_directories(collapipe_ns3 SYSTEM INTERFACE ${COLLAPIPE_NS3_INCLUDE})
+set(COLLAPIPE_NS3_LIBRARIES "")
 foreach(module ${COLLAPIPE_NS3_MODULES})
   string(REGEX REPLACE "-core([-.])" "-${module}\\1" _ns3_file ${_ns3_core_file})
-  if(NOT EXISTS ${_ns3_lib_dir}/${_ns3_file})
-    message(FATAL_ERROR "This ns-3 has no module ${module} (${_ns3_lib_dir}/${_ns3_file}).")
+  if(NOT EXISTS ${COLLAPIPE_NS3_LIBRARY_DIR}/${_ns3_file})
+    set(COLLAPIPE_NS3_ERROR
+      "This ns-3 has no module ${module} (${COLLAPIPE_NS3_LIBRARY_DIR}/${_ns3_file}).")
+    return()
   endif()
-  target_link_libraries(collapipe_ns3 INTERFACE ${_ns3_lib_dir}/${_ns3_file})
+  list(APPEND COLLAPIPE_NS3_LIBRARIES ${COLLAPIPE_NS3_LIBRARY_DIR}/${_ns3_file})
 endforeach()
-message(STATUS "ns-3 ${COLLAPIPE_NS3_VERSION}: ${COLLAPIPE_NS3_CORE}")
+add_library(collapipe_ns3 INTERFACE)
+target_include_directories(collapipe_ns3 SYSTEM INTERFACE ${COLLAPIPE_NS3_INCLUDE})
+target_link_libraries(collapipe_ns3 INTERFACE ${COLLAPIPE_NS3_LIBRARIES})

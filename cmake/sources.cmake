@@ -4,6 +4,8 @@
 
 # Only files of this name include LibTorch's headers, which cost 10 to 20 s of compilation each.
 set(COLLAPIPE_TORCH_PATTERN "/collapipe-torch-[^/]*$")
+# Files of this name stand in for those.
+set(COLLAPIPE_NO_TORCH_PATTERN "/collapipe-no-torch[^/]*$")
 
 set(COLLAPIPE_ROOT ${CMAKE_CURRENT_LIST_DIR}/..)
 get_filename_component(COLLAPIPE_ROOT ${COLLAPIPE_ROOT} ABSOLUTE)
@@ -18,7 +20,13 @@ file(GLOB COLLAPIPE_TEST_SUITES CONFIGURE_DEPENDS ${COLLAPIPE_ROOT}/test/collapi
 # COLLAPIPE_TORCH_OPTIONS (compiler options for the files that include its headers).
 macro(collapipe_find_torch)
   if(NOT DEFINED COLLAPIPE_WITH_TORCH)
-    set(COLLAPIPE_WITH_TORCH AUTO CACHE STRING "Build the parts that need LibTorch: AUTO, ON or OFF")
+    # From the environment too: ns-3's own configuration script hands on no options of modules.
+    set(_collapipe_with AUTO)
+    if(DEFINED ENV{COLLAPIPE_WITH_TORCH})
+      set(_collapipe_with $ENV{COLLAPIPE_WITH_TORCH})
+    endif()
+    set(COLLAPIPE_WITH_TORCH ${_collapipe_with} CACHE STRING
+      "Build the parts that need LibTorch: AUTO, ON or OFF")
   endif()
   set(COLLAPIPE_TORCH OFF)
   set(COLLAPIPE_TORCH_LIBRARIES "")
@@ -52,9 +60,12 @@ macro(collapipe_find_torch)
   endif()
 endmacro()
 
-# Takes the files that need LibTorch out of the list `var` where it was not found.
+# Takes the files that need LibTorch out of the list `var` where it was not found, and those that stand
+# in for them where it was.
 macro(collapipe_drop_torch var)
-  if(NOT COLLAPIPE_TORCH)
+  if(COLLAPIPE_TORCH)
+    list(FILTER ${var} EXCLUDE REGEX "${COLLAPIPE_NO_TORCH_PATTERN}")
+  else()
     list(FILTER ${var} EXCLUDE REGEX "${COLLAPIPE_TORCH_PATTERN}")
   endif()
 endmacro()

@@ -12,6 +12,10 @@ include(GNUInstallDirs)
 option(COLLAPIPE_WERROR "Treat warnings in the module's own code as errors" ON)
 
 include(${CMAKE_CURRENT_LIST_DIR}/ns3.cmake)
+if(COLLAPIPE_NS3_ERROR)
+  message(FATAL_ERROR "${COLLAPIPE_NS3_ERROR}")
+endif()
+message(STATUS "ns-3 ${COLLAPIPE_NS3_VERSION}: ${COLLAPIPE_NS3_CORE}")
 include(${CMAKE_CURRENT_LIST_DIR}/sources.cmake)
 collapipe_find_torch()
 find_package(Eigen3 REQUIRED NO_MODULE)
@@ -22,10 +26,11 @@ find_package(Threads REQUIRED)
 # Include as ns-3 does: every header in one directory, as "ns3/collapipe-....h".
 set(COLLAPIPE_INCLUDE ${PROJECT_BINARY_DIR}/include)
 file(MAKE_DIRECTORY ${COLLAPIPE_INCLUDE}/ns3)
+set(_module_header "")
 file(GLOB _links ${COLLAPIPE_INCLUDE}/ns3/*)
 foreach(link ${_links})
   get_filename_component(name ${link} NAME)
-  if(NOT COLLAPIPE_HEADERS MATCHES "/${name}(;|$)")
+  if(NOT COLLAPIPE_HEADERS MATCHES "/${name}(;|$)" AND NOT name STREQUAL "collapipe-module.h")
     file(REMOVE ${link})
   endif()
 endforeach()
@@ -35,7 +40,12 @@ foreach(header ${COLLAPIPE_HEADERS})
     file(REMOVE ${COLLAPIPE_INCLUDE}/ns3/${name})
     file(CREATE_LINK ${header} ${COLLAPIPE_INCLUDE}/ns3/${name} SYMBOLIC)
   endif()
+  if(NOT header MATCHES "${COLLAPIPE_TORCH_PATTERN}")
+    string(APPEND _module_header "#include \"ns3/${name}\"\n")
+  endif()
 endforeach()
+# All public headers at once, as ns-3 has it for every module; in a tree, ns-3 writes it.
+file(GENERATE OUTPUT ${COLLAPIPE_INCLUDE}/ns3/collapipe-module.h CONTENT "#pragma once\n${_module_header}")
 
 # Types are chosen by name at run time, so a library counts as used though no symbol of it is.
 add_link_options(-Wl,--no-as-needed)
@@ -53,10 +63,12 @@ add_library(collapipe::collapipe ALIAS collapipe)
 target_include_directories(collapipe PUBLIC
   $<BUILD_INTERFACE:${COLLAPIPE_INCLUDE}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_compile_definitions(collapipe PRIVATE
-  COLLAPIPE_NS3_VERSION="${COLLAPIPE_NS3_VERSION}" COLLAPIPE_VERSION="${PROJECT_VERSION}"
-  $<$<BOOL:${COLLAPIPE_TORCH}>:COLLAPIPE_HAVE_TORCH>)
+  COLLAPIPE_NS3_VERSION="${COLLAPIPE_NS3_VERSION}" COLLAPIPE_VERSION="${COLLAPIPE_VERSION}")
+set_target_properties(collapipe PROPERTIES
+  VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
+  INSTALL_RPATH_USE_LINK_PATH ON)
 target_link_libraries(collapipe
-  PUBLIC collapipe::ns3
+  PUBLIC collapipe_ns3
   PRIVATE collapipe_warnings Eigen3::Eigen nlohmann_json::nlohmann_json ZLIB::ZLIB Threads::Threads
           ${CMAKE_DL_LIBS} ${COLLAPIPE_TORCH_LIBRARIES})
 
@@ -137,5 +149,4 @@ endif()
 
 # ---------------------------------------------------------------- installation
 
-install(TARGETS collapipe LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(FILES ${COLLAPIPE_HEADERS} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/ns3)
+include(${CMAKE_CURRENT_LIST_DIR}/install.cmake)

@@ -4,7 +4,8 @@
 #   test/gtest/*.cc, test/judge/*.cc   GoogleTest, for what needs no simulator (judge: NLopt)
 #   test/*-test-suite.cc               ns-3 TestSuites, under ns-3's own test runner
 #   test/program/*.sh, *.py            scripts that run the built programs; they are given the build
-#                                      directory and the source directory; exit status 77 skips
+#                                      directory and the source directory; exit status 77 skips; one
+#                                      that says "# Needs LibTorch." is skipped where there is none
 # A suite of GoogleTest's or ns-3's is one ctest test: LibTorch takes most of a second to load, which
 # would be spent on every test case.
 
@@ -31,11 +32,30 @@ function(collapipe_discover program kind)
   set_property(DIRECTORY ${PROJECT_SOURCE_DIR} APPEND PROPERTY TEST_INCLUDE_FILES ${include})
 endfunction()
 
+# Without LibTorch: the suites of those of the listed files that need it, skipped under their names.
+function(collapipe_skip_torch)
+  foreach(file ${ARGN})
+    if(file MATCHES "${COLLAPIPE_TORCH_PATTERN}")
+      set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+      file(STRINGS ${file} cases REGEX "^TEST(_F|_P)?\\(")
+      foreach(case ${cases})
+        string(REGEX MATCH "\\(([A-Za-z0-9_]+), *([A-Za-z0-9_]+)" name "${case}")
+        string(REGEX REPLACE "\\((.*), *(.*)" "\\1.\\2" name "${name}")
+        add_test(NAME ${name} COMMAND ${CMAKE_COMMAND} -E echo "skipped: no LibTorch")
+        set_tests_properties(${name} PROPERTIES SKIP_REGULAR_EXPRESSION "skipped: no LibTorch")
+      endforeach()
+    endif()
+  endforeach()
+endfunction()
+
 # ---------------------------------------------------------------- GoogleTest
 
 file(GLOB _gtest CONFIGURE_DEPENDS
   ${COLLAPIPE_ROOT}/test/gtest/*.cc ${COLLAPIPE_ROOT}/test/judge/*-gtest.cc)
 find_package(GTest QUIET ${_required})
+if(NOT COLLAPIPE_TORCH)
+  collapipe_skip_torch(${_gtest})
+endif()
 if(TARGET collapipe-judge)
   set(_judge_library collapipe-judge)
 elseif(_required AND _judge)
@@ -76,6 +96,12 @@ foreach(script ${_scripts})
   if(script MATCHES "[.]py$")
     set(interpreter ${COLLAPIPE_PYTHON})
   endif()
+  set(skip 77)
+  file(STRINGS ${script} needs_torch LIMIT_COUNT 1 REGEX "^# Needs LibTorch[.]")
+  if(needs_torch AND NOT COLLAPIPE_TORCH)
+    set(interpreter ${CMAKE_COMMAND} -E false)
+    set(skip 1)
+  endif()
   add_test(NAME program.${name} COMMAND ${interpreter} ${script} ${PROJECT_BINARY_DIR} ${COLLAPIPE_ROOT})
-  set_tests_properties(program.${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 900)
+  set_tests_properties(program.${name} PROPERTIES SKIP_RETURN_CODE ${skip} TIMEOUT 900)
 endforeach()

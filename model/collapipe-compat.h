@@ -5,36 +5,39 @@
 #ifndef COLLAPIPE_COMPAT_H
 #define COLLAPIPE_COMPAT_H
 
+#include "ns3/deprecated.h"
+
 /**
  * @file
  * @ingroup collapipe
- * The one place that knows on which ns-3 release the module is built. Releases are told apart by
- * headers that they added, not by a version number, so it works for installed and for source trees.
- * Each macro is 1 from that release on, else 0.
+ * The one place that knows on which ns-3 release the module is built: COLLAPIPE_NS3_N is 1 from
+ * release 3.N on, else 0.
+ *
+ * Every release names itself in a macro of deprecated.h and drops the oldest of those names: 3.31 to
+ * 3.34 have NS_DEPRECATED_3_30, 3.35 to 3.37 _3_34, 3.38 to 3.40 _3_36, 3.41 to 3.45 _3_40, 3.46 on
+ * _3_43. So a release that has none of the older names and not its own is newer than all that is
+ * listed here. Whether a header exists would not do: in a source tree, those of another release that
+ * is installed on the same machine exist, too.
  */
 
-#if __has_include("ns3/application-helper.h")
+#if defined(NS_DEPRECATED_3_36) || !(defined(NS_DEPRECATED_3_30) || defined(NS_DEPRECATED_3_34))
+#define COLLAPIPE_NS3_36 1
+#else
+#define COLLAPIPE_NS3_36 0
+#endif
+
+#if defined(NS_DEPRECATED_3_42) ||                                                                 \
+    !(defined(NS_DEPRECATED_3_30) || defined(NS_DEPRECATED_3_34) || defined(NS_DEPRECATED_3_36) || \
+      defined(NS_DEPRECATED_3_40))
 #define COLLAPIPE_NS3_42 1
 #else
 #define COLLAPIPE_NS3_42 0
 #endif
 
-#if __has_include("ns3/wifi-units.h")
+#if defined(NS_DEPRECATED_3_43) || (COLLAPIPE_NS3_42 && !defined(NS_DEPRECATED_3_42))
 #define COLLAPIPE_NS3_43 1
 #else
 #define COLLAPIPE_NS3_43 0
-#endif
-
-#if __has_include("ns3/source-application.h")
-#define COLLAPIPE_NS3_44 1
-#else
-#define COLLAPIPE_NS3_44 0
-#endif
-
-#if __has_include("ns3/rr-wifi-queue-scheduler.h")
-#define COLLAPIPE_NS3_48 1
-#else
-#define COLLAPIPE_NS3_48 0
 #endif
 
 #if !COLLAPIPE_NS3_42

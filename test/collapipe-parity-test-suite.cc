@@ -214,10 +214,10 @@ class ParityTestSuite : public TestSuite
                     config.segments[0][segments / 2] += 6 - segments; // 6 blocks, unevenly
                     config.microBatches = {microBatches};
                     config.seed = 100 * segments + microBatches;
-                    AddTestCase(new GradientParityTestCase(
+                    AddTestCase(WithTorch(new GradientParityTestCase(
                         schedule + ", " + std::to_string(segments) + " segments, " +
                             std::to_string(microBatches) + " micro-batches",
-                        config));
+                        config)));
                 }
             }
         }
@@ -243,8 +243,8 @@ class ParityTestSuite : public TestSuite
             config.network.wifiFrameErrorRate = 0.1;
             config.network.lteBandwidthRb = 25;
             config.network.ltePathLoss.fading = true;
-            AddTestCase(
-                new GradientParityTestCase(std::string(schedule) + ", lossy " + topology, config));
+            AddTestCase(WithTorch(
+                new GradientParityTestCase(std::string(schedule) + ", lossy " + topology, config)));
         }
     }
 
@@ -263,8 +263,8 @@ class ParityTestSuite : public TestSuite
             // Adam divides by the gradient's size: where that is rounding only, a larger epsilon
             // keeps the step from being rounding magnified.
             config.optimizer.epsilon = 1e-3;
-            AddTestCase(new FedAvgParityTestCase(optimizer, config));
-            AddTestCase(new KeptOptimizerTestCase(optimizer));
+            AddTestCase(WithTorch(new FedAvgParityTestCase(optimizer, config)));
+            AddTestCase(WithTorch(new KeptOptimizerTestCase(optimizer)));
         }
     }
 };

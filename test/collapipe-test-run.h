@@ -5,6 +5,8 @@
 #ifndef COLLAPIPE_TEST_RUN_H
 #define COLLAPIPE_TEST_RUN_H
 
+#include "collapipe-needs-torch.h"
+
 #include "ns3/collapipe-controller.h"
 #include "ns3/collapipe-helper.h"
 #include "ns3/simulator.h"
@@ -51,7 +53,7 @@ struct TestRunConfig
     uint32_t iterations{1};                              //!< H
     uint32_t rounds{1};                                  //!< T
     std::string schedule{"gpipe"};                       //!< gpipe or 1f1b
-    std::string backend{"ns3::collapipe::TorchBackend"}; //!< TypeId
+    std::string backend{GetAnyBackend()};                //!< TypeId
     OptimizerConfig optimizer;                           //!< of all segments
     bool keepOptimizerState{false};                      //!< see TrainingContext
     unsigned threads{2};                                 //!< of the executor

@@ -284,10 +284,10 @@ class TimingTestSuite : public TestSuite
             }
             for (const std::string topology : {"p2p", "hybrid"})
             {
-                AddTestCase(new SameMessagesTestCase(topology, schedule));
+                AddTestCase(WithTorch(new SameMessagesTestCase(topology, schedule)));
             }
         }
-        AddTestCase(new SameWeightsTestCase());
+        AddTestCase(WithTorch(new SameWeightsTestCase()));
     }
 };
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
+# Needs LibTorch.
 #
 # Runs collapipe-quickstart as users do, and checks what it leaves behind: results, captures,
 # exit statuses. Takes the build directory and the source directory.

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Installs the module, moves the installation elsewhere, and builds somebody else's program against
+# it: with CMake's find_package and with pkg-config. Takes the build directory and the source directory.
+
+set -euo pipefail
+
+build=$1 source=$2
+work=$(mktemp -d "${TMPDIR:-/tmp}/collapipe-install.XXXXXX")
+trap 'rm -rf -- "$work"' EXIT
+prefix="$work/moved here"
+options=(--blocks=4 --devices=2 --microBatches=2 --microBatchSize=2 --localIterations=1
+    --vocabulary=300 --maxPairs=100 --maxValidation=10 --progress=none --outputDir=)
+
+fail()
+{
+    echo "FAILED: $*" >&2
+    exit 1
+}
+
+# check_program PROGRAM: runs it; leaves what it printed in PROGRAM.txt.
+check_program()
+{
+    ldd "$1" | grep -qF "$prefix" || fail "$1 does not use the installed library"
+    # Not only what the linker was told to look for, also what it found.
+    if ldd "$1" | grep -q 'not found'; then
+        fail "$1 lacks libraries: $(ldd "$1" | grep 'not found')"
+    fi
+    "$1" "${options[@]}" >"$1.txt" || fail "$1 ended with status $?"
+    [ "$(grep -c '^plan [0-9.e-]* 2 2$' "$1.txt")" -eq 2 ] || fail "$1 saw no two plans of two clusters"
+    [ "$(grep -cE '^round [12] [0-9.]*[1-9]' "$1.txt")" -eq 2 ] || fail "$1 did not run two rounds"
+}
+
+command -v pkg-config >/dev/null || { echo "skipped: pkg-config is not there"; exit 77; }
+cmake --install "$build" --prefix "$work/first" >"$work/install.log" || fail "$(cat "$work/install.log")"
+mv -- "$work/first" "$prefix"
+[ -e "$prefix/include/ns3/collapipe-module.h" ] || fail "no headers under include/ns3"
+if grep -rlE '#include *<(torch|ATen|c10)/' "$prefix/include" >&2; then
+    fail "these installed headers include LibTorch's"
+fi
+library=$(find "$prefix" -name 'libcollapipe.so')
+if ! ldd "$library" | grep -q libtorch; then
+    options+=(--compute=analytic)
+fi
+
+cp -r -- "$source/test/installed" "$work/user"
+cmake -S "$work/user" -B "$work/user/build" -DCMAKE_PREFIX_PATH="$prefix" >"$work/configure.log" 2>&1 ||
+    fail "find_package: $(cat "$work/configure.log")"
+cmake --build "$work/user/build" >"$work/build.log" 2>&1 || fail "$(cat "$work/build.log")"
+check_program "$work/user/build/user"
+
+# A release that is not there must not be found.
+sed -i 's/collapipe 0[.]1 REQUIRED/collapipe 99 REQUIRED/' "$work/user/CMakeLists.txt"
+if cmake -S "$work/user" -B "$work/user/other" -DCMAKE_PREFIX_PATH="$prefix" >/dev/null 2>&1; then
+    fail "find_package took this release for release 99"
+fi
+
+PKG_CONFIG_PATH=$(dirname -- "$(find "$prefix" -name collapipe.pc)")
+export PKG_CONFIG_PATH
+flags=$(pkg-config --cflags --libs collapipe)
+eval "g++ -std=c++17 -MD -MF '$work/user.d' '$work/user/user.cc' -o '$work/user/user' $flags" \
+    "'-Wl,-rpath,$(dirname -- "$library")'"
+if grep -E '/torch/|/ATen/' "$work/user.d" >&2; then
+    fail "the program was compiled with headers of LibTorch"
+fi
+check_program "$work/user/user"
+cmp "$work/user/user.txt" "$work/user/build/user.txt" || fail "both programs must print the same"
+echo "installed, moved, found by find_package and pkg-config, built and run"
