@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
+# Needs LibTorch.
 #
 # Checks timeline.json: its form (Chrome's trace event format), and that what it shows is what
 # happened: its intervals give the latencies of rounds.csv, to the last digit. Takes the build
