@@ -44,7 +44,7 @@ class TimelineBuilder
     }
 
     /// @return the finished timeline
-    Timeline Run()
+    PipelineTimeline Run()
     {
         bool advanced = true;
         while (advanced)
@@ -151,12 +151,12 @@ class TimelineBuilder
     std::vector<double> m_stageFree;
     std::vector<double> m_linkFree;
     std::vector<std::vector<double>> m_arrival;
-    Timeline m_timeline;
+    PipelineTimeline m_timeline;
 };
 
 } // namespace
 
-Timeline
+PipelineTimeline
 ComputeTimeline(const std::vector<ActionList>& actions,
                 const StageTimes& stages,
                 const std::vector<LinkTimes>& links)

@@ -44,7 +44,7 @@ struct ActionTime
 };
 
 /// When everything in an iteration happens
-struct Timeline
+struct PipelineTimeline
 {
     std::vector<std::vector<ActionTime>> actions; //!< [stage][index into its actions]
     double totalS{0};                             //!< until the last action of any stage has ended
@@ -63,7 +63,7 @@ struct Timeline
  * @param links the links between neighbours, one less than stages
  * @return the timeline
  */
-Timeline ComputeTimeline(const std::vector<ActionList>& actions,
+PipelineTimeline ComputeTimeline(const std::vector<ActionList>& actions,
                          const StageTimes& stages,
                          const std::vector<LinkTimes>& links);
 
