@@ -7,6 +7,7 @@
 #include "collapipe-wired-link.h"
 
 #include "ns3/arp-cache.h"
+#include "ns3/collapipe-compat.h"
 #include "ns3/double.h"
 #include "ns3/ipv4-interface.h"
 #include "ns3/ipv4-l3-protocol.h"
@@ -65,8 +66,8 @@ constexpr double MIN_RX_POWER_DBM = -82;
 constexpr double LATENCY_S = 2.5e-4; //!< d of a packet on an idle channel, measured
 
 /// Disjoint channels of the 5 GHz band, by width; clusters take them in turn
-std::string
-GetChannelSettings(uint32_t cluster, uint16_t widthMhz)
+uint32_t
+GetChannelNumber(uint32_t cluster, uint16_t widthMhz)
 {
     static const std::map<uint16_t, std::vector<uint32_t>> channels{
         {20, {36, 40, 44, 48, 52, 56, 60, 64, 100, 104, 108, 112, 116, 120, 124, 128}},
@@ -74,8 +75,7 @@ GetChannelSettings(uint32_t cluster, uint16_t widthMhz)
         {80, {42, 58, 106, 122, 138, 155}},
     };
     const auto& numbers = channels.at(widthMhz);
-    return "{" + std::to_string(numbers[cluster % numbers.size()]) + ", " +
-           std::to_string(widthMhz) + ", BAND_5GHZ, 0}";
+    return numbers[cluster % numbers.size()];
 }
 
 } // namespace
@@ -111,15 +111,16 @@ WifiCluster::InstallRadios(const NodeContainer& nodes)
         models[i - 1]->SetNext(models[i]);
     }
     m_phy.SetChannel(m_channel);
-    m_phy.Set("ChannelSettings",
-              StringValue(GetChannelSettings(m_index, m_config.wifiChannelWidthMhz)));
+    SetWifiChannel(m_phy,
+                   GetChannelNumber(m_index, m_config.wifiChannelWidthMhz),
+                   m_config.wifiChannelWidthMhz);
     m_phy.Set("TxPowerStart", DoubleValue(m_config.wifiPowerDbm));
     m_phy.Set("TxPowerEnd", DoubleValue(m_config.wifiPowerDbm));
     m_phy.Set("RxNoiseFigure", DoubleValue(m_config.wifiNoiseFigureDb));
     WifiMacHelper mac;
     mac.SetType("ns3::AdhocWifiMac");
     WifiHelper wifi;
-    wifi.SetStandard(WIFI_STANDARD_80211ax);
+    wifi.SetStandard(COLLAPIPE_WIFI_80211AX);
     wifi.SetRemoteStationManager(m_config.wifiRateManager);
     m_devices = wifi.Install(m_phy, mac, nodes);
     for (auto it = m_devices.Begin(); it != m_devices.End(); ++it)
@@ -132,13 +133,14 @@ void
 WifiCluster::TuneDevice(Ptr<NetDevice> device)
 {
     Ptr<WifiNetDevice> wifi = DynamicCast<WifiNetDevice>(device);
+    Ptr<QosWifiMac> mac = DynamicCast<QosWifiMac>(wifi->GetMac());
     for (const AcIndex ac : {AC_BE, AC_BK, AC_VI, AC_VO})
     {
-        Ptr<QosTxop> txop = wifi->GetMac()->GetQosTxop(ac);
+        Ptr<QosTxop> txop = mac->GetQosTxop(ac);
         // A response later than the default 1 ms would leave the agreement undone for good
         txop->SetAttribute("AddBaResponseTimeout", TimeValue(MilliSeconds(100)));
         // Nothing is dropped for waiting: TCP's window bounds the queue
-        wifi->GetMac()->GetTxopQueue(ac)->SetAttribute("MaxDelay", TimeValue(Seconds(10)));
+        mac->GetTxopQueue(ac)->SetAttribute("MaxDelay", TimeValue(Seconds(10)));
     }
     if (m_config.wifiFrameErrorRate > 0)
     {

@@ -4,6 +4,7 @@
 
 #include "collapipe-wired-link.h"
 
+#include "ns3/collapipe-compat.h"
 #include "ns3/double.h"
 #include "ns3/ipv4-static-routing-helper.h"
 #include "ns3/ipv4.h"
@@ -32,7 +33,7 @@ NetDeviceContainer
 ConnectWired(const LinkEnd& a, const LinkEnd& b, DataRate rate, Time delay)
 {
     PointToPointHelper link;
-    link.DisableFlowControl(); // else a queue disc would hold packets back
+    DisableFlowControl(link); // else a queue disc would hold packets back
     link.SetQueue("ns3::DropTailQueue", "MaxSize", QueueSizeValue(QueueSize("4000000p")));
     link.SetDeviceAttribute("DataRate", DataRateValue(rate));
     link.SetChannelAttribute("Delay", TimeValue(delay));

@@ -6,6 +6,10 @@
 #define COLLAPIPE_COMPAT_H
 
 #include "ns3/deprecated.h"
+#include "ns3/string.h"
+#include "ns3/uinteger.h"
+
+#include <string>
 
 /**
  * @file
@@ -40,14 +44,65 @@
 #define COLLAPIPE_NS3_43 0
 #endif
 
-#if !COLLAPIPE_NS3_42
+#if !COLLAPIPE_NS3_36
+#include "ns3/regular-wifi-mac.h"
+#endif
+
 namespace ns3
 {
+
+class WifiMac;
+
 namespace collapipe
 {
+
+#if !COLLAPIPE_NS3_42
 namespace energy = ::ns3; //!< where the energy framework was before it had a namespace
+#endif
+
+#if COLLAPIPE_NS3_36
+using QosWifiMac = WifiMac; //!< what knows of EDCA queues
+#define COLLAPIPE_WIFI_80211AX WIFI_STANDARD_80211ax
+#else
+using QosWifiMac = RegularWifiMac;
+#define COLLAPIPE_WIFI_80211AX WIFI_STANDARD_80211ax_5GHZ
+#endif
+
+/**
+ * Sets a channel of the 5 GHz band.
+ * @param phy helper of Wi-Fi's PHYs, with Set()
+ * @param number of the channel, which implies its centre
+ * @param widthMhz its width
+ */
+template <typename PhyHelper>
+void
+SetWifiChannel(PhyHelper& phy, uint32_t number, uint16_t widthMhz)
+{
+#if COLLAPIPE_NS3_36
+    phy.Set("ChannelSettings",
+            StringValue("{" + std::to_string(number) + ", " + std::to_string(widthMhz) +
+                        ", BAND_5GHZ, 0}"));
+#else
+    phy.Set("ChannelWidth", UintegerValue(widthMhz));
+    phy.Set("ChannelNumber", UintegerValue(number));
+#endif
+}
+
+/**
+ * Sees to it that no queue disc waits for a device's queue. Before 3.36 that cannot be asked for; a
+ * queue that never fills up makes nobody wait.
+ * @param link helper of point-to-point links
+ */
+template <typename LinkHelper>
+void
+DisableFlowControl([[maybe_unused]] LinkHelper& link)
+{
+#if COLLAPIPE_NS3_36
+    link.DisableFlowControl();
+#endif
+}
+
 } // namespace collapipe
 } // namespace ns3
-#endif
 
 #endif /* COLLAPIPE_COMPAT_H */

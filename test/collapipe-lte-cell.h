@@ -7,6 +7,7 @@
 
 #include "ns3/collapipe-lte-actuator.h"
 #include "ns3/collapipe-topology.h"
+#include "ns3/component-carrier-enb.h"
 #include "ns3/inet-socket-address.h"
 #include "ns3/lte-enb-mac.h"
 #include "ns3/lte-enb-net-device.h"

@@ -100,7 +100,7 @@ LteActuator::AddNode(uint32_t cluster, NodeIndex node, Ptr<LteUeNetDevice> devic
     {
         device->GetRrc()->TraceConnectWithoutContext(
             event,
-            MakeCallback(&LteActuator::Reconnect, this).Bind(cluster, node));
+            MakeCallback(&LteActuator::Reconnect, this).Bind(cluster).Bind(node));
     }
 }
 
