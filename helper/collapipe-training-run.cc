@@ -88,6 +88,7 @@ TrainingRun::~TrainingRun()
 {
     // Applications hold parts that compute on the executor's threads: they go before it.
     m_recorder.reset();
+    m_control.reset();
     m_observer.reset();
     m_timeline.reset();
     m_applications = RunApplications();
@@ -262,6 +263,7 @@ TrainingRun::InstallApplications()
     m_applications.edgeServer->SetActuator(m_topology->CreateActuator());
     ConnectMonitor();
     StartTimeline();
+    m_control = std::make_unique<ControlRecorder>(m_applications.edgeServer);
     m_recorder = std::make_unique<RunRecorder>(m_applications);
     m_recorder->SetProgressCallback([this](double share) { m_progress.Update(share); });
     m_recorder->SetRowCallback([this](const RoundRow& row) { m_progress.EndRound(row); });
@@ -368,6 +370,7 @@ TrainingRun::Save()
     m_topology.reset();
     WriteRounds(m_output->GetPath("rounds.csv"), m_recorder->GetRounds());
     WriteDevices(m_output->GetPath("devices.csv"), m_recorder->GetDevices());
+    m_control->Write([this](const std::string& name) { return m_output->GetPath(name); });
     WriteSummary(m_output->GetPath("summary.json"), m_summary, m_recorder->GetRounds());
     if (m_timeline && !m_timeline->Close())
     {

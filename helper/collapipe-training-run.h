@@ -5,6 +5,7 @@
 #ifndef COLLAPIPE_TRAINING_RUN_H
 #define COLLAPIPE_TRAINING_RUN_H
 
+#include "collapipe-control-recorder.h"
 #include "collapipe-helper.h"
 #include "collapipe-link-observer.h"
 #include "collapipe-output-directory.h"
@@ -119,6 +120,7 @@ class TrainingRun
     std::unique_ptr<LinkObserver> m_observer;              //!< tells it
     std::unique_ptr<RunRecorder> m_recorder;               //!< what happened
     std::unique_ptr<Timeline> m_timeline;                  //!< null: none wanted
+    std::unique_ptr<ControlRecorder> m_control;            //!< what was decided
     std::map<MessageType, uint64_t> m_messages;            //!< sent, by type
     RunSummary m_summary;                                  //!< outcome
 };

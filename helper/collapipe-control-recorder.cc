@@ -1,0 +1,357 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-control-recorder.h"
+
+#include "collapipe-run-config.h"
+
+#include "ns3/collapipe-dssda-controller.h"
+#include "ns3/collapipe-transfers.h"
+#include "ns3/double.h"
+
+#include <cmath>
+#include <fstream>
+#include <limits>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+namespace
+{
+
+const char*
+GetName(Phase phase)
+{
+    switch (phase)
+    {
+    case Phase::DISTRIBUTION:
+        return "distribution";
+    case Phase::UPLOAD:
+        return "upload";
+    default:
+        return "training";
+    }
+}
+
+const char*
+GetName(Pool pool)
+{
+    switch (pool)
+    {
+    case Pool::UPLINK:
+        return "uplink";
+    case Pool::DOWNLINK:
+        return "downlink";
+    default:
+        return "d2d";
+    }
+}
+
+/// @return "cu", "es" or a device's number within its cluster, from 1
+std::string
+GetName(NodeIndex node)
+{
+    return node == CONTROL_UNIT ? "cu" : node == EDGE_SERVER ? "es" : std::to_string(node);
+}
+
+/// @return a controller's attribute, 0 where it has none of that name
+double
+GetNumber(const Ptr<const Controller>& controller, const std::string& attribute)
+{
+    DoubleValue value(0);
+    controller->GetAttributeFailSafe(attribute, value);
+    return value.Get();
+}
+
+/// A file of comma-separated values with numbers in full precision
+class CsvFile
+{
+  public:
+    CsvFile(const std::string& path, const std::string& header)
+        : m_path(path),
+          m_file(path)
+    {
+        m_file.precision(12);
+        m_file << header << '\n';
+    }
+
+    /// Writes a line. Numbers that are none are left empty.
+    template <typename First, typename... Rest>
+    void Write(const First& first, const Rest&... rest)
+    {
+        Put(first);
+        ((m_file << ',', Put(rest)), ...);
+        m_file << '\n';
+    }
+
+    /// Ends the file. @throws UserError where not all of it was written
+    void Close()
+    {
+        m_file.close();
+        if (!m_file)
+        {
+            throw UserError("cannot write " + m_path + "; is the disk full?");
+        }
+    }
+
+  private:
+    void Put(double value)
+    {
+        if (std::isfinite(value))
+        {
+            m_file << value;
+        }
+    }
+
+    void Put(uint32_t value)
+    {
+        m_file << value;
+    }
+
+    void Put(std::size_t value)
+    {
+        m_file << value;
+    }
+
+    void Put(const std::string& value)
+    {
+        m_file << value;
+    }
+
+    std::string m_path;   //!< for messages
+    std::ofstream m_file; //!< the file
+};
+
+} // namespace
+
+ControlRecorder::ControlRecorder(Ptr<EdgeServerApplication> edgeServer)
+    : m_controller(edgeServer->GetController())
+{
+    edgeServer->TraceConnectWithoutContext("Plan",
+                                           MakeCallback(&ControlRecorder::HandlePlan, this));
+}
+
+const std::vector<ControlRow>&
+ControlRecorder::GetRounds() const
+{
+    return m_rounds;
+}
+
+const std::vector<ControlNodeRow>&
+ControlRecorder::GetNodes() const
+{
+    return m_nodes;
+}
+
+const std::vector<ControlLinkRow>&
+ControlRecorder::GetLinks() const
+{
+    return m_links;
+}
+
+Instance
+ControlRecorder::MakeInstance(const SystemState& state) const
+{
+    Instance instance;
+    instance.state = state;
+    instance.penaltyWeight = GetNumber(m_controller, "PenaltyWeight");
+    instance.convergenceTarget = GetNumber(m_controller, "ConvergenceTarget");
+    if (const auto dssda = DynamicCast<const DssdaController>(m_controller))
+    {
+        instance.energyQueueJ = dssda->GetQueues().GetEnergyQueues();
+        instance.convergenceQueue = dssda->GetQueues().GetConvergenceQueue();
+    }
+    return instance;
+}
+
+void
+ControlRecorder::HandlePlan(const SystemState& state, const RoundPlan& plan)
+{
+    const Instance instance = MakeInstance(state);
+    ControlRow row;
+    row.round = state.round;
+    row.penaltyWeight = instance.penaltyWeight;
+    row.convergenceTarget = instance.convergenceTarget;
+    row.convergenceQueue = instance.convergenceQueue;
+    row.evaluation = EvaluatePlan(instance, plan);
+    m_rounds.push_back(row);
+    for (uint32_t m = 0; m < plan.clusters.size(); ++m)
+    {
+        AddCluster(state, plan, m);
+        const auto& nodes = row.evaluation.clusters[m].nodes;
+        for (uint32_t k = 0; k < nodes.size(); ++k)
+        {
+            const auto& node = GetNode(state.clusters[m], static_cast<NodeIndex>(k));
+            m_nodes.push_back({state.round,
+                               m,
+                               k,
+                               node.energyBudgetJ,
+                               instance.GetEnergyQueue(m, k),
+                               node.memoryBytes,
+                               nodes[k]});
+        }
+    }
+}
+
+void
+ControlRecorder::AddCluster(const SystemState& state, const RoundPlan& plan, uint32_t cluster)
+{
+    ControlClusterRow row;
+    row.round = state.round;
+    row.cluster = cluster;
+    row.weight = state.clusters[cluster].weight;
+    row.chains = plan.clusters[cluster].chains.size();
+    row.chain = row.chains > 0 ? plan.clusters[cluster].chains.front() : ChainPlan();
+    row.evaluation = m_rounds.back().evaluation.clusters[cluster];
+    m_clusters.push_back(row);
+    for (const auto& link : row.evaluation.links)
+    {
+        AddLink(state, plan, cluster, link);
+    }
+}
+
+void
+ControlRecorder::AddLink(const SystemState& state,
+                         const RoundPlan& plan,
+                         uint32_t cluster,
+                         const LinkEvaluation& evaluation)
+{
+    const auto* link = FindLinkState(state.clusters[cluster], evaluation.from, evaluation.to);
+    if (!link)
+    {
+        return;
+    }
+    const Pool pool = GetPool(evaluation.from, evaluation.to);
+    const PoolState& medium = GetPoolState(state, cluster, pool);
+    ControlLinkRow row;
+    row.round = state.round;
+    row.cluster = cluster;
+    row.evaluation = evaluation;
+    row.pool = GetName(pool);
+    row.powerW = row.maxPowerW = link->maxPowerW;
+    row.efficiency = link->efficiency;
+    row.snrDb = medium.mode == SharingMode::DEDICATED
+                    ? std::numeric_limits<double>::quiet_NaN()
+                    : 10 * std::log10(link->maxPowerW * link->gain /
+                                      (link->noiseDensityWPerHz * medium.bandwidthHz));
+    for (const auto& decided : plan.clusters[cluster].links)
+    {
+        if (decided.phase == evaluation.phase && decided.from == evaluation.from &&
+            decided.to == evaluation.to)
+        {
+            row.share = decided.share;
+            row.powerW = decided.powerW;
+        }
+    }
+    m_links.push_back(row);
+}
+
+void
+ControlRecorder::Write(const std::function<std::string(const std::string&)>& getPath) const
+{
+    WriteControl(getPath("control.csv"));
+    WriteClusters(getPath("clusters.csv"));
+    WriteBudgets(getPath("budgets.csv"));
+    WriteLinks(getPath("links.csv"));
+}
+
+void
+ControlRecorder::WriteControl(const std::string& path) const
+{
+    CsvFile file(path,
+                 "round,planned_latency_s,phi,phi_target,convergence_queue,penalty_weight,"
+                 "latency_term,energy_term,convergence_term,objective");
+    for (const auto& row : m_rounds)
+    {
+        const auto& evaluation = row.evaluation;
+        file.Write(row.round,
+                   evaluation.latencyS,
+                   evaluation.phi,
+                   row.convergenceTarget,
+                   row.convergenceQueue,
+                   row.penaltyWeight,
+                   evaluation.latencyTerm,
+                   evaluation.energyTerm,
+                   evaluation.convergenceTerm,
+                   evaluation.objective);
+    }
+    file.Close();
+}
+
+void
+ControlRecorder::WriteClusters(const std::string& path) const
+{
+    CsvFile file(path,
+                 "round,cluster,weight,chains,micro_batches,micro_batch_size,samples,"
+                 "planned_distribution_s,planned_iteration_s,planned_upload_s,planned_total_s");
+    for (const auto& row : m_clusters)
+    {
+        file.Write(row.round,
+                   row.cluster,
+                   row.weight,
+                   row.chains,
+                   row.chain.microBatches,
+                   row.chain.microBatchSize,
+                   row.evaluation.samples,
+                   row.evaluation.distributionS,
+                   row.evaluation.iterationS,
+                   row.evaluation.uploadS,
+                   row.evaluation.totalS);
+    }
+    file.Close();
+}
+
+void
+ControlRecorder::WriteBudgets(const std::string& path) const
+{
+    CsvFile file(path,
+                 "round,cluster,node,blocks,memory_limit_bytes,planned_memory_bytes,"
+                 "planned_compute_energy_j,planned_radio_energy_j,energy_budget_j,energy_queue_j");
+    for (const auto& row : m_nodes)
+    {
+        file.Write(row.round,
+                   row.cluster,
+                   row.node,
+                   row.evaluation.blocks,
+                   row.memoryBytes,
+                   row.evaluation.memoryBytes,
+                   row.evaluation.computeEnergyJ,
+                   row.evaluation.radioEnergyJ,
+                   row.budgetJ,
+                   row.queueJ);
+    }
+    file.Close();
+}
+
+void
+ControlRecorder::WriteLinks(const std::string& path) const
+{
+    CsvFile file(path,
+                 "round,cluster,phase,from,to,pool,share,power_w,max_power_w,snr_db,efficiency,"
+                 "payload_bits,planned_rate_bps,latency_s");
+    for (const auto& row : m_links)
+    {
+        const auto& evaluation = row.evaluation;
+        file.Write(row.round,
+                   row.cluster,
+                   std::string(GetName(evaluation.phase)),
+                   GetName(evaluation.from),
+                   GetName(evaluation.to),
+                   row.pool,
+                   row.share,
+                   row.powerW,
+                   row.maxPowerW,
+                   row.snrDb,
+                   row.efficiency,
+                   evaluation.bits,
+                   evaluation.rateBps,
+                   evaluation.latencyS);
+    }
+    file.Close();
+}
+
+} // namespace collapipe
+} // namespace ns3
