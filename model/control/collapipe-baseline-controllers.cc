@@ -45,6 +45,7 @@ void
 FinishPlan(const SystemState& state, RoundPlan& plan, bool enforceMemory)
 {
     SetEqualLinks(state, plan);
+    plan.mayExceedMemory = !enforceMemory;
     plan.infeasible = enforceMemory ? CheckMemory(state, plan) : "";
     plan.plannedLatencyS = PredictLatencyS(state, plan);
 }

@@ -228,7 +228,7 @@ CheckPlan(const SystemState& state, const RoundPlan& plan)
             return error;
         }
     }
-    const std::string error = CheckMemory(state, plan);
+    const std::string error = plan.mayExceedMemory ? "" : CheckMemory(state, plan);
     return error.empty() ? CheckShares(state, plan) : error;
 }
 

@@ -66,7 +66,8 @@ std::string ControllerTypeName(const std::string& name);
  * @param state the system
  * @param plan a plan for it
  * @return empty, or one sentence that names the constraint of (11) which the plan breaks: cluster
- *         count, chains covering the model in order, known nodes used once, memory, shares, powers
+ *         count, chains covering the model in order, known nodes used once, memory (unless the plan
+ *         says that it may exceed that), shares, powers
  */
 std::string CheckPlan(const SystemState& state, const RoundPlan& plan);
 

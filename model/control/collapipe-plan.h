@@ -87,6 +87,8 @@ struct RoundPlan
     std::string schedule{"gpipe"};     //!< "gpipe" or "1f1b"
     std::vector<ClusterPlan> clusters; //!< one per cluster of the system state
     double plannedLatencyS{0}; //!< tau of formula (4); 0 where the controller does not predict
+    /// Made without regard to memory, to compare with: devices may need more of it than they have
+    bool mayExceedMemory{false};
     std::string infeasible;    //!< empty, or one sentence: what cannot be met and what to relax
 };
 

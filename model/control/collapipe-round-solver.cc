@@ -124,6 +124,7 @@ class RoundSolver::Search
     std::vector<Candidate> MakeFallback(std::size_t m) const;
     // Search
     void Start(std::size_t guess);
+    void StartEvenly();
     void Descend();
     bool Sweep();
     bool Try(const RoundChoice& choice);
@@ -178,6 +179,15 @@ RoundSolver::Search::Solve(const Instance& instance, const SolverOptions& option
     {
         m_any = false;
         Start(guess);
+        if (m_any)
+        {
+            starts.push_back(m_point);
+        }
+    }
+    if (m_options.segments)
+    {
+        m_any = false;
+        StartEvenly();
         if (m_any)
         {
             starts.push_back(m_point);
@@ -377,6 +387,24 @@ RoundSolver::Search::Start(std::size_t guess)
     {
         TryCandidates(m, lists[m], m_effort.candidates / 2);
     }
+}
+
+/// Even chains and the fixed pair, so that the result is never worse than a plan without planning.
+/// Prices do not lead there where the slowest of several parameter transfers counts.
+void
+RoundSolver::Search::StartEvenly()
+{
+    const MicroBatchPair& fixed = m_instance->state.training.fixedPair;
+    RoundChoice choice;
+    for (std::size_t m = 0; m < m_pairs.size(); ++m)
+    {
+        const auto found = std::find_if(m_pairs[m].begin(), m_pairs[m].end(), [&](const auto& pair) {
+            return pair.count == fixed.count && pair.size == fixed.size;
+        });
+        choice.push_back({CutUniformly(m_instance->state, m),
+                          found == m_pairs[m].end() ? m_pairs[m].front() : *found});
+    }
+    Try(choice);
 }
 
 /// Chains for the likeliest pairs at the present prices

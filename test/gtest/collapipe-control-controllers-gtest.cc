@@ -5,6 +5,7 @@
 #include "collapipe-control-random.h"
 
 #include "ns3/boolean.h"
+#include "ns3/uinteger.h"
 #include "ns3/collapipe-baseline-controllers.h"
 #include "ns3/collapipe-dssda-controller.h"
 #include "ns3/collapipe-pipeline-plan.h"
@@ -12,6 +13,7 @@
 #include "ns3/double.h"
 #include "ns3/object-factory.h"
 
+#include <algorithm>
 #include <gtest/gtest.h>
 #include <map>
 
@@ -165,14 +167,21 @@ TEST(ControlControllers, DataIsSplitWithoutLoss)
     }
 }
 
-TEST(ControlControllers, FedAvgMayIgnoreMemory)
+TEST(ControlControllers, WholeModelsMayIgnoreMemory)
 {
-    SystemState state = MakeState(2);
-    state.clusters[0].devices[0].memoryBytes = 1;
-    const Ptr<Controller> controller = MakeController("fedavg");
-    EXPECT_NE(controller->Decide(state).infeasible, "");
-    controller->SetAttribute("EnforceMemory", BooleanValue(false));
-    EXPECT_EQ(controller->Decide(state).infeasible, "");
+    for (const std::string name : {"fedavg", "splitfed"})
+    {
+        SystemState state = MakeState(2);
+        state.clusters[0].devices[0].memoryBytes = 1;
+        const Ptr<Controller> controller = MakeController(name);
+        controller->SetAttributeFailSafe("Cut", UintegerValue(1)); // splitfed would take what fits
+        EXPECT_NE(controller->Decide(state).infeasible, "") << name;
+        controller->SetAttribute("EnforceMemory", BooleanValue(false));
+        RoundPlan plan = controller->Decide(state);
+        EXPECT_EQ(CheckPlan(state, plan), "") << name;
+        plan.mayExceedMemory = false;
+        EXPECT_NE(CheckPlan(state, plan), "") << name;
+    }
 }
 
 TEST(ControlControllers, RandomPlansFollowTheirStream)
@@ -243,6 +252,57 @@ TEST(ControlControllers, DssdaIsNoWorseThanItsAblations)
             }
         }
     }
+}
+
+/// Clusters alike, and wires: parameters travel at once, the slowest counts, and what one cluster
+/// gains alone is no gain
+void
+Wire(SystemState& state, uint64_t seed)
+{
+    const double rateBps = 1e6 * test::RandomInstance(seed).Count(1, 100);
+    const auto dedicate = [&](LinkState& link) { link.fixedRateBps = rateBps; };
+    std::fill(state.clusters.begin() + 1, state.clusters.end(), state.clusters[0]);
+    state.uplink.mode = state.downlink.mode = SharingMode::DEDICATED;
+    for (auto& cluster : state.clusters)
+    {
+        cluster.d2d.mode = SharingMode::DEDICATED;
+        for (std::size_t k = 0; k <= cluster.devices.size(); ++k)
+        {
+            auto& node = k == 0 ? cluster.controlUnit : cluster.devices[k - 1];
+            dedicate(node.uplink);
+            dedicate(node.downlink);
+            std::for_each(cluster.d2dLinks[k].begin(), cluster.d2dLinks[k].end(), dedicate);
+        }
+    }
+}
+
+TEST(ControlControllers, DssdaPlansNoWorseThanEvenCuts)
+{
+    RoundSolver solver;
+    int compared = 0;
+    for (uint64_t seed = 1; seed <= 200; ++seed)
+    {
+        test::RandomShape shape;
+        shape.clusters = 1 + seed % 3;
+        shape.devices = 2 + seed % 3;
+        shape.queues = false;
+        Instance instance = test::RandomInstance(seed).Make(shape);
+        auto& training = instance.state.training;
+        training.fixedPair = training.allowedPairs[seed % training.allowedPairs.size()];
+        if (seed % 2 == 0)
+        {
+            Wire(instance.state, seed);
+        }
+        const RoundPlan even = MakeController("uniform-pipeline")->Decide(instance.state);
+        if (even.infeasible.empty())
+        {
+            ++compared;
+            EXPECT_LE(solver.Solve(instance).evaluation.objective,
+                      (1 + 1e-4) * EvaluatePlan(instance, even).objective)
+                << seed;
+        }
+    }
+    EXPECT_GT(compared, 50);
 }
 
 TEST(ControlControllers, ObserveFeedsTheQueues)
