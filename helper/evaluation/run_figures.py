@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The figures of one run. Every function takes a RunResult and returns (name, figure, caption,
+wide), or None where the run does not hold what it shows."""
+
+import math
+
+import gantt
+import results
+import style
+
+NODE_NAMES = {"0": "CU", "cu": "CU", "es": "ES"}  # device k is node k + 1 in the tables
+MAX_ROWS = 40  #: of a table of cells
+
+
+def name_node(cluster, node, clusters):
+    """As in the timeline: c0-d1 is device 1 of cluster 0; both count from 0."""
+    name = NODE_NAMES.get(str(node)) or f"d{int(node) - 1}"
+    return f"c{cluster}-{name}" if clusters > 1 else name
+
+
+def draw_loss(result):
+    curve = result.get_curve()
+    if curve["validation_loss"].isna().all() and curve["train_loss"].isna().all():
+        return None
+    figure, axes = style.new()
+    axes.plot(curve["time_s"], curve["validation_loss"], "o-", label="validation")
+    axes.plot(curve["time_s"], curve["train_loss"], "s--", color=style.LIGHT["s2"],
+              label="training, mean of the round")
+    axes.set(xlabel="simulated time, s", ylabel="loss, nats")
+    axes.legend()
+    return "loss", figure, "Loss over simulated time; a point per round.", False
+
+
+def draw_learning(result):
+    curve = result.get_curve()
+    keys = [key for key in results.LEARNING if key in curve and curve[key].notna().any()]
+    if not keys:
+        return None
+    figure, axes = style.new()
+    for i, key in enumerate(keys):
+        axes.plot(curve["time_s"], curve[key], style.MARKERS[i] + "-", label=results.LEARNING[key])
+    axes.set(xlabel="simulated time, s", ylabel=" and ".join(results.LEARNING[key] for key in keys))
+    axes.legend()
+    return "quality", figure, "What the model can do, on the validation part.", False
+
+
+def draw_latency(result):
+    rounds = result.rounds
+    figure, axes = style.new()
+    bottom = 0
+    for i, (column, name) in enumerate(results.PHASES.items()):
+        axes.bar(rounds["round"], rounds[column], bottom=bottom, width=0.75, label=name,
+                 color=style.get_colour((3, 1, 0, 2)[i]), edgecolor="none")
+        bottom = bottom + rounds[column]
+    planned = rounds["planned_latency_s"]
+    if (planned > 0).any():
+        axes.plot(rounds["round"], planned, "D", color=style.LIGHT["ink"], markersize=4,
+                  label="as planned")
+    axes.set(xlabel="round", ylabel="latency, s")
+    axes.set_ylim(0, 1.32 * max(bottom.max(), planned.max()))
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.legend(ncols=3, loc="upper left", handlelength=1.2, columnspacing=1)
+    return "latency", figure, ("Latency of every round by phase, of the cluster that ended last; "
+                               "the diamond is the controller's own prediction."), False
+
+
+def draw_segments(result):
+    devices = result.devices[result.devices["node"] > 0].copy()
+    devices["blocks"] = devices["last_block"] - devices["first_block"]
+    rounds = sorted(devices["round"].unique())
+    clusters = devices["cluster"].nunique()
+    rows, values, texts = [], [], []
+    for (cluster, node), group in list(devices.groupby(["cluster", "node"]))[:MAX_ROWS]:
+        group = group.set_index("round")
+        rows.append(f"{name_node(cluster, node, clusters)}: {group['profile'].iloc[0]}")
+        values.append([group["blocks"].get(r, math.nan) for r in rounds])
+        texts.append([write_segment(group, r) for r in rounds])
+    figure, axes = style.new(0.7 + 0.22 * len(rows))
+    style.draw_cells(axes, values, rows, rounds, texts)
+    axes.set_xlabel("round")
+    return "segments", figure, ("Encoder blocks on every device; for example 3-5 where it holds "
+                                "the third to the fifth."), False
+
+
+def write_segment(group, number):
+    if number not in group.index:
+        return ""
+    first, last = group.loc[number, "first_block"], group.loc[number, "last_block"]
+    return "·" if last <= first else str(last) if last == first + 1 else f"{first + 1}-{last}"
+
+
+def draw_links(result, phase):
+    """Shares and powers over rounds, beside the channel."""
+    if result.links is None:
+        return None
+    links = result.links[(result.links["phase"] == phase) & (result.links["from"] != "es")]
+    if links.empty:
+        return None
+    rounds = sorted(links["round"].unique())
+    clusters = links["cluster"].nunique()
+    rows, shares, powers, channels = [], [], [], []
+    for (cluster, sender, receiver), group in list(
+            links.groupby(["cluster", "from", "to"]))[:MAX_ROWS]:
+        group = group.drop_duplicates("round").set_index("round").reindex(rounds)
+        rows.append(f"{name_node(cluster, sender, clusters)} → {name_node(0, receiver, 1)}")
+        shares.append(list(100 * group["share"]))
+        powers.append(list(10 * (1000 * group["power_w"]).apply(safe_log10)))
+        channels.append(list(group["snr_db"]))
+    figure, axes = style.new(0.9 + 0.19 * len(rows), 2 * style.WIDTH, columns=3, sharey=True)
+    panels = [(shares, "share of the medium, %", "s1"), (powers, "power, dBm", "s2"),
+              (channels, "channel: SNR at full power, dB", "s3")]
+    for ax, (values, title, colour) in zip(axes, panels):
+        texts = [["" if value != value else f"{value:.0f}" for value in row] for row in values]
+        style.draw_cells(ax, values, rows, rounds, texts, colour=style.LIGHT[colour])
+        ax.set(xlabel="round", title=title)
+    return f"links-{phase}", figure, (
+        f"Links in the {phase} phase, by cluster: what the controller gave each, beside the "
+        "channel as it was estimated. A blank cell: no such link in that round."), True
+
+
+def safe_log10(value):
+    return math.log10(value) if value > 0 else math.nan
+
+
+def draw_queues(result):
+    budgets = result.budgets
+    if budgets is None or not (budgets["energy_budget_j"] > 0).any():
+        return None
+    with_budget = budgets[budgets["energy_budget_j"] > 0]
+    energy = result.get_device_energy()
+    figure, (upper, lower) = style.new(4.4, rows=2, sharex=True)
+    clusters = budgets["cluster"].nunique()
+    for i, ((cluster, node), group) in enumerate(with_budget.groupby(["cluster", "node"])):
+        rows = (result.devices["cluster"] == cluster) & (result.devices["node"] == node)
+        options = {"color": style.get_colour(i), "marker": style.MARKERS[i % 10], "markersize": 3}
+        upper.plot(result.devices[rows]["round"], energy[rows], **options,
+                   label=name_node(cluster, node, clusters))
+        lower.plot(group["round"], group["energy_queue_j"], **options)
+    for budget in sorted(with_budget["energy_budget_j"].unique()):
+        upper.axhline(budget, color=style.LIGHT["ink"], linestyle="--", linewidth=1)
+    upper.set(ylabel="energy in the round, J")
+    lower.set(xlabel="round", ylabel="queue Q, J")
+    lower.xaxis.get_major_locator().set_params(integer=True)
+    if len(upper.get_lines()) <= 10:
+        upper.legend(ncols=2, fontsize=7, handlelength=1.2)
+    return "queues", figure, ("Measured energy beside the budget (dashed), and the virtual queues "
+                              "(12) as they stood when each round was planned."), False
+
+
+def draw_convergence(result):
+    control = result.control
+    if control is None or not (control["phi_target"] > 0).any():
+        return None
+    figure, (upper, lower) = style.new(3.6, rows=2, sharex=True)
+    upper.plot(control["round"], control["phi"], "o-", label="φ(n)")
+    upper.plot(control["round"], control["phi_target"], "--", color=style.LIGHT["ink"],
+               label="its target")
+    upper.legend()
+    lower.plot(control["round"], control["convergence_queue"], "o-")
+    upper.set(ylabel="φ")
+    lower.set(xlabel="round", ylabel="queue Z")
+    return "convergence", figure, "The convergence requirement (10) and its queue (12).", False
+
+
+def draw_energy(result):
+    devices = result.devices
+    columns = results.get_energy_columns(devices)
+    sums = devices.groupby(["cluster", "node"])[columns].sum() / devices["round"].nunique()
+    if sums.to_numpy().sum() <= 0:
+        return None
+    clusters = devices["cluster"].nunique()
+    sums = sums.iloc[:MAX_ROWS]
+    figure, axes = style.new(0.8 + 0.21 * len(sums))
+    left = 0
+    for i, column in enumerate(columns):
+        name = column.removesuffix("_energy_j").replace("_", " ")
+        axes.barh(range(len(sums)), sums[column], left=left, label=name,
+                  color=style.get_colour(i), height=0.7)
+        left = left + sums[column].to_numpy()
+    axes.set_yticks(range(len(sums)), [name_node(*key, clusters) for key in sums.index])
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel("energy of a round, J, mean")
+    axes.legend(loc="best")
+    return "energy", figure, "What every node spends in a round: computation, and radio.", False
+
+
+def draw_memory(result):
+    devices = result.devices[result.devices["node"] > 0]
+    measured = results.get_memory_column(devices)
+    bars = {"planned, formula (8)": devices.groupby(["cluster", "node"])["planned_memory_bytes"].max()}
+    if measured:
+        bars["measured peak"] = devices.groupby(["cluster", "node"])[measured].max()
+    if bars["planned, formula (8)"].max() <= 0:
+        return None
+    rows = bars["planned, formula (8)"].index[:MAX_ROWS]
+    clusters = devices["cluster"].nunique()
+    figure, axes = style.new(0.9 + 0.26 * len(rows))
+    height = 0.8 / len(bars)
+    for i, (name, values) in enumerate(bars.items()):
+        axes.barh([row + (i - (len(bars) - 1) / 2) * height for row in range(len(rows))],
+                  values.loc[rows] / 1e6, height=height * 0.9, label=name,
+                  color=style.get_colour(i))
+    if result.budgets is not None:
+        limits = result.budgets[result.budgets["node"] > 0].groupby(["cluster", "node"])[
+            "memory_limit_bytes"].max() / 1e6
+        axes.plot(limits.loc[rows], range(len(rows)), "|", color=style.LIGHT["ink"], markersize=11,
+                  markeredgewidth=1.6, label="what the device can give")
+    axes.set_yticks(range(len(rows)), [name_node(*key, clusters) for key in rows])
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel("peak memory, MB")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.18 if len(rows) > 5 else -0.3), ncols=2)
+    return "memory", figure, "Memory of every device: its largest need over all rounds.", False
+
+
+def draw_gantt(result, number):
+    return gantt.draw(result, number)
+
+
+def draw_all(result, number):
+    """All figures of a run that it holds the data for; `number` is the round of the Gantt chart."""
+    figures = [draw_loss(result), draw_learning(result), draw_latency(result),
+               draw_segments(result), draw_gantt(result, number), draw_links(result, "training"),
+               draw_links(result, "upload"), draw_queues(result), draw_convergence(result),
+               draw_energy(result), draw_memory(result)]
+    return [figure for figure in figures if figure]

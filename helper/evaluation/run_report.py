@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The report of one run: report.html and the single figures as SVG and PDF."""
+
+import math
+
+import run_figures
+import page
+import results
+import style
+
+HEADINGS = [("What it learnt, and when", ("loss", "quality")),
+            ("Where the time goes", ("latency", "pipeline")),
+            ("What was decided", ("segments", "links-training", "links-upload")),
+            ("What it cost", ("energy", "queues", "convergence", "memory"))]
+
+
+def draw(result, folder, prefix="", number=None):
+    """SVG, caption and width of every figure by name; also saves them in a folder."""
+    number = number if number is not None else get_last_round(result)
+    return {name: (style.save(figure, folder, prefix + name), caption, wide)
+            for name, figure, caption, wide in run_figures.draw_all(result, number)}
+
+
+def get_last_round(result):
+    return int(result.rounds["round"].iloc[-1])
+
+
+def make(result, folder, number=None):
+    """The page of a run; figures go to folder/figures."""
+    rounds = result.rounds
+    number = number if number is not None else get_last_round(result)
+    if number not in set(rounds["round"]):
+        raise results.ResultError(f"there is no round {number}; there are "
+                                  f"{rounds['round'].min()} to {rounds['round'].max()}")
+    drawn = draw(result, folder / "figures", number=number)
+    parameters = result.parameters
+    document = page.Page(
+        f"{result.controller}: {parameters['clusters']} clusters of {parameters['devices']} devices",
+        f"{parameters.get('task', 'training')}, model {parameters['model']} with "
+        f"{parameters['blocks']} encoder blocks, {parameters['topology']} topology, "
+        f"seed {parameters['seed']}, run {parameters['run']}; CollaPipe "
+        f"{result.summary['collapipe_version']}, ns-3 {result.summary['ns3_version']}")
+    document.tiles(get_tiles(result))
+    for heading, names in HEADINGS:
+        if any(name in drawn for name in names):
+            document.heading(heading)
+            document.figures([drawn[name] for name in names if name in drawn])
+        for sentence in get_missing(result, names, drawn, number):
+            document.text(sentence, "muted")
+    document.heading("Rounds and settings")
+    add_tables(document, result)
+    return document.render()
+
+
+def get_missing(result, names, drawn, number):
+    """A sentence for everything that a part cannot show, with what to do."""
+    if "pipeline" in names and "pipeline" not in drawn:
+        if (result.folder / "timeline.json").exists():
+            yield f"The pipeline's chart is missing: timeline.json holds nothing of round {number}."
+        else:
+            yield "The pipeline's chart is missing: this run left no timeline.json."
+    if "links-training" in names and result.links is None:
+        yield "Shares and powers are missing: this run left no links.csv."
+    if "queues" in names and "queues" not in drawn:
+        yield "No node had an energy budget (--energyBudget), so there are no queues to show."
+    if "memory" in names and results.get_memory_column(result.devices) is None:
+        yield "Memory is as planned by formula (8): this run measured none."
+
+
+def get_tiles(result):
+    figures = results.measure(result)
+    curve = result.get_curve()
+    tiles = [(f"{figures['latency_s']:.3g} s", "latency of a round, mean"),
+             (f"{curve['time_s'].iloc[-1]:.4g} s", f"simulated, {len(result.rounds)} rounds"),
+             (f"{100 * figures['efficiency_used']:.1f} %", "computation efficiency, devices in use"),
+             (f"{figures['energy_j']:.3g} J", "energy of a round, all nodes"),
+             (f"{figures['memory_bytes'] / 1e6:.3g} MB", "memory of the fullest device"),
+             (f"{figures['sent_bytes'] / 1e6:.3g} MB", "sent in a round")]
+    if math.isfinite(figures["final_loss"]):
+        tiles.insert(0, (f"{figures['final_loss']:.3f}", "validation loss at the end"))
+    for key, name in results.LEARNING.items():
+        if math.isfinite(figures.get(key, math.nan)):
+            tiles.insert(1, (f"{figures[key]:.3g}", f"{name} at the end"))
+    return tiles
+
+
+def add_tables(document, result):
+    rounds = result.rounds
+    header = ["round", "latency, s", *(f"{name}, s" for name in results.PHASES.values()),
+              "planned, s", "training loss", "validation loss", "sent, MB"]
+    columns = ["latency_s", *results.PHASES, "planned_latency_s", "train_loss", "validation_loss"]
+    rows = [[str(row["round"]), *(write_number(row[column], 4) for column in columns),
+             f"{row['bytes_sent'] / 1e6:.2f}"] for row in rounds.to_dict("records")]
+    document.table(header, rows)
+    options = " ".join(f"--{name}={value}" for name, value in result.parameters.items())
+    document.code("Every option of this run", options)
+
+
+def write_number(value, digits):
+    return "–" if value != value else f"{value:.{digits}g}"
