@@ -171,13 +171,13 @@ local e = {
     payloadCrc = newExpert("payload_crc.bad", "The message is damaged: its CRC-32 does not match",
         expert.group.CHECKSUM, expert.severity.ERROR),
     stray = newExpert("stray.expert", "No message begins here",
-        expert.group.MALFORMED, expert.severity.ERROR),
+        expert.group.PROTOCOL, expert.severity.ERROR),
     version = newExpert("version.unknown", "Unknown protocol version",
         expert.group.PROTOCOL, expert.severity.ERROR),
     type = newExpert("type.unknown", "Unknown message type",
         expert.group.PROTOCOL, expert.severity.ERROR),
     tensors = newExpert("tensors.wrong", "The tensors do not fill the payload",
-        expert.group.MALFORMED, expert.severity.ERROR),
+        expert.group.PROTOCOL, expert.severity.ERROR),
     short = newExpert("incomplete", "The rest of the message was not captured",
         expert.group.UNDECODED, expert.severity.WARN),
 }
@@ -409,7 +409,7 @@ end
 local function addStray(buffer, offset, available, reason, root)
     local finish = nextMagic(buffer, offset, available)
     local tree = root:add(collapipe, buffer(offset, finish - offset), "CollaPipe: no message")
-    if reason ~= e.stray then
+    if reason ~= e.stray and reason ~= e.short then
         tree:add(f.headStatus, reason == e.headCrc and BAD or GOOD):set_generated()
     end
     tree:add(f.stray, buffer(offset, finish - offset))
@@ -431,7 +431,7 @@ function collapipe.dissector(buffer, pinfo, root)
             wait(pinfo, offset, DESEGMENT_ONE_MORE_SEGMENT, nil)
             break
         end
-        local head, reason = nil, e.stray
+        local head, reason = nil, begins and e.short or e.stray
         if available - offset >= HEAD_BYTES then
             head, reason = readHead(buffer, offset)
         end
@@ -467,6 +467,12 @@ collapipe:register_heuristic("tcp", startsWithMessage)
 local tcpPorts = DissectorTable.get("tcp.port")
 local port = collapipe.prefs.port
 tcpPorts:add(port, collapipe)
+
+-- A segment that was lost and sent again comes late: TCP has to put it back into its place first.
+-- (Set for this program's run; what the user saved stays.)
+if set_preference then
+    set_preference("tcp.reassemble_out_of_order", true)
+end
 
 function collapipe.prefs_changed()
     if port ~= collapipe.prefs.port then
