@@ -7,6 +7,7 @@
 #include "ns3/collapipe-controller.h"
 #include "ns3/collapipe-schedule.h"
 #include "ns3/config.h"
+#include "ns3/global-value.h"
 #include "ns3/string.h"
 #include "ns3/type-id.h"
 
@@ -117,6 +118,46 @@ IsCreatable(const std::string& name, const std::string& parent)
            tid.IsChildOf(TypeId::LookupByName(parent));
 }
 
+/// @return our option for what ns-3 calls otherwise; else the name as it is
+std::string
+ToOwnName(const std::string& name)
+{
+    return name == "--RngRun" ? "--run" : name == "--RngSeed" ? "--seed" : name;
+}
+
+/**
+ * Sets an attribute's default (`--ns3::Class::Attribute=value`) or a global value
+ * (`--ChecksumEnabled=true`), as ns-3's own CommandLine does.
+ * @param name of the option
+ * @param argument the option with its value
+ * @return whether it is one
+ * @throws UserError where it takes no such value
+ */
+bool
+SetNs3s(const std::string& name, const std::string& argument)
+{
+    StringValue known;
+    const bool isGlobal = name.rfind("--", 0) == 0 &&
+                          GlobalValue::GetValueByNameFailSafe(name.substr(2), known);
+    if (!isGlobal && name.rfind("--ns3::", 0) != 0)
+    {
+        return false;
+    }
+    Require(argument.size() > name.size(), name + " needs a value: " + name + "=VALUE");
+    const StringValue value(argument.substr(name.size() + 1));
+    if (isGlobal)
+    {
+        Require(Config::SetGlobalFailSafe(name.substr(2), value),
+                argument + ": this global value takes no such value");
+    }
+    else
+    {
+        Require(Config::SetDefaultFailSafe(name.substr(2), value),
+                argument + ": there is no such attribute, or it takes no such value");
+    }
+    return true;
+}
+
 } // namespace
 
 std::vector<RunConfig::Option>
@@ -188,6 +229,10 @@ RunConfig::GetOptions()
         {"timelineSize",
          "MB that timeline.json may take; beyond, it shows rounds and phases only; 0: none",
          &timelineSizeMb},
+        {"flowMonitor", "write ns-3's FlowMonitor's flows.xml into outputDir", &flowMonitor},
+        {"netAnim",
+         "write netanim.xml into outputDir for NetAnim: about 150 bytes for every packet",
+         &netAnim},
         {"pcap", "write packet captures into outputDir", &pcap},
         {"seed", "seed of data split, initial weights and simulator", &seed},
         {"run", "run number: another channel realisation of the same seed", &run},
@@ -252,19 +297,15 @@ RunConfig::Parse(int argc, char** argv)
     {
         const std::string argument = argv[i];
         const auto equals = argument.find('=');
-        const std::string name = argument.substr(0, equals);
+        const std::string name = ToOwnName(argument.substr(0, equals));
         const auto option =
             std::find_if(options.begin(), options.end(), [&name](const auto& candidate) {
                 return name == "--" + candidate.name;
             });
         if (option == options.end())
         {
-            if (name.rfind("--ns3::", 0) == 0)
+            if (SetNs3s(name, argument))
             {
-                Require(equals != argument.npos, name + " needs a value: " + name + "=VALUE");
-                Require(Config::SetDefaultFailSafe(name.substr(2),
-                                                   StringValue(argument.substr(equals + 1))),
-                        argument + ": there is no such attribute, or it takes no such value");
                 continue;
             }
             const bool isNs3s = name == "--help" || name == "-h" || name.rfind("--Print", 0) == 0;

@@ -7,10 +7,12 @@
 
 #include "collapipe-topology.h"
 
+#include "ns3/collapipe-corpus.h"
 #include "ns3/collapipe-model-part.h"
 #include "ns3/command-line.h"
 
 #include <cstdint>
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -77,6 +79,8 @@ struct RunConfig
     double dirichletAlpha{1.0};      //!< non-IID knob; 0: IID
 
     // Data
+    /// Data of one's own, as token ids; where it is set, task and files are not asked
+    std::function<Corpus(const RunConfig&)> ownCorpus;
     std::string language{"de"};  //!< of the gettext catalogs
     std::string trainSource;     //!< aligned text, one sentence a line
     std::string trainTarget;     //!< its translation
@@ -88,6 +92,8 @@ struct RunConfig
     // Run
     std::string outputDir{"collapipe-output"}; //!< where results go; empty: nowhere
     uint32_t timelineSizeMb{50};               //!< bound of timeline.json; 0: none is written
+    bool flowMonitor{false};                   //!< write flows.xml
+    bool netAnim{false};                       //!< write netanim.xml
     bool pcap{false};                          //!< write packet captures
     uint64_t seed{1};                          //!< of data, weights and the simulator
     uint64_t run{1};                           //!< of the simulator: another channel realisation

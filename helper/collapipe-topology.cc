@@ -46,13 +46,11 @@ constexpr uint32_t TCP_BYTES = 32;     //!< header with the timestamp option
 constexpr uint32_t MAX_CLUSTERS = 250; //!< one /16 each
 constexpr uint32_t MAX_DEVICES = 250;  //!< per cluster
 
-using Factory = std::function<std::unique_ptr<TopologyHelper>()>;
-
 /// The topologies by name
-const std::map<std::string, Factory>&
+std::map<std::string, TopologyHelper::Factory>&
 GetFactories()
 {
-    static const std::map<std::string, Factory> factories{
+    static std::map<std::string, TopologyHelper::Factory> factories{
         {"hybrid", [] { return std::make_unique<HybridTopologyHelper>(); }},
         {"lte", [] { return std::make_unique<LteTopologyHelper>(); }},
         {"p2p", [] { return std::make_unique<P2pTopologyHelper>(); }},
@@ -224,6 +222,12 @@ TopologyHelper::Create(const std::string& name)
 {
     const auto it = GetFactories().find(name);
     return it == GetFactories().end() ? nullptr : it->second();
+}
+
+void
+TopologyHelper::Register(const std::string& name, Factory factory)
+{
+    GetFactories()[name] = std::move(factory);
 }
 
 std::vector<std::string>

@@ -14,6 +14,7 @@
 #include "ns3/vector.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -147,6 +148,16 @@ class TopologyHelper
      * @return the topology; null where there is none of that name
      */
     static std::unique_ptr<TopologyHelper> Create(const std::string& name);
+
+    /// Makes a topology
+    using Factory = std::function<std::unique_ptr<TopologyHelper>()>;
+
+    /**
+     * Adds a topology of one's own, or replaces one.
+     * @param name for Create, and for a program's --topology
+     * @param factory makes it
+     */
+    static void Register(const std::string& name, Factory factory);
 
     /// @return the names Create knows
     static std::vector<std::string> GetNames();

@@ -7,6 +7,7 @@
 #include "ns3/collapipe-partition.h"
 #include "ns3/collapipe-pipeline-plan.h"
 #include "ns3/collapipe-schedule.h"
+#include "ns3/config-store.h"
 #include "ns3/log.h"
 #include "ns3/object-factory.h"
 #include "ns3/rng-seed-manager.h"
@@ -76,12 +77,16 @@ TrainingRun::TrainingRun(const RunConfig& config)
     {
         m_output = std::make_unique<OutputDirectory>(m_config.outputDir);
     }
+    ConfigStore store; // does what --ns3::ConfigStore::Mode says; nothing by default
+    store.ConfigureDefaults();
     RngSeedManager::SetSeed(static_cast<uint32_t>(m_config.seed));
     RngSeedManager::SetRun(m_config.run);
     LoadData();
     CreateContext();
     BuildNetwork();
     InstallApplications();
+    StartTools();
+    store.ConfigureAttributes();
 }
 
 TrainingRun::~TrainingRun()
@@ -93,6 +98,7 @@ TrainingRun::~TrainingRun()
     m_timeline.reset();
     m_applications = RunApplications();
     Simulator::Destroy();
+    m_tools.reset();
 }
 
 void
@@ -111,7 +117,8 @@ TrainingRun::LoadData()
     options.seed = m_config.seed;
     try
     {
-        m_corpus = BuildTranslationCorpus(sources, options);
+        m_corpus = m_config.ownCorpus ? m_config.ownCorpus(m_config)
+                                      : BuildTranslationCorpus(sources, options);
         auto& dataset = m_corpus.dataset;
         if (m_config.maxValidation > 0 && dataset.validation.size() > m_config.maxValidation)
         {
@@ -300,6 +307,24 @@ TrainingRun::StartTimeline()
 }
 
 void
+TrainingRun::StartTools()
+{
+    if (!m_output)
+    {
+        return;
+    }
+    m_tools = std::make_unique<Ns3Tools>(*m_topology);
+    if (m_config.flowMonitor)
+    {
+        m_tools->EnableFlowMonitor(m_output->GetPath("flows.xml"));
+    }
+    if (m_config.netAnim)
+    {
+        m_tools->EnableNetAnim(m_output->GetPath("netanim.xml"));
+    }
+}
+
+void
 TrainingRun::CountMessage(const MessageHeader& header, uint64_t /* bytes */)
 {
     ++m_messages[header.type];
@@ -364,10 +389,12 @@ TrainingRun::Save()
     {
         return;
     }
+    m_tools->Save();
     // Closes the captures; what is left to ask for was copied before.
     m_applications = RunApplications();
     Simulator::Destroy();
     m_topology.reset();
+    m_tools.reset();
     WriteRounds(m_output->GetPath("rounds.csv"), m_recorder->GetRounds());
     WriteDevices(m_output->GetPath("devices.csv"), m_recorder->GetDevices());
     m_control->Write([this](const std::string& name) { return m_output->GetPath(name); });

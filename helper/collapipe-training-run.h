@@ -8,6 +8,7 @@
 #include "collapipe-control-recorder.h"
 #include "collapipe-helper.h"
 #include "collapipe-link-observer.h"
+#include "collapipe-ns3-tools.h"
 #include "collapipe-output-directory.h"
 #include "collapipe-progress.h"
 #include "collapipe-result-writer.h"
@@ -92,6 +93,7 @@ class TrainingRun
     void InstallApplications();
     void ConnectMonitor();
     void StartTimeline();
+    void StartTools();
     void CountMessage(const MessageHeader& header, uint64_t bytes);
     void CompleteSummary(double wallS);
 
@@ -119,6 +121,7 @@ class TrainingRun
     LinkMonitor m_monitor;                                 //!< learns what links are worth
     std::unique_ptr<LinkObserver> m_observer;              //!< tells it
     std::unique_ptr<RunRecorder> m_recorder;               //!< what happened
+    std::unique_ptr<Ns3Tools> m_tools;                     //!< null: no results wanted
     std::unique_ptr<Timeline> m_timeline;                  //!< null: none wanted
     std::unique_ptr<ControlRecorder> m_control;            //!< what was decided
     std::map<MessageType, uint64_t> m_messages;            //!< sent, by type

@@ -242,6 +242,17 @@ Connection::GetBytesSent() const
 void
 Connection::Close()
 {
+    const auto socket = m_socket;
+    Release();
+    if (socket)
+    {
+        socket->Close();
+    }
+}
+
+void
+Connection::Release()
+{
     m_receive = nullptr;
     m_writable = nullptr;
     if (m_socket)
@@ -252,7 +263,6 @@ Connection::Close()
         m_socket->SetSendCallback(MakeNullCallback<void, Ptr<Socket>, uint32_t>());
         m_socket->SetCloseCallbacks(MakeNullCallback<void, Ptr<Socket>>(),
                                     MakeNullCallback<void, Ptr<Socket>>());
-        m_socket->Close();
         m_socket = nullptr;
     }
 }

@@ -93,6 +93,9 @@ class Connection : public SimpleRefCount<Connection>
     /// Closes the socket and lets go of all callbacks; what is queued is lost.
     void Close();
 
+    /// As Close(), but sends nothing: for when the node is being taken down.
+    void Release();
+
   private:
     /// Sets the socket's callbacks.
     void Attach();

@@ -72,7 +72,7 @@ MessageApplication::DoDispose()
 {
     for (auto& connection : m_connections)
     {
-        connection->Close();
+        connection->Release();
     }
     m_connections.clear();
     m_listener = nullptr;

@@ -25,6 +25,21 @@ NS_OBJECT_ENSURE_REGISTERED(StageApplication);
 NS_OBJECT_ENSURE_REGISTERED(DeviceApplication);
 NS_OBJECT_ENSURE_REGISTERED(ControlUnitApplication);
 
+namespace
+{
+
+/// Stands for infinity in attributes, whose text form knows none.
+constexpr double UNLIMITED = 1e300;
+
+/// @return what is reported of an attribute
+double
+ToReport(double value)
+{
+    return value >= UNLIMITED ? std::numeric_limits<double>::infinity() : value;
+}
+
+} // namespace
+
 TypeId
 StageApplication::GetTypeId()
 {
@@ -48,20 +63,20 @@ StageApplication::GetTypeId()
                           MakeIpv4AddressAccessor(&StageApplication::m_edgeAddress),
                           MakeIpv4AddressChecker())
             .AddAttribute("MemoryBytes",
-                          "Memory free for training, in bytes.",
-                          DoubleValue(std::numeric_limits<double>::infinity()),
+                          "Memory free for training, in bytes; 1e300: as much as one likes.",
+                          DoubleValue(UNLIMITED),
                           MakeDoubleAccessor(&StageApplication::m_memoryBytes),
-                          MakeDoubleChecker<double>(0, std::numeric_limits<double>::infinity()))
+                          MakeDoubleChecker<double>(0))
             .AddAttribute("ComputePowerW",
                           "Power while computing, in watts.",
                           DoubleValue(0),
                           MakeDoubleAccessor(&StageApplication::m_computePowerW),
                           MakeDoubleChecker<double>(0))
             .AddAttribute("BatteryJ",
-                          "Energy left, in joules.",
-                          DoubleValue(std::numeric_limits<double>::infinity()),
+                          "Energy left, in joules; 1e300: mains-powered.",
+                          DoubleValue(UNLIMITED),
                           MakeDoubleAccessor(&StageApplication::m_batteryJ),
-                          MakeDoubleChecker<double>(0, std::numeric_limits<double>::infinity()))
+                          MakeDoubleChecker<double>(0))
             .AddTraceSource("Flush",
                             "An iteration's gradients are complete.",
                             MakeTraceSourceAccessor(&StageApplication::m_flushTrace),
@@ -213,9 +228,9 @@ StageApplication::HandleStateRequest(const Message& message)
     StateReport report;
     report.flops = flops.Get();
     report.overheadS = overhead.Get().GetSeconds();
-    report.memoryBytes = m_memoryBytes;
+    report.memoryBytes = ToReport(m_memoryBytes);
     report.computePowerW = m_computePowerW;
-    report.batteryJ = m_batteryJ;
+    report.batteryJ = ToReport(m_batteryJ);
     report.samples = m_samples;
     SendMessage(m_peers[EDGE_SERVER],
                 {MakeHeader(MessageType::STATE_REPORT), {EncodeReport(report)}});

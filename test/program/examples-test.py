@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Runs the examples of extension, and checks that each really does what it is an example of. Takes
+# the build directory and the source directory.
+# Needs LibTorch.
+
+import collections
+import json
+import pathlib
+import re
+import sys
+import tempfile
+
+from support.runs import (check, finish, read_csv, report, start, use_program, write_corpus)
+
+SMALL = ["--rounds=2", "--localIterations=2", "--microBatches=3", "--microBatchSize=2",
+         "--blocks=6", "--vocabulary=300", "--maxValidation=10", "--progress=none"]
+LONGEST = 130  # lines, so that an example can be read
+
+
+def run(work, name, *options):
+    """Runs an example: its output and its folder, or None."""
+    program = f"collapipe-own-{name}"
+    if not check(use_program(BUILD, program), f"{program} is built"):
+        return None
+    folder = work / name
+    status, out, err, _ = finish(start(*options, f"--outputDir={folder}"))
+    if not check(status == 0, f"{name}: status {status}: {err}"):
+        return None
+    check("round" in out, f"{name}: prints its rounds")
+    return out, folder, err
+
+
+def check_controller(work, data):
+    """Fastest first: the plan's devices are the fastest, with blocks by speed."""
+    found = run(work, "controller", *data, *SMALL, "--topology=p2p", "--compute=analytic")
+    if found is None:
+        return
+    rows = read_csv(found[1] / "devices.csv")
+    check("round 2 took" in found[2], "controller: it is told what rounds cost")
+    for key in {(row["round"], row["cluster"]) for row in rows}:
+        devices = [row for row in rows if (row["round"], row["cluster"]) == key and
+                   row["node"] != "0"]
+        used = [row for row in devices if int(row["last_block"]) > int(row["first_block"])]
+        idle = [row for row in devices if row not in used]
+        slowest = min(float(row["flops"]) for row in used)
+        check(all(float(row["flops"]) <= slowest for row in idle), f"controller: {key}: fastest")
+        check(sum(int(row["last_block"]) - int(row["first_block"]) for row in used) == 6,
+              f"controller: {key}: all blocks")
+
+
+def check_schedule(work, data):
+    """Backward passes come in the order that the schedule says, at every node."""
+    found = run(work, "schedule", *data, *SMALL, "--topology=p2p", "--compute=analytic")
+    if found is None:
+        return
+    check("2F0 2F1 2F2 2F3 2B3 2B2 2B1 2B0" in found[0], "schedule: its text form")
+    with open(found[1] / "timeline.json", encoding="utf-8") as file:
+        events = json.load(file)["traceEvents"]
+    order = collections.defaultdict(list)
+    for event in events:
+        if event["ph"] == "X" and event["cat"] == "compute":
+            key = event["args"]
+            order[event["pid"], key["cluster"], key["round"], key["iteration"]].append(event["name"])
+    check(order and all(names == ["F0", "F1", "F2", "B2", "B1", "B0"]
+                        for names in order.values()), f"schedule: {list(order.values())[:1]}")
+
+
+def check_topology(work, data):
+    """The own network carries the messages that p2p carries, in another time."""
+    found = run(work, "topology", *data, *SMALL, "--compute=analytic", "--pcap",
+                "--controller=uniform-pipeline")
+    if found is None or not use_program(BUILD, "collapipe-quickstart"):
+        return
+    check(list(found[1].glob("*-ethernet-*.pcap")), "topology: its captures")
+    folder = work / "topology-p2p"
+    status, _, err, _ = finish(start(*data, *SMALL, "--compute=analytic", "--topology=p2p",
+                                     "--controller=uniform-pipeline", "--compare=none",
+                                     f"--outputDir={folder}"))
+    check(status == 0, f"p2p: {err}")
+    own, other = (json.loads((path / "summary.json").read_text("utf-8"))
+                  for path in (found[1], folder))
+    for summary in (own, other):
+        del summary["messages"]["hello"]  # as many as neighbours call each other at once
+    check(own["messages"] == other["messages"], "topology: the messages of a run")
+    check(own["totals"]["latency_s"] != other["totals"]["latency_s"], "topology: its own times")
+
+
+def check_task(work):
+    """Digits are learnt: the loss falls well below that of guessing."""
+    found = run(work, "task", "--topology=p2p", "--rounds=3", "--localIterations=15",
+                "--progress=none", "--maxValidation=50")
+    if found is None:
+        return
+    summary = json.loads((found[1] / "summary.json").read_text("utf-8"))
+    check("sorted" in summary["data"]["description"] and summary["data"]["vocabulary"] == 14,
+          "task: its data")
+    losses = [row["validation_loss"] for row in summary["rounds"]]
+    check(losses[-1] < 0.85 * summary["initial_validation_loss"] and losses[-1] < 2.3,
+          f"task: validation loss {losses} after {summary['initial_validation_loss']}")
+
+
+def check_sources(source):
+    """Examples stay short, and each says in its first comment how to run it."""
+    for file in sorted((source / "examples").glob("collapipe-own-*.cc")):
+        lines = file.read_text("utf-8").splitlines()
+        check(len(lines) <= LONGEST, f"{file.name}: {len(lines)} lines")
+        name = file.stem.replace("collapipe-", "")
+        check(any(re.match(rf"// +\./collapipe run {name}\b", line) for line in lines[:14]),
+              f"{file.name}: says how to run it")
+
+
+def main():
+    global BUILD
+    BUILD = sys.argv[1]
+    if not use_program(BUILD, "collapipe-quickstart"):
+        return 77
+    check_sources(pathlib.Path(sys.argv[2]))
+    with tempfile.TemporaryDirectory(prefix="collapipe-examples-") as name:
+        work = pathlib.Path(name)
+        data, _ = write_corpus(work / "corpus")
+        check_controller(work, data)
+        check_schedule(work, data)
+        check_topology(work, data)
+        check_task(work)
+    return report()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
