@@ -50,7 +50,7 @@ def start(*options):
                             encoding="utf-8", errors="replace")
 
 
-def finish(process, timeout=120):
+def finish(process, timeout=400):
     """Status, standard output, standard error, seconds; the status is None after a timeout."""
     begin = time.monotonic()
     try:
