@@ -59,10 +59,10 @@ GetName(NodeIndex node)
 
 /// @return a controller's attribute, 0 where it has none of that name
 double
-GetNumber(const Ptr<const Controller>& controller, const std::string& attribute)
+GetNumber(const Controller& controller, const std::string& attribute)
 {
     DoubleValue value(0);
-    controller->GetAttributeFailSafe(attribute, value);
+    controller.GetAttributeFailSafe(attribute, value);
     return value.Get();
 }
 
@@ -127,11 +127,18 @@ class CsvFile
 
 } // namespace
 
-ControlRecorder::ControlRecorder(Ptr<EdgeServerApplication> edgeServer)
-    : m_controller(edgeServer->GetController())
+ControlRecorder::ControlRecorder(const std::vector<Ptr<EdgeServerApplication>>& edgeServers)
 {
-    edgeServer->TraceConnectWithoutContext("Plan",
-                                           MakeCallback(&ControlRecorder::HandlePlan, this));
+    for (const auto& edge : edgeServers)
+    {
+        m_cells.push_back({static_cast<uint32_t>(m_cells.size()),
+                           edge->GetController(),
+                           edge->GetClusterNumbers()});
+        const Cell* cell = &m_cells.back();
+        edge->TraceConnectWithoutContext(
+            "Plan",
+            MakeCallback(&ControlRecorder::HandlePlan, this).Bind(cell));
+    }
 }
 
 const std::vector<ControlRow>&
@@ -153,13 +160,13 @@ ControlRecorder::GetLinks() const
 }
 
 Instance
-ControlRecorder::MakeInstance(const SystemState& state) const
+ControlRecorder::MakeInstance(const Controller& controller, const SystemState& state)
 {
     Instance instance;
     instance.state = state;
-    instance.penaltyWeight = GetNumber(m_controller, "PenaltyWeight");
-    instance.convergenceTarget = GetNumber(m_controller, "ConvergenceTarget");
-    if (const auto dssda = DynamicCast<const DssdaController>(m_controller))
+    instance.penaltyWeight = GetNumber(controller, "PenaltyWeight");
+    instance.convergenceTarget = GetNumber(controller, "ConvergenceTarget");
+    if (const auto dssda = dynamic_cast<const DssdaController*>(&controller))
     {
         instance.energyQueueJ = dssda->GetQueues().GetEnergyQueues();
         instance.convergenceQueue = dssda->GetQueues().GetConvergenceQueue();
@@ -168,11 +175,12 @@ ControlRecorder::MakeInstance(const SystemState& state) const
 }
 
 void
-ControlRecorder::HandlePlan(const SystemState& state, const RoundPlan& plan)
+ControlRecorder::HandlePlan(const Cell* cell, const SystemState& state, const RoundPlan& plan)
 {
-    const Instance instance = MakeInstance(state);
+    const Instance instance = MakeInstance(*cell->controller, state);
     ControlRow row;
     row.round = state.round;
+    row.cell = cell->index;
     row.penaltyWeight = instance.penaltyWeight;
     row.convergenceTarget = instance.convergenceTarget;
     row.convergenceQueue = instance.convergenceQueue;
@@ -180,13 +188,13 @@ ControlRecorder::HandlePlan(const SystemState& state, const RoundPlan& plan)
     m_rounds.push_back(row);
     for (uint32_t m = 0; m < plan.clusters.size(); ++m)
     {
-        AddCluster(state, plan, m);
+        AddCluster(state, plan, m, cell->clusters[m]);
         const auto& nodes = row.evaluation.clusters[m].nodes;
         for (uint32_t k = 0; k < nodes.size(); ++k)
         {
             const auto& node = GetNode(state.clusters[m], static_cast<NodeIndex>(k));
             m_nodes.push_back({state.round,
-                               m,
+                               cell->clusters[m],
                                k,
                                node.energyBudgetJ,
                                instance.GetEnergyQueue(m, k),
@@ -197,11 +205,14 @@ ControlRecorder::HandlePlan(const SystemState& state, const RoundPlan& plan)
 }
 
 void
-ControlRecorder::AddCluster(const SystemState& state, const RoundPlan& plan, uint32_t cluster)
+ControlRecorder::AddCluster(const SystemState& state,
+                            const RoundPlan& plan,
+                            uint32_t cluster,
+                            uint32_t number)
 {
     ControlClusterRow row;
     row.round = state.round;
-    row.cluster = cluster;
+    row.cluster = number;
     row.weight = state.clusters[cluster].weight;
     row.chains = plan.clusters[cluster].chains.size();
     row.chain = row.chains > 0 ? plan.clusters[cluster].chains.front() : ChainPlan();
@@ -209,7 +220,7 @@ ControlRecorder::AddCluster(const SystemState& state, const RoundPlan& plan, uin
     m_clusters.push_back(row);
     for (const auto& link : row.evaluation.links)
     {
-        AddLink(state, plan, cluster, link);
+        AddLink(state, plan, cluster, number, link);
     }
 }
 
@@ -217,6 +228,7 @@ void
 ControlRecorder::AddLink(const SystemState& state,
                          const RoundPlan& plan,
                          uint32_t cluster,
+                         uint32_t number,
                          const LinkEvaluation& evaluation)
 {
     const auto* link = FindLinkState(state.clusters[cluster], evaluation.from, evaluation.to);
@@ -228,7 +240,7 @@ ControlRecorder::AddLink(const SystemState& state,
     const PoolState& medium = GetPoolState(state, cluster, pool);
     ControlLinkRow row;
     row.round = state.round;
-    row.cluster = cluster;
+    row.cluster = number;
     row.evaluation = evaluation;
     row.pool = GetName(pool);
     row.powerW = row.maxPowerW = link->maxPowerW;
@@ -263,7 +275,7 @@ ControlRecorder::WriteControl(const std::string& path) const
 {
     CsvFile file(path,
                  "round,planned_latency_s,phi,phi_target,convergence_queue,penalty_weight,"
-                 "latency_term,energy_term,convergence_term,objective");
+                 "latency_term,energy_term,convergence_term,objective,cell");
     for (const auto& row : m_rounds)
     {
         const auto& evaluation = row.evaluation;
@@ -276,7 +288,8 @@ ControlRecorder::WriteControl(const std::string& path) const
                    evaluation.latencyTerm,
                    evaluation.energyTerm,
                    evaluation.convergenceTerm,
-                   evaluation.objective);
+                   evaluation.objective,
+                   row.cell);
     }
     file.Close();
 }

@@ -8,6 +8,7 @@
 #include "ns3/collapipe-edge-server.h"
 #include "ns3/collapipe-latency-model.h"
 
+#include <deque>
 #include <functional>
 #include <string>
 #include <vector>
@@ -21,6 +22,7 @@ namespace collapipe
 struct ControlRow
 {
     uint32_t round{0};           //!< from 1
+    uint32_t cell{0};            //!< whose controller decided
     double penaltyWeight{0};     //!< V; 0: the controller knows none
     double convergenceTarget{0}; //!< phibar; 0: no requirement
     double convergenceQueue{0};  //!< Z when the round was decided
@@ -66,7 +68,7 @@ struct ControlLinkRow
 
 /**
  * @ingroup collapipe
- * Listens to an edge server's decisions and keeps, for every controller alike, what it decided and
+ * Listens to the edge servers' decisions and keeps, for every controller alike, what it decided and
  * what the latency and energy model predicts for that: the queues of (12) as they stood, the terms
  * of (13), shares and powers beside the channel's estimate.
  */
@@ -74,15 +76,15 @@ class ControlRecorder
 {
   public:
     /**
-     * @param edgeServer whose plans to record, with its controller set; the queues are read if that
-     *        is a DssdaController
+     * @param edgeServers whose plans to record, by cell, with their controllers set; the queues are
+     *        read where that is a DssdaController
      */
-    explicit ControlRecorder(Ptr<EdgeServerApplication> edgeServer);
+    explicit ControlRecorder(const std::vector<Ptr<EdgeServerApplication>>& edgeServers);
 
     ControlRecorder(const ControlRecorder&) = delete; // the trace holds its address
     ControlRecorder& operator=(const ControlRecorder&) = delete;
 
-    /// @return a row per round
+    /// @return a row per round and cell
     const std::vector<ControlRow>& GetRounds() const;
 
     /// @return a row per round and node
@@ -99,22 +101,35 @@ class ControlRecorder
     void Write(const std::function<std::string(const std::string&)>& getPath) const;
 
   private:
-    void HandlePlan(const SystemState& state, const RoundPlan& plan);
+    /// Who decides for whom
+    struct Cell
+    {
+        uint32_t index{0};               //!< of the cell
+        Ptr<const Controller> controller; //!< who decides
+        std::vector<uint32_t> clusters;  //!< numbers of its clusters
+    };
+
+    void HandlePlan(const Cell* cell, const SystemState& state, const RoundPlan& plan);
 
     /// @return the round's problem as the controller saw it
-    Instance MakeInstance(const SystemState& state) const;
+    static Instance MakeInstance(const Controller& controller, const SystemState& state);
 
-    void AddCluster(const SystemState& state, const RoundPlan& plan, uint32_t cluster);
+    /// Adds the rows of a cluster that has an index in the state and a number in the network.
+    void AddCluster(const SystemState& state,
+                    const RoundPlan& plan,
+                    uint32_t cluster,
+                    uint32_t number);
     void AddLink(const SystemState& state,
                  const RoundPlan& plan,
                  uint32_t cluster,
+                 uint32_t number,
                  const LinkEvaluation& evaluation);
     void WriteControl(const std::string& path) const;
     void WriteClusters(const std::string& path) const;
     void WriteBudgets(const std::string& path) const;
     void WriteLinks(const std::string& path) const;
 
-    Ptr<const Controller> m_controller;        //!< who decides
+    std::deque<Cell> m_cells;                  //!< listened to; their addresses stay
     std::vector<ControlRow> m_rounds;          //!< results
     std::vector<ControlClusterRow> m_clusters; //!< results
     std::vector<ControlNodeRow> m_nodes;       //!< results

@@ -34,9 +34,20 @@ SetProcessor(Ptr<Processor> processor, double flops, double overheadS, uint32_t 
 } // namespace
 
 std::vector<Ptr<MessageApplication>>
+RunApplications::GetServers() const
+{
+    std::vector<Ptr<MessageApplication>> servers(edgeServers.begin(), edgeServers.end());
+    if (leader != edgeServer)
+    {
+        servers.push_back(leader);
+    }
+    return servers;
+}
+
+std::vector<Ptr<MessageApplication>>
 RunApplications::GetAll() const
 {
-    std::vector<Ptr<MessageApplication>> all{edgeServer};
+    auto all = GetServers();
     for (const auto& cluster : clusters)
     {
         all.insert(all.end(), cluster.begin(), cluster.end());
@@ -86,7 +97,13 @@ CollaPipeHelper::CollaPipeHelper(std::shared_ptr<const TrainingContext> context)
 void
 CollaPipeHelper::SetController(Ptr<Controller> controller)
 {
-    m_controller = controller;
+    m_controllers = {controller};
+}
+
+void
+CollaPipeHelper::SetControllers(std::vector<Ptr<Controller>> controllers)
+{
+    m_controllers = std::move(controllers);
 }
 
 void
@@ -173,14 +190,39 @@ CollaPipeHelper::GetInitialState(const TopologyHelper& topology) const
     return state;
 }
 
+SystemState
+CollaPipeHelper::GetInitialState(const TopologyHelper& topology, uint32_t cell) const
+{
+    auto state = GetInitialState(topology);
+    std::vector<ClusterState> clusters;
+    for (const auto cluster : topology.GetNetwork().GetClusters(cell))
+    {
+        clusters.push_back(state.clusters[cluster]);
+    }
+    state.clusters = std::move(clusters);
+    return state;
+}
+
 RunApplications
 CollaPipeHelper::Install(const TopologyHelper& topology) const
 {
     const auto& network = topology.GetNetwork();
-    NS_ABORT_MSG_IF(m_devices.empty() || m_data.size() != network.clusters.size(),
-                    "CollaPipeHelper needs device profiles, and data for each cluster");
+    NS_ABORT_MSG_IF(m_devices.empty() || m_data.size() != network.clusters.size() ||
+                        m_controllers.size() != network.cells.size(),
+                    "CollaPipeHelper needs device profiles, data for each cluster, and a "
+                    "controller for each cell");
     RunApplications applications;
-    applications.edgeServer = InstallEdgeServer(topology);
+    for (uint32_t cell = 0; cell < network.cells.size(); ++cell)
+    {
+        applications.edgeServers.push_back(InstallEdgeServer(topology, cell));
+    }
+    applications.edgeServer = applications.edgeServers.front();
+    applications.leader = applications.edgeServer;
+    if (network.leadServer)
+    {
+        applications.leader = InstallLead(network);
+    }
+    SetLeader(applications.leader);
     for (uint32_t cluster = 0; cluster < network.clusters.size(); ++cluster)
     {
         applications.clusters.emplace_back();
@@ -193,27 +235,51 @@ CollaPipeHelper::Install(const TopologyHelper& topology) const
 }
 
 Ptr<EdgeServerApplication>
-CollaPipeHelper::InstallEdgeServer(const TopologyHelper& topology) const
+CollaPipeHelper::InstallEdgeServer(const TopologyHelper& topology, uint32_t cell) const
 {
     const auto& network = topology.GetNetwork();
-    auto application = CreateObject<EdgeServerApplication>();
-    application->SetAttribute("Rounds", UintegerValue(m_rounds));
-    application->SetContext(m_context);
-    application->SetController(m_controller);
-    application->SetSystemState(GetInitialState(topology));
-    application->SetStateUpdate([&topology](SystemState& state) { topology.FillLinks(state); });
-    application->SetModel(m_model);
-    application->SetValidation(m_validation);
-    std::vector<ClusterAddresses> addresses;
-    for (const auto& cluster : network.clusters)
+    Ptr<EdgeServerApplication> application = CreateObject<EdgeServerApplication>();
+    if (network.leadServer)
     {
-        addresses.push_back(cluster.addresses);
+        application = CreateObject<CellServerApplication>();
+        application->SetAttribute("Cell", UintegerValue(cell));
+        application->SetAttribute("LeadAddress", Ipv4AddressValue(network.leadAddress));
     }
-    application->SetClusters(addresses);
+    const auto clusters = network.GetClusters(cell);
+    application->SetContext(m_context);
+    application->SetController(m_controllers[cell]);
+    application->SetSystemState(GetInitialState(topology, cell));
+    application->SetStateUpdate(
+        [&topology, clusters](SystemState& state) { topology.FillLinks(state, clusters); });
+    std::vector<ClusterAddresses> addresses;
+    for (const auto cluster : clusters)
+    {
+        addresses.push_back(network.clusters[cluster].addresses);
+    }
+    application->SetClusters(addresses, clusters);
     SetProcessor(application->GetProcessor(), m_edge.flops, m_edge.overheadS, m_edge.workers);
-    network.edgeServer->AddApplication(application);
+    network.cells[cell].edgeServer->AddApplication(application);
     application->SetStartTime(network.readyAt);
     return application;
+}
+
+Ptr<LeadServerApplication>
+CollaPipeHelper::InstallLead(const Network& network) const
+{
+    auto application = CreateObject<LeadServerApplication>();
+    application->SetAttribute("Cells", UintegerValue(network.cells.size()));
+    application->SetContext(m_context);
+    network.leadServer->AddApplication(application);
+    application->SetStartTime(network.readyAt);
+    return application;
+}
+
+void
+CollaPipeHelper::SetLeader(Ptr<ModelServerApplication> server) const
+{
+    server->SetAttribute("Rounds", UintegerValue(m_rounds));
+    server->SetModel(m_model);
+    server->SetValidation(m_validation);
 }
 
 Ptr<StageApplication>
@@ -244,7 +310,8 @@ CollaPipeHelper::InstallNode(const Network& network, uint32_t cluster, NodeIndex
     application->SetContext(m_context);
     application->SetAttribute("Cluster", UintegerValue(cluster));
     application->SetAttribute("NodeIndex", UintegerValue(index));
-    application->SetAttribute("EdgeAddress", Ipv4AddressValue(network.edgeAddress));
+    const auto& cell = network.cells[network.clusters[cluster].cell];
+    application->SetAttribute("EdgeAddress", Ipv4AddressValue(cell.edgeAddress));
     application->SetAttribute("MemoryBytes", DoubleValue(profile.memoryBytes));
     application->SetAttribute("ComputePowerW", DoubleValue(profile.computePowerW));
     SetProcessor(application->GetProcessor(), profile.flops, profile.overheadS, 1);

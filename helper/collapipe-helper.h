@@ -8,7 +8,7 @@
 #include "collapipe-device-profile.h"
 #include "collapipe-topology.h"
 
-#include "ns3/collapipe-edge-server.h"
+#include "ns3/collapipe-lead-server.h"
 #include "ns3/collapipe-stage-application.h"
 
 #include <memory>
@@ -25,10 +25,15 @@ namespace collapipe
  */
 struct RunApplications
 {
-    Ptr<EdgeServerApplication> edgeServer;                    //!< leads the run
+    Ptr<EdgeServerApplication> edgeServer;                    //!< of the first cell
+    std::vector<Ptr<EdgeServerApplication>> edgeServers;      //!< by cell
+    Ptr<ModelServerApplication> leader; //!< holds the model: the edge server, or the lead of several
     std::vector<std::vector<Ptr<StageApplication>>> clusters; //!< by cluster and node
 
-    /// @return all of them
+    /// @return edge servers and lead
+    std::vector<Ptr<MessageApplication>> GetServers() const;
+
+    /// @return all of them: the servers, then cluster by cluster
     std::vector<Ptr<MessageApplication>> GetAll() const;
 
     /**
@@ -61,8 +66,11 @@ class CollaPipeHelper
      */
     explicit CollaPipeHelper(std::shared_ptr<const TrainingContext> context);
 
-    /// @param controller that decides every round
+    /// @param controller that decides every round, where there is one cell
     void SetController(Ptr<Controller> controller);
+
+    /// @param controllers by cell: each decides for the clusters of its cell
+    void SetControllers(std::vector<Ptr<Controller>> controllers);
 
     /// @param training local iterations, schedule, micro-batches
     void SetTraining(const TrainingProfile& training);
@@ -96,6 +104,13 @@ class CollaPipeHelper
     SystemState GetInitialState(const TopologyHelper& topology) const;
 
     /**
+     * @param topology the network, built
+     * @param cell one of its cells
+     * @return the state that the cell's controller will see in the first round
+     */
+    SystemState GetInitialState(const TopologyHelper& topology, uint32_t cell) const;
+
+    /**
      * Installs an application on every node; they start when the network is ready.
      * @param topology the network, built; must outlive the run
      * @return the applications
@@ -103,7 +118,12 @@ class CollaPipeHelper
     RunApplications Install(const TopologyHelper& topology) const;
 
   private:
-    Ptr<EdgeServerApplication> InstallEdgeServer(const TopologyHelper& topology) const;
+    Ptr<EdgeServerApplication> InstallEdgeServer(const TopologyHelper& topology,
+                                                 uint32_t cell) const;
+    Ptr<LeadServerApplication> InstallLead(const Network& network) const;
+
+    /// Makes a server the one that holds the model.
+    void SetLeader(Ptr<ModelServerApplication> server) const;
     Ptr<StageApplication> InstallNode(const Network& network,
                                       uint32_t cluster,
                                       NodeIndex index) const;
@@ -115,7 +135,7 @@ class CollaPipeHelper
     SampleSource MakeSource(std::vector<const Sample*> samples, uint64_t seed) const;
 
     std::shared_ptr<const TrainingContext> m_context; //!< of the run
-    Ptr<Controller> m_controller;                     //!< decides
+    std::vector<Ptr<Controller>> m_controllers;       //!< by cell, decide
     TrainingProfile m_training;                       //!< form of a round
     uint32_t m_rounds{1};                             //!< how many
     EdgeState m_edge;                                 //!< edge server

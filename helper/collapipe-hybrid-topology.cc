@@ -30,6 +30,12 @@ HybridTopologyHelper::DoBuild()
 }
 
 void
+HybridTopologyHelper::DoAttach()
+{
+    m_access.Attach();
+}
+
+void
 HybridTopologyHelper::DoFillLinks(SystemState& state) const
 {
     m_access.FillD2e(state);
@@ -45,6 +51,24 @@ HybridTopologyHelper::CreateActuator() const
     Ptr<HybridActuator> actuator = CreateObject<HybridActuator>();
     actuator->Add(m_access.CreateActuator(false));
     return actuator;
+}
+
+uint32_t
+HybridTopologyHelper::GetCell(uint32_t cluster, uint32_t node) const
+{
+    return m_access.GetCell(m_network.clusters.at(cluster).GetNode(node));
+}
+
+void
+HybridTopologyHelper::ScheduleHandover(Time when, uint32_t cluster, uint32_t node, uint32_t cell)
+{
+    m_access.ScheduleHandover(when, m_network.clusters.at(cluster).GetNode(node), cell);
+}
+
+uint32_t
+HybridTopologyHelper::GetHandovers() const
+{
+    return m_access.GetHandovers();
 }
 
 void

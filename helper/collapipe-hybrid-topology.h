@@ -25,9 +25,13 @@ class HybridTopologyHelper : public TopologyHelper
 {
   public:
     Ptr<RadioActuator> CreateActuator() const override;
+    uint32_t GetCell(uint32_t cluster, uint32_t node) const override;
+    void ScheduleHandover(Time when, uint32_t cluster, uint32_t node, uint32_t cell) override;
+    uint32_t GetHandovers() const override;
 
   protected:
     void DoBuild() override;
+    void DoAttach() override;
     void DoFillLinks(SystemState& state) const override;
     void DoEnablePcap(const std::string& prefix) override;
     std::string DoCheckLinks() const override;

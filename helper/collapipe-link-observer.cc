@@ -6,6 +6,7 @@
 
 #include "ns3/simulator.h"
 
+#include <algorithm>
 #include <optional>
 
 namespace ns3
@@ -39,27 +40,33 @@ GetPhase(MessageType type)
 
 } // namespace
 
-LinkObserver::LinkObserver(const RunApplications& applications, LinkMonitor& monitor)
-    : m_monitor(monitor)
+LinkObserver::LinkObserver(const RunApplications& applications,
+                           uint32_t cell,
+                           LinkMonitor& monitor)
+    : m_monitor(monitor),
+      m_clusters(applications.edgeServers.at(cell)->GetClusterNumbers())
 {
-    for (const auto& application : applications.GetAll())
+    for (const auto number : m_clusters)
     {
-        application->TraceConnectWithoutContext("Tx", MakeCallback(&LinkObserver::HandleTx, this));
-    }
-    for (const auto& cluster : applications.clusters)
-    {
+        const auto& cluster = applications.clusters.at(number);
         for (NodeIndex node = 0; node < cluster.size(); ++node)
         {
-            cluster[node]->TraceConnectWithoutContext(
-                "Rx",
-                MakeCallback(&LinkObserver::HandleRx, this).Bind(node));
+            Connect(cluster[node], node);
         }
     }
-    const auto& edge = applications.edgeServer;
-    edge->TraceConnectWithoutContext("Rx",
-                                     MakeCallback(&LinkObserver::HandleRx, this).Bind(EDGE_SERVER));
+    const auto& edge = applications.edgeServers[cell];
+    Connect(edge, EDGE_SERVER);
     edge->TraceConnectWithoutContext("Plan", MakeCallback(&LinkObserver::HandlePlan, this));
     edge->TraceConnectWithoutContext("Round", MakeCallback(&LinkObserver::HandleRound, this));
+}
+
+void
+LinkObserver::Connect(Ptr<MessageApplication> application, NodeIndex node)
+{
+    application->TraceConnectWithoutContext("Tx", MakeCallback(&LinkObserver::HandleTx, this));
+    application->TraceConnectWithoutContext(
+        "Rx",
+        MakeCallback(&LinkObserver::HandleRx, this).Bind(node));
 }
 
 LinkObserver::MessageKey
@@ -93,7 +100,8 @@ LinkObserver::HandleRx(NodeIndex receiver, const MessageHeader& header, uint64_t
     {
         return;
     }
-    const LinkId link{header.cluster, header.node, receiver};
+    const auto cluster = std::find(m_clusters.begin(), m_clusters.end(), header.cluster);
+    const LinkId link{static_cast<uint32_t>(cluster - m_clusters.begin()), header.node, receiver};
     auto& last = m_lastArrival[link];
     const bool queued = last > sent->second;
     const Time begin = queued ? last : sent->second;

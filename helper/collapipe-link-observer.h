@@ -28,9 +28,10 @@ class LinkObserver
   public:
     /**
      * @param applications to listen to
-     * @param monitor to tell; must outlive the run
+     * @param cell whose edge server and clusters
+     * @param monitor to tell, with the cell's clusters counted from 0; must outlive the run
      */
-    LinkObserver(const RunApplications& applications, LinkMonitor& monitor);
+    LinkObserver(const RunApplications& applications, uint32_t cell, LinkMonitor& monitor);
 
     LinkObserver(const LinkObserver&) = delete; // traces hold its address
     LinkObserver& operator=(const LinkObserver&) = delete;
@@ -49,12 +50,16 @@ class LinkObserver
     /// @return a message's key
     static MessageKey GetKey(const MessageHeader& header);
 
+    /// Listens to a node.
+    void Connect(Ptr<MessageApplication> application, NodeIndex node);
+
     void HandleTx(const MessageHeader& header, uint64_t bytes);
     void HandleRx(NodeIndex receiver, const MessageHeader& header, uint64_t bytes);
     void HandlePlan(const SystemState& state, const RoundPlan& plan);
     void HandleRound(const RoundRecord& record);
 
     LinkMonitor& m_monitor;               //!< to tell
+    std::vector<uint32_t> m_clusters;     //!< their numbers
     std::map<MessageKey, Time> m_sent;    //!< messages under way
     std::map<LinkId, Time> m_lastArrival; //!< by link
 };

@@ -106,23 +106,59 @@ LteAccess::Build(Network& network, const TopologyConfig& config)
 {
     NS_LOG_FUNCTION(this);
     m_config = config;
-    network.baseStation = CreateObject<Node>();
-    Ptr<ConstantPositionMobilityModel> position = CreateObject<ConstantPositionMobilityModel>();
-    position->SetPosition(Vector(0, 0, config.baseStationHeightM));
-    network.baseStation->AggregateObject(position);
     m_network = network;
     for (const auto& cluster : network.clusters)
     {
         for (uint32_t i = 0; i < cluster.GetN(); ++i)
         {
             m_ues.Add(cluster.GetNode(i));
+            m_homes.push_back(cluster.cell); // until the channel is known
         }
     }
+    CreateBaseStations();
     InstallRadios();
     ConnectCore();
     AssignAddresses();
-    m_lte->Attach(m_ueDevices, m_enbDevices.Get(0));
     network = m_network;
+}
+
+void
+LteAccess::Attach()
+{
+    for (uint32_t ue = 0; ue < m_ueDevices.GetN(); ++ue)
+    {
+        m_homes[ue] = FindBestCell(m_ues.Get(ue));
+        m_lte->Attach(m_ueDevices.Get(ue), m_enbDevices.Get(m_homes[ue]));
+    }
+}
+
+uint32_t
+LteAccess::FindBestCell(Ptr<Node> node) const
+{
+    uint32_t best = 0;
+    for (uint32_t cell = 1; cell < m_baseStations.GetN(); ++cell)
+    {
+        if (m_pathLoss->GetGain(node, m_baseStations.Get(cell)) >
+            m_pathLoss->GetGain(node, m_baseStations.Get(best)))
+        {
+            best = cell;
+        }
+    }
+    return best;
+}
+
+void
+LteAccess::CreateBaseStations()
+{
+    for (auto& cell : m_network.cells)
+    {
+        cell.baseStation = CreateObject<Node>();
+        Ptr<ConstantPositionMobilityModel> position = CreateObject<ConstantPositionMobilityModel>();
+        position->SetPosition(
+            Vector(cell.position.x, cell.position.y, m_config.baseStationHeightM));
+        cell.baseStation->AggregateObject(position);
+        m_baseStations.Add(cell.baseStation);
+    }
 }
 
 void
@@ -142,10 +178,15 @@ LteAccess::InstallRadios()
     m_lte->SetPathlossModelType(LogDistancePropagationLossModel::GetTypeId());
     m_lte->SetPathlossModelAttribute("Exponent", DoubleValue(0));
     m_lte->SetPathlossModelAttribute("ReferenceLoss", DoubleValue(0));
-    m_enbDevices = m_lte->InstallEnbDevice(NodeContainer(m_network.baseStation));
+    EnableHandover();
+    m_enbDevices = m_lte->InstallEnbDevice(m_baseStations);
     m_ueDevices = m_lte->InstallUeDevice(m_ues);
+    m_lte->AddX2Interface(m_baseStations);
     AddPropagation();
-    TuneBaseStation();
+    for (auto it = m_enbDevices.Begin(); it != m_enbDevices.End(); ++it)
+    {
+        TuneBaseStation(*it);
+    }
     for (auto it = m_ueDevices.Begin(); it != m_ueDevices.End(); ++it)
     {
         TuneUe(*it);
@@ -153,9 +194,22 @@ LteAccess::InstallRadios()
 }
 
 void
+LteAccess::EnableHandover()
+{
+    if (m_baseStations.GetN() > 1)
+    {
+        m_lte->SetHandoverAlgorithmType("ns3::A3RsrpHandoverAlgorithm");
+        m_lte->SetHandoverAlgorithmAttribute("Hysteresis",
+                                             DoubleValue(m_config.lteHandoverMarginDb));
+        m_lte->SetHandoverAlgorithmAttribute("TimeToTrigger",
+                                             TimeValue(m_config.lteHandoverDelay));
+    }
+}
+
+void
 LteAccess::AddPropagation()
 {
-    NodeContainer nodes(m_network.baseStation);
+    NodeContainer nodes(m_baseStations);
     nodes.Add(m_ues);
     m_pathLoss = std::make_unique<PathLoss>(m_config.ltePathLoss, FREQUENCY_HZ, nodes);
     for (const auto& channel :
@@ -169,18 +223,22 @@ LteAccess::AddPropagation()
 }
 
 void
-LteAccess::TuneBaseStation()
+LteAccess::TuneBaseStation(Ptr<NetDevice> device)
 {
-    Ptr<LteEnbNetDevice> device = DynamicCast<LteEnbNetDevice>(m_enbDevices.Get(0));
-    device->GetRrc()->SetAttribute("SrsPeriodicity", UintegerValue(GetSrsPeriod(m_ues.GetN())));
-    device->GetPhy()->SetAttribute("TxPower", DoubleValue(m_config.lteEnbPowerDbm));
-    device->GetPhy()->SetAttribute("NoiseFigure", DoubleValue(m_config.lteEnbNoiseFigureDb));
+    Ptr<LteEnbNetDevice> enb = DynamicCast<LteEnbNetDevice>(device);
+    // Any cell may come to serve all UEs
+    enb->GetRrc()->SetAttribute("SrsPeriodicity", UintegerValue(GetSrsPeriod(m_ues.GetN())));
+    enb->GetPhy()->SetAttribute("TxPower", DoubleValue(m_config.lteEnbPowerDbm));
+    enb->GetPhy()->SetAttribute("NoiseFigure", DoubleValue(m_config.lteEnbNoiseFigureDb));
 }
 
 void
 LteAccess::TuneUe(Ptr<NetDevice> device)
 {
-    Ptr<LteUePhy> phy = DynamicCast<LteUeNetDevice>(device)->GetPhy();
+    Ptr<LteUeNetDevice> ue = DynamicCast<LteUeNetDevice>(device);
+    ue->GetRrc()->TraceConnectWithoutContext("HandoverEndOk",
+                                             MakeCallback(&LteAccess::CountHandover, this));
+    Ptr<LteUePhy> phy = ue->GetPhy();
     phy->SetAttribute("EnableUplinkPowerControl", BooleanValue(m_config.lteUplinkPowerControl));
     phy->SetAttribute("TxPower", DoubleValue(m_config.lteUePowerDbm));
     phy->SetAttribute("NoiseFigure", DoubleValue(m_config.lteUeNoiseFigureDb));
@@ -190,15 +248,23 @@ void
 LteAccess::ConnectCore()
 {
     const LinkEnd gateway{m_epc->GetPgwNode(), Ipv4Address("1.0.0.1")};
-    const LinkEnd edge{m_network.edgeServer, Ipv4Address("1.0.0.2")};
-    m_sgi = ConnectWired(gateway, edge, m_config.backhaulRate, m_config.backhaulDelay);
-    m_errorModels = InstallPacketLoss(m_sgi, m_config.packetErrorRate);
-    Ptr<Ipv4> edgeIp = edge.node->GetObject<Ipv4>();
-    Ipv4StaticRoutingHelper().GetStaticRouting(edgeIp)->AddNetworkRouteTo(
-        Ipv4Address("7.0.0.0"), // of all UEs
-        Ipv4Mask("255.0.0.0"),
-        edgeIp->GetInterfaceForDevice(m_sgi.Get(1)));
-    m_network.edgeAddress = edge.address;
+    NetDeviceContainer devices;
+    for (uint32_t c = 0; c < m_network.cells.size(); ++c)
+    {
+        CellNetwork& cell = m_network.cells[c];
+        cell.edgeAddress = Ipv4Address(gateway.address.Get() + 1 + c);
+        const NetDeviceContainer sgi = ConnectWired(gateway,
+                                                    {cell.edgeServer, cell.edgeAddress},
+                                                    m_config.backhaulRate,
+                                                    m_config.backhaulDelay);
+        devices.Add(sgi);
+        Ptr<Ipv4> edgeIp = cell.edgeServer->GetObject<Ipv4>();
+        Ipv4StaticRoutingHelper().GetStaticRouting(edgeIp)->AddNetworkRouteTo(
+            Ipv4Address("7.0.0.0"), // of all UEs
+            Ipv4Mask("255.0.0.0"),
+            edgeIp->GetInterfaceForDevice(sgi.Get(1)));
+    }
+    m_errorModels = InstallPacketLoss(devices, m_config.packetErrorRate);
 }
 
 void
@@ -233,8 +299,8 @@ LteAccess::CheckReach() const
     for (auto it = m_ues.Begin(); it != m_ues.End(); ++it)
     {
         const LinkState link = MakeUplink(*it);
-        const double snr =
-            link.maxPowerW * link.gain / (link.noiseDensityWPerHz * GetBandwidthHz());
+        const double noiseW = GetNoiseDensity(m_config.lteEnbNoiseFigureDb) * GetBandwidthHz();
+        const double snr = link.maxPowerW * link.gain / noiseW;
         if (snr < UPLINK_MIN_SINR)
         {
             std::ostringstream text;
@@ -271,21 +337,112 @@ LteAccess::GetWarmUpFlows() const
         for (uint32_t i = 0; i < cluster.GetN(); ++i)
         {
             const Ptr<Node> node = cluster.GetNode(i);
-            flows.push_back({node, m_network.edgeServer, m_network.edgeAddress});
-            flows.push_back({m_network.edgeServer, node, cluster.edgeAddresses[i]});
+            const CellNetwork& cell = m_network.cells[cluster.cell];
+            flows.push_back({node, cell.edgeServer, cell.edgeAddress});
+            flows.push_back({cell.edgeServer, node, cluster.edgeAddresses[i]});
         }
     }
     return flows;
 }
 
+uint32_t
+LteAccess::GetIndex(Ptr<Node> node) const
+{
+    const auto at = std::find(m_ues.Begin(), m_ues.End(), node);
+    NS_ABORT_MSG_IF(at == m_ues.End(), "Node " << node->GetId() << " has no LTE radio");
+    return at - m_ues.Begin();
+}
+
+uint32_t
+LteAccess::GetCell(Ptr<Node> node) const
+{
+    const uint32_t ue = GetIndex(node);
+    const uint16_t id = DynamicCast<LteUeNetDevice>(m_ueDevices.Get(ue))->GetRrc()->GetCellId();
+    for (uint32_t cell = 0; cell < m_enbDevices.GetN(); ++cell)
+    {
+        if (DynamicCast<LteEnbNetDevice>(m_enbDevices.Get(cell))->HasCellId(id))
+        {
+            return cell;
+        }
+    }
+    return m_homes[ue]; // not yet attached
+}
+
+void
+LteAccess::ScheduleHandover(Time when, Ptr<Node> node, uint32_t cell)
+{
+    Simulator::Schedule(when, &LteAccess::Handover, this, GetIndex(node), cell);
+}
+
+void
+LteAccess::Handover(uint32_t ue, uint32_t cell)
+{
+    const uint32_t source = GetCell(m_ues.Get(ue));
+    if (source != cell)
+    {
+        m_lte->HandoverRequest(Time(0),
+                               m_ueDevices.Get(ue),
+                               m_enbDevices.Get(source),
+                               m_enbDevices.Get(cell));
+    }
+}
+
+void
+LteAccess::CountHandover(uint64_t /* imsi */, uint16_t /* cell */, uint16_t /* rnti */)
+{
+    ++m_handovers;
+}
+
+uint32_t
+LteAccess::GetHandovers() const
+{
+    return m_handovers;
+}
+
+double
+LteAccess::GetUplinkInterference(uint32_t cell) const
+{
+    if (m_baseStations.GetN() == 1)
+    {
+        return 0;
+    }
+    double sum = 0;
+    std::vector<double> gains(m_baseStations.GetN(), 0);
+    std::vector<uint32_t> counts(m_baseStations.GetN(), 0);
+    for (auto it = m_ues.Begin(); it != m_ues.End(); ++it)
+    {
+        const uint32_t other = GetCell(*it);
+        gains[other] += m_pathLoss->GetGain(*it, m_baseStations.Get(cell));
+        ++counts[other];
+    }
+    for (uint32_t other = 0; other < gains.size(); ++other)
+    {
+        sum += other == cell || counts[other] == 0 ? 0 : gains[other] / counts[other];
+    }
+    return sum * DbmToW(m_config.lteUePowerDbm) / GetBandwidthHz();
+}
+
+double
+LteAccess::GetDownlinkInterference(Ptr<Node> node, uint32_t cell) const
+{
+    double sum = 0;
+    for (uint32_t other = 0; other < m_baseStations.GetN(); ++other)
+    {
+        sum += other == cell ? 0 : m_pathLoss->GetGain(node, m_baseStations.Get(other));
+    }
+    return sum * DbmToW(m_config.lteEnbPowerDbm) / GetBandwidthHz();
+}
+
 LinkState
 LteAccess::MakeUplink(Ptr<Node> node) const
 {
+    const uint32_t cell = GetCell(node);
     LinkState link;
-    link.gain = m_pathLoss->GetGain(node, m_network.baseStation);
+    link.gain = m_pathLoss->GetGain(node, m_baseStations.Get(cell));
     link.efficiency = UPLINK_EFFICIENCY;
     link.snrGap = SNR_GAP;
-    link.noiseDensityWPerHz = GetNoiseDensity(m_config.lteEnbNoiseFigureDb);
+    link.noiseDensityWPerHz =
+        GetNoiseDensity(m_config.lteEnbNoiseFigureDb) + GetUplinkInterference(cell);
     link.maxPowerW = DbmToW(m_config.lteUePowerDbm);
     link.latencyS = UPLINK_LATENCY_S + m_config.backhaulDelay.GetSeconds();
     return link;
@@ -294,9 +451,11 @@ LteAccess::MakeUplink(Ptr<Node> node) const
 LinkState
 LteAccess::MakeDownlink(Ptr<Node> node) const
 {
+    const uint32_t cell = GetCell(node);
     LinkState link = MakeUplink(node);
     link.efficiency = DOWNLINK_EFFICIENCY;
-    link.noiseDensityWPerHz = GetNoiseDensity(m_config.lteUeNoiseFigureDb);
+    link.noiseDensityWPerHz =
+        GetNoiseDensity(m_config.lteUeNoiseFigureDb) + GetDownlinkInterference(node, cell);
     link.maxPowerW = DbmToW(m_config.lteEnbPowerDbm);
     link.latencyS = DOWNLINK_LATENCY_S + m_config.backhaulDelay.GetSeconds();
     const double noiseW = link.noiseDensityWPerHz * GetBandwidthHz();
@@ -349,7 +508,10 @@ Ptr<RadioActuator>
 LteAccess::CreateActuator(bool d2d) const
 {
     Ptr<LteActuator> actuator = CreateObjectWithAttributes<LteActuator>("D2d", BooleanValue(d2d));
-    actuator->AddBaseStation(DynamicCast<LteEnbNetDevice>(m_enbDevices.Get(0)));
+    for (auto it = m_enbDevices.Begin(); it != m_enbDevices.End(); ++it)
+    {
+        actuator->AddBaseStation(DynamicCast<LteEnbNetDevice>(*it));
+    }
     uint32_t ue = 0;
     for (uint32_t m = 0; m < m_network.clusters.size(); ++m)
     {
@@ -364,8 +526,11 @@ LteAccess::CreateActuator(bool d2d) const
 void
 LteAccess::EnablePcap(const std::string& prefix)
 {
-    for (const auto& node : {m_epc->GetPgwNode(), m_network.baseStation})
+    NodeContainer nodes(m_epc->GetPgwNode());
+    nodes.Add(m_baseStations);
+    for (auto it = nodes.Begin(); it != nodes.End(); ++it)
     {
+        const Ptr<Node> node = *it;
         for (uint32_t i = 0; i < node->GetNDevices(); ++i)
         {
             if (DynamicCast<PointToPointNetDevice>(node->GetDevice(i)))

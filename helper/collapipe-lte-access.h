@@ -25,19 +25,23 @@ namespace collapipe
 
 /**
  * @ingroup collapipe
- * One LTE cell whose UEs are all nodes of all clusters; the edge server stands behind the PGW. UEs
- * reach each other through the PGW.
+ * LTE cells on one carrier whose UEs are all nodes of all clusters; the edge servers stand behind the
+ * PGW. UEs reach each other through the PGW. Where there are several cells, the base stations hand
+ * over (X2) on event A3, and the cells interfere with each other.
  */
 class LteAccess
 {
   public:
     /**
-     * Install base station, core, radios, addresses and routes.
-     * @param network the nodes; gets the edge server's address, the base station and every node's
-     *        address towards the edge server
+     * Install base stations, core, radios, addresses and routes.
+     * @param network the nodes; gets the edge servers' addresses, the base stations and every node's
+     *        address towards its edge server
      * @param config the configuration
      */
     void Build(Network& network, const TopologyConfig& config);
+
+    /// Attach every UE to the cell that it hears best. Streams must have been assigned.
+    void Attach();
 
     /**
      * Wait until all UEs are attached (the run aborts where one is not by then), and warm up both
@@ -73,6 +77,23 @@ class LteAccess
     Ptr<RadioActuator> CreateActuator(bool d2d) const;
 
     /**
+     * Hand a node over to another cell, whatever its radio sees. Its connections go on.
+     * @param when from now
+     * @param node one of a cluster
+     * @param cell where to
+     */
+    void ScheduleHandover(Time when, Ptr<Node> node, uint32_t cell);
+
+    /**
+     * @param node one of a cluster
+     * @return the cell that serves it now
+     */
+    uint32_t GetCell(Ptr<Node> node) const;
+
+    /// @return handovers that have ended so far
+    uint32_t GetHandovers() const;
+
+    /**
      * Capture on the core's point-to-point links: S1-U, S5, and SGi to the edge server.
      * @param prefix path and beginning of the names
      */
@@ -85,14 +106,22 @@ class LteAccess
     int64_t AssignStreams(int64_t stream);
 
   private:
+    void CreateBaseStations();
     void InstallRadios();
+    void EnableHandover();
     void AddPropagation();
-    void TuneBaseStation();
+    void TuneBaseStation(Ptr<NetDevice> device);
     void TuneUe(Ptr<NetDevice> device);
     void ConnectCore();
     void AssignAddresses();
     void CheckAttached() const;
     std::vector<WarmUpFlow> GetWarmUpFlows() const;
+    uint32_t FindBestCell(Ptr<Node> node) const;
+    uint32_t GetIndex(Ptr<Node> node) const;
+    void Handover(uint32_t ue, uint32_t cell);
+    void CountHandover(uint64_t imsi, uint16_t cell, uint16_t rnti);
+    double GetUplinkInterference(uint32_t cell) const;
+    double GetDownlinkInterference(Ptr<Node> node, uint32_t cell) const;
     double GetBandwidthHz() const;
     LinkState MakeUplink(Ptr<Node> node) const;
     LinkState MakeDownlink(Ptr<Node> node) const;
@@ -100,13 +129,15 @@ class LteAccess
     TopologyConfig m_config;                        //!< configuration
     Network m_network;                              //!< what is connected
     NodeContainer m_ues;                            //!< all UEs, cluster by cluster
+    NodeContainer m_baseStations;                   //!< by cell
+    std::vector<uint32_t> m_homes;                  //!< cells to which the UEs attach
+    uint32_t m_handovers{0};                        //!< that have ended
     Ptr<LteHelper> m_lte;                           //!< owns the channels
     Ptr<PointToPointEpcHelper> m_epc;               //!< the core
     std::unique_ptr<PathLoss> m_pathLoss;           //!< propagation
-    NetDeviceContainer m_enbDevices;                //!< the base station
+    NetDeviceContainer m_enbDevices;                //!< radios of the base stations, by cell
     NetDeviceContainer m_ueDevices;                 //!< radios of the UEs
-    NetDeviceContainer m_sgi;                       //!< link to the edge server
-    std::vector<Ptr<RateErrorModel>> m_errorModels; //!< of that link
+    std::vector<Ptr<RateErrorModel>> m_errorModels; //!< of the links to the edge servers
 };
 
 } // namespace collapipe

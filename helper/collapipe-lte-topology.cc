@@ -26,6 +26,12 @@ LteTopologyHelper::DoBuild()
 }
 
 void
+LteTopologyHelper::DoAttach()
+{
+    m_access.Attach();
+}
+
+void
 LteTopologyHelper::DoFillLinks(SystemState& state) const
 {
     m_access.FillD2e(state);
@@ -39,6 +45,24 @@ Ptr<RadioActuator>
 LteTopologyHelper::CreateActuator() const
 {
     return m_access.CreateActuator(true);
+}
+
+uint32_t
+LteTopologyHelper::GetCell(uint32_t cluster, uint32_t node) const
+{
+    return m_access.GetCell(m_network.clusters.at(cluster).GetNode(node));
+}
+
+void
+LteTopologyHelper::ScheduleHandover(Time when, uint32_t cluster, uint32_t node, uint32_t cell)
+{
+    m_access.ScheduleHandover(when, m_network.clusters.at(cluster).GetNode(node), cell);
+}
+
+uint32_t
+LteTopologyHelper::GetHandovers() const
+{
+    return m_access.GetHandovers();
 }
 
 void

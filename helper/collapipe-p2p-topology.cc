@@ -44,7 +44,10 @@ void
 P2pTopologyHelper::DoBuild()
 {
     NS_LOG_FUNCTION(this);
-    m_network.edgeAddress = Ipv4Address("10.0.0.1");
+    for (uint32_t c = 0; c < m_network.cells.size(); ++c)
+    {
+        m_network.cells[c].edgeAddress = Ipv4Address(Ipv4Address("10.0.0.1").Get() + c);
+    }
     for (uint32_t m = 0; m < m_network.clusters.size(); ++m)
     {
         BuildCluster(m);
@@ -63,7 +66,8 @@ P2pTopologyHelper::BuildCluster(uint32_t cluster)
         net.addresses.push_back(ends.back().address);
     }
     net.edgeAddresses = net.addresses;
-    const LinkEnd edge{m_network.edgeServer, m_network.edgeAddress};
+    const CellNetwork& cell = m_network.cells[net.cell];
+    const LinkEnd edge{cell.edgeServer, cell.edgeAddress};
     for (uint32_t i = 0; i < ends.size(); ++i)
     {
         m_devices.Add(ConnectWired(ends[i], edge, m_config.p2pD2eRate, m_config.p2pD2eDelay));

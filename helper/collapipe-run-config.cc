@@ -173,6 +173,11 @@ RunConfig::GetOptions()
          &compare},
         {"clusters", "number of clusters", &clusters},
         {"devices", "devices per cluster, control unit not counted", &devices},
+        {"cells",
+         "number of cells, each with a base station and an edge server; clusters are dealt out in "
+         "turn, a lead server averages the edge servers",
+         &cells},
+        {"cellDistance", "base station to the next one, m", &cellDistanceM},
         {"deviceProfiles",
          "device profiles, separated by commas, dealt out in turn; or mixed",
          &deviceProfiles},
@@ -363,6 +368,7 @@ RunConfig::Validate() const
             "--progress=" + progress + ": take auto, bar, lines or none");
     const std::pair<const char*, uint64_t> counts[] = {{"clusters", clusters},
                                                        {"devices", devices},
+                                                       {"cells", cells},
                                                        {"blocks", blocks},
                                                        {"decoderBlocks", decoderBlocks},
                                                        {"microBatches", microBatches},
@@ -426,6 +432,8 @@ RunConfig::GetTopologyConfig() const
     TopologyConfig config;
     config.clusters = clusters;
     config.devicesPerCluster = devices;
+    config.cells = cells;
+    config.cellDistanceM = cellDistanceM;
     config.mobility = mobility;
     config.speedMps = speedMps;
     config.clusterDistanceM = clusterDistanceM;

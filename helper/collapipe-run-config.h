@@ -47,6 +47,8 @@ struct RunConfig
     std::string compare{"uniform-pipeline"};    //!< controller of a second run beside; none: no run
     uint32_t clusters{2};                       //!< M
     uint32_t devices{4};                        //!< K, devices of each cluster
+    uint32_t cells{1};                          //!< each with an edge server
+    double cellDistanceM{500};                  //!< base station to the next
     std::string deviceProfiles{"mixed"};        //!< profile names, dealt out in turn
     double memoryShare{0.5};                    //!< of the encoder's need, per device; 0: no limit
     double energyBudgetJ{0};                    //!< per device and round, on average; 0: none

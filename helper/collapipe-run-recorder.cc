@@ -17,14 +17,27 @@ namespace collapipe
 
 RunRecorder::RunRecorder(const RunApplications& applications)
     : m_applications(applications),
+      m_phases(applications.clusters.size()),
       m_lastFlush(applications.clusters.size()),
-      m_before(applications.clusters.size())
+      m_before(applications.clusters.size()),
+      m_serversBefore(applications.GetServers().size())
 {
-    auto edge = m_applications.edgeServer;
-    edge->TraceConnectWithoutContext("Plan", MakeCallback(&RunRecorder::HandlePlan, this));
-    edge->TraceConnectWithoutContext("Round", MakeCallback(&RunRecorder::HandleRound, this));
-    edge->TraceConnectWithoutContext("Evaluation",
-                                     MakeCallback(&RunRecorder::HandleEvaluation, this));
+    m_state.clusters.resize(applications.clusters.size());
+    m_plan.clusters.resize(applications.clusters.size());
+    for (uint32_t cell = 0; cell < m_applications.edgeServers.size(); ++cell)
+    {
+        auto edge = m_applications.edgeServers[cell];
+        edge->TraceConnectWithoutContext("Plan",
+                                         MakeCallback(&RunRecorder::HandlePlan, this).Bind(cell));
+        edge->TraceConnectWithoutContext(
+            "Round",
+            MakeCallback(&RunRecorder::HandleCellRound, this).Bind(cell));
+    }
+    // After the cells', so that a single cell's record is there
+    const auto leader = m_applications.leader;
+    leader->TraceConnectWithoutContext("Round", MakeCallback(&RunRecorder::HandleRound, this));
+    leader->TraceConnectWithoutContext("Evaluation",
+                                       MakeCallback(&RunRecorder::HandleEvaluation, this));
     for (uint32_t cluster = 0; cluster < m_applications.clusters.size(); ++cluster)
     {
         m_before[cluster].resize(m_applications.clusters[cluster].size());
@@ -96,21 +109,47 @@ RunRecorder::MeasureEnergy() const
 }
 
 void
-RunRecorder::HandlePlan(const SystemState& state, const RoundPlan& plan)
+RunRecorder::HandlePlan(uint32_t cell, const SystemState& state, const RoundPlan& plan)
 {
+    auto clusters = std::move(m_state.clusters);
     m_state = state;
-    m_plan = plan;
-    m_flushes = 0;
-    m_expectedFlushes = 0;
-    for (const auto& cluster : plan.clusters)
+    m_state.clusters = std::move(clusters);
+    const auto& numbers = m_applications.edgeServers[cell]->GetClusterNumbers();
+    for (std::size_t i = 0; i < numbers.size(); ++i)
+    {
+        m_state.clusters[numbers[i]] = state.clusters[i];
+        m_plan.clusters[numbers[i]] = plan.clusters[i];
+    }
+    m_plan.localIterations = plan.localIterations;
+    m_plan.schedule = plan.schedule;
+    m_plan.plannedLatencyS = std::max(m_plan.plannedLatencyS, plan.plannedLatencyS);
+    m_expectedFlushes = CountFlushes();
+}
+
+uint64_t
+RunRecorder::CountFlushes() const
+{
+    uint64_t flushes = 0;
+    for (const auto& cluster : m_plan.clusters)
     {
         for (const auto& chain : cluster.chains)
         {
             for (const auto& stage : chain.stages)
             {
-                m_expectedFlushes += stage.node == EDGE_SERVER ? 0 : plan.localIterations;
+                flushes += stage.node == EDGE_SERVER ? 0 : m_plan.localIterations;
             }
         }
+    }
+    return flushes;
+}
+
+void
+RunRecorder::HandleCellRound(uint32_t cell, const RoundRecord& record)
+{
+    const auto& numbers = m_applications.edgeServers[cell]->GetClusterNumbers();
+    for (std::size_t i = 0; i < numbers.size(); ++i)
+    {
+        m_phases[numbers[i]] = record.phases[i];
     }
 }
 
@@ -132,11 +171,11 @@ RunRecorder::HandleFlush(uint32_t cluster,
 void
 RunRecorder::HandleRound(const RoundRecord& record)
 {
-    const auto slowest = std::max_element(
-        record.phases.begin(),
-        record.phases.end(),
-        [](const auto& left, const auto& right) { return left.upload < right.upload; });
-    const Time trained = m_lastFlush[slowest - record.phases.begin()];
+    const auto slowest =
+        std::max_element(m_phases.begin(), m_phases.end(), [](const auto& left, const auto& right) {
+            return left.upload < right.upload;
+        });
+    const Time trained = m_lastFlush[slowest - m_phases.begin()];
     RoundRow row;
     row.round = record.round;
     row.startS = record.start.GetSeconds();
@@ -145,12 +184,25 @@ RunRecorder::HandleRound(const RoundRecord& record)
     row.distributionS = (slowest->distribution - record.planned).GetSeconds();
     row.trainingS = (trained - slowest->distribution).GetSeconds();
     row.uploadS = (record.end - trained).GetSeconds();
-    row.plannedLatencyS = record.plan->plannedLatencyS;
+    row.plannedLatencyS = m_plan.plannedLatencyS;
     row.trainLoss = record.trainLoss;
-    const auto edge = Read(*m_applications.edgeServer);
-    row.bytesSent = edge.bytes - m_edgeBefore.bytes;
-    row.messagesSent = edge.messages - m_edgeBefore.messages;
-    m_edgeBefore = edge;
+    AddTraffic(row);
+    m_rounds.push_back(row);
+    m_flushes = 0;
+    m_plan.plannedLatencyS = 0;
+}
+
+void
+RunRecorder::AddTraffic(RoundRow& row)
+{
+    const auto servers = m_applications.GetServers();
+    for (std::size_t i = 0; i < servers.size(); ++i)
+    {
+        const auto now = Read(*servers[i]);
+        row.bytesSent += now.bytes - m_serversBefore[i].bytes;
+        row.messagesSent += now.messages - m_serversBefore[i].messages;
+        m_serversBefore[i] = now;
+    }
     const auto devicesBefore = m_devices.size();
     AddDeviceRows(row);
     for (auto i = devicesBefore; i < m_devices.size(); ++i)
@@ -158,7 +210,6 @@ RunRecorder::HandleRound(const RoundRecord& record)
         row.bytesSent += m_devices[i].bytesSent;
         row.messagesSent += m_devices[i].messagesSent;
     }
-    m_rounds.push_back(row);
 }
 
 void

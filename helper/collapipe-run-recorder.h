@@ -96,8 +96,15 @@ class RunRecorder
         uint64_t messages{0}; //!< sent
     };
 
-    void HandlePlan(const SystemState& state, const RoundPlan& plan);
+    void HandlePlan(uint32_t cell, const SystemState& state, const RoundPlan& plan);
+    void HandleCellRound(uint32_t cell, const RoundRecord& record);
     void HandleRound(const RoundRecord& record);
+
+    /// @return flushes that the current plans of all cells make
+    uint64_t CountFlushes() const;
+
+    /// Counts what a node has sent since the round before.
+    void AddTraffic(RoundRow& row);
     void HandleEvaluation(uint32_t round, const EvaluationResult& result);
     void HandleFlush(uint32_t cluster, uint32_t round, uint32_t iteration, const ModelPart& part);
 
@@ -111,13 +118,14 @@ class RunRecorder
     void FillFromPlan(DeviceRow& row) const;
 
     RunApplications m_applications;              //!< whom to listen to
-    SystemState m_state;                         //!< of the current plan
-    RoundPlan m_plan;                            //!< the current plan
+    SystemState m_state;                         //!< of the current plans, of all clusters
+    RoundPlan m_plan;                            //!< the current plans of all cells, joined
+    std::vector<PhaseTimes> m_phases;            //!< by cluster, of the current round
     uint64_t m_flushes{0};                       //!< of this round so far
     uint64_t m_expectedFlushes{1};               //!< of this round
     std::vector<Time> m_lastFlush;               //!< by cluster: end of the latest iteration
     std::vector<std::vector<Counters>> m_before; //!< by cluster and node: when the round began
-    Counters m_edgeBefore;                       //!< of the edge server
+    std::vector<Counters> m_serversBefore;       //!< of edge servers and lead, likewise
     std::vector<RoundRow> m_rounds;              //!< results
     std::vector<DeviceRow> m_devices;            //!< results
     double m_initialLoss{std::numeric_limits<double>::quiet_NaN()}; //!< before the first round

@@ -45,11 +45,24 @@ HasMicroBatch(MessageType type)
 Timeline::Timeline(const std::string& path, uint64_t maxBytes, const RunApplications& applications)
     : m_trace(path),
       m_maxBytes(maxBytes),
+      m_edgeOf(applications.clusters.size()),
       m_lastPass(applications.clusters.size())
 {
     m_trace.NameProcess(ROUNDS, "rounds");
     m_trace.NameTrack(ROUND_TRACK, "round");
-    m_edge = &AddProcess("es", "edge server");
+    const bool several = applications.edgeServers.size() > 1;
+    for (std::size_t c = 0; c < applications.edgeServers.size(); ++c)
+    {
+        const std::string number = several ? std::to_string(c) : "";
+        auto& edge =
+            AddProcess("es" + number, several ? "edge server of cell " + number : "edge server");
+        m_cells.push_back({&edge, applications.edgeServers[c]->GetClusterNumbers()});
+        for (const auto cluster : m_cells.back().clusters)
+        {
+            m_edgeOf[cluster] = m_cells.back().edge;
+        }
+    }
+    m_lead = several ? &AddProcess("lead", "lead of the edge servers") : nullptr;
     for (uint32_t cluster = 0; cluster < applications.clusters.size(); ++cluster)
     {
         m_trace.NameTrack({ROUNDS, PHASE_TRACK + cluster},
@@ -91,24 +104,44 @@ Timeline::Connect(const RunApplications& applications)
             "Pass",
             MakeCallback(&Timeline::HandlePass, this).Bind(process));
     };
-    const auto& edge = applications.edgeServer;
-    connect(edge, m_edge);
+    for (std::size_t c = 0; c < m_cells.size(); ++c)
+    {
+        connect(applications.edgeServers[c], m_cells[c].edge);
+    }
+    if (m_lead)
+    {
+        connect(applications.leader, m_lead);
+    }
     for (const auto& [key, process] : m_byNode)
     {
         connect(applications.clusters[key.first][key.second], process);
     }
-    edge->TraceConnectWithoutContext("Plan", MakeCallback(&Timeline::HandlePlan, this));
-    edge->TraceConnectWithoutContext("Round", MakeCallback(&Timeline::HandleRound, this));
-    edge->TraceConnectWithoutContext("Measurement",
-                                     MakeCallback(&Timeline::HandleMeasurement, this));
-    if (const auto actuator = edge->GetActuator())
+    applications.leader->TraceConnectWithoutContext("Round",
+                                                    MakeCallback(&Timeline::HandleRound, this));
+    for (std::size_t c = 0; c < m_cells.size(); ++c)
+    {
+        ConnectCell(applications.edgeServers[c], &m_cells[c]);
+    }
+    // All cells have the same
+    if (const auto actuator = applications.edgeServer->GetActuator())
     {
         actuator->TraceConnectWithoutContext("Actuation",
                                              MakeCallback(&Timeline::HandleActuation, this));
     }
+}
+
+void
+Timeline::ConnectCell(Ptr<EdgeServerApplication> edge, const Cell* cell)
+{
+    edge->TraceConnectWithoutContext("Plan", MakeCallback(&Timeline::HandlePlan, this).Bind(cell));
+    edge->TraceConnectWithoutContext("Round",
+                                     MakeCallback(&Timeline::HandleCellRound, this).Bind(cell));
+    edge->TraceConnectWithoutContext("Measurement",
+                                     MakeCallback(&Timeline::HandleMeasurement, this).Bind(cell));
     if (const auto dssda = DynamicCast<DssdaController>(edge->GetController()))
     {
-        dssda->TraceConnectWithoutContext("Queues", MakeCallback(&Timeline::HandleQueues, this));
+        dssda->TraceConnectWithoutContext("Queues",
+                                          MakeCallback(&Timeline::HandleQueues, this).Bind(cell));
     }
 }
 
@@ -122,7 +155,7 @@ Timeline::Close()
 Timeline::Process&
 Timeline::GetProcess(uint32_t cluster, NodeIndex node)
 {
-    return node == EDGE_SERVER ? *m_edge : *m_byNode.at({cluster, node});
+    return node == EDGE_SERVER ? *m_edgeOf.at(cluster) : *m_byNode.at({cluster, node});
 }
 
 bool
@@ -274,16 +307,17 @@ Timeline::CountMemory(Process& process, Time time)
 }
 
 void
-Timeline::HandlePlan(const SystemState& state, const RoundPlan& plan)
+Timeline::HandlePlan(const Cell* cell, const SystemState& state, const RoundPlan& plan)
 {
     const Time now = Simulator::Now();
+    m_plannedS = std::max(m_plannedS, plan.plannedLatencyS);
     for (uint32_t m = 0; m < plan.clusters.size(); ++m)
     {
         for (NodeIndex node = 0; node <= state.clusters[m].devices.size(); ++node)
         {
             const auto& device = node == CONTROL_UNIT ? state.clusters[m].controlUnit
                                                       : state.clusters[m].devices[node - 1];
-            auto& process = GetProcess(m, node);
+            auto& process = GetProcess(cell->clusters[m], node);
             process.modelBytes = 0;
             process.alive = 0;
             if (std::isfinite(device.batteryJ) && HasRoom())
@@ -299,7 +333,7 @@ Timeline::HandlePlan(const SystemState& state, const RoundPlan& plan)
                 {
                     continue;
                 }
-                auto& process = GetProcess(m, stage.node);
+                auto& process = GetProcess(cell->clusters[m], stage.node);
                 process.modelBytes = stage.GetBlocks() * state.model.weightCopies *
                                      state.model.blockParameterBits / BITS_PER_BYTE;
                 process.microBatchBytes =
@@ -323,11 +357,20 @@ Timeline::HandleRound(const RoundRecord& record)
                      record.start,
                      record.end,
                      {{"round", round},
-                      {"planned_latency_s", record.plan->plannedLatencyS},
+                      {"planned_latency_s", m_plannedS},
                       {"train_loss", record.trainLoss}});
-    for (uint32_t cluster = 0; cluster < record.phases.size(); ++cluster)
+    m_plannedS = 0;
+    m_sent.clear();
+}
+
+void
+Timeline::HandleCellRound(const Cell* cell, const RoundRecord& record)
+{
+    const int64_t round = record.round;
+    for (uint32_t i = 0; i < record.phases.size(); ++i)
     {
-        const auto& phases = record.phases[cluster];
+        const uint32_t cluster = cell->clusters[i];
+        const auto& phases = record.phases[i];
         const std::pair<const char*, Time> ends[] = {{"report", record.planned},
                                                      {"distribution", phases.distribution},
                                                      {"training", m_lastPass[cluster]},
@@ -344,18 +387,17 @@ Timeline::HandleRound(const RoundRecord& record)
             start = std::max(start, end);
         }
     }
-    m_sent.clear();
 }
 
 void
-Timeline::HandleMeasurement(const RoundMeasurement& measurement)
+Timeline::HandleMeasurement(const Cell* cell, const RoundMeasurement& measurement)
 {
     for (uint32_t cluster = 0; cluster < measurement.deviceEnergyJ.size(); ++cluster)
     {
         const auto& nodes = measurement.deviceEnergyJ[cluster];
         for (NodeIndex node = 0; node < nodes.size(); ++node)
         {
-            auto& process = GetProcess(cluster, node);
+            auto& process = GetProcess(cell->clusters[cluster], node);
             process.energyJ += nodes[node];
             if (std::isfinite(process.energyJ) && HasRoom())
             {
@@ -366,23 +408,25 @@ Timeline::HandleMeasurement(const RoundMeasurement& measurement)
 }
 
 void
-Timeline::HandleQueues(const VirtualQueues& queues)
+Timeline::HandleQueues(const Cell* cell, const VirtualQueues& queues)
 {
     const Time now = Simulator::Now();
-    for (const auto& [key, process] : m_byNode)
+    for (uint32_t i = 0; i < cell->clusters.size(); ++i)
     {
-        if (HasRoom())
+        for (auto at = m_byNode.lower_bound({cell->clusters[i], 0});
+             at != m_byNode.end() && at->first.first == cell->clusters[i] && HasRoom();
+             ++at)
         {
-            Count(*process,
+            Count(*at->second,
                   "virtual queue (J)",
                   "energy",
                   now,
-                  queues.GetEnergyQueue(key.first, key.second));
+                  queues.GetEnergyQueue(i, at->first.second));
         }
     }
     if (HasRoom())
     {
-        Count(*m_edge, "virtual queue", "convergence", now, queues.GetConvergenceQueue());
+        Count(*cell->edge, "virtual queue", "convergence", now, queues.GetConvergenceQueue());
     }
 }
 

@@ -81,6 +81,13 @@ class Timeline
         double energyJ{0};                 //!< spent so far
     };
 
+    /// A cell's edge server
+    struct Cell
+    {
+        Process* edge{nullptr};         //!< its process
+        std::vector<uint32_t> clusters; //!< by its own count: their numbers
+    };
+
     /// A message under way
     struct Sent
     {
@@ -96,6 +103,7 @@ class Timeline
     static MessageKey GetKey(const MessageHeader& header);
 
     void Connect(const RunApplications& applications);
+    void ConnectCell(Ptr<EdgeServerApplication> edge, const Cell* cell);
 
     /// @return a new process
     Process& AddProcess(const std::string& name, const std::string& label);
@@ -130,10 +138,11 @@ class Timeline
     void HandleTx(Process* process, const MessageHeader& header, uint64_t bytes);
     void HandleReception(Process* process, const MessageHeader& header, uint64_t bytes, Time begin);
     void HandlePass(Process* process, const PassRecord& record);
-    void HandlePlan(const SystemState& state, const RoundPlan& plan);
+    void HandlePlan(const Cell* cell, const SystemState& state, const RoundPlan& plan);
     void HandleRound(const RoundRecord& record);
-    void HandleMeasurement(const RoundMeasurement& measurement);
-    void HandleQueues(const VirtualQueues& queues);
+    void HandleCellRound(const Cell* cell, const RoundRecord& record);
+    void HandleMeasurement(const Cell* cell, const RoundMeasurement& measurement);
+    void HandleQueues(const Cell* cell, const VirtualQueues& queues);
     void HandleActuation(uint32_t cluster,
                          NodeIndex from,
                          NodeIndex to,
@@ -149,7 +158,10 @@ class Timeline
     uint64_t m_leftOut{0};                         //!< events for which there was no room
     std::deque<Process> m_processes;               //!< all; their addresses stay
     std::map<NodeKey, Process*> m_byNode;          //!< control units and devices
-    Process* m_edge{nullptr};                      //!< the edge server
+    std::deque<Cell> m_cells;                      //!< edge servers; their addresses stay
+    Process* m_lead{nullptr};                      //!< lead of several cells
+    std::vector<Process*> m_edgeOf;                //!< edge servers by cluster
+    double m_plannedS{0};                          //!< latency of the round as planned
     std::map<MessageKey, std::deque<Sent>> m_sent; //!< messages under way
     std::map<std::pair<uint32_t, uint32_t>, Time> m_lastArrival; //!< by sender and receiver
     std::vector<Time> m_lastPass; //!< by cluster: end of the latest pass on its nodes

@@ -9,6 +9,7 @@
 #include "collapipe-node-capture.h"
 #include "collapipe-p2p-topology.h"
 #include "collapipe-wifi-topology.h"
+#include "collapipe-wired-link.h"
 
 #include "ns3/abort.h"
 #include "ns3/config.h"
@@ -20,6 +21,7 @@
 #include "ns3/log.h"
 #include "ns3/node.h"
 #include "ns3/object-factory.h"
+#include "ns3/point-to-point-helper.h"
 #include "ns3/pointer.h"
 #include "ns3/position-allocator.h"
 #include "ns3/random-variable-stream.h"
@@ -45,6 +47,7 @@ constexpr uint32_t IPV4_BYTES = 20;    //!< header without options
 constexpr uint32_t TCP_BYTES = 32;     //!< header with the timestamp option
 constexpr uint32_t MAX_CLUSTERS = 250; //!< one /16 each
 constexpr uint32_t MAX_DEVICES = 250;  //!< per cluster
+constexpr uint32_t MAX_CELLS = 37;     //!< three rings of a hexagonal grid
 
 /// The topologies by name
 std::map<std::string, TopologyHelper::Factory>&
@@ -67,6 +70,28 @@ OnCircle(const Vector& centre, double radiusM, double turn)
     return Vector(centre.x + radiusM * std::cos(angle),
                   centre.y + radiusM * std::sin(angle),
                   centre.z);
+}
+
+/**
+ * @param cell an index
+ * @return its place on a hexagonal grid of unit distance, counted ring by ring from the middle
+ */
+Vector
+GetGridPlace(uint32_t cell)
+{
+    if (cell == 0)
+    {
+        return Vector(0, 0, 0);
+    }
+    uint32_t ring = 1;
+    uint32_t step = cell - 1; // within the ring
+    for (; step >= 6 * ring; ++ring)
+    {
+        step -= 6 * ring;
+    }
+    // From one corner of the ring towards the next
+    const Vector corner = OnCircle(Vector(0, 0, 0), ring, (step / ring) / 6.0);
+    return OnCircle(corner, step % ring, (step / ring + 2) / 6.0);
 }
 
 /// Whether a string names a registered type
@@ -175,6 +200,14 @@ TopologyConfig::Validate() const
          "the number of clusters must lie in 1.." + std::to_string(MAX_CLUSTERS)},
         {devicesPerCluster >= 1 && devicesPerCluster <= MAX_DEVICES,
          "the number of devices per cluster must lie in 1.." + std::to_string(MAX_DEVICES)},
+        {cells >= 1 && cells <= MAX_CELLS,
+         "the number of cells must lie in 1.." + std::to_string(MAX_CELLS)},
+        {clusters >= cells, "each cell needs a cluster: there are more cells than clusters"},
+        {cellDistanceM >= MIN_DISTANCE_M, "the distance of cells must be 1 m or more"},
+        {lteHandoverMarginDb >= 0 && lteHandoverMarginDb <= 15,
+         "the margin of a handover must lie in 0..15 dB"}, // 3GPP TS 36.331, Hysteresis
+        {!lteHandoverDelay.IsStrictlyNegative() && lteHandoverDelay <= MilliSeconds(5120),
+         "the delay of a handover must lie in 0..5.12 s"}, // 3GPP TS 36.331, TimeToTrigger
         {firstStream >= 0, "the first random stream must not be negative"},
         {clusterRadiusM >= MIN_DISTANCE_M, "the cluster radius must be 1 m or more"},
         {clusterDistanceM >= MIN_DISTANCE_M, "the cluster distance must be 1 m or more"},
@@ -215,6 +248,20 @@ uint32_t
 ClusterNetwork::GetN() const
 {
     return devices.size() + 1;
+}
+
+std::vector<uint32_t>
+Network::GetClusters(uint32_t cell) const
+{
+    std::vector<uint32_t> found;
+    for (uint32_t m = 0; m < clusters.size(); ++m)
+    {
+        if (clusters[m].cell == cell)
+        {
+            found.push_back(m);
+        }
+    }
+    return found;
 }
 
 std::unique_ptr<TopologyHelper>
@@ -261,7 +308,11 @@ TopologyHelper::Build(const TopologyConfig& config)
     internet.SetIpv6StackInstall(false);
     internet.Install(GetNodes());
     DoBuild();
+    m_network.edgeAddress = m_network.cells.front().edgeAddress;
+    m_network.baseStation = m_network.cells.front().baseStation;
+    ConnectLead();
     AssignStreams(m_positionStream);
+    DoAttach();
     error = DoCheckLinks();
     NS_ABORT_MSG_IF(!error.empty(), "The topology does not work: " << error);
     return m_network;
@@ -270,10 +321,21 @@ TopologyHelper::Build(const TopologyConfig& config)
 void
 TopologyHelper::CreateNodes()
 {
-    m_network.edgeServer = CreateObject<Node>();
-    m_network.clusters.resize(m_config.clusters);
-    for (auto& cluster : m_network.clusters)
+    m_network.cells.resize(m_config.cells);
+    for (auto& cell : m_network.cells)
     {
+        cell.edgeServer = CreateObject<Node>();
+    }
+    m_network.edgeServer = m_network.cells.front().edgeServer;
+    if (m_config.cells > 1)
+    {
+        m_network.leadServer = CreateObject<Node>();
+    }
+    m_network.clusters.resize(m_config.clusters);
+    for (uint32_t m = 0; m < m_config.clusters; ++m)
+    {
+        ClusterNetwork& cluster = m_network.clusters[m];
+        cluster.cell = m % m_config.cells;
         cluster.controlUnit = CreateObject<Node>();
         for (uint32_t k = 0; k < m_config.devicesPerCluster; ++k)
         {
@@ -286,16 +348,27 @@ void
 TopologyHelper::PlaceNodes()
 {
     m_positionStream = m_config.firstStream;
-    const Vector origin(0, 0, 0);
-    m_network.edgeServer->AggregateObject(MakeFixedPosition(origin));
-    const uint32_t n = m_network.clusters.size();
-    for (uint32_t m = 0; m < n; ++m)
+    for (uint32_t c = 0; c < m_config.cells; ++c)
+    {
+        CellNetwork& cell = m_network.cells[c];
+        const Vector place = GetGridPlace(c);
+        cell.position =
+            Vector(m_config.cellDistanceM * place.x, m_config.cellDistanceM * place.y, 0);
+        cell.edgeServer->AggregateObject(MakeFixedPosition(cell.position));
+    }
+    if (m_network.leadServer)
+    {
+        m_network.leadServer->AggregateObject(MakeFixedPosition(Vector(0, 0, 0)));
+    }
+    for (uint32_t m = 0; m < m_network.clusters.size(); ++m)
     {
         ClusterNetwork& cluster = m_network.clusters[m];
+        const Vector middle = m_network.cells[cluster.cell].position;
+        const double n = m_network.GetClusters(cluster.cell).size();
         const Vector centre =
             m_config.randomPositions
-                ? DrawInDisc(origin, MIN_DISTANCE_M, m_config.cellRadiusM - m_config.clusterRadiusM)
-                : OnCircle(origin, m_config.clusterDistanceM, double(m) / n);
+                ? DrawInDisc(middle, MIN_DISTANCE_M, m_config.cellRadiusM - m_config.clusterRadiusM)
+                : OnCircle(middle, m_config.clusterDistanceM, m / m_config.cells / n);
         Place(cluster.controlUnit, centre, centre);
         const uint32_t k = cluster.devices.size();
         for (uint32_t i = 0; i < k; ++i)
@@ -330,6 +403,26 @@ TopologyHelper::Place(Ptr<Node> node, const Vector& position, const Vector& cent
     node->AggregateObject(model);
 }
 
+void
+TopologyHelper::ConnectLead()
+{
+    if (!m_network.leadServer)
+    {
+        return;
+    }
+    m_network.leadAddress = Ipv4Address("2.0.0.1");
+    const LinkEnd lead{m_network.leadServer, m_network.leadAddress};
+    for (uint32_t c = 0; c < m_network.cells.size(); ++c)
+    {
+        const Ipv4Address address(m_network.leadAddress.Get() + 1 + c);
+        m_leadDevices.Add(ConnectWired({m_network.cells[c].edgeServer, address},
+                                       lead,
+                                       m_config.backhaulRate,
+                                       m_config.backhaulDelay));
+    }
+    m_leadErrors = InstallPacketLoss(m_leadDevices, m_config.packetErrorRate);
+}
+
 Vector
 TopologyHelper::DrawInDisc(const Vector& centre, double minRadiusM, double maxRadiusM)
 {
@@ -356,16 +449,74 @@ TopologyHelper::FillLinks(SystemState& state) const
     DoFillLinks(state);
 }
 
+void
+TopologyHelper::FillLinks(SystemState& state, const std::vector<uint32_t>& clusters) const
+{
+    SystemState all;
+    FillLinks(all);
+    state.uplink = all.uplink;
+    state.downlink = all.downlink;
+    state.clusters.resize(clusters.size());
+    const auto copyLinks = [](DeviceState& to, const DeviceState& from) {
+        to.uplink = from.uplink;
+        to.downlink = from.downlink;
+    };
+    for (std::size_t i = 0; i < clusters.size(); ++i)
+    {
+        ClusterState& to = state.clusters[i];
+        const ClusterState& from = all.clusters.at(clusters[i]);
+        to.d2d = from.d2d;
+        to.d2dLinks = from.d2dLinks;
+        to.devices.resize(from.devices.size());
+        copyLinks(to.controlUnit, from.controlUnit);
+        for (std::size_t k = 0; k < from.devices.size(); ++k)
+        {
+            copyLinks(to.devices[k], from.devices[k]);
+        }
+    }
+}
+
 Ptr<RadioActuator>
 TopologyHelper::CreateActuator() const
 {
     return CreateObject<NoneActuator>();
 }
 
+uint32_t
+TopologyHelper::GetCell(uint32_t cluster, uint32_t /* node */) const
+{
+    return m_network.clusters.at(cluster).cell;
+}
+
+void
+TopologyHelper::ScheduleHandover(Time /* when */,
+                                 uint32_t /* cluster */,
+                                 uint32_t /* node */,
+                                 uint32_t /* cell */)
+{
+    NS_ABORT_MSG("This topology has no radios that could be handed over between cells");
+}
+
+uint32_t
+TopologyHelper::GetHandovers() const
+{
+    return 0;
+}
+
 void
 TopologyHelper::EnablePcap(const std::string& prefix)
 {
-    EnableNodeCapture(m_network.edgeServer, prefix + "-es.pcap");
+    const bool several = m_network.cells.size() > 1;
+    for (uint32_t c = 0; c < m_network.cells.size(); ++c)
+    {
+        EnableNodeCapture(m_network.cells[c].edgeServer,
+                          prefix + "-es" + (several ? std::to_string(c) : "") + ".pcap");
+    }
+    if (several)
+    {
+        EnableNodeCapture(m_network.leadServer, prefix + "-lead.pcap");
+        PointToPointHelper().EnablePcap(prefix + "-backhaul", m_leadDevices, false);
+    }
     for (uint32_t m = 0; m < m_network.clusters.size(); ++m)
     {
         const ClusterNetwork& cluster = m_network.clusters[m];
@@ -385,7 +536,16 @@ TopologyHelper::AssignStreams(int64_t stream)
     const int64_t first = stream;
     stream += InternetStackHelper().AssignStreams(GetNodes(), stream);
     stream += DoAssignStreams(stream);
+    for (auto& model : m_leadErrors)
+    {
+        stream += model->AssignStreams(stream);
+    }
     return stream - first;
+}
+
+void
+TopologyHelper::DoAttach()
+{
 }
 
 std::string
@@ -403,7 +563,15 @@ TopologyHelper::GetNetwork() const
 NodeContainer
 TopologyHelper::GetNodes() const
 {
-    NodeContainer nodes(m_network.edgeServer);
+    NodeContainer nodes;
+    for (const auto& cell : m_network.cells)
+    {
+        nodes.Add(cell.edgeServer);
+    }
+    if (m_network.leadServer)
+    {
+        nodes.Add(m_network.leadServer);
+    }
     for (const auto& cluster : m_network.clusters)
     {
         for (uint32_t i = 0; i < cluster.GetN(); ++i)

@@ -8,7 +8,9 @@
 #include "ns3/collapipe-radio-actuator.h"
 #include "ns3/collapipe-system-state.h"
 #include "ns3/data-rate.h"
+#include "ns3/error-model.h"
 #include "ns3/ipv4-address.h"
+#include "ns3/net-device-container.h"
 #include "ns3/node-container.h"
 #include "ns3/nstime.h"
 #include "ns3/vector.h"
@@ -47,12 +49,15 @@ struct TopologyConfig
 {
     uint32_t clusters{2};          //!< M
     uint32_t devicesPerCluster{4}; //!< K, control unit not counted
+    uint32_t cells{1};             //!< each with an edge server; clusters are dealt out in turn
 
     /// First random stream; the realisation depends on it, on RngSeed and on RngRun
     int64_t firstStream{100000};
 
-    // Positions. The base station stands at the origin, the control unit at its cluster's centre.
+    // Positions. The first base station stands at the origin, others on a hexagonal grid around it,
+    // each in the middle of its cell's clusters, control units at the centres of their clusters.
     bool randomPositions{false};   //!< draw positions; else clusters and devices stand on circles
+    double cellDistanceM{500};     //!< base station to neighbouring base station
     double cellRadiusM{250};       //!< random cluster centres lie within, and no node beyond it
     double clusterDistanceM{100};  //!< base station to cluster centre, where not random
     double clusterRadiusM{10};     //!< devices to control unit; at most, where random
@@ -67,6 +72,7 @@ struct TopologyConfig
     Time p2pD2eDelay{MilliSeconds(2)};   //!< its propagation delay
     DataRate backhaulRate{"1Gbps"};      //!< wifi: control unit to edge server; lte: PGW to it
     Time backhaulDelay{MilliSeconds(1)}; //!< its propagation delay
+    // The wires between the edge servers of several cells and their lead are such links, too.
     double packetErrorRate{0};           //!< lost packets on each of these links, 0..1, for tests
 
     /// Maximum Doppler shift of Rayleigh fading in Hz, where it is on (5 Hz: 0.8 m/s at 1.9 GHz)
@@ -80,6 +86,8 @@ struct TopologyConfig
     double lteUeNoiseFigureDb{9};      //!< of a node's receiver (3GPP TR 36.942)
     double lteEnbNoiseFigureDb{5};     //!< of the base station's receiver (3GPP TR 36.942)
     bool lteUplinkPowerControl{false}; //!< 3GPP closed loop; a controller's power needs it off
+    double lteHandoverMarginDb{3};     //!< by which another cell's RSRP must be better (event A3)
+    Time lteHandoverDelay{MilliSeconds(256)}; //!< for so long (its time to trigger)
     std::string lteScheduler{
         "ns3::collapipe::WeightedFfMacScheduler"}; //!< TypeId of the base station's scheduler
 
@@ -104,6 +112,7 @@ struct TopologyConfig
 /// A cluster's nodes; in both address lists index 0 is the control unit, k + 1 is device k
 struct ClusterNetwork
 {
+    uint32_t cell{0};                       //!< whose edge server serves it
     Ptr<Node> controlUnit;                  //!< its control unit
     std::vector<Ptr<Node>> devices;         //!< its devices
     std::vector<Ipv4Address> addresses;     //!< by which the cluster's other nodes reach a node
@@ -119,17 +128,35 @@ struct ClusterNetwork
     uint32_t GetN() const;
 };
 
+/// A cell's servers
+struct CellNetwork
+{
+    Vector position;         //!< of its middle
+    Ptr<Node> edgeServer;    //!< serves the cell's clusters
+    Ipv4Address edgeAddress; //!< by which their nodes reach it
+    Ptr<Node> baseStation;   //!< LTE's; null where there is none
+};
+
 /**
  * @ingroup collapipe
  * What a topology built.
  */
 struct Network
 {
-    Ptr<Node> edgeServer;                 //!< the edge server
-    Ipv4Address edgeAddress;              //!< by which all nodes reach it
-    Ptr<Node> baseStation;                //!< LTE's; null where there is none
+    Ptr<Node> edgeServer;                 //!< of the first cell
+    Ipv4Address edgeAddress;              //!< of the first cell
+    Ptr<Node> baseStation;                //!< of the first cell
+    std::vector<CellNetwork> cells;       //!< the cells
+    Ptr<Node> leadServer;                 //!< averages several cells; null where there is one
+    Ipv4Address leadAddress;              //!< by which all edge servers reach it
     std::vector<ClusterNetwork> clusters; //!< the clusters
     Time readyAt;                         //!< attached, associated, warmed up: traffic may start
+
+    /**
+     * @param cell a cell
+     * @return its clusters, ascending
+     */
+    std::vector<uint32_t> GetClusters(uint32_t cell) const;
 };
 
 /**
@@ -184,16 +211,44 @@ class TopologyHelper
     void FillLinks(SystemState& state) const;
 
     /**
+     * The same for the state that the edge server of one of several cells has.
+     * @param state of some clusters
+     * @param clusters which these are
+     */
+    void FillLinks(SystemState& state, const std::vector<uint32_t>& clusters) const;
+
+    /**
      * @return a new actuator for the radios of the network built; one that acts on nothing where
      * there is no radio
      */
     virtual Ptr<RadioActuator> CreateActuator() const;
 
     /**
+     * @param cluster index
+     * @param node within it
+     * @return the cell that serves the node's radio now; the cluster's cell where it has none
+     */
+    virtual uint32_t GetCell(uint32_t cluster, uint32_t node) const;
+
+    /**
+     * Hand a node's radio over to another cell, beside the handovers that the cells decide
+     * themselves. Aborts where the topology has no such radios.
+     * @param when from now
+     * @param cluster index
+     * @param node within it
+     * @param cell where to
+     */
+    virtual void ScheduleHandover(Time when, uint32_t cluster, uint32_t node, uint32_t cell);
+
+    /// @return handovers between cells that have ended so far
+    virtual uint32_t GetHandovers() const;
+
+    /**
      * Capture packets. Each node that hosts an application gets one file with all IPv4 packets
      * that it sends or receives as an end point (raw IP; relayed packets are not in it):
-     * prefix-es.pcap, prefix-c<cluster>-cu.pcap, prefix-c<cluster>-d<device>.pcap. Links and
-     * radios get their own, prefix-link-<node>-<device>.pcap and the like, named as ns-3 does.
+     * prefix-es.pcap (of several cells prefix-es<cell>.pcap and prefix-lead.pcap),
+     * prefix-c<cluster>-cu.pcap, prefix-c<cluster>-d<device>.pcap. Links and radios get their own,
+     * prefix-link-<node>-<device>.pcap and the like, named as ns-3 does.
      * @param prefix path and beginning of the names
      */
     void EnablePcap(const std::string& prefix);
@@ -209,12 +264,14 @@ class TopologyHelper
     /// @return the network built
     const Network& GetNetwork() const;
 
-    /// @return all nodes with applications: the edge server, then cluster by cluster
+    /// @return all nodes with applications: edge servers, lead, then cluster by cluster
     NodeContainer GetNodes() const;
 
   protected:
     /// Links, radios, addresses and routes; nodes with Internet stack and position exist
     virtual void DoBuild() = 0;
+    /// What depends on the channel: streams have been assigned
+    virtual void DoAttach();
     /**
      * As FillLinks; the state has the network's size.
      * @param state the state
@@ -247,6 +304,9 @@ class TopologyHelper
     void CreateNodes();
     void PlaceNodes();
 
+    /// Wires the edge servers of several cells to the lead.
+    void ConnectLead();
+
     /**
      * Gives a node its position, and its movement: within the cluster's disc around its centre.
      * @param node the node
@@ -256,7 +316,9 @@ class TopologyHelper
     void Place(Ptr<Node> node, const Vector& position, const Vector& centre);
     Vector DrawInDisc(const Vector& centre, double minRadiusM, double maxRadiusM);
 
-    int64_t m_positionStream; //!< next stream for positions
+    int64_t m_positionStream;          //!< next stream for positions
+    NetDeviceContainer m_leadDevices;  //!< of the wires between edge servers and lead
+    std::vector<Ptr<RateErrorModel>> m_leadErrors; //!< of these wires
 };
 
 } // namespace collapipe

@@ -38,6 +38,8 @@ constexpr double BACKWARD_RATIO = 2;
 
 /// Streams of the applications; those of the topology begin at TopologyConfig::firstStream.
 constexpr int64_t APPLICATION_STREAM = 1000;
+constexpr int64_t CONTROLLER_STREAM = 900;
+constexpr int64_t CONTROLLER_STREAMS = 2; //!< of each cell's
 
 /// @return the process's peak resident memory in bytes
 uint64_t
@@ -94,7 +96,7 @@ TrainingRun::~TrainingRun()
     // Applications hold parts that compute on the executor's threads: they go before it.
     m_recorder.reset();
     m_control.reset();
-    m_observer.reset();
+    m_observers.clear();
     m_timeline.reset();
     m_applications = RunApplications();
     Simulator::Destroy();
@@ -183,18 +185,23 @@ TrainingRun::BuildNetwork()
 }
 
 Ptr<Controller>
-TrainingRun::CreateController(const std::string& name) const
+TrainingRun::CreateController(const std::string& name, uint32_t cell) const
 {
     ObjectFactory factory(ControllerTypeName(name));
     auto controller = factory.Create<Controller>();
-    controller->AssignStreams(APPLICATION_STREAM - 100);
+    controller->AssignStreams(CONTROLLER_STREAM + CONTROLLER_STREAMS * cell);
     return controller;
 }
 
 std::string
 TrainingRun::CheckController(const std::string& controller) const
 {
-    return CreateController(controller)->Decide(m_initialState).infeasible;
+    std::string infeasible;
+    for (uint32_t cell = 0; cell < m_initialStates.size() && infeasible.empty(); ++cell)
+    {
+        infeasible = CreateController(controller, cell)->Decide(m_initialStates[cell]).infeasible;
+    }
+    return infeasible;
 }
 
 std::vector<MicroBatchPair>
@@ -252,10 +259,14 @@ TrainingRun::InstallApplications()
     }
     helper.SetData(m_clusterData, m_config.seed);
     helper.SetValidation(&m_corpus.dataset.validation);
-    helper.SetController(CreateController(m_config.controller));
-
+    std::vector<Ptr<Controller>> controllers;
     // Before the parameters are there: a model that is too large may not fit into this machine.
-    m_initialState = helper.GetInitialState(*m_topology);
+    for (uint32_t cell = 0; cell < m_config.cells; ++cell)
+    {
+        controllers.push_back(CreateController(m_config.controller, cell));
+        m_initialStates.push_back(helper.GetInitialState(*m_topology, cell));
+    }
+    helper.SetControllers(controllers);
     const auto infeasible = CheckController(m_config.controller);
     if (!infeasible.empty())
     {
@@ -267,15 +278,15 @@ TrainingRun::InstallApplications()
 
     m_applications = helper.Install(*m_topology);
     m_applications.AssignStreams(APPLICATION_STREAM);
-    m_applications.edgeServer->SetActuator(m_topology->CreateActuator());
-    ConnectMonitor();
+    ConnectMonitors();
+    ConnectActuator();
     StartTimeline();
-    m_control = std::make_unique<ControlRecorder>(m_applications.edgeServer);
+    m_control = std::make_unique<ControlRecorder>(m_applications.edgeServers);
     m_recorder = std::make_unique<RunRecorder>(m_applications);
     m_recorder->SetProgressCallback([this](double share) { m_progress.Update(share); });
     m_recorder->SetRowCallback([this](const RoundRow& row) { m_progress.EndRound(row); });
-    m_applications.edgeServer->SetEnergyMeter([this] { return m_recorder->MeasureEnergy(); });
-    m_applications.edgeServer->TraceConnectWithoutContext(
+    ConnectEnergyMeters();
+    m_applications.leader->TraceConnectWithoutContext(
         "Finished",
         MakeCallback(static_cast<void (*)()>(&Simulator::Stop)));
     for (const auto& application : m_applications.GetAll())
@@ -286,13 +297,47 @@ TrainingRun::InstallApplications()
 }
 
 void
-TrainingRun::ConnectMonitor()
+TrainingRun::ConnectMonitors()
 {
-    m_observer = std::make_unique<LinkObserver>(m_applications, m_monitor);
-    m_applications.edgeServer->SetStateUpdate([this](SystemState& state) {
-        m_topology->FillLinks(state);
-        m_monitor.Update(state);
-    });
+    m_monitors.resize(m_config.cells);
+    for (uint32_t cell = 0; cell < m_config.cells; ++cell)
+    {
+        auto& monitor = m_monitors[cell];
+        const auto& edge = m_applications.edgeServers[cell];
+        m_observers.push_back(std::make_unique<LinkObserver>(m_applications, cell, monitor));
+        edge->SetStateUpdate(
+            [this, &monitor, clusters = edge->GetClusterNumbers()](SystemState& state) {
+                m_topology->FillLinks(state, clusters);
+                monitor.Update(state);
+            });
+    }
+}
+
+void
+TrainingRun::ConnectActuator()
+{
+    const auto actuator = m_topology->CreateActuator();
+    for (const auto& edge : m_applications.edgeServers)
+    {
+        edge->SetActuator(actuator);
+    }
+}
+
+void
+TrainingRun::ConnectEnergyMeters()
+{
+    for (const auto& edge : m_applications.edgeServers)
+    {
+        edge->SetEnergyMeter([this, clusters = edge->GetClusterNumbers()] {
+            const auto all = m_recorder->MeasureEnergy();
+            std::vector<std::vector<double>> own;
+            for (const auto cluster : clusters)
+            {
+                own.push_back(all[cluster]);
+            }
+            return own;
+        });
+    }
 }
 
 void
@@ -343,7 +388,7 @@ TrainingRun::Simulate()
     m_progress.Step("simulating");
     const auto start = std::chrono::steady_clock::now();
     Simulator::Run();
-    m_applications.edgeServer->GetEvaluations();
+    m_applications.leader->GetEvaluations();
     const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
     m_progress.Finish();
     if (m_recorder->GetRounds().size() < m_config.rounds)
@@ -379,7 +424,7 @@ TrainingRun::CompleteSummary(double wallS)
                                      m_recorder->GetRounds(),
                                      m_recorder->GetDevices());
     m_summary.parametersHash =
-        HashParameters(m_applications.edgeServer->GetModel(), m_context->model);
+        HashParameters(m_applications.leader->GetModel(), m_context->model);
 }
 
 void

@@ -91,7 +91,9 @@ class TrainingRun
     void CreateContext();
     void BuildNetwork();
     void InstallApplications();
-    void ConnectMonitor();
+    void ConnectMonitors();
+    void ConnectActuator();
+    void ConnectEnergyMeters();
     void StartTimeline();
     void StartTools();
     void CountMessage(const MessageHeader& header, uint64_t bytes);
@@ -99,9 +101,10 @@ class TrainingRun
 
     /**
      * @param name a short name or TypeId
+     * @param cell for which
      * @return a new controller
      */
-    Ptr<Controller> CreateController(const std::string& name) const;
+    Ptr<Controller> CreateController(const std::string& name, uint32_t cell) const;
 
     /// @return the micro-batches among which a controller may choose: N b as configured
     std::vector<MicroBatchPair> GetAllowedPairs() const;
@@ -116,10 +119,10 @@ class TrainingRun
     std::vector<std::vector<const Sample*>> m_clusterData; //!< training samples by cluster
     std::shared_ptr<TrainingContext> m_context;            //!< of all applications
     std::unique_ptr<TopologyHelper> m_topology;            //!< the network
-    SystemState m_initialState;                            //!< before the first round
+    std::vector<SystemState> m_initialStates;              //!< before the first round, by cell
     RunApplications m_applications;                        //!< on its nodes
-    LinkMonitor m_monitor;                                 //!< learns what links are worth
-    std::unique_ptr<LinkObserver> m_observer;              //!< tells it
+    std::vector<LinkMonitor> m_monitors;                   //!< learn what links are worth, by cell
+    std::vector<std::unique_ptr<LinkObserver>> m_observers; //!< tell them
     std::unique_ptr<RunRecorder> m_recorder;               //!< what happened
     std::unique_ptr<Ns3Tools> m_tools;                     //!< null: no results wanted
     std::unique_ptr<Timeline> m_timeline;                  //!< null: none wanted

@@ -49,7 +49,10 @@ void
 WifiTopologyHelper::DoBuild()
 {
     NS_LOG_FUNCTION(this);
-    m_network.edgeAddress = Ipv4Address("10.0.0.1");
+    for (uint32_t c = 0; c < m_network.cells.size(); ++c)
+    {
+        m_network.cells[c].edgeAddress = Ipv4Address(Ipv4Address("10.0.0.1").Get() + c);
+    }
     m_clusters.resize(m_network.clusters.size());
     for (uint32_t m = 0; m < m_clusters.size(); ++m)
     {
@@ -66,7 +69,8 @@ WifiTopologyHelper::ConnectBackhaul(uint32_t cluster)
     ClusterNetwork& net = m_network.clusters[cluster];
     net.edgeAddresses = net.addresses;
     const Ipv4Address controlUnit = net.addresses.front();
-    const LinkEnd edge{m_network.edgeServer, m_network.edgeAddress};
+    const CellNetwork& cell = m_network.cells[net.cell];
+    const LinkEnd edge{cell.edgeServer, cell.edgeAddress};
     const NetDeviceContainer link = ConnectWired({net.controlUnit, controlUnit},
                                                  edge,
                                                  m_config.backhaulRate,

@@ -25,7 +25,10 @@ MakeMessage(std::mt19937_64& random, bool isVirtual)
         {DType::FLOAT32, DType::FLOAT64, DType::INT32, DType::UINT8, DType::FLOAT16, DType::INT8};
     Message message;
     auto& header = message.header;
-    header.type = static_cast<MessageType>(1 + random() % 11);
+    do
+    {
+        header.type = static_cast<MessageType>(random());
+    } while (ToString(header.type) == "unknown");
     header.runId = random();
     header.cluster = random();
     header.node = random();

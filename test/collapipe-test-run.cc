@@ -113,12 +113,12 @@ TestRun::CreateData()
 }
 
 RoundPlan
-TestRun::MakePlan() const
+TestRun::MakePlan(const std::vector<uint32_t>& clusters) const
 {
     RoundPlan plan;
     plan.localIterations = m_config.iterations;
     plan.schedule = m_config.schedule;
-    for (std::size_t cluster = 0; cluster < m_config.segments.size(); ++cluster)
+    for (const auto cluster : clusters)
     {
         ChainPlan chain;
         chain.microBatches = m_config.microBatches[cluster % m_config.microBatches.size()];
@@ -177,7 +177,13 @@ TestRun::Install()
         m_config.profiles.push_back({"test", 1e9, 1e-4, 1e12, 5, 23});
     }
     CollaPipeHelper helper(m_context);
-    helper.SetController(CreateObject<FixedPlanController>(MakePlan()));
+    std::vector<Ptr<Controller>> controllers;
+    for (uint32_t cell = 0; cell < m_config.network.cells; ++cell)
+    {
+        controllers.push_back(CreateObject<FixedPlanController>(
+            MakePlan(m_topology->GetNetwork().GetClusters(cell))));
+    }
+    helper.SetControllers(controllers);
     TrainingProfile training;
     training.localIterations = m_config.iterations;
     training.fixedPair = {m_config.microBatches.front(), m_config.microBatchSize};
@@ -211,13 +217,21 @@ TestRun::Install()
     m_applications = helper.Install(*m_topology);
     m_applications.AssignStreams(1000);
 
-    auto edge = m_applications.edgeServer;
-    edge->TraceConnectWithoutContext("Flush", MakeCallback(&TestRun::RecordEdgeFlush, this));
-    edge->TraceConnectWithoutContext("Round", MakeCallback(&TestRun::RecordRound, this));
-    edge->TraceConnectWithoutContext("Finished", MakeCallback(&TestRun::RecordFinish, this));
-    edge->TraceConnectWithoutContext(
-        "Tx",
-        MakeCallback(&TestRun::RecordMessage, this).Bind(std::string("es")));
+    for (const auto& edge : m_applications.edgeServers)
+    {
+        edge->TraceConnectWithoutContext("Flush", MakeCallback(&TestRun::RecordEdgeFlush, this));
+    }
+    const auto leader = m_applications.leader;
+    leader->TraceConnectWithoutContext("Round", MakeCallback(&TestRun::RecordRound, this));
+    leader->TraceConnectWithoutContext("Finished", MakeCallback(&TestRun::RecordFinish, this));
+    const auto servers = m_applications.GetServers();
+    for (std::size_t i = 0; i < servers.size(); ++i)
+    {
+        const std::string name = servers.size() == 1 ? "es" : "es" + std::to_string(i);
+        servers[i]->TraceConnectWithoutContext(
+            "Tx",
+            MakeCallback(&TestRun::RecordMessage, this).Bind(name));
+    }
     for (uint32_t cluster = 0; cluster < m_applications.clusters.size(); ++cluster)
     {
         auto& nodes = m_applications.clusters[cluster];
@@ -301,6 +315,18 @@ TestRun::RecordFinish()
     Simulator::Stop();
 }
 
+TopologyHelper&
+TestRun::GetTopology()
+{
+    return *m_topology;
+}
+
+const RunApplications&
+TestRun::GetApplications() const
+{
+    return m_applications;
+}
+
 const ModelConfig&
 TestRun::GetModelConfig() const
 {
@@ -316,7 +342,7 @@ TestRun::GetInitialParameters() const
 ModelParameters
 TestRun::GetFinalParameters() const
 {
-    return m_applications.edgeServer->GetModel().parameters;
+    return m_applications.leader->GetModel().parameters;
 }
 
 TensorList

@@ -78,6 +78,12 @@ class TestRun
     /// Simulates to the end of the last round.
     void Run();
 
+    /// @return the network
+    TopologyHelper& GetTopology();
+
+    /// @return what runs on it
+    const RunApplications& GetApplications() const;
+
     /// @return the model's dimensions
     const ModelConfig& GetModelConfig() const;
 
@@ -114,7 +120,7 @@ class TestRun
   private:
     void CreateData();
     void Install();
-    RoundPlan MakePlan() const;
+    RoundPlan MakePlan(const std::vector<uint32_t>& clusters) const;
     SampleSource MakeSource(uint32_t cluster);
 
     void RecordFlush(uint32_t cluster,

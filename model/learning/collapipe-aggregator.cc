@@ -18,13 +18,6 @@ namespace collapipe
 namespace
 {
 
-/// @return the run that is the whole model
-PartRange
-WholeModel(const ModelConfig& config)
-{
-    return {true, 0, config.encoderBlocks, true};
-}
-
 /// @return parameters without shapes, with room for all blocks
 ModelParameters
 EmptyParameters(const ModelConfig& config)
@@ -60,6 +53,12 @@ StartsWith(const TensorList& tensors, std::size_t begin, const TensorList& shape
 }
 
 } // namespace
+
+PartRange
+WholeModel(const ModelConfig& config)
+{
+    return {true, 0, config.encoderBlocks, true};
+}
 
 TensorList
 ModelState::Gather(const PartRange& part) const
@@ -127,8 +126,14 @@ Aggregator::Average() const
                             "cluster " << id.first << " has not contributed the whole model");
         }
     }
-    Aggregator split(m_config);
-    split.Add({0, 0}, 1.0, whole, ComputeBackend::Average(sets, weights));
+    return MakeModelState(m_config, ComputeBackend::Average(sets, weights));
+}
+
+ModelState
+MakeModelState(const ModelConfig& config, const TensorList& tensors)
+{
+    Aggregator split(config);
+    split.Add({0, 0}, 1.0, WholeModel(config), tensors);
     return split.m_chains.begin()->second.state;
 }
 

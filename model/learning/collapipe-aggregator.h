@@ -37,6 +37,19 @@ struct ModelState
 };
 
 /**
+ * @param config the model
+ * @return the run that is the whole model
+ */
+PartRange WholeModel(const ModelConfig& config);
+
+/**
+ * @param config the model
+ * @param tensors as ModelState::Gather() gives them for the whole model
+ * @return the state from which they came; aborts where they are those of no such model
+ */
+ModelState MakeModelState(const ModelConfig& config, const TensorList& tensors);
+
+/**
  * @ingroup collapipe
  * Federated averaging per block (McMahan et al., 2017): clusters may have cut the model
  * differently, so every contribution is taken apart into embedding, blocks and decoder first. The
@@ -68,6 +81,8 @@ class Aggregator
     ModelState Average() const;
 
   private:
+    friend ModelState MakeModelState(const ModelConfig& config, const TensorList& tensors);
+
     /// One chain's contribution
     struct Chain
     {

@@ -9,7 +9,6 @@
 #include "ns3/pointer.h"
 #include "ns3/simulator.h"
 #include "ns3/trace-source-accessor.h"
-#include "ns3/uinteger.h"
 
 #include <algorithm>
 #include <limits>
@@ -28,14 +27,9 @@ EdgeServerApplication::GetTypeId()
 {
     static TypeId tid =
         TypeId("ns3::collapipe::EdgeServerApplication")
-            .SetParent<MessageApplication>()
+            .SetParent<ModelServerApplication>()
             .SetGroupName("CollaPipe")
             .AddConstructor<EdgeServerApplication>()
-            .AddAttribute("Rounds",
-                          "Number of training rounds.",
-                          UintegerValue(1),
-                          MakeUintegerAccessor(&EdgeServerApplication::m_rounds),
-                          MakeUintegerChecker<uint32_t>(1))
             .AddAttribute("Controller",
                           "Decides every round; for its trace sources.",
                           TypeId::ATTR_GET,
@@ -56,14 +50,6 @@ EdgeServerApplication::GetTypeId()
                             "A phase of a cluster's round begins.",
                             MakeTraceSourceAccessor(&EdgeServerApplication::m_phaseTrace),
                             "ns3::collapipe::EdgeServerApplication::PhaseTracedCallback")
-            .AddTraceSource("Round",
-                            "A round has ended.",
-                            MakeTraceSourceAccessor(&EdgeServerApplication::m_roundTrace),
-                            "ns3::collapipe::EdgeServerApplication::RoundTracedCallback")
-            .AddTraceSource("Evaluation",
-                            "The model after a round was evaluated.",
-                            MakeTraceSourceAccessor(&EdgeServerApplication::m_evaluationTrace),
-                            "ns3::collapipe::EdgeServerApplication::EvaluationTracedCallback")
             .AddTraceSource("Flush",
                             "An iteration's gradients of the edge server's stage are complete.",
                             MakeTraceSourceAccessor(&EdgeServerApplication::m_flushTrace),
@@ -71,11 +57,7 @@ EdgeServerApplication::GetTypeId()
             .AddTraceSource("Measurement",
                             "What a round has cost, before the controller is told.",
                             MakeTraceSourceAccessor(&EdgeServerApplication::m_measurementTrace),
-                            "ns3::collapipe::EdgeServerApplication::MeasurementTracedCallback")
-            .AddTraceSource("Finished",
-                            "All rounds have ended.",
-                            MakeTraceSourceAccessor(&EdgeServerApplication::m_finishedTrace),
-                            "ns3::collapipe::EdgeServerApplication::FinishedTracedCallback");
+                            "ns3::collapipe::EdgeServerApplication::MeasurementTracedCallback");
     return tid;
 }
 
@@ -91,9 +73,7 @@ EdgeServerApplication::DoDispose()
     m_actuator = nullptr;
     m_stateUpdate = nullptr;
     m_energyMeter = nullptr;
-    m_evaluating.clear();
-    m_evaluator = nullptr;
-    MessageApplication::DoDispose();
+    ModelServerApplication::DoDispose();
 }
 
 void
@@ -103,9 +83,17 @@ EdgeServerApplication::SetController(Ptr<Controller> controller)
 }
 
 void
-EdgeServerApplication::SetClusters(std::vector<ClusterAddresses> clusters)
+EdgeServerApplication::SetClusters(std::vector<ClusterAddresses> clusters,
+                                   std::vector<uint32_t> numbers)
 {
     m_clusters = std::move(clusters);
+    m_numbers = std::move(numbers);
+    if (m_numbers.empty())
+    {
+        m_numbers.resize(m_clusters.size());
+        std::iota(m_numbers.begin(), m_numbers.end(), 0);
+    }
+    NS_ABORT_MSG_IF(m_numbers.size() != m_clusters.size(), "each cluster needs one number");
 }
 
 void
@@ -144,29 +132,16 @@ EdgeServerApplication::GetActuator() const
     return m_actuator;
 }
 
-void
-EdgeServerApplication::SetModel(ModelState model)
+const std::vector<uint32_t>&
+EdgeServerApplication::GetClusterNumbers() const
 {
-    m_model = std::make_shared<const ModelState>(std::move(model));
+    return m_numbers;
 }
 
-void
-EdgeServerApplication::SetValidation(const std::vector<Sample>* samples)
+uint32_t
+EdgeServerApplication::FindCluster(uint32_t number) const
 {
-    m_validation = samples;
-}
-
-const ModelState&
-EdgeServerApplication::GetModel() const
-{
-    return *m_model;
-}
-
-const std::vector<EvaluationResult>&
-EdgeServerApplication::GetEvaluations()
-{
-    JoinEvaluations(0);
-    return m_evaluations;
+    return std::find(m_numbers.begin(), m_numbers.end(), number) - m_numbers.begin();
 }
 
 std::size_t
@@ -182,12 +157,10 @@ EdgeServerApplication::CountNodes() const
 void
 EdgeServerApplication::StartApplication()
 {
-    NS_ABORT_MSG_IF(!m_controller || !m_model || m_state.clusters.size() != m_clusters.size(),
-                    "the edge server needs a controller, a model and a state of each cluster");
-    MessageApplication::StartApplication();
-    m_evaluator = GetContext().executor->CreateStrand();
+    NS_ABORT_MSG_IF(!m_controller || m_state.clusters.size() != m_clusters.size(),
+                    "the edge server needs a controller and a state of each cluster");
+    ModelServerApplication::StartApplication();
     m_samples.assign(m_clusters.size(), 0);
-    PostEvaluation();
 }
 
 Ptr<Connection>
@@ -209,7 +182,8 @@ EdgeServerApplication::HandleMessage(Ptr<Connection> connection, Message message
         HandleHello(connection, header);
         return;
     }
-    NS_ABORT_MSG_IF(header.round != m_record.round || header.cluster >= m_clusters.size(),
+    const uint32_t cluster = FindCluster(header.cluster);
+    NS_ABORT_MSG_IF(header.round != m_record.round || cluster >= m_clusters.size(),
                     "a " << ToString(header.type) << " of round " << header.round << ", cluster "
                          << header.cluster << " came to the edge server in round "
                          << m_record.round);
@@ -220,7 +194,7 @@ EdgeServerApplication::HandleMessage(Ptr<Connection> connection, Message message
     }
     NS_ABORT_MSG_IF(m_missingReports > 0,
                     "a " << ToString(header.type) << " came before the round was planned");
-    m_runs[header.cluster]->HandleMessage(std::move(message));
+    m_runs[cluster]->HandleMessage(std::move(message));
 }
 
 void
@@ -235,20 +209,27 @@ EdgeServerApplication::HandleWritable()
 void
 EdgeServerApplication::HandleHello(Ptr<Connection> connection, const MessageHeader& header)
 {
-    NS_ABORT_MSG_IF(header.cluster >= m_clusters.size() ||
-                        header.node >= m_clusters[header.cluster].size(),
+    const uint32_t cluster = FindCluster(header.cluster);
+    NS_ABORT_MSG_IF(cluster >= m_clusters.size() || header.node >= m_clusters[cluster].size(),
                     "node " << header.node << " of cluster " << header.cluster
                             << " says hello, but there is no such node");
-    m_nodes[{header.cluster, header.node}] = connection;
+    m_nodes[{cluster, header.node}] = connection;
     if (m_nodes.size() == CountNodes() && m_record.round == 0)
     {
-        BeginRound();
+        HandleConnected();
     }
+}
+
+void
+EdgeServerApplication::HandleConnected()
+{
+    BeginRound();
 }
 
 void
 EdgeServerApplication::BeginRound()
 {
+    NS_ABORT_MSG_IF(!m_model, "the edge server needs a model to begin with");
     const uint32_t round = m_record.round + 1;
     m_record = RoundRecord();
     m_record.round = round;
@@ -259,7 +240,7 @@ EdgeServerApplication::BeginRound()
     {
         MessageHeader header;
         header.type = MessageType::STATE_REQUEST;
-        header.cluster = id.first;
+        header.cluster = m_numbers[id.first];
         header.node = EDGE_SERVER;
         header.round = round;
         SendMessage(connection, {header, {}});
@@ -274,7 +255,8 @@ EdgeServerApplication::HandleReport(const Message& message)
     const auto error = DecodeReport(message.tensors[0], report);
     NS_ABORT_MSG_IF(!error.empty(), error);
     const auto& header = message.header;
-    auto& cluster = m_state.clusters[header.cluster];
+    const uint32_t index = FindCluster(header.cluster);
+    auto& cluster = m_state.clusters[index];
     auto& node =
         header.node == CONTROL_UNIT ? cluster.controlUnit : cluster.devices.at(header.node - 1);
     node.flops = report.flops;
@@ -284,23 +266,40 @@ EdgeServerApplication::HandleReport(const Message& message)
     node.batteryJ = report.batteryJ;
     if (header.node == CONTROL_UNIT)
     {
-        m_samples[header.cluster] = report.samples;
+        m_samples[index] = report.samples;
     }
     NS_ABORT_MSG_IF(m_missingReports == 0, "a node reported its state twice in a round");
     if (--m_missingReports == 0)
     {
-        Decide();
+        NS_ABORT_MSG_IF(CountSamples() <= 0, "no control unit holds training data");
+        HandleReported(CountSamples());
     }
 }
 
 void
-EdgeServerApplication::Decide()
+EdgeServerApplication::HandleReported(double samples)
 {
-    const double samples = std::accumulate(m_samples.begin(), m_samples.end(), 0.0);
-    NS_ABORT_MSG_IF(samples <= 0, "no control unit holds training data");
+    Decide(samples);
+}
+
+double
+EdgeServerApplication::CountSamples() const
+{
+    return std::accumulate(m_samples.begin(), m_samples.end(), 0.0);
+}
+
+double
+EdgeServerApplication::GetWeight(uint32_t cluster) const
+{
+    return m_samples[cluster] / CountSamples();
+}
+
+void
+EdgeServerApplication::Decide(double allSamples)
+{
     for (std::size_t i = 0; i < m_samples.size(); ++i)
     {
-        m_state.clusters[i].weight = m_samples[i] / samples;
+        m_state.clusters[i].weight = m_samples[i] / allSamples;
     }
     m_state.round = m_record.round;
     if (m_stateUpdate)
@@ -331,7 +330,7 @@ EdgeServerApplication::StartClusters()
         m_runs.push_back(std::make_unique<ClusterRun>(cluster,
                                                       m_record.round,
                                                       *m_record.plan,
-                                                      m_state.clusters[cluster].weight,
+                                                      GetWeight(cluster),
                                                       m_clusters[cluster],
                                                       MakeServices(cluster)));
     }
@@ -351,6 +350,7 @@ EdgeServerApplication::MakeServices(uint32_t cluster)
         Ipv4Address::GetAny(); // nodes know the edge server by their own attribute
     services.aggregator = m_aggregator.get();
     services.send = [this, cluster](NodeIndex node, Message message) {
+        message.header.cluster = m_numbers[cluster];
         SendMessage(GetNodeConnection(cluster, node), std::move(message));
     };
     services.canSend = [this, cluster] {
@@ -366,14 +366,17 @@ EdgeServerApplication::MakeServices(uint32_t cluster)
     services.onPhase = [this, cluster](Phase phase) {
         if (m_actuator)
         {
-            m_actuator->Apply(cluster, phase, m_record.plan->clusters[cluster]);
+            m_actuator->Apply(m_numbers[cluster], phase, m_record.plan->clusters[cluster]);
         }
-        m_phaseTrace(m_record.round, cluster, phase);
+        m_phaseTrace(m_record.round, m_numbers[cluster], phase);
     };
     services.onFlush = [this, cluster](uint32_t, uint32_t iteration, const ModelPart& part) {
-        m_flushTrace(cluster, m_record.round, iteration, part);
+        m_flushTrace(m_numbers[cluster], m_record.round, iteration, part);
     };
-    services.onPass = [this](const PassRecord& record) { m_passTrace(record); };
+    services.onPass = [this, cluster](PassRecord record) {
+        record.cluster = m_numbers[cluster];
+        m_passTrace(record);
+    };
     services.onFinished = [this] {
         if (--m_runningClusters == 0)
         {
@@ -394,7 +397,7 @@ EdgeServerApplication::ComputeTrainLoss() const
         {
             return std::numeric_limits<double>::quiet_NaN();
         }
-        loss += m_state.clusters[i].weight * m_runs[i]->GetLossSum();
+        loss += GetWeight(i) * m_runs[i]->GetLossSum();
     }
     return loss / m_record.plan->localIterations;
 }
@@ -418,44 +421,13 @@ EdgeServerApplication::EndRound()
     }
     m_measurementTrace(measurement);
     m_controller->Observe(measurement);
-    PostEvaluation();
-    m_roundTrace(m_record);
-    JoinEvaluations(1);
-    if (m_record.round < m_rounds)
-    {
-        BeginRound();
-        return;
-    }
-    JoinEvaluations(0);
-    m_finishedTrace();
+    HandleAveraged(m_record);
 }
 
 void
-EdgeServerApplication::PostEvaluation()
+EdgeServerApplication::HandleAveraged(const RoundRecord& record)
 {
-    static const std::vector<Sample> NONE;
-    const auto& context = GetContext();
-    auto result = std::make_shared<EvaluationResult>();
-    auto job = [result,
-                model = m_model,
-                backend = PeekPointer(context.backend),
-                config = context.model,
-                samples = m_validation ? m_validation : &NONE] {
-        *result = backend->Evaluate(config, model->parameters, *samples);
-    };
-    m_evaluating.push_back({m_evaluator->Post(std::move(job)), result});
-}
-
-void
-EdgeServerApplication::JoinEvaluations(std::size_t underWay)
-{
-    while (m_evaluating.size() > underWay)
-    {
-        m_evaluator->Wait(m_evaluating.front().ticket);
-        m_evaluations.push_back(*m_evaluating.front().result);
-        m_evaluating.pop_front();
-        m_evaluationTrace(m_evaluations.size() - 1, m_evaluations.back());
-    }
+    FinishRound(record);
 }
 
 } // namespace collapipe

@@ -6,12 +6,11 @@
 #define COLLAPIPE_EDGE_SERVER_H
 
 #include "collapipe-cluster-run.h"
-#include "collapipe-message-application.h"
+#include "collapipe-model-server.h"
 
 #include "ns3/collapipe-controller.h"
 #include "ns3/collapipe-radio-actuator.h"
 
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -24,27 +23,12 @@ namespace collapipe
 
 /**
  * @ingroup collapipe
- * What the edge server knows of a round that has ended.
- */
-struct RoundRecord
-{
-    uint32_t round{0};                     //!< index, from 1
-    Time start;                            //!< the state requests were sent
-    Time planned;                          //!< all reports were in, the plan made
-    Time end;                              //!< last upload complete
-    std::vector<PhaseTimes> phases;        //!< by cluster
-    std::shared_ptr<const RoundPlan> plan; //!< what was decided
-    double trainLoss{0}; //!< mean over clusters (by weight) and iterations; NaN: unknown
-};
-
-/**
- * @ingroup collapipe
  * The edge server: asks for states, has the controller decide, leads the clusters through the
- * round, holds the decoders, averages, evaluates.
- *
- * Evaluation is real computation that costs no simulated time: it runs beside the next round.
+ * round, holds the decoders, averages, evaluates. Its clusters are counted from 0 in the state and
+ * in plans; on the wire, in traces and towards the actuator they have the numbers that
+ * SetClusters() gave them.
  */
-class EdgeServerApplication : public MessageApplication
+class EdgeServerApplication : public ModelServerApplication
 {
   public:
     /// @return the TypeId
@@ -57,8 +41,12 @@ class EdgeServerApplication : public MessageApplication
 
     /**
      * @param clusters by cluster: the addresses by which its nodes reach each other
+     * @param numbers by which the rest of the network knows them; empty: 0, 1, 2 ...
      */
-    void SetClusters(std::vector<ClusterAddresses> clusters);
+    void SetClusters(std::vector<ClusterAddresses> clusters, std::vector<uint32_t> numbers = {});
+
+    /// @return the clusters' numbers
+    const std::vector<uint32_t>& GetClusterNumbers() const;
 
     /**
      * @param state what does not change from round to round, or is estimated by others: model,
@@ -81,21 +69,6 @@ class EdgeServerApplication : public MessageApplication
     /// @return who acts on the radios; null: nobody does
     Ptr<RadioActuator> GetActuator() const;
 
-    /// @param model what the first round starts from
-    void SetModel(ModelState model);
-
-    /// @param samples to evaluate on after every round; must outlive the run
-    void SetValidation(const std::vector<Sample>* samples);
-
-    /// @return the model after the last round that has ended
-    const ModelState& GetModel() const;
-
-    /**
-     * Blocks until evaluations under way are done.
-     * @return results by round; [0] is of the model before the first round
-     */
-    const std::vector<EvaluationResult>& GetEvaluations();
-
     /**
      * Signature of the Plan trace.
      * @param state on which the controller decided
@@ -110,19 +83,6 @@ class EdgeServerApplication : public MessageApplication
      * @param phase that begins
      */
     typedef void (*PhaseTracedCallback)(uint32_t round, uint32_t cluster, Phase phase);
-
-    /**
-     * Signature of the Round trace.
-     * @param record of the round that has ended
-     */
-    typedef void (*RoundTracedCallback)(const RoundRecord& record);
-
-    /**
-     * Signature of the Evaluation trace. Fired in round order, when the result is known.
-     * @param round the round; 0 is before the first
-     * @param result what was found
-     */
-    typedef void (*EvaluationTracedCallback)(uint32_t round, const EvaluationResult& result);
 
     /**
      * Signature of the Flush trace.
@@ -142,45 +102,59 @@ class EdgeServerApplication : public MessageApplication
      */
     typedef void (*MeasurementTracedCallback)(const RoundMeasurement& measurement);
 
-    /// Signature of the Finished trace: all rounds have ended.
-    typedef void (*FinishedTracedCallback)();
-
   protected:
     void DoDispose() override;
     void StartApplication() override;
     void HandleMessage(Ptr<Connection> connection, Message message) override;
     void HandleWritable() override;
 
-  private:
-    /// An evaluation under way
-    struct Evaluation
-    {
-        Strand::Ticket ticket;                    //!< of its job
-        std::shared_ptr<EvaluationResult> result; //!< filled by the job
-    };
+    /// Begins a round: asks all nodes for their state.
+    void BeginRound() override;
 
+    /// All nodes are connected. Begins the first round.
+    virtual void HandleConnected();
+
+    /**
+     * All nodes have reported their state. Decides.
+     * @param samples training samples that its clusters hold
+     */
+    virtual void HandleReported(double samples);
+
+    /**
+     * All clusters have ended, the model is their average. Evaluates it and begins the next round.
+     * @param record of the round
+     */
+    virtual void HandleAveraged(const RoundRecord& record);
+
+    /**
+     * Has the controller decide and starts the clusters.
+     * @param allSamples training samples of all clusters that are averaged in the end
+     */
+    void Decide(double allSamples);
+
+    /// @return samples of the clusters of this server
+    double CountSamples() const;
+
+  private:
     void HandleHello(Ptr<Connection> connection, const MessageHeader& header);
     void HandleReport(const Message& message);
-
-    /// Begins a round: asks all nodes for their state.
-    void BeginRound();
-
-    /// All reports are in: has the controller decide and starts the clusters.
-    void Decide();
     void StartClusters();
+
+    /**
+     * @param number of a cluster in the network
+     * @return its index here; as many as there are clusters where it is not of this server
+     */
+    uint32_t FindCluster(uint32_t number) const;
 
     /// @return what a cluster's run needs of this application
     ClusterRun::Services MakeServices(uint32_t cluster);
 
-    /// All clusters have ended: averages, evaluates, begins the next round.
+    /// All clusters have ended: averages.
     void EndRound();
     double ComputeTrainLoss() const;
 
-    /// Starts evaluating the current model.
-    void PostEvaluation();
-
-    /// Joins evaluations until at most so many are under way.
-    void JoinEvaluations(std::size_t underWay);
+    /// @return a cluster's part of the samples of this server
+    double GetWeight(uint32_t cluster) const;
 
     /// @return connection to a node
     Ptr<Connection> GetNodeConnection(uint32_t cluster, NodeIndex node) const;
@@ -191,12 +165,10 @@ class EdgeServerApplication : public MessageApplication
     Ptr<Controller> m_controller;                                    //!< decides
     Ptr<RadioActuator> m_actuator;                                   //!< acts; null: nobody does
     std::vector<ClusterAddresses> m_clusters;                        //!< addresses
+    std::vector<uint32_t> m_numbers;                                 //!< of the clusters
     SystemState m_state;                                             //!< what the controller sees
     std::function<void(SystemState&)> m_stateUpdate;                 //!< link estimates
     std::function<std::vector<std::vector<double>>()> m_energyMeter; //!< energy of the round
-    std::shared_ptr<const ModelState> m_model;                       //!< after the last round
-    const std::vector<Sample>* m_validation{nullptr};                //!< to evaluate on
-    uint32_t m_rounds{1};                                            //!< how many
 
     std::map<std::pair<uint32_t, NodeIndex>, Ptr<Connection>> m_nodes; //!< by cluster and node
     std::size_t m_missingReports{0};                 //!< nodes that have not reported
@@ -206,17 +178,10 @@ class EdgeServerApplication : public MessageApplication
     std::size_t m_runningClusters{0};                //!< not yet ended
     RoundRecord m_record;                            //!< of this round
 
-    std::shared_ptr<Strand> m_evaluator;         //!< runs evaluations in order
-    std::deque<Evaluation> m_evaluating;         //!< under way
-    std::vector<EvaluationResult> m_evaluations; //!< known
-
     TracedCallback<const SystemState&, const RoundPlan&> m_planTrace;
     TracedCallback<uint32_t, uint32_t, Phase> m_phaseTrace;
-    TracedCallback<const RoundRecord&> m_roundTrace;
-    TracedCallback<uint32_t, const EvaluationResult&> m_evaluationTrace;
     TracedCallback<uint32_t, uint32_t, uint32_t, const ModelPart&> m_flushTrace;
     TracedCallback<const RoundMeasurement&> m_measurementTrace;
-    TracedCallback<> m_finishedTrace;
 };
 
 } // namespace collapipe

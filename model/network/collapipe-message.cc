@@ -96,6 +96,14 @@ ToString(MessageType type)
         return "parameter-upload";
     case MessageType::SEGMENT_PARAMETERS:
         return "segment-parameters";
+    case MessageType::CELL_MODEL:
+        return "cell-model";
+    case MessageType::CELL_REPORT:
+        return "cell-report";
+    case MessageType::CELL_START:
+        return "cell-start";
+    case MessageType::CELL_LOSS:
+        return "cell-loss";
     }
     return "unknown";
 }

@@ -30,6 +30,11 @@ enum class MessageType : uint8_t
     GRADIENT = 9,            //!< d hidden [b,T,D] float32
     PARAMETER_UPLOAD = 10,   //!< parameters in chain order
     SEGMENT_PARAMETERS = 11, //!< edge server to node: the stage's parameters in chain order
+    // Between the edge servers of several cells and their lead; the cluster field holds the cell
+    CELL_MODEL = 32,  //!< all parameters in chain order: a round's first, or a cell's average
+    CELL_REPORT = 33, //!< [1] float64: training samples in the cell; it is ready to plan
+    CELL_START = 34,  //!< [1] float64: training samples in all cells; plan and begin
+    CELL_LOSS = 35,   //!< [1] float64: the cell's training loss, nats per token; NaN: unknown
 };
 
 /**
