@@ -80,7 +80,8 @@ ToJson(const RoundRow& row)
             {"train_loss", ToJson(row.trainLoss)},
             {"validation_loss", ToJson(row.validationLoss)},
             {"bytes_sent", row.bytesSent},
-            {"messages_sent", row.messagesSent}};
+            {"messages_sent", row.messagesSent},
+            {"planned_error", ToJson(GetPlannedError(row))}};
 }
 
 nlohmann::ordered_json
@@ -88,6 +89,7 @@ ToJson(const RunTotals& totals)
 {
     return {{"latency_s", totals.latencyS},
             {"planned_latency_s", totals.plannedLatencyS},
+            {"planned_error_median", ToJson(totals.plannedErrorMedian)},
             {"distribution_s", totals.distributionS},
             {"training_s", totals.trainingS},
             {"upload_s", totals.uploadS},
@@ -110,14 +112,14 @@ WriteRounds(const std::string& path, const std::vector<RoundRow>& rows)
 {
     auto file = Open(path);
     file << "round,start_s,latency_s,report_s,distribution_s,training_s,upload_s,"
-            "planned_latency_s,train_loss,validation_loss,bytes_sent,messages_sent\n";
+            "planned_latency_s,train_loss,validation_loss,bytes_sent,messages_sent,planned_error\n";
     for (const auto& row : rows)
     {
         file << row.round << ',' << row.startS << ',' << row.latencyS << ',' << row.reportS << ','
              << row.distributionS << ',' << row.trainingS << ',' << row.uploadS << ','
              << row.plannedLatencyS << ',' << ToCsv(row.trainLoss) << ','
              << ToCsv(row.validationLoss) << ',' << row.bytesSent << ',' << row.messagesSent
-             << '\n';
+             << ',' << ToCsv(GetPlannedError(row)) << '\n';
     }
     Close(file, path);
 }
@@ -172,7 +174,9 @@ WriteSummary(const std::string& path,
     json["messages"] = summary.messages;
     json["parameters_crc32"] = summary.parametersHash;
     json["simulated_s"] = summary.simulatedS;
+    json["handovers"] = summary.handovers;
     json["wall_s"] = summary.wallS;
+    json["wall_s_per_simulated_s"] = summary.wallS / summary.simulatedS;
     json["peak_rss_bytes"] = summary.peakRssBytes;
     auto file = Open(path);
     file << json.dump(2) << '\n';
@@ -186,20 +190,38 @@ PrintTable(std::ostream& out, const RunSummary& summary, const std::vector<Round
     table << std::fixed << "controller " << summary.config.controller << ", "
           << summary.config.topology << " topology, " << summary.config.clusters << " clusters of "
           << summary.config.devices << " devices\n";
-    table << " round  latency  report  distrib.  training   upload   train loss  valid. loss  "
-             "on the air\n";
-    table << "             s       s         s         s        s    nats/token   nats/token  "
-             "        MB\n";
-    table << std::setw(6) << 0 << std::setw(59) << std::setprecision(4) << summary.initialLoss
+    table << " round  latency  planned  report  distrib.  training   upload   train loss  "
+             "valid. loss  on the air\n";
+    table << "             s        s       s         s         s        s   nats/token   "
+             "nats/token          MB\n";
+    table << std::setw(6) << 0 << std::setw(68) << std::setprecision(4) << summary.initialLoss
           << '\n';
     for (const auto& row : rounds)
     {
         table << std::setw(6) << row.round << std::setprecision(3) << std::setw(9) << row.latencyS
-              << std::setw(8) << row.reportS << std::setw(10) << row.distributionS << std::setw(10)
+              << std::setw(9);
+        if (row.plannedLatencyS > 0)
+        {
+            table << row.plannedLatencyS;
+        }
+        else
+        {
+            table << '-'; // the controller does not predict
+        }
+        table << std::setw(8) << row.reportS << std::setw(10) << row.distributionS << std::setw(10)
               << row.trainingS << std::setw(9) << row.uploadS << std::setprecision(4)
               << std::setw(13) << row.trainLoss << std::setw(13) << row.validationLoss
               << std::setprecision(2) << std::setw(12) << row.bytesSent / 1e6 << '\n';
     }
+    table << std::setprecision(1) << summary.simulatedS << " s simulated in " << summary.wallS
+          << " s: " << std::setprecision(2) << summary.wallS / summary.simulatedS
+          << " wall seconds per simulated second";
+    if (std::isfinite(summary.totals.plannedErrorMedian))
+    {
+        table << "; median error of planned latencies " << std::setprecision(1)
+              << 100 * summary.totals.plannedErrorMedian << " %";
+    }
+    table << '\n';
     out << table.str();
 }
 

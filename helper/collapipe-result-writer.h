@@ -34,6 +34,7 @@ struct RunSummary
     double initialLoss{0};                    //!< validation loss before the first round
     double simulatedS{0};                     //!< simulated time at the end
     double wallS{0};                          //!< wall time of simulation and learning
+    uint32_t handovers{0};                    //!< between cells
     uint64_t peakRssBytes{0};                 //!< peak resident memory of the process
     std::map<std::string, uint64_t> messages; //!< sent, by type
     RunTotals totals;                         //!< figures to compare

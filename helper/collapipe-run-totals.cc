@@ -5,6 +5,7 @@
 #include "collapipe-run-totals.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace ns3
@@ -14,6 +15,8 @@ namespace collapipe
 
 namespace
 {
+
+constexpr std::size_t LEARNING_ROUNDS = 5; //!< after which link monitors are taken to know
 
 /// FLOPs done and FLOPs that there was time for
 struct Work
@@ -59,6 +62,34 @@ AddDevices(const std::vector<RoundRow>& rounds,
 
 } // namespace
 
+double
+GetPlannedError(const RoundRow& row)
+{
+    return row.plannedLatencyS > 0 ? row.plannedLatencyS / row.latencyS - 1
+                                   : std::numeric_limits<double>::quiet_NaN();
+}
+
+double
+GetPlannedErrorMedian(const std::vector<RoundRow>& rounds)
+{
+    const std::size_t first = rounds.size() > LEARNING_ROUNDS ? LEARNING_ROUNDS : 0;
+    std::vector<double> errors;
+    for (std::size_t i = first; i < rounds.size(); ++i)
+    {
+        const double error = std::abs(GetPlannedError(rounds[i]));
+        if (std::isfinite(error))
+        {
+            errors.push_back(error);
+        }
+    }
+    if (errors.empty())
+    {
+        return std::numeric_limits<double>::quiet_NaN();
+    }
+    std::sort(errors.begin(), errors.end());
+    return (errors[(errors.size() - 1) / 2] + errors[errors.size() / 2]) / 2;
+}
+
 RunTotals
 ComputeTotals(double initialLoss,
               const std::vector<RoundRow>& rounds,
@@ -79,6 +110,7 @@ ComputeTotals(double initialLoss,
         totals.endS.push_back(row.startS + row.latencyS - rounds.front().startS);
         totals.validation.push_back(row.validationLoss);
     }
+    totals.plannedErrorMedian = GetPlannedErrorMedian(rounds);
     AddDevices(rounds, devices, totals);
     return totals;
 }

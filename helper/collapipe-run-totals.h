@@ -23,6 +23,7 @@ struct RunTotals
 {
     double latencyS{0};             //!< of a round, mean
     double plannedLatencyS{0};      //!< of a round, mean; 0: the controller does not predict
+    double plannedErrorMedian{0};   //!< of |planned / measured - 1|, rounds after the fifth; NaN
     double distributionS{0};        //!< of a round, mean
     double trainingS{0};            //!< of a round, mean
     double uploadS{0};              //!< of a round, mean
@@ -34,6 +35,19 @@ struct RunTotals
     std::vector<double> endS;       //!< by round, from 0 on: simulated time since the first began
     std::vector<double> validation; //!< by round, from 0 on: validation loss; NaN: unknown
 };
+
+/**
+ * @param row a round
+ * @return planned latency over the measured one, less 1; NaN where the controller does not predict
+ */
+double GetPlannedError(const RoundRow& row);
+
+/**
+ * @param rounds a row per round
+ * @return median of the errors' sizes over the rounds after the fifth, when the link monitors have
+ *         learnt, or over all where there are no more; NaN where the controller does not predict
+ */
+double GetPlannedErrorMedian(const std::vector<RoundRow>& rounds);
 
 /**
  * @param initialLoss validation loss before the first round

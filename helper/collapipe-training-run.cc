@@ -415,6 +415,7 @@ TrainingRun::CompleteSummary(double wallS)
     m_summary.initialLoss = m_recorder->GetInitialLoss();
     m_summary.simulatedS = Simulator::Now().GetSeconds();
     m_summary.wallS = wallS;
+    m_summary.handovers = m_topology->GetHandovers();
     m_summary.peakRssBytes = GetPeakRss();
     for (const auto& [type, count] : m_messages)
     {

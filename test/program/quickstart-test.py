@@ -149,7 +149,7 @@ def check_repetition(work, data, summaries):
         check(first["parameters_crc32"] and
               first["parameters_crc32"] == again["parameters_crc32"], f"{name}: the same weights")
         for summary in (first, again):
-            for key in ("wall_s", "peak_rss_bytes"):
+            for key in ("wall_s", "wall_s_per_simulated_s", "peak_rss_bytes"):
                 summary[key] = None
             for key in ("outputDir", "threads"):
                 summary["parameters"][key] = None

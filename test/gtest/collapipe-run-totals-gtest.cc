@@ -1,0 +1,52 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "ns3/collapipe-run-totals.h"
+
+#include <cmath>
+#include <gtest/gtest.h>
+
+using namespace ns3::collapipe;
+
+namespace
+{
+
+/// @return rounds that took 2 s each, planned with these errors
+std::vector<RoundRow>
+MakeRounds(const std::vector<double>& errors)
+{
+    std::vector<RoundRow> rounds;
+    for (const double error : errors)
+    {
+        rounds.emplace_back();
+        rounds.back().latencyS = 2;
+        rounds.back().plannedLatencyS = 2 * (1 + error);
+    }
+    return rounds;
+}
+
+} // namespace
+
+TEST(RunTotals, PlannedErrorHasSign)
+{
+    const auto rounds = MakeRounds({-0.25, 0.5});
+    EXPECT_DOUBLE_EQ(GetPlannedError(rounds[0]), -0.25);
+    EXPECT_DOUBLE_EQ(GetPlannedError(rounds[1]), 0.5);
+}
+
+TEST(RunTotals, PlannedErrorMedianLeavesLearningOut)
+{
+    EXPECT_DOUBLE_EQ(GetPlannedErrorMedian(MakeRounds({9, 9, 9, 9, 9, -0.5, 0.25, 0.125})), 0.25);
+    EXPECT_DOUBLE_EQ(GetPlannedErrorMedian(MakeRounds({9, 9, 9, 9, 9, -0.5, 0.25})), 0.375);
+    EXPECT_DOUBLE_EQ(GetPlannedErrorMedian(MakeRounds({-0.5, 0.25, 0.25})), 0.25);
+}
+
+TEST(RunTotals, ControllersThatDoNotPredictHaveNoError)
+{
+    auto rounds = MakeRounds({0.25});
+    rounds.front().plannedLatencyS = 0;
+    EXPECT_TRUE(std::isnan(GetPlannedError(rounds.front())));
+    EXPECT_TRUE(std::isnan(GetPlannedErrorMedian(rounds)));
+    EXPECT_TRUE(std::isnan(GetPlannedErrorMedian({})));
+}
