@@ -40,22 +40,23 @@ class UserError : public std::runtime_error
 struct RunConfig
 {
     // Scenario
-    std::string topology{"hybrid"};             //!< p2p, wifi, lte or hybrid
-    std::string controller{"dssda"};            //!< short name or TypeId
-    std::string compare{"uniform-pipeline"};    //!< controller of a second run beside; none: no run
-    uint32_t clusters{2};                       //!< M
-    uint32_t devices{4};                        //!< K, devices of each cluster
-    std::string deviceProfiles{"mixed"};        //!< profile names, dealt out in turn
-    double memoryShare{0.5};                    //!< of the encoder's need, per device; 0: no limit
-    double energyBudgetJ{0};                    //!< per device and round, on average; 0: none
-    bool shadowing{true};                       //!< log-normal shadowing on radio links
-    bool fading{false};                         //!< Rayleigh fading on radio links
-    std::string mobility{"none"};               //!< none, waypoint or gauss-markov
-    double speedMps{1};                         //!< mean speed of nodes that move
-    double clusterDistanceM{100};               //!< base station to cluster centre
-    double clusterRadiusM{10};                  //!< control unit to devices
-    uint32_t lteResourceBlocks{100};            //!< bandwidth of the cell
-    double packetErrorRate{0};                  //!< on wired links, for tests
+    std::string topology{"hybrid"};          //!< p2p, wifi, lte or hybrid
+    std::string actuator{"auto"};            //!< auto, none, lte, wifi, hybrid or a TypeId
+    std::string controller{"dssda"};         //!< short name or TypeId
+    std::string compare{"uniform-pipeline"}; //!< controller of a second run beside; none: no run
+    uint32_t clusters{2};                    //!< M
+    uint32_t devices{4};                     //!< K, devices of each cluster
+    std::string deviceProfiles{"mixed"};     //!< profile names, dealt out in turn
+    double memoryShare{0.5};                 //!< of the encoder's need, per device; 0: no limit
+    double energyBudgetJ{0};                 //!< per device and round, on average; 0: none
+    bool shadowing{true};                    //!< log-normal shadowing on radio links
+    bool fading{false};                      //!< Rayleigh fading on radio links
+    std::string mobility{"none"};            //!< none, waypoint or gauss-markov
+    double speedMps{1};                      //!< mean speed of nodes that move
+    double clusterDistanceM{100};            //!< base station to cluster centre
+    double clusterRadiusM{10};               //!< control unit to devices
+    uint32_t lteResourceBlocks{100};         //!< bandwidth of the cell
+    double packetErrorRate{0};               //!< on wired links, for tests
 
     // Training
     std::string task{"translation"}; //!< what is learnt

@@ -4,6 +4,8 @@
 
 #include "collapipe-training-run.h"
 
+#include "collapipe-actuator-choice.h"
+
 #include "ns3/collapipe-partition.h"
 #include "ns3/collapipe-pipeline-plan.h"
 #include "ns3/collapipe-schedule.h"
@@ -215,7 +217,8 @@ TrainingRun::SetLimits(std::vector<DeviceProfile>& profiles) const
     const double limit = m_config.memoryShare * GetStageMemoryBytes(model, "gpipe", whole, 1);
     for (auto& profile : profiles)
     {
-        profile.memoryBytes = limit > 0 ? std::min(profile.memoryBytes, limit) : profile.memoryBytes;
+        profile.memoryBytes =
+            limit > 0 ? std::min(profile.memoryBytes, limit) : profile.memoryBytes;
         profile.energyBudgetJ = m_config.energyBudgetJ;
     }
 }
@@ -260,7 +263,7 @@ TrainingRun::InstallApplications()
 
     m_applications = helper.Install(*m_topology);
     m_applications.AssignStreams(APPLICATION_STREAM);
-    m_applications.edgeServer->SetActuator(m_topology->CreateActuator());
+    m_applications.edgeServer->SetActuator(CreateActuator());
     ConnectMonitor();
     StartTimeline();
     m_control = std::make_unique<ControlRecorder>(m_applications.edgeServer);
@@ -276,6 +279,18 @@ TrainingRun::InstallApplications()
         application->TraceConnectWithoutContext("Tx",
                                                 MakeCallback(&TrainingRun::CountMessage, this));
     }
+}
+
+Ptr<RadioActuator>
+TrainingRun::CreateActuator() const
+{
+    const auto actuator = ChooseActuator(*m_topology, m_config.actuator);
+    if (!actuator)
+    {
+        throw UserError("--actuator=" + m_config.actuator + ": the topology " + m_config.topology +
+                        " has no such radio; take auto, none, or lte, wifi, hybrid where it has");
+    }
+    return actuator;
 }
 
 void
@@ -350,9 +365,8 @@ TrainingRun::CompleteSummary(double wallS)
     {
         m_summary.messages[ToString(type)] = count;
     }
-    m_summary.totals = ComputeTotals(m_summary.initialLoss,
-                                     m_recorder->GetRounds(),
-                                     m_recorder->GetDevices());
+    m_summary.totals =
+        ComputeTotals(m_summary.initialLoss, m_recorder->GetRounds(), m_recorder->GetDevices());
     m_summary.parametersHash =
         HashParameters(m_applications.edgeServer->GetModel(), m_context->model);
 }

@@ -92,6 +92,10 @@ class TrainingRun
     void InstallApplications();
     void ConnectMonitor();
     void StartTimeline();
+
+    /// @return what acts on the radios, as configured
+    Ptr<RadioActuator> CreateActuator() const;
+
     void CountMessage(const MessageHeader& header, uint64_t bytes);
     void CompleteSummary(double wallS);
 
