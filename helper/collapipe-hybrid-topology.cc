@@ -50,6 +50,12 @@ HybridTopologyHelper::CreateActuator() const
 {
     Ptr<HybridActuator> actuator = CreateObject<HybridActuator>();
     actuator->Add(m_access.CreateActuator(false));
+    Ptr<WifiActuator> wifi = CreateObject<WifiActuator>();
+    for (const auto& cluster : m_clusters)
+    {
+        cluster.AddTo(wifi);
+    }
+    actuator->Add(wifi);
     return actuator;
 }
 

@@ -43,6 +43,7 @@ struct RunConfig
 {
     // Scenario
     std::string topology{"hybrid"};             //!< p2p, wifi, lte or hybrid
+    std::string actuator{"auto"};               //!< auto, none, lte, wifi, hybrid or a TypeId
     std::string controller{"dssda"};            //!< short name or TypeId
     std::string compare{"uniform-pipeline"};    //!< controller of a second run beside; none: no run
     uint32_t clusters{2};                       //!< M

@@ -12,8 +12,8 @@
 #include "collapipe-wired-link.h"
 
 #include "ns3/abort.h"
-#include "ns3/config.h"
 #include "ns3/box.h"
+#include "ns3/config.h"
 #include "ns3/constant-position-mobility-model.h"
 #include "ns3/double.h"
 #include "ns3/gauss-markov-mobility-model.h"
@@ -150,8 +150,7 @@ MakeGaussMarkov(const Vector& centre, double radiusM, double speedMps)
     auto model = CreateObject<GaussMarkovMobilityModel>();
     model->SetAttribute("Bounds", BoxValue(bounds));
     model->SetAttribute("Alpha", DoubleValue(0.85));
-    model->SetAttribute("MeanVelocity",
-                        PointerValue(makeUniform(0.5 * speedMps, 1.5 * speedMps)));
+    model->SetAttribute("MeanVelocity", PointerValue(makeUniform(0.5 * speedMps, 1.5 * speedMps)));
     model->SetAttribute("MeanDirection", PointerValue(makeUniform(0, 2 * M_PI)));
     model->SetAttribute("MeanPitch", PointerValue(makeUniform(0, 0)));
     return model;
@@ -232,6 +231,7 @@ TopologyConfig::Validate() const
         {fadingDopplerHz > 0, "the Doppler shift of fading must be positive"},
         {IsTypeName(lteScheduler), "there is no LTE scheduler named " + lteScheduler},
         {IsTypeName(wifiRateManager), "there is no Wi-Fi rate manager named " + wifiRateManager},
+        {IsTypeName(wifiQueueDisc), "there is no queue disc named " + wifiQueueDisc},
         {segmentBytes > 0, "the TCP segment must not be empty"},
     });
     error = error.empty() ? ValidatePathLoss(ltePathLoss, "LTE") : error;

@@ -97,7 +97,10 @@ struct TopologyConfig
     double wifiPowerDbm{16};                               //!< a node's maximum
     double wifiNoiseFigureDb{7};                           //!< of a node's receiver
     double wifiFrameErrorRate{0}; //!< frames lost beside those the channel spoils, 0..1
-    std::string wifiRateManager{"ns3::IdealWifiManager"}; //!< TypeId of the station manager
+    std::string wifiRateManager{
+        "ns3::collapipe::PowerControlWifiManager"}; //!< TypeId of the station manager
+    std::string wifiQueueDisc{
+        "ns3::collapipe::AirtimeQueueDisc"}; //!< TypeId; another takes no shares
 
     /// TCP payload of a full segment, for the header overhead in FillLinks
     uint32_t segmentBytes{1400};

@@ -4,6 +4,8 @@
 
 #include "collapipe-training-run.h"
 
+#include "collapipe-actuator-choice.h"
+
 #include "ns3/collapipe-partition.h"
 #include "ns3/collapipe-pipeline-plan.h"
 #include "ns3/collapipe-schedule.h"
@@ -229,7 +231,8 @@ TrainingRun::SetLimits(std::vector<DeviceProfile>& profiles) const
     const double limit = m_config.memoryShare * GetStageMemoryBytes(model, "gpipe", whole, 1);
     for (auto& profile : profiles)
     {
-        profile.memoryBytes = limit > 0 ? std::min(profile.memoryBytes, limit) : profile.memoryBytes;
+        profile.memoryBytes =
+            limit > 0 ? std::min(profile.memoryBytes, limit) : profile.memoryBytes;
         profile.energyBudgetJ = m_config.energyBudgetJ;
     }
 }
@@ -296,6 +299,18 @@ TrainingRun::InstallApplications()
     }
 }
 
+Ptr<RadioActuator>
+TrainingRun::CreateActuator() const
+{
+    const auto actuator = ChooseActuator(*m_topology, m_config.actuator);
+    if (!actuator)
+    {
+        throw UserError("--actuator=" + m_config.actuator + ": the topology " + m_config.topology +
+                        " has no such radio; take auto, none, or lte, wifi, hybrid where it has");
+    }
+    return actuator;
+}
+
 void
 TrainingRun::ConnectMonitors()
 {
@@ -316,7 +331,7 @@ TrainingRun::ConnectMonitors()
 void
 TrainingRun::ConnectActuator()
 {
-    const auto actuator = m_topology->CreateActuator();
+    const auto actuator = CreateActuator();
     for (const auto& edge : m_applications.edgeServers)
     {
         edge->SetActuator(actuator);
@@ -421,9 +436,8 @@ TrainingRun::CompleteSummary(double wallS)
     {
         m_summary.messages[ToString(type)] = count;
     }
-    m_summary.totals = ComputeTotals(m_summary.initialLoss,
-                                     m_recorder->GetRounds(),
-                                     m_recorder->GetDevices());
+    m_summary.totals =
+        ComputeTotals(m_summary.initialLoss, m_recorder->GetRounds(), m_recorder->GetDevices());
     m_summary.parametersHash =
         HashParameters(m_applications.leader->GetModel(), m_context->model);
 }

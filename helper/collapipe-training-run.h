@@ -96,6 +96,10 @@ class TrainingRun
     void ConnectEnergyMeters();
     void StartTimeline();
     void StartTools();
+
+    /// @return what acts on the radios, as configured
+    Ptr<RadioActuator> CreateActuator() const;
+
     void CountMessage(const MessageHeader& header, uint64_t bytes);
     void CompleteSummary(double wallS);
 

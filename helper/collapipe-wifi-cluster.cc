@@ -65,6 +65,9 @@ GetRateFit(uint16_t widthMhz)
 constexpr double MIN_RX_POWER_DBM = -82;
 constexpr double LATENCY_S = 2.5e-4; //!< d of a packet on an idle channel, measured
 
+/// What the MAC holds itself, where an AirtimeQueueDisc decides what comes next: one A-MPDU
+constexpr const char* MAC_QUEUE = "64p";
+
 /// Disjoint channels of the 5 GHz band, by width; clusters take them in turn
 uint32_t
 GetChannelNumber(uint32_t cluster, uint16_t widthMhz)
@@ -95,6 +98,7 @@ WifiCluster::Build(ClusterNetwork& cluster, uint32_t index, const TopologyConfig
     m_pathLoss = std::make_unique<PathLoss>(config.wifiPathLoss, FREQUENCY_HZ, nodes);
     InstallRadios(nodes);
     AssignAddresses();
+    InstallQueueDiscs();
     FillArpCaches();
     cluster.addresses = m_cluster.addresses;
 }
@@ -163,10 +167,30 @@ WifiCluster::AssignAddresses()
         m_cluster.addresses.push_back(Ipv4Address(subnet | (i + 1)));
         AddInterface(m_cluster.GetNode(i), m_devices.Get(i), m_cluster.addresses[i], mask);
     }
+}
+
+void
+WifiCluster::InstallQueueDiscs()
+{
     // Holds what does not fit into the MAC's queue, so that nothing is lost inside a node
     TrafficControlHelper queue;
-    queue.SetRootQueueDisc("ns3::FifoQueueDisc", "MaxSize", StringValue("100000p"));
-    queue.Install(m_devices);
+    queue.SetRootQueueDisc(m_config.wifiQueueDisc, "MaxSize", StringValue("100000p"));
+    const QueueDiscContainer discs = queue.Install(m_devices);
+    for (uint32_t i = 0; i < discs.GetN(); ++i)
+    {
+        const auto disc = DynamicCast<AirtimeQueueDisc>(discs.Get(i));
+        if (!disc)
+        {
+            return;
+        }
+        if (!m_ledger)
+        {
+            m_ledger = CreateObject<AirtimeLedger>();
+        }
+        const auto device = DynamicCast<WifiNetDevice>(m_devices.Get(i));
+        disc->Attach(device, m_ledger);
+        device->GetMac()->GetTxopQueue(AC_BE)->SetAttribute("MaxSize", StringValue(MAC_QUEUE));
+    }
 }
 
 void
@@ -290,6 +314,21 @@ WifiCluster::AssignStreams(int64_t stream)
         stream += model->AssignStreams(stream);
     }
     return stream - first;
+}
+
+void
+WifiCluster::AddTo(Ptr<WifiActuator> actuator) const
+{
+    for (uint32_t i = 0; i < m_devices.GetN(); ++i)
+    {
+        actuator->AddNode(m_index, i, DynamicCast<WifiNetDevice>(m_devices.Get(i)));
+    }
+}
+
+Ptr<AirtimeLedger>
+WifiCluster::GetLedger() const
+{
+    return m_ledger;
 }
 
 const NetDeviceContainer&

@@ -9,6 +9,8 @@
 #include "collapipe-topology.h"
 #include "collapipe-warm-up.h"
 
+#include "ns3/collapipe-airtime-ledger.h"
+#include "ns3/collapipe-wifi-actuator.h"
 #include "ns3/error-model.h"
 #include "ns3/net-device-container.h"
 #include "ns3/yans-wifi-helper.h"
@@ -69,6 +71,12 @@ class WifiCluster
      */
     int64_t AssignStreams(int64_t stream);
 
+    /// @param actuator that is to act on the cluster's radios
+    void AddTo(Ptr<WifiActuator> actuator) const;
+
+    /// @return who owes whom airtime; null where the queue discs keep no account
+    Ptr<AirtimeLedger> GetLedger() const;
+
     /// @return the radios, control unit first
     const NetDeviceContainer& GetDevices() const;
 
@@ -76,6 +84,7 @@ class WifiCluster
     void InstallRadios(const NodeContainer& nodes);
     void TuneDevice(Ptr<NetDevice> device);
     void AssignAddresses();
+    void InstallQueueDiscs();
     void FillArpCaches();
     std::vector<WarmUpFlow> GetWarmUpFlows() const;
     LinkState MakeLink(Ptr<Node> from, Ptr<Node> to) const;
@@ -87,6 +96,7 @@ class WifiCluster
     Ptr<YansWifiChannel> m_channel;                 //!< its channel
     YansWifiPhyHelper m_phy;                        //!< for installation and captures
     NetDeviceContainer m_devices;                   //!< the radios
+    Ptr<AirtimeLedger> m_ledger;                    //!< of the channel
     std::vector<Ptr<RateErrorModel>> m_errorModels; //!< extra frame loss
 };
 

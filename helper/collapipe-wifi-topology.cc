@@ -6,6 +6,7 @@
 
 #include "collapipe-wired-link.h"
 
+#include "ns3/boolean.h"
 #include "ns3/ipv4-static-routing-helper.h"
 #include "ns3/ipv4.h"
 #include "ns3/log.h"
@@ -114,6 +115,17 @@ WifiTopologyHelper::DoFillLinks(SystemState& state) const
                 AddWire(down, cluster.d2d, wireBps, m_config.backhaulDelay);
         }
     }
+}
+
+Ptr<RadioActuator>
+WifiTopologyHelper::CreateActuator() const
+{
+    const auto actuator = CreateObjectWithAttributes<WifiActuator>("Gateway", BooleanValue(true));
+    for (const auto& cluster : m_clusters)
+    {
+        cluster.AddTo(actuator);
+    }
+    return actuator;
 }
 
 void

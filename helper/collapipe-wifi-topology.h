@@ -29,6 +29,9 @@ namespace collapipe
  */
 class WifiTopologyHelper : public TopologyHelper
 {
+  public:
+    Ptr<RadioActuator> CreateActuator() const override;
+
   protected:
     void DoBuild() override;
     void DoFillLinks(SystemState& state) const override;

@@ -9,6 +9,7 @@
 #include "ns3/string.h"
 #include "ns3/uinteger.h"
 
+#include <cstdint>
 #include <string>
 
 /**
@@ -99,6 +100,45 @@ DisableFlowControl([[maybe_unused]] LinkHelper& link)
 {
 #if COLLAPIPE_NS3_36
     link.DisableFlowControl();
+#endif
+}
+
+#if COLLAPIPE_NS3_43
+using WifiWidth = double; //!< MHz, as ns-3 passes channel widths
+#else
+using WifiWidth = uint16_t; //!< MHz, as ns-3 passes channel widths
+#endif
+
+/**
+ * @param phy a WifiPhy
+ * @param level a level of a TXVECTOR
+ * @return the transmit power that the PHY gives to that level, in dBm
+ */
+template <class Phy>
+double
+GetWifiPowerDbm(const Phy& phy, uint8_t level)
+{
+#if COLLAPIPE_NS3_43
+    return phy.GetPower(level);
+#else
+    return phy.GetPowerDbm(level);
+#endif
+}
+
+/**
+ * @param phy a WifiPhy
+ * @param mode a WifiMode
+ * @param width largest allowed, in MHz
+ * @return channel width of a transmission in that mode, in MHz
+ */
+template <class Phy, class Mode>
+WifiWidth
+GetWifiTransmissionWidth([[maybe_unused]] const Phy& phy, const Mode& mode, WifiWidth width)
+{
+#if COLLAPIPE_NS3_43
+    return phy.GetTxBandwidth(mode, width);
+#else
+    return GetChannelWidthForTransmission(mode, width);
 #endif
 }
 

@@ -37,18 +37,6 @@ HasPower(Ptr<LteUePhy> phy)
     return !powerControl.Get();
 }
 
-/// A share or power that makes no sense would corrupt the cell silently
-void
-CheckLink(const LinkPlan& link)
-{
-    NS_ABORT_MSG_IF(!(link.share >= 0 && link.share <= 1),
-                    "The share of link " << link.from << " -> " << link.to
-                                         << " must lie in 0..1, not " << link.share);
-    NS_ABORT_MSG_IF(!(link.powerW >= 0) || std::isinf(link.powerW),
-                    "The power of link " << link.from << " -> " << link.to
-                                         << " must not be negative: " << link.powerW << " W");
-}
-
 } // namespace
 
 TypeId
@@ -125,7 +113,7 @@ LteActuator::ApplyLinks(uint32_t cluster,
     {
         if (Carries(target, {link.from, link.to}))
         {
-            CheckLink(link);
+            CheckLinkPlan(link);
             plan[{link.from, link.to}] = link;
         }
     }

@@ -4,8 +4,11 @@
 
 #include "collapipe-radio-actuator.h"
 
+#include "ns3/abort.h"
 #include "ns3/log.h"
 #include "ns3/trace-source-accessor.h"
+
+#include <cmath>
 
 namespace ns3
 {
@@ -16,6 +19,17 @@ NS_LOG_COMPONENT_DEFINE("CollaPipeRadioActuator");
 NS_OBJECT_ENSURE_REGISTERED(RadioActuator);
 NS_OBJECT_ENSURE_REGISTERED(NoneActuator);
 NS_OBJECT_ENSURE_REGISTERED(HybridActuator);
+
+void
+CheckLinkPlan(const LinkPlan& link)
+{
+    NS_ABORT_MSG_IF(!(link.share >= 0 && link.share <= 1),
+                    "The share of link " << link.from << " -> " << link.to
+                                         << " must lie in 0..1, not " << link.share);
+    NS_ABORT_MSG_IF(!(link.powerW >= 0) || std::isinf(link.powerW),
+                    "The power of link " << link.from << " -> " << link.to
+                                         << " must not be negative: " << link.powerW << " W");
+}
 
 TypeId
 RadioActuator::GetTypeId()
@@ -85,6 +99,12 @@ HybridActuator::Add(Ptr<RadioActuator> part)
 {
     part->TraceConnectWithoutContext("Actuation", MakeCallback(&HybridActuator::Forward, this));
     m_parts.push_back(part);
+}
+
+const std::vector<Ptr<RadioActuator>>&
+HybridActuator::GetParts() const
+{
+    return m_parts;
 }
 
 std::optional<LinkSetting>

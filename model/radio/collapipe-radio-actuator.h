@@ -26,6 +26,12 @@ struct LinkSetting
 };
 
 /**
+ * Aborts where a decision makes no sense, which would corrupt a cell silently.
+ * @param link a decision: its share must lie in 0..1, its power must be finite and not negative
+ */
+void CheckLinkPlan(const LinkPlan& link);
+
+/**
  * @ingroup collapipe
  * Makes the radio models do what a plan decided. Chosen by TypeId; one object acts on the radios of
  * one network. Which links it carries, and what a share is there, is the implementation's.
@@ -123,6 +129,9 @@ class HybridActuator : public RadioActuator
 
     /// @param part an actuator for some of the links; no two parts carry the same
     void Add(Ptr<RadioActuator> part);
+
+    /// @return the actuators added, in that order
+    const std::vector<Ptr<RadioActuator>>& GetParts() const;
 
     void ApplyLinks(uint32_t cluster,
                     const std::vector<LinkPlan>& links,

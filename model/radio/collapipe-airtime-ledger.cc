@@ -1,0 +1,331 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-airtime-ledger.h"
+
+#include "ns3/log.h"
+#include "ns3/simulator.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+NS_LOG_COMPONENT_DEFINE("CollaPipeAirtimeLedger");
+NS_OBJECT_ENSURE_REGISTERED(AirtimeLedger);
+
+TypeId
+AirtimeLedger::GetTypeId()
+{
+    static TypeId tid =
+        TypeId("ns3::collapipe::AirtimeLedger")
+            .SetParent<Object>()
+            .SetGroupName("CollaPipe")
+            .AddConstructor<AirtimeLedger>()
+            .AddAttribute("Grace",
+                          "How long a link without anything to send keeps its place",
+                          TimeValue(MilliSeconds(10)),
+                          MakeTimeAccessor(&AirtimeLedger::m_grace),
+                          MakeTimeChecker(Time(0)))
+            .AddAttribute("Patience",
+                          "How long links in debt wait for one that has credit and does not send",
+                          TimeValue(MilliSeconds(20)),
+                          MakeTimeAccessor(&AirtimeLedger::m_patience),
+                          MakeTimeChecker(MicroSeconds(1)))
+            .AddAttribute("MaxCredit",
+                          "Airtime that a link can save up at most",
+                          TimeValue(MilliSeconds(50)),
+                          MakeTimeAccessor(&AirtimeLedger::m_maxCredit),
+                          MakeTimeChecker(MicroSeconds(1)))
+            .AddTraceSource("Charge",
+                            "An account was charged: its number, airtime, balance after it",
+                            MakeTraceSourceAccessor(&AirtimeLedger::m_chargeTrace),
+                            "ns3::collapipe::AirtimeLedger::ChargeTracedCallback");
+    return tid;
+}
+
+void
+AirtimeLedger::DoDispose()
+{
+    m_watch.Cancel();
+    m_graceEnd.Cancel();
+    for (auto& entry : m_entries)
+    {
+        entry.waking.Cancel();
+    }
+    m_entries.clear();
+    m_competing.clear();
+    Object::DoDispose();
+}
+
+AirtimeLedger::Account
+AirtimeLedger::Open(Callback<void> wake)
+{
+    m_entries.emplace_back();
+    m_entries.back().wake = wake;
+    return m_entries.size() - 1;
+}
+
+void
+AirtimeLedger::SetShare(Account account, double share)
+{
+    NS_LOG_FUNCTION(this << account << share);
+    Entry& entry = m_entries.at(account);
+    if (entry.share == share)
+    {
+        return;
+    }
+    // What was owed under other shares is forgotten
+    Leave(account);
+    entry.share = share;
+    entry.balance = 0;
+    if (share > 0 && entry.isBacklogged)
+    {
+        Join(account);
+    }
+    Settle();
+    Wake(entry);
+}
+
+double
+AirtimeLedger::GetShare(Account account) const
+{
+    return m_entries.at(account).share;
+}
+
+void
+AirtimeLedger::SetBacklogged(Account account, bool isBacklogged)
+{
+    Entry& entry = m_entries.at(account);
+    if (entry.isBacklogged == isBacklogged)
+    {
+        return;
+    }
+    entry.isBacklogged = isBacklogged;
+    if (entry.share == 0)
+    {
+        return;
+    }
+    if (isBacklogged)
+    {
+        DropIdle();
+        Join(account);
+    }
+    else
+    {
+        entry.lastActive = std::max(entry.lastActive, Simulator::Now());
+    }
+    Settle();
+}
+
+void
+AirtimeLedger::Join(Account account)
+{
+    Entry& entry = m_entries[account];
+    if (!entry.isCompeting)
+    {
+        const Time idle = std::max(Time(0), Simulator::Now() - entry.lastActive);
+        entry.balance = std::min(0.0, entry.balance + entry.share * idle.GetSeconds());
+        entry.isCompeting = true;
+        m_competing.push_back(account);
+    }
+}
+
+void
+AirtimeLedger::Leave(Account account)
+{
+    if (m_entries[account].isCompeting)
+    {
+        m_entries[account].isCompeting = false;
+        m_competing.erase(std::find(m_competing.begin(), m_competing.end(), account));
+    }
+}
+
+void
+AirtimeLedger::DropIdle()
+{
+    const Time since = Simulator::Now() - m_grace;
+    const auto isOver = [&](Account account) {
+        Entry& entry = m_entries[account];
+        entry.isCompeting = entry.isBacklogged || entry.lastActive > since;
+        return !entry.isCompeting;
+    };
+    m_competing.erase(std::remove_if(m_competing.begin(), m_competing.end(), isOver),
+                      m_competing.end());
+}
+
+bool
+AirtimeLedger::MaySend(Account account) const
+{
+    const Entry& entry = m_entries[account];
+    return entry.share == 0 || entry.balance >= 0;
+}
+
+void
+AirtimeLedger::Charge(Account account, Time airtime)
+{
+    Entry& entry = m_entries.at(account);
+    if (entry.share == 0)
+    {
+        return;
+    }
+    const double airtimeS = airtime.GetSeconds();
+    m_lastCharge = Simulator::Now();
+    entry.lastActive = Simulator::Now() + airtime;
+    entry.balance -= airtimeS;
+    entry.charged += airtimeS;
+    DropIdle();
+    ShareOut(airtimeS);
+    m_chargeTrace(account, airtime, Seconds(entry.balance));
+    Settle();
+}
+
+Time
+AirtimeLedger::GetCharged(Account account) const
+{
+    return Seconds(m_entries.at(account).charged);
+}
+
+void
+AirtimeLedger::ShareOut(double airtimeS)
+{
+    const double maxCreditS = m_maxCredit.GetSeconds();
+    const auto takes = [&](const Entry& entry) { return entry.balance < maxCreditS; };
+    double shares = 0;
+    for (const Account account : m_competing)
+    {
+        shares += takes(m_entries[account]) ? m_entries[account].share : 0;
+    }
+    for (const Account account : m_competing)
+    {
+        Entry& entry = m_entries[account];
+        if (takes(entry))
+        {
+            const bool hadToWait = entry.balance < 0;
+            entry.balance += airtimeS * entry.share / shares;
+            if (hadToWait && entry.balance >= 0)
+            {
+                Wake(entry);
+            }
+        }
+    }
+}
+
+void
+AirtimeLedger::Settle()
+{
+    if (m_competing.empty())
+    {
+        return;
+    }
+    double best = m_entries[m_competing.front()].balance;
+    double worst = best;
+    for (const Account account : m_competing)
+    {
+        best = std::max(best, m_entries[account].balance);
+        worst = std::min(worst, m_entries[account].balance);
+    }
+    if (best < 0)
+    {
+        for (const Account account : m_competing)
+        {
+            Entry& entry = m_entries[account];
+            entry.balance -= best;
+            if (entry.balance >= 0)
+            {
+                Wake(entry);
+            }
+        }
+    }
+    if (worst < std::min(best, 0.0))
+    {
+        AwaitGrace();
+        Watch();
+    }
+}
+
+void
+AirtimeLedger::AwaitGrace()
+{
+    // Those in debt may send as soon as nobody who has credit may come back to use it
+    bool someoneWaits = false;
+    Time first = Time::Max();
+    for (const Account account : m_competing)
+    {
+        const Entry& entry = m_entries[account];
+        if (entry.isBacklogged && entry.balance >= 0)
+        {
+            return;
+        }
+        someoneWaits = someoneWaits || entry.isBacklogged;
+        first = entry.isBacklogged ? first : std::min(first, entry.lastActive + m_grace);
+    }
+    if (someoneWaits && first < Time::Max() && m_graceEnd.IsExpired())
+    {
+        m_graceEnd = Simulator::Schedule(std::max(Time(0), first - Simulator::Now()), [this] {
+            DropIdle();
+            Settle();
+        });
+    }
+}
+
+void
+AirtimeLedger::Wake(Entry& entry)
+{
+    // Frames are charged from within the PHY, which must not be asked to send just then
+    if (entry.isBacklogged && entry.waking.IsExpired())
+    {
+        entry.waking = Simulator::ScheduleNow([wake = entry.wake]() { wake(); });
+    }
+}
+
+void
+AirtimeLedger::Watch()
+{
+    if (m_watch.IsExpired())
+    {
+        m_watch = Simulator::Schedule(m_patience, &AirtimeLedger::LosePatience, this);
+    }
+}
+
+void
+AirtimeLedger::LosePatience()
+{
+    const Time quiet = Simulator::Now() - m_lastCharge;
+    if (quiet < m_patience)
+    {
+        m_watch = Simulator::Schedule(m_patience - quiet, &AirtimeLedger::LosePatience, this);
+        return;
+    }
+    std::vector<Account> waiting;
+    std::copy_if(m_competing.begin(),
+                 m_competing.end(),
+                 std::back_inserter(waiting),
+                 [this](Account account) { return !MaySend(account); });
+    if (waiting.empty())
+    {
+        return;
+    }
+    const auto best =
+        std::max_element(waiting.begin(), waiting.end(), [this](Account left, Account right) {
+            return m_entries[left].balance < m_entries[right].balance;
+        });
+    const double raise = -m_entries[*best].balance;
+    for (const Account account : waiting)
+    {
+        Entry& entry = m_entries[account];
+        entry.balance = account == *best ? 0 : entry.balance + raise;
+        if (entry.balance >= 0)
+        {
+            Wake(entry);
+        }
+    }
+    Watch();
+}
+
+} // namespace collapipe
+} // namespace ns3

@@ -1,0 +1,212 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-airtime-queue-disc.h"
+
+#include "ns3/abort.h"
+#include "ns3/drop-tail-queue.h"
+#include "ns3/log.h"
+#include "ns3/object-factory.h"
+#include "ns3/queue-size.h"
+#include "ns3/uinteger.h"
+#include "ns3/wifi-phy.h"
+
+namespace ns3
+{
+namespace collapipe
+{
+
+NS_LOG_COMPONENT_DEFINE("CollaPipeAirtimeQueueDisc");
+NS_OBJECT_ENSURE_REGISTERED(AirtimeQueueDisc);
+
+TypeId
+AirtimeQueueDisc::GetTypeId()
+{
+    static TypeId tid =
+        TypeId("ns3::collapipe::AirtimeQueueDisc")
+            .SetParent<QueueDisc>()
+            .SetGroupName("CollaPipe")
+            .AddConstructor<AirtimeQueueDisc>()
+            .AddAttribute("MaxSize",
+                          "Packets or bytes that it holds at most, over all receivers",
+                          QueueSizeValue(QueueSize("100000p")),
+                          MakeQueueSizeAccessor(&QueueDisc::SetMaxSize, &QueueDisc::GetMaxSize),
+                          MakeQueueSizeChecker())
+            .AddAttribute("ExpressBytes",
+                          "Largest packet, IP header included, that never waits for airtime",
+                          UintegerValue(128),
+                          MakeUintegerAccessor(&AirtimeQueueDisc::m_expressBytes),
+                          MakeUintegerChecker<uint32_t>());
+    return tid;
+}
+
+AirtimeQueueDisc::AirtimeQueueDisc()
+    : QueueDisc(QueueDiscSizePolicy::MULTIPLE_QUEUES)
+{
+}
+
+AirtimeQueueDisc::~AirtimeQueueDisc() = default;
+
+void
+AirtimeQueueDisc::DoDispose()
+{
+    m_device = nullptr;
+    m_ledger = nullptr;
+    m_waiting.clear();
+    m_links.clear();
+    QueueDisc::DoDispose();
+}
+
+void
+AirtimeQueueDisc::Attach(Ptr<WifiNetDevice> device, Ptr<AirtimeLedger> ledger)
+{
+    NS_ABORT_MSG_IF(m_device, "An AirtimeQueueDisc belongs to one device");
+    m_device = device;
+    m_ledger = ledger;
+    device->GetPhy()->TraceConnectWithoutContext(
+        "PhyTxPsduBegin",
+        MakeCallback(&AirtimeQueueDisc::ChargeFrame, this));
+}
+
+AirtimeQueueDisc::Link&
+AirtimeQueueDisc::GetLink(Mac48Address to)
+{
+    const auto it = m_links.find(to);
+    if (it != m_links.end())
+    {
+        return it->second;
+    }
+    NS_ABORT_MSG_IF(!m_ledger, "Attach an AirtimeQueueDisc to its device first");
+    Link& link = m_links[to];
+    link.queue = AddQueue();
+    link.account = m_ledger->Open(MakeCallback(&QueueDisc::Run, static_cast<QueueDisc*>(this)));
+    return link;
+}
+
+std::size_t
+AirtimeQueueDisc::AddQueue()
+{
+    // Bounded as a whole, by DoEnqueue
+    const QueueSize size(GetMaxSize().GetUnit(), GetMaxSize().GetValue() + 1);
+    AddInternalQueue(
+        CreateObjectWithAttributes<DropTailQueue<QueueDiscItem>>("MaxSize", QueueSizeValue(size)));
+    return GetNInternalQueues() - 1;
+}
+
+void
+AirtimeQueueDisc::SetShare(Mac48Address to, double share)
+{
+    NS_LOG_FUNCTION(this << to << share);
+    m_ledger->SetShare(GetLink(to).account, share);
+}
+
+double
+AirtimeQueueDisc::GetShare(Mac48Address to) const
+{
+    const auto it = m_links.find(to);
+    return it == m_links.end() ? 0 : m_ledger->GetShare(it->second.account);
+}
+
+Time
+AirtimeQueueDisc::GetAirtime(Mac48Address to) const
+{
+    const auto it = m_links.find(to);
+    return it == m_links.end() ? Time(0) : m_ledger->GetCharged(it->second.account);
+}
+
+bool
+AirtimeQueueDisc::DoEnqueue(Ptr<QueueDiscItem> item)
+{
+    if (GetCurrentSize() + item > GetMaxSize())
+    {
+        DropBeforeEnqueue(item, "Queue disc limit exceeded");
+        return false;
+    }
+    if (item->GetSize() <= m_expressBytes)
+    {
+        return GetInternalQueue(m_expressQueue)->Enqueue(item);
+    }
+    Link& link = GetLink(Mac48Address::ConvertFrom(item->GetAddress()));
+    if (!GetInternalQueue(link.queue)->Enqueue(item))
+    {
+        return false;
+    }
+    if (!link.isWaiting)
+    {
+        link.isWaiting = true;
+        m_waiting.push_back(&link);
+        m_ledger->SetBacklogged(link.account, true);
+    }
+    return true;
+}
+
+Ptr<QueueDiscItem>
+AirtimeQueueDisc::DoDequeue()
+{
+    if (Ptr<QueueDiscItem> item = GetInternalQueue(m_expressQueue)->Dequeue())
+    {
+        return item;
+    }
+    for (std::size_t tried = 0; tried < m_waiting.size(); ++tried)
+    {
+        m_next = m_next + 1 < m_waiting.size() ? m_next + 1 : 0;
+        Link& link = *m_waiting[m_next];
+        if (!m_ledger->MaySend(link.account))
+        {
+            continue;
+        }
+        Ptr<QueueDiscItem> item = GetInternalQueue(link.queue)->Dequeue();
+        if (GetInternalQueue(link.queue)->IsEmpty())
+        {
+            link.isWaiting = false;
+            m_waiting.erase(m_waiting.begin() + m_next);
+            m_ledger->SetBacklogged(link.account, false);
+        }
+        return item;
+    }
+    return nullptr;
+}
+
+bool
+AirtimeQueueDisc::CheckConfig()
+{
+    if (GetNQueueDiscClasses() > 0 || GetNPacketFilters() > 0)
+    {
+        NS_LOG_ERROR("AirtimeQueueDisc takes neither classes nor packet filters");
+        return false;
+    }
+    if (!m_ledger)
+    {
+        NS_LOG_ERROR("AirtimeQueueDisc must be attached to its device");
+        return false;
+    }
+    m_expressQueue = AddQueue();
+    return true;
+}
+
+void
+AirtimeQueueDisc::InitializeParams()
+{
+}
+
+void
+AirtimeQueueDisc::ChargeFrame(WifiConstPsduMap psdus, WifiTxVector txVector, double /* powerW */)
+{
+    for (const auto& [id, psdu] : psdus)
+    {
+        const WifiMacHeader& header = psdu->GetHeader(0);
+        const auto link = m_links.find(header.GetAddr1());
+        if (link == m_links.end() || m_ledger->GetShare(link->second.account) == 0 ||
+            !(header.IsData() || header.IsRts() || header.IsBlockAckReq()))
+        {
+            continue;
+        }
+        m_ledger->Charge(
+            link->second.account,
+            WifiPhy::CalculateTxDuration(psdu, txVector, m_device->GetPhy()->GetPhyBand()));
+    }
+}
+
+} // namespace collapipe
+} // namespace ns3

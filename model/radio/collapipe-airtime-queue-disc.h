@@ -1,0 +1,104 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_AIRTIME_QUEUE_DISC_H
+#define COLLAPIPE_AIRTIME_QUEUE_DISC_H
+
+#include "collapipe-airtime-ledger.h"
+
+#include "ns3/mac48-address.h"
+#include "ns3/queue-disc.h"
+#include "ns3/wifi-mac-header.h"
+#include "ns3/wifi-net-device.h"
+#include "ns3/wifi-ppdu.h"
+#include "ns3/wifi-psdu.h"
+#include "ns3/wifi-tx-vector.h"
+
+#include <unordered_map>
+#include <vector>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/**
+ * @ingroup collapipe
+ * Gives a Wi-Fi station's links their shares of the channel's airtime: a queue for each receiver,
+ * whose packets go to the MAC only while the AirtimeLedger lets that link send. Links without a
+ * share are not held back. The MAC's own queue should be short, since what is in it cannot be held
+ * back any more: a full A-MPDU is enough.
+ *
+ * A link is charged for the data frames, RTS and block acknowledgment requests that the PHY really
+ * sends to its receiver, at their length on the air, retransmissions included.
+ *
+ * Packets of up to ExpressBytes (TCP acknowledgments, connection set-up) never wait for airtime,
+ * else the data of one direction would wait for the share of the other.
+ */
+class AirtimeQueueDisc : public QueueDisc
+{
+  public:
+    /// @return the TypeId
+    static TypeId GetTypeId();
+    AirtimeQueueDisc();
+    ~AirtimeQueueDisc() override;
+
+    /**
+     * @param device whose disc it is, and whose frames it charges
+     * @param ledger of the device's channel
+     */
+    void Attach(Ptr<WifiNetDevice> device, Ptr<AirtimeLedger> ledger);
+
+    /**
+     * @param to receiver
+     * @param share of the channel's airtime, 0..1; 0: none, the link takes what is free
+     */
+    void SetShare(Mac48Address to, double share);
+
+    /**
+     * @param to receiver
+     * @return its link's share
+     */
+    double GetShare(Mac48Address to) const;
+
+    /**
+     * @param to receiver
+     * @return airtime of the frames sent to it while its link had a share
+     */
+    Time GetAirtime(Mac48Address to) const;
+
+  protected:
+    void DoDispose() override;
+
+  private:
+    /// The packets for one receiver
+    struct Link
+    {
+        std::size_t queue{0};              //!< internal queue
+        AirtimeLedger::Account account{0}; //!< in the ledger
+        bool isWaiting{false};             //!< has packets
+    };
+
+    bool DoEnqueue(Ptr<QueueDiscItem> item) override;
+    Ptr<QueueDiscItem> DoDequeue() override;
+    bool CheckConfig() override;
+    void InitializeParams() override;
+
+    Link& GetLink(Mac48Address to);
+    std::size_t AddQueue();
+    void ChargeFrame(WifiConstPsduMap psdus, WifiTxVector txVector, double powerW);
+
+    uint32_t m_expressBytes{0};                                      //!< attribute
+    Ptr<WifiNetDevice> m_device;                                     //!< whose disc it is
+    Ptr<AirtimeLedger> m_ledger;                                     //!< of its channel
+    std::size_t m_expressQueue{0};                                   //!< internal queue
+    std::unordered_map<Mac48Address, Link, WifiAddressHash> m_links; //!< by receiver
+    std::vector<Link*> m_waiting;                                    //!< those with packets
+    std::size_t m_next{0};                                           //!< of these, whose turn it is
+};
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_AIRTIME_QUEUE_DISC_H */

@@ -1,0 +1,258 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "ns3/collapipe-airtime-ledger.h"
+#include "ns3/simulator.h"
+#include "ns3/test.h"
+
+#include <algorithm>
+#include <numeric>
+#include <random>
+#include <vector>
+
+namespace ns3
+{
+namespace collapipe
+{
+namespace tests
+{
+namespace
+{
+
+void
+Ignore()
+{
+}
+
+/**
+ * A channel that serves one frame after the other, of whoever may send; which of these is drawn, as
+ * contention does. Frames of a link have a length of its own, as its rate would have it.
+ */
+class Channel
+{
+  public:
+    /**
+     * @param shares by link
+     * @param seed of all draws
+     */
+    Channel(const std::vector<double>& shares, uint32_t seed)
+        : m_random(seed),
+          m_ledger(CreateObject<AirtimeLedger>()),
+          m_backlogged(shares.size(), true)
+    {
+        for (std::size_t link = 0; link < shares.size(); ++link)
+        {
+            m_ledger->Open(MakeCallback(&Ignore));
+            m_ledger->SetShare(link, shares[link]);
+            m_ledger->SetBacklogged(link, true);
+            m_meanS.push_back(std::uniform_real_distribution<>(2e-4, 4e-3)(m_random));
+        }
+    }
+
+    ~Channel()
+    {
+        m_ledger->Dispose();
+        Simulator::Destroy();
+    }
+
+    /// Sends so many frames, and waits where nobody may
+    void Serve(uint32_t frames)
+    {
+        for (uint32_t frame = 0; frame < frames; ++frame)
+        {
+            std::vector<std::size_t> able;
+            while (able.empty())
+            {
+                for (std::size_t link = 0; link < m_backlogged.size(); ++link)
+                {
+                    if (m_backlogged[link] && m_ledger->MaySend(link))
+                    {
+                        able.push_back(link);
+                    }
+                }
+                if (able.empty())
+                {
+                    Pass(MilliSeconds(1));
+                    m_idle += MilliSeconds(1);
+                }
+            }
+            const std::size_t link = able[m_random() % able.size()];
+            const Time length =
+                Seconds(m_meanS[link] * std::uniform_real_distribution<>(0.5, 1.5)(m_random));
+            m_ledger->Charge(link, length);
+            Pass(length);
+        }
+    }
+
+    /// Lets time pass
+    static void Pass(Time time)
+    {
+        Simulator::Stop(time);
+        Simulator::Run();
+    }
+
+    /// Begins or ends a link's backlog
+    void SetBacklogged(std::size_t link, bool isBacklogged)
+    {
+        m_backlogged[link] = isBacklogged;
+        m_ledger->SetBacklogged(link, isBacklogged);
+    }
+
+    /// @return airtime of each link so far, s
+    std::vector<double> GetCharged() const
+    {
+        std::vector<double> charged;
+        for (std::size_t link = 0; link < m_backlogged.size(); ++link)
+        {
+            charged.push_back(m_ledger->GetCharged(link).GetSeconds());
+        }
+        return charged;
+    }
+
+    std::mt19937 m_random;
+    Ptr<AirtimeLedger> m_ledger;
+    Time m_idle; //!< how long nobody might send
+
+  private:
+    std::vector<bool> m_backlogged;
+    std::vector<double> m_meanS;
+};
+
+/// @return random shares that sum to at most 1
+std::vector<double>
+DrawShares(std::mt19937& random)
+{
+    std::vector<double> shares(2 + random() % 7);
+    for (auto& share : shares)
+    {
+        share = std::uniform_real_distribution<>(0.02, 1)(random);
+    }
+    const double sum = std::accumulate(shares.begin(), shares.end(), 0.0) *
+                       std::uniform_real_distribution<>(1, 3)(random);
+    for (auto& share : shares)
+    {
+        share /= sum;
+    }
+    return shares;
+}
+
+/// Links that always have something to send get airtime in proportion, and none is left unused
+class ProportionTest : public TestCase
+{
+  public:
+    ProportionTest()
+        : TestCase("Airtime in proportion to random shares, frames of different lengths")
+    {
+    }
+
+  private:
+    void DoRun() override
+    {
+        for (uint32_t seed = 1; seed <= 20; ++seed)
+        {
+            std::mt19937 random(seed);
+            const auto shares = DrawShares(random);
+            Channel channel(shares, seed);
+            channel.Serve(4000);
+            const auto charged = channel.GetCharged();
+            const double all = std::accumulate(charged.begin(), charged.end(), 0.0);
+            const double sum = std::accumulate(shares.begin(), shares.end(), 0.0);
+            for (std::size_t link = 0; link < shares.size(); ++link)
+            {
+                // A frame and the credit that may be saved up are what can be open in the end
+                NS_TEST_EXPECT_MSG_EQ_TOL(charged[link],
+                                          all * shares[link] / sum,
+                                          0.06 + 0.01 * all * shares[link] / sum,
+                                          "link " << link << ", seed " << seed);
+            }
+            NS_TEST_EXPECT_MSG_EQ(channel.m_idle, Time(0), "never idle, seed " << seed);
+        }
+    }
+};
+
+/// Links that come and go: whoever has something to send may soon, and the others' ratio holds
+class ComeAndGoTest : public TestCase
+{
+  public:
+    ComeAndGoTest()
+        : TestCase("Links that come and go")
+    {
+    }
+
+  private:
+    void DoRun() override
+    {
+        for (uint32_t seed = 1; seed <= 10; ++seed)
+        {
+            Channel channel({0.1, 0.3, 0.4}, seed);
+            for (int change = 0; change < 40; ++change)
+            {
+                channel.SetBacklogged(2, change % 2 == 1);
+                channel.Serve(1 + channel.m_random() % 100);
+            }
+            const auto charged = channel.GetCharged();
+            NS_TEST_EXPECT_MSG_EQ_TOL(charged[1] / charged[0], 3, 0.3, "ratio, seed " << seed);
+            // Each end of a backlog holds up others for the grace of 10 ms at most
+            NS_TEST_EXPECT_MSG_LT_OR_EQ(channel.m_idle, MilliSeconds(20 * 12), "idle");
+        }
+    }
+};
+
+/// One that has credit and does not use it holds up the others for Patience, and not for good
+class PatienceTest : public TestCase
+{
+  public:
+    PatienceTest()
+        : TestCase("A link that does not use its credit")
+    {
+    }
+
+  private:
+    void DoRun() override
+    {
+        const auto ledger = CreateObject<AirtimeLedger>();
+        for (std::size_t link = 0; link < 2; ++link)
+        {
+            ledger->Open(MakeCallback(&PatienceTest::Wake, this));
+            ledger->SetShare(link, 0.5);
+            ledger->SetBacklogged(link, true);
+        }
+        Channel::Pass(MilliSeconds(1));
+        m_wakes = 0;
+        ledger->Charge(0, MilliSeconds(10));
+        NS_TEST_EXPECT_MSG_EQ(ledger->MaySend(0), false, "in debt");
+        NS_TEST_EXPECT_MSG_EQ(ledger->MaySend(1), true, "in credit");
+        Channel::Pass(MilliSeconds(18));
+        NS_TEST_EXPECT_MSG_EQ(m_wakes, 0, "nobody woken");
+        Channel::Pass(MilliSeconds(4));
+        NS_TEST_EXPECT_MSG_EQ(ledger->MaySend(0), true, "patience lost");
+        NS_TEST_EXPECT_MSG_EQ(m_wakes, 1, "it was told");
+        ledger->Dispose();
+        Simulator::Destroy();
+    }
+
+    void Wake()
+    {
+        ++m_wakes;
+    }
+
+    uint32_t m_wakes{0};
+};
+
+static class AirtimeLedgerTestSuite : public TestSuite
+{
+  public:
+    AirtimeLedgerTestSuite()
+        : TestSuite("collapipe-airtime-ledger", Type::UNIT)
+    {
+        AddTestCase(new ProportionTest);
+        AddTestCase(new ComeAndGoTest);
+        AddTestCase(new PatienceTest);
+    }
+} g_airtimeLedgerTestSuite;
+
+} // namespace
+} // namespace tests
+} // namespace collapipe
+} // namespace ns3
