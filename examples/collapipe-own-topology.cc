@@ -30,12 +30,16 @@ class EthernetTopology : public TopologyHelper
         csma.SetChannelAttribute("DataRate", DataRateValue(RATE));
         csma.SetChannelAttribute("Delay", TimeValue(DELAY));
         csma.SetQueue("ns3::DropTailQueue<Packet>", "MaxSize", StringValue("1000p"));
-        m_devices = csma.Install(GetNodes()); // the edge server first, then cluster by cluster
+        m_devices = csma.Install(GetNodes()); // edge servers first, then cluster by cluster
         Ipv4AddressHelper addresses("10.0.0.0", "255.255.0.0");
         const auto interfaces = addresses.Assign(m_devices);
 
         uint32_t next = 0;
-        m_network.edgeAddress = interfaces.GetAddress(next++);
+        for (auto& cell : m_network.cells) // one, unless --cells asks for more
+        {
+            cell.edgeAddress = interfaces.GetAddress(next++);
+        }
+        next += m_network.leadServer ? 1 : 0; // averages several cells, over links of its own
         for (auto& cluster : m_network.clusters)
         {
             for (uint32_t i = 0; i < cluster.GetN(); ++i)
