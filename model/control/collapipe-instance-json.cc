@@ -4,6 +4,8 @@
 
 #include "collapipe-instance-json.h"
 
+#include "collapipe-json-error.h"
+
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -490,9 +492,9 @@ ParseInstanceJson(const std::string& text, Instance& instance)
     {
         return error.what();
     }
-    catch (const nlohmann::json::exception& error)
+    catch (const nlohmann::json::exception&)
     {
-        return std::string("the document is not valid JSON: ") + error.what();
+        return DescribeJsonError(text);
     }
     return "";
 }

@@ -25,13 +25,16 @@ namespace collapipe
  *
  * - tau: (4). A transfer of payload a occupies its link for a / r and arrives a latency d later: it
  *   takes d + a / r (2) in distribution, upload and in the sums of (3), while the maxima of (3) see
- *   a / r only, since latencies of successive micro-batches overlap. Links with no payload take no
- *   time. Under GPipe tau_iter is (3), with the stages embedding, transfer, segment, transfer, ...,
- *   segment, transfer, decoder forward, and their mirror images backward; o_cu and o_es count as
- *   o_k does. Under 1F1B tau_iter is the exact recurrence.
+ *   a / r only: a latency keeps no link busy, so those of successive micro-batches overlap, and (3)
+ *   is exact that way. Links with no payload take no time. Under GPipe tau_iter is (3), with the
+ * stages embedding, transfer, segment, transfer, ..., segment, transfer, decoder forward, and their
+ * mirror images backward; o_cu and o_es count as o_k does. Under 1F1B tau_iter is the exact
+ * recurrence.
  * - Targets (b targetBits per micro-batch, control unit to edge server, phase TRAINING, uplink
- * pool) travel beside the activations: their a / r is in the maximum of (3) forward but not in its
- * sum. With targetBits = 0 that link does not exist.
+ *   pool) travel beside the activations, one micro-batch after the other; the decoder's forward
+ * pass of a micro-batch waits for both. With t = a / r, f = o_es + b F_dec / f_es the forward pass
+ * of an iteration takes at least d + t + f + (N - 1) max(t, f). With targetBits = 0 that link does
+ * not exist.
  * - The edge server serves `workers` clusters at once. With M clusters a cluster has
  *   min(1, workers / M) of a worker: o_es + b F_dec / f_es is multiplied by max(1, M / workers).
  * - FREQUENCY: r = e w B log2(1 + p g / (Gamma N0 w B)), energy of a bits p a / r.

@@ -68,7 +68,8 @@ class OneForwardOneBackward
         for (uint32_t i = 0; i < times.microBatches && times.targetS > 0; ++i)
         {
             const std::ptrdiff_t targets = NOTHING - static_cast<std::ptrdiff_t>(i + 1);
-            m_clocks.back().forwardArrival[i] = {(i + 1) * times.targetS, targets};
+            m_clocks.back().forwardArrival[i] = {(i + 1) * times.targetS + times.targetLatencyS,
+                                                 targets};
         }
     }
 
@@ -177,24 +178,35 @@ class OneForwardOneBackward
 double
 GetGpipeTimeS(const IterationTimes& times)
 {
-    double sum = 0;
-    double forward = times.targetS;
+    const double others = times.microBatches - 1.0;
+    double forwardSum = 0;
+    double backwardSum = 0;
+    double forward = 0;
     double backward = 0;
     for (std::size_t s = 0; s < times.hops.size(); ++s)
     {
         const HopTimes& hop = times.hops[s];
-        sum += hop.forwardS + hop.backwardS;
+        forwardSum += hop.forwardS;
+        backwardSum += hop.backwardS;
         forward = std::max(forward, hop.forwardS);
         backward = std::max(backward, hop.backwardS);
         if (s + 1 < times.hops.size())
         {
-            sum += hop.linkForwardS + hop.linkBackwardS;
-            sum += hop.latencyForwardS + hop.latencyBackwardS;
+            forwardSum += hop.linkForwardS + hop.latencyForwardS;
+            backwardSum += hop.linkBackwardS + hop.latencyBackwardS;
             forward = std::max(forward, hop.linkForwardS);
             backward = std::max(backward, hop.linkBackwardS);
         }
     }
-    return sum + (times.microBatches - 1) * (forward + backward);
+    double forwardPass = forwardSum + others * forward;
+    if (times.targetS > 0)
+    {
+        const double last = times.hops.back().forwardS;
+        forwardPass = std::max(forwardPass,
+                               times.targetLatencyS + times.targetS + last +
+                                   others * std::max(times.targetS, last));
+    }
+    return forwardPass + backwardSum + others * backward;
 }
 
 double

@@ -29,13 +29,17 @@ struct HopTimes
 struct IterationTimes
 {
     std::vector<HopTimes> hops; //!< one per compute stage, in forward order
-    double targetS{0};          //!< a / r of the targets, beside the activations
+    double targetS{0};          //!< a / r of the targets, beside the activations; 0: none
+    double targetLatencyS{0};   //!< d of the targets
     uint32_t microBatches{1};   //!< N
 };
 
 /**
- * Formula (3): stages and transfers in turn, latencies in the sums only, the targets in the forward
- * maximum only.
+ * Formula (3): stages and transfers in turn. A latency d delays what it is in the way of and keeps
+ * no link busy: it is in the sums and not in the maxima. Nor can the forward pass end before the
+ * targets have come, one after the other, and the last stage has worked on them: it takes at least
+ * d + t + f + (N - 1) max(t, f) for targets that take t = a / r and a last stage that takes f.
+ * Exact, the longest path through the task graph.
  *
  * @param times of an iteration
  * @return tau_iter under GPipe in seconds
@@ -45,7 +49,8 @@ double GetGpipeTimeS(const IterationTimes& times);
 /**
  * The recurrence for one-forward-one-backward: stage s of P runs min(N, P - s) forward passes
  * (s = 1..P), then alternates, and drains. Every stage and every direction of a link serves one
- * micro-batch at a time, in order. O(P N).
+ * micro-batch at a time, in order; the last stage's forward pass of micro-batch i also waits for i
+ * transfers of targets. O(P N).
  *
  * @param times of an iteration
  * @return tau_iter under 1F1B in seconds

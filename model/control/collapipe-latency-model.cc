@@ -146,6 +146,7 @@ class ClusterEvaluator
         const bool besides = stages.size() > 2 && stages.back().node == EDGE_SERVER;
         const auto* target = FindLink(first, stages.front().node, EDGE_SERVER);
         times.targetS = besides && target ? target->occupationS : 0;
+        times.targetLatencyS = besides && target ? target->latencyS : 0;
         return times;
     }
 

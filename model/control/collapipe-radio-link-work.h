@@ -105,8 +105,7 @@ struct LinkWork
     Vector2 powerGradient;                   //!< of that
     double powerCurvature{0};                //!< its Hessian is this times [1 1; 1 1]
     bool capped{false};                      //!< whether x is bounded by a time
-    int capVariable{-1};                     //!< that time among the globals; -1: a constant
-    double capConstant{0};                   //!< that constant
+    std::size_t capVariable{0};              //!< that time among the globals
     double capBound{1};                      //!< the time less d, now
     Inequality cap;                          //!< log x - log(time - d) <= 0
     Inequality powerLimit;                   //!< log(p / p_max) <= 0

@@ -18,6 +18,8 @@ namespace
 constexpr uint32_t MAX_STEPS = 60;      //!< of a first attempt
 constexpr std::size_t KNOWN_PATHS = 5;  //!< kept per number of stages and micro-batches
 constexpr uint32_t CAREFUL_STEPS = 300; //!< of a second one with short steps
+constexpr double PATIENCE = 100;        //!< with the residuals, after the first attempt
+constexpr std::size_t MAX_ROUNDS = 30;  //!< of finding paths that are longer than those known
 
 bool
 IsSame(const CriticalPath& a, const CriticalPath& b)
@@ -47,7 +49,7 @@ RadioMethod::Solve(const RadioProblem& problem, double tolerance, double cutoff)
     m_cut = false;
     StartPaths(problem);
     RadioSolution best;
-    for (std::size_t round = 0; round < MAX_PATHS; ++round)
+    for (std::size_t round = 0; round < MAX_ROUNDS; ++round)
     {
         Prepare(problem);
         m_cutoff = (cutoff - problem.constant) / m_unit;
@@ -61,7 +63,7 @@ RadioMethod::Solve(const RadioProblem& problem, double tolerance, double cutoff)
         }
         // The objective of the paths known so far bounds that of all from below
         const double bound = problem.constant + GetObjective() * m_unit;
-        if (best.objective - bound <= 2 * tolerance * m_unit ||
+        if (best.objective - bound <= 0.5 * tolerance * (best.objective - problem.constant) ||
             !AddLongestPaths(problem, GetOccupations(problem)))
         {
             break;
@@ -89,7 +91,13 @@ RadioMethod::Minimise()
     }
     StartMultipliers();
     Iterate(MAX_STEPS, false);
-    if (!m_converged && !m_cut)
+    if (m_converged || m_cut)
+    {
+        return;
+    }
+    // The residuals of a link that hardly matters can be slow to fall
+    Assemble();
+    if (!IsDone(PATIENCE))
     {
         StartLinks();
         StartMultipliers();
@@ -109,11 +117,7 @@ RadioMethod::StartPaths(const RadioProblem& problem)
         m_iterations.push_back(c.iterations);
         if (!problem.oneForwardOneBackward)
         {
-            TimePath path;
-            path.cluster = m;
-            path.constantS = c.sumS;
-            path.bubble = c.bubble;
-            m_paths.push_back(path);
+            AddFlowShop(problem, m);
             continue;
         }
         AddPath(problem, m, GetPlainPath(problem, m));
@@ -133,6 +137,29 @@ RadioMethod::StartPaths(const RadioProblem& problem)
             occupationS.push_back(GetOccupationS(problem.links[i], m_shares[i], 1));
         }
         AddLongestPaths(problem, occupationS);
+    }
+}
+
+/// (3), and with targets the two ways in which the forward pass can wait for them
+void
+RadioMethod::AddFlowShop(const RadioProblem& problem, std::size_t cluster)
+{
+    const RadioCluster& c = problem.clusters[cluster];
+    TimePath path;
+    path.cluster = cluster;
+    path.constantS = c.sumS;
+    path.forwardBubble = path.backwardBubble = c.bubble;
+    m_paths.push_back(path);
+    CriticalPath targets = GetTargetPath(problem, cluster);
+    if (targets.targets > 0 && AddPath(problem, cluster, targets))
+    {
+        m_paths.back().backwardBubble = c.bubble;
+        // The first targets, then the decoder on all micro-batches
+        std::swap(targets.targets, targets.hops.back().forward);
+        if (AddPath(problem, cluster, targets))
+        {
+            m_paths.back().backwardBubble = c.bubble;
+        }
     }
 }
 
@@ -180,11 +207,13 @@ RadioMethod::AddPath(const RadioProblem& problem, std::size_t cluster, const Cri
     }
     if (own == MAX_PATHS)
     {
-        return false;
+        DropPath(place - own, place);
+        --place;
     }
     TimePath path;
     path.cluster = cluster;
     path.counts = counts;
+    path.constantS = counts.targets > 0 ? problem.clusters[cluster].targetLatencyS : 0;
     const auto& stages = problem.clusters[cluster].stages;
     for (std::size_t s = 0; s < stages.size(); ++s)
     {
@@ -195,6 +224,19 @@ RadioMethod::AddPath(const RadioProblem& problem, std::size_t cluster, const Cri
     }
     m_paths.insert(m_paths.begin() + static_cast<std::ptrdiff_t>(place), path);
     return true;
+}
+
+/// Makes room: drops the path, of those from `first` to before `last`, that matters least. The
+/// first two stay, since they bound every link.
+void
+RadioMethod::DropPath(std::size_t first, std::size_t last)
+{
+    const auto begin = m_paths.begin();
+    m_paths.erase(std::min_element(begin + static_cast<std::ptrdiff_t>(first + 2),
+                                   begin + static_cast<std::ptrdiff_t>(last),
+                                   [](const TimePath& a, const TimePath& b) {
+                                       return a.deadline.multiplier < b.deadline.multiplier;
+                                   }));
 }
 
 void

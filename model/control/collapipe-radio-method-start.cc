@@ -127,15 +127,9 @@ RadioMethod::MakeWork(const RadioProblem& problem, const RadioLink& link) const
     const bool once = link.phase != Phase::TRAINING;
     const bool gpipe = !problem.oneForwardOneBackward;
     const bool bubble = gpipe && cluster.bubble > 0;
-    work.capped = once || bubble || (gpipe && link.role == LinkRole::TARGET);
+    work.capped = once || (bubble && link.role != LinkRole::TARGET);
     work.latency = once ? link.latencyS : 0;
-    work.capVariable = static_cast<int>(4 * link.cluster + GetTimeKind(link.role));
-    if (link.role == LinkRole::TARGET && !bubble)
-    {
-        // With one micro-batch the targets' time counts nowhere: a bound of their own
-        work.capVariable = -1;
-        work.capConstant = std::max(cluster.forwardSumS, 4 * GetOccupationS(link, 1, 1));
-    }
+    work.capVariable = 4 * link.cluster + GetTimeKind(link.role);
     for (std::size_t p = 0; p < m_paths.size() && !once; ++p)
     {
         if (m_paths[p].cluster == link.cluster)
@@ -169,6 +163,10 @@ RadioMethod::SetTimes(const RadioProblem& problem)
         const RadioLink& link = *work.link;
         const bool fixed = work.freedom == LinkFreedom::FIXED;
         work.x = GetOccupationS(link, m_shares[i], work.HasPower() ? START_POWER : 1);
+        if (link.role == LinkRole::TARGET)
+        {
+            continue;
+        }
         TimeVariable& time = m_times[4 * link.cluster + GetTimeKind(link.role)];
         time.value = std::max(time.value, work.x + work.latency);
         time.floor = std::max(time.floor, fixed ? work.x + work.latency : work.latency);
@@ -189,7 +187,8 @@ RadioMethod::SetUnits(const RadioProblem& problem)
     for (const auto& path : m_paths)
     {
         const TimeVariable* times = &m_times[4 * path.cluster];
-        const double iteration = path.constantS + path.bubble * (times[0].value + times[1].value);
+        const double iteration = path.constantS + path.forwardBubble * times[0].value +
+                                 path.backwardBubble * times[1].value;
         m_unitS = std::max(m_unitS,
                            times[2].value + m_iterations[path.cluster] * iteration + path.flow +
                                times[3].value);
@@ -202,7 +201,42 @@ RadioMethod::SetUnits(const RadioProblem& problem)
         time.scale = time.value;
     }
     m_times.back() = {true, 1.1, 0, 1, Inequality(), 0, 0};
+    SetIndices();
+}
+
+/// Cluster by cluster its own pool, its paths and its times; then what all share
+void
+RadioMethod::SetIndices()
+{
+    const std::size_t shared = m_pools - m_iterations.size();
     m_size = m_pools + m_paths.size() + m_times.size();
+    m_index.assign(m_size, 0);
+    m_first.assign(m_size, 0);
+    std::size_t next = 0;
+    for (std::size_t m = 0; m < m_iterations.size(); ++m)
+    {
+        const std::size_t first = next;
+        m_index[shared + m] = next++;
+        for (std::size_t p = 0; p < m_paths.size(); ++p)
+        {
+            if (m_paths[p].cluster == m)
+            {
+                m_index[m_pools + p] = next++;
+            }
+        }
+        for (std::size_t kind = 0; kind < 4; ++kind)
+        {
+            m_index[m_pools + m_paths.size() + 4 * m + kind] = next++;
+        }
+        std::fill(m_first.begin() + static_cast<std::ptrdiff_t>(first),
+                  m_first.begin() + static_cast<std::ptrdiff_t>(next),
+                  first);
+    }
+    for (std::size_t p = 0; p < shared; ++p)
+    {
+        m_index[p] = next++;
+    }
+    m_index.back() = next;
 }
 
 /// Sums of transfers, of all links and of those that are fixed

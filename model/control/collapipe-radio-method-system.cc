@@ -83,9 +83,9 @@ RadioMethod::AssembleLink(LinkWork& work)
     {
         work.columns[2 + p] = {work.flow[p] * work.xGradient.u, work.flow[p] * work.xGradient.v};
     }
-    if (work.capped && work.capVariable >= 0)
+    if (work.capped)
     {
-        const std::size_t time = TimeIndex(static_cast<std::size_t>(work.capVariable));
+        const std::size_t time = TimeIndex(work.capVariable);
         Entry(time, time) += (weight + work.cap.multiplier / work.capBound) / work.capBound;
         m_times[work.capVariable].gradient -= work.cap.multiplier / work.capBound;
     }
@@ -115,7 +115,7 @@ RadioMethod::Assemble()
     const std::size_t tau = m_times.size() - 1;
     for (std::size_t p = 0; p < m_pools; ++p)
     {
-        Entry(p, p) = m_poolActive[p] ? -1 / GetBudgetWeight(p) : -1;
+        Entry(PoolIndex(p), PoolIndex(p)) = m_poolActive[p] ? -1 / GetBudgetWeight(p) : -1;
     }
     for (std::size_t i = 0; i < m_times.size(); ++i)
     {
@@ -142,9 +142,12 @@ RadioMethod::AssemblePaths()
     for (std::size_t p = 0; p < m_paths.size(); ++p)
     {
         const TimePath& path = m_paths[p];
-        const double bottleneck = m_iterations[path.cluster] * path.bubble;
-        const std::array<double, 4> slope{bottleneck, bottleneck, 1, 1};
-        const std::size_t row = m_pools + p;
+        const double iterations = m_iterations[path.cluster];
+        const std::array<double, 4> slope{iterations * path.forwardBubble,
+                                          iterations * path.backwardBubble,
+                                          1,
+                                          1};
+        const std::size_t row = PathIndex(p);
         Entry(row, row) = -1 / path.deadline.Weight();
         for (std::size_t kind = 0; kind < 4; ++kind)
         {
@@ -156,30 +159,37 @@ RadioMethod::AssemblePaths()
     }
 }
 
-/// LDL' without pivoting: the matrix is quasi-definite in the order multipliers, times.
+/**
+ * LDL' without pivoting: the matrix is quasi-definite, hence strongly factorizable in any order
+ * (Vanderbei, Symmetric quasidefinite matrices, 1995). Rows begin at m_first, and so do their
+ * factors.
+ */
 void
 RadioMethod::Factor()
 {
     const std::size_t n = m_size;
-    for (std::size_t j = 0; j < n; ++j)
+    m_pivots.resize(n);
+    for (std::size_t i = 0; i < n; ++i)
     {
-        double* column = &m_matrix[j * n];
-        double pivot = column[j];
-        for (std::size_t k = 0; k < j; ++k)
+        double* row = &m_matrix[i * n];
+        for (std::size_t j = m_first[i]; j < i; ++j)
         {
-            pivot -= column[k] * column[k] * m_matrix[k * n + k];
-        }
-        column[j] = pivot;
-        for (std::size_t i = j + 1; i < n; ++i)
-        {
-            double* row = &m_matrix[i * n];
+            const double* other = &m_matrix[j * n];
             double sum = row[j];
-            for (std::size_t k = 0; k < j; ++k)
+            for (std::size_t k = std::max(m_first[i], m_first[j]); k < j; ++k)
             {
-                sum -= row[k] * column[k] * m_matrix[k * n + k];
+                sum -= row[k] * other[k];
             }
-            row[j] = sum / pivot;
+            row[j] = sum;
         }
+        double pivot = row[i];
+        for (std::size_t j = m_first[i]; j < i; ++j)
+        {
+            const double scaled = row[j] / m_pivots[j];
+            pivot -= row[j] * scaled;
+            row[j] = scaled;
+        }
+        m_pivots[i] = pivot;
     }
 }
 
@@ -189,17 +199,25 @@ RadioMethod::Substitute()
     const std::size_t n = m_size;
     for (std::size_t i = 0; i < n; ++i)
     {
-        for (std::size_t k = 0; k < i; ++k)
+        const double* row = &m_matrix[i * n];
+        double sum = m_vector[i];
+        for (std::size_t k = m_first[i]; k < i; ++k)
         {
-            m_vector[i] -= m_matrix[i * n + k] * m_vector[k];
+            sum -= row[k] * m_vector[k];
         }
+        m_vector[i] = sum;
+    }
+    for (std::size_t i = 0; i < n; ++i)
+    {
+        m_vector[i] /= m_pivots[i];
     }
     for (std::size_t i = n; i-- > 0;)
     {
-        m_vector[i] /= m_matrix[i * n + i];
-        for (std::size_t k = i + 1; k < n; ++k)
+        const double* row = &m_matrix[i * n];
+        const double value = m_vector[i];
+        for (std::size_t k = m_first[i]; k < i; ++k)
         {
-            m_vector[i] -= m_matrix[k * n + i] * m_vector[k];
+            m_vector[k] -= row[k] * value;
         }
     }
 }
@@ -211,12 +229,12 @@ RadioMethod::SetRightHandSide()
     for (std::size_t p = 0; p < m_pools; ++p)
     {
         const auto& i = m_budgets[p];
-        m_vector[p] = m_poolActive[p] ? -i.Pull() / GetBudgetWeight(p) : 0;
+        m_vector[PoolIndex(p)] = m_poolActive[p] ? -i.Pull() / GetBudgetWeight(p) : 0;
     }
     for (std::size_t p = 0; p < m_paths.size(); ++p)
     {
         const auto& i = m_paths[p].deadline;
-        m_vector[m_pools + p] = i.centring / i.multiplier - i.residual;
+        m_vector[PathIndex(p)] = i.centring / i.multiplier - i.residual;
     }
     for (std::size_t i = 0; i < m_times.size(); ++i)
     {
@@ -242,9 +260,9 @@ RadioMethod::SolveSystem()
         const Vector2 right{
             -work.rightHandSide.u - work.logGradient.u * cap - work.powerGradient.u * power,
             -work.rightHandSide.v - work.logGradient.v * cap - work.powerGradient.v * power};
-        if (work.capped && work.capVariable >= 0)
+        if (work.capped)
         {
-            m_vector[TimeIndex(static_cast<std::size_t>(work.capVariable))] += cap / work.capBound;
+            m_vector[TimeIndex(work.capVariable)] += cap / work.capBound;
         }
         work.step = Times(work.inverse, right);
         ForEachColumn(work, [&](std::size_t i, std::size_t a) {
@@ -282,7 +300,7 @@ RadioMethod::SetSteps()
         {
             continue;
         }
-        const double bound = work.capVariable < 0 ? 0 : m_times[work.capVariable].step;
+        const double bound = m_times[work.capVariable].step;
         work.cap.SetStep(work.logGradient.Dot(work.step) - bound / work.capBound);
         work.powerLimit.SetStep(work.powerGradient.Dot(work.step));
         m_poolSum[work.link->pool] += work.HasShare() ? GetPart(work) * work.step.u : 0;
@@ -301,7 +319,8 @@ RadioMethod::SetPathSteps()
     {
         const TimeVariable* times = &m_times[4 * path.cluster];
         path.flow = times[2].step + times[3].step - m_times.back().step +
-                    m_iterations[path.cluster] * path.bubble * (times[0].step + times[1].step);
+                    m_iterations[path.cluster] *
+                        (path.forwardBubble * times[0].step + path.backwardBubble * times[1].step);
     }
     for (const auto& work : m_links)
     {

@@ -16,6 +16,7 @@ namespace
 {
 
 constexpr double LONGEST_STEP = 2.5; //!< of a logarithm
+constexpr double LEAST_DUAL = 3e-8;  //!< relative residual that rounding may leave
 
 } // namespace
 
@@ -31,9 +32,7 @@ RadioMethod::Evaluate()
             continue;
         }
         m_poolSum[work.link->pool] += work.w;
-        const double bound =
-            work.capVariable < 0 ? work.capConstant / m_unitS : m_times[work.capVariable].value;
-        work.capBound = bound - work.latency;
+        work.capBound = m_times[work.capVariable].value - work.latency;
         work.cap.residual = work.capped ? std::log(work.x / work.capBound) + work.cap.slack : 0;
         work.powerLimit.residual = work.power + work.powerLimit.slack;
     }
@@ -56,8 +55,8 @@ RadioMethod::EvaluatePaths()
     {
         const double iterations = m_iterations[path.cluster];
         const TimeVariable* times = &m_times[4 * path.cluster];
-        const double iteration =
-            path.constantS / m_unitS + path.bubble * (times[0].value + times[1].value);
+        const double iteration = path.constantS / m_unitS + path.forwardBubble * times[0].value +
+                                 path.backwardBubble * times[1].value;
         path.deadline.residual = times[2].value + iterations * iteration + path.constant / m_unitS +
                                  times[3].value - m_times.back().value + path.deadline.slack;
     }
@@ -176,15 +175,17 @@ RadioMethod::Move(double primal, double dual)
     Evaluate();
 }
 
+/// @param patience factor by which the residuals may be larger than the tolerance asks for
 bool
-RadioMethod::IsDone()
+RadioMethod::IsDone(double patience)
 {
     const double objective = GetObjective();
     const double gap = GetMu() * static_cast<double>(m_inequalities);
     const double dual = GetDualResidual();
     const double primal = GetPrimalResidual();
-    m_converged = gap <= m_tolerance * objective && primal <= m_tolerance &&
-                  dual <= 1e2 * m_tolerance * objective;
+    // What is left of the residuals costs as much as the gap, once the point is made feasible
+    m_converged = gap <= 0.5 * m_tolerance * objective && primal <= 0.1 * patience * m_tolerance &&
+                  dual <= patience * std::max(m_tolerance, LEAST_DUAL) * objective;
     if (!m_converged && primal < 1e-3 && dual < 1e-3 * objective)
     {
         m_cut = GetLagrangian() - 10 * dual > m_cutoff;
@@ -198,7 +199,7 @@ RadioMethod::Iterate(uint32_t steps, bool careful)
     for (uint32_t step = 0; step < steps; ++step)
     {
         Assemble();
-        if (IsDone())
+        if (IsDone(1))
         {
             return;
         }

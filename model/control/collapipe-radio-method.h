@@ -42,22 +42,26 @@ struct TimeVariable
 /**
  * A bound of a cluster's time from below: tau_dist + H (constant + transfers) + upload, where the
  * transfers are counted by LinkWork::flow. Under GPipe there is one, with (N - 1) times the
- * bottlenecks; under 1F1B one per path through the task graph that was ever the longest.
+ * bottlenecks, and with targets two more, on which the forward pass waits for them; under 1F1B one
+ * per path through the task graph that was ever the longest.
  */
 struct TimePath
 {
     std::size_t cluster{0}; //!< m
     double constantS{0};    //!< of an iteration, in seconds
-    double bubble{0};       //!< N - 1 under GPipe; 0 under 1F1B
-    CriticalPath counts;    //!< of transfers; under GPipe none: every transfer once
-    Inequality deadline;    //!< time - tau <= 0, in the method's unit
-    double constant{0};     //!< with the links that are fixed, in the method's unit
-    double flow{0};         //!< sum of transfers, or its step
+    double forwardBubble{
+        0}; //!< bottlenecks forward: N - 1 under GPipe, 0 after targets or under 1F1B
+    double backwardBubble{0}; //!< bottlenecks backward: N - 1 under GPipe, 0 under 1F1B
+    CriticalPath counts;      //!< of transfers; without hops every transfer once
+    Inequality deadline;      //!< time - tau <= 0, in the method's unit
+    double constant{0};       //!< with the links that are fixed, in the method's unit
+    double flow{0};           //!< sum of transfers, or its step
 };
 
 /**
  * The interior point method behind RadioAllocator. Unknowns of the coupling system: multipliers of
- * pools, multipliers of paths, times.
+ * pools, multipliers of paths, times. Those of one cluster are in a row, so that the system is a
+ * chain of small blocks with a border, the pools that clusters share and tau.
  */
 class RadioMethod
 {
@@ -76,14 +80,17 @@ class RadioMethod
     void SetTimes(const RadioProblem& problem);
     void SetUnits(const RadioProblem& problem);
     void SetFlows();
+    void SetIndices();
     void StartLinks();
     void StartMultipliers();
     // Paths
     void StartPaths(const RadioProblem& problem);
     std::vector<double> GetOccupations(const RadioProblem& problem) const;
     CriticalPath GetTargetPath(const RadioProblem& problem, std::size_t cluster) const;
+    void AddFlowShop(const RadioProblem& problem, std::size_t cluster);
     CriticalPath GetPlainPath(const RadioProblem& problem, std::size_t cluster) const;
     bool AddPath(const RadioProblem& problem, std::size_t cluster, const CriticalPath& counts);
+    void DropPath(std::size_t first, std::size_t last);
     void AddKnownPaths(const RadioProblem& problem, std::size_t cluster);
     void KeepPaths(const RadioProblem& problem);
     bool AddLongestPaths(const RadioProblem& problem, const std::vector<double>& occupationS);
@@ -107,7 +114,7 @@ class RadioMethod
     // Result
     void Minimise();
     void Iterate(uint32_t steps, bool careful);
-    bool IsDone();
+    bool IsDone(double patience);
     double GetMu() const;
     double GetObjective() const;
     double GetLagrangian() const;
@@ -147,9 +154,19 @@ class RadioMethod
         return i.Weight() - i.multiplier * (i.slack < 0.5 ? 1 : 0);
     }
 
+    std::size_t PoolIndex(std::size_t pool) const
+    {
+        return m_index[pool];
+    }
+
+    std::size_t PathIndex(std::size_t path) const
+    {
+        return m_index[m_pools + path];
+    }
+
     std::size_t TimeIndex(std::size_t time) const
     {
-        return m_pools + m_paths.size() + time;
+        return m_index[m_pools + m_paths.size() + time];
     }
 
     /// Paths that were longest, by compute stages and N: they are paths at any times
@@ -165,10 +182,13 @@ class RadioMethod
     std::vector<double> m_iterations;  //!< H by cluster
     std::vector<TimePath> m_paths;     //!< ordered by cluster
     std::vector<TimeVariable> m_times; //!< see TimeKind
-    std::vector<double> m_matrix;      //!< lower triangle of the coupling system
+    std::vector<double> m_matrix;      //!< lower triangle of the coupling system, its factor
+    std::vector<double> m_pivots;      //!< of the factor
     std::vector<double> m_vector;      //!< its right-hand side and solution
     std::size_t m_pools{0};            //!< number of pools
     std::size_t m_size{0};             //!< of the coupling system
+    std::vector<std::size_t> m_index;  //!< places of pools, paths and times in it
+    std::vector<std::size_t> m_first;  //!< by row: where its entries begin
     std::size_t m_inequalities{0};     //!< how many
     double m_unitS{1};                 //!< the method's unit of time
     double m_unit{1};                  //!< of the objective: V times that
@@ -218,19 +238,19 @@ template <typename F>
 void
 RadioMethod::ForEachColumn(const LinkWork& work, F f) const
 {
-    if (work.capped && work.capVariable >= 0)
+    if (work.capped)
     {
-        f(TimeIndex(static_cast<std::size_t>(work.capVariable)), std::size_t{0});
+        f(TimeIndex(work.capVariable), std::size_t{0});
     }
     if (work.HasShare())
     {
-        f(work.link->pool, std::size_t{1});
+        f(PoolIndex(work.link->pool), std::size_t{1});
     }
     for (std::size_t p = 0; p < work.paths; ++p)
     {
         if (work.flow[p] > 0)
         {
-            f(m_pools + work.firstPath + p, 2 + p);
+            f(PathIndex(work.firstPath + p), 2 + p);
         }
     }
 }

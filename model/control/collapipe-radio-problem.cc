@@ -8,8 +8,8 @@
 #include "collapipe-latency-model.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
+#include <string>
 
 namespace ns3
 {
@@ -90,7 +90,6 @@ class RadioBuilder
         const double backward = slow * (overhead + m_state.model.backwardRatio * seconds);
         RadioCluster& c = m_problem.clusters[m];
         c.sumS += forward + backward;
-        c.forwardSumS += forward;
         c.forwardS = std::max(c.forwardS, forward);
         c.backwardS = std::max(c.backwardS, backward);
         c.stages.push_back({forward, backward, 0, 0, 0, 0});
@@ -193,8 +192,11 @@ class RadioBuilder
     void SetRate(RadioLink& link, const LinkState& state, const PoolState& pool, double bits)
     {
         const bool flows = link.role == LinkRole::FORWARD || link.role == LinkRole::BACKWARD;
-        m_problem.clusters[link.cluster].sumS += flows ? link.latencyS : 0;
-        HopTimes& hop = m_problem.clusters[link.cluster].stages[link.hop];
+        RadioCluster& cluster = m_problem.clusters[link.cluster];
+        cluster.sumS += flows ? link.latencyS : 0;
+        cluster.targetLatencyS =
+            link.role == LinkRole::TARGET ? link.latencyS : cluster.targetLatencyS;
+        HopTimes& hop = cluster.stages[link.hop];
         hop.latencyForwardS = link.role == LinkRole::FORWARD ? link.latencyS : hop.latencyForwardS;
         hop.latencyBackwardS =
             link.role == LinkRole::BACKWARD ? link.latencyS : hop.latencyBackwardS;
@@ -216,25 +218,6 @@ class RadioBuilder
     double m_slowdown;           //!< of the edge server
     std::size_t m_hop{0};        //!< compute stage before the links that are added
 };
-
-/// The parts of (3) and (4) that links make
-struct ClusterTimes
-{
-    double sum{0};                   //!< of the transfers of one iteration
-    std::array<double, 5> longest{}; //!< by LinkRole; with d for distribution and upload
-};
-
-/// (3)
-double
-GetFlowShopS(const RadioCluster& cluster, const ClusterTimes& times)
-{
-    const double forward = std::max({cluster.forwardS,
-                                     times.longest[static_cast<std::size_t>(LinkRole::FORWARD)],
-                                     times.longest[static_cast<std::size_t>(LinkRole::TARGET)]});
-    const double backward =
-        std::max(cluster.backwardS, times.longest[static_cast<std::size_t>(LinkRole::BACKWARD)]);
-    return cluster.sumS + times.sum + cluster.bubble * (forward + backward);
-}
 
 } // namespace
 
@@ -271,6 +254,7 @@ GetIterationTimes(const RadioProblem& problem,
     const RadioCluster& constants = problem.clusters[cluster];
     IterationTimes times;
     times.hops = constants.stages;
+    times.targetLatencyS = constants.targetLatencyS;
     times.microBatches = static_cast<uint32_t>(constants.bubble) + 1;
     for (std::size_t i = 0; i < problem.links.size(); ++i)
     {
@@ -293,7 +277,8 @@ EvaluateRadio(const RadioProblem& problem,
               const std::vector<double>& powersW)
 {
     double objective = problem.constant;
-    std::vector<ClusterTimes> times(problem.clusters.size());
+    std::vector<double> distributionS(problem.clusters.size(), 0);
+    std::vector<double> uploadS(problem.clusters.size(), 0);
     std::vector<double> occupationS;
     for (std::size_t i = 0; i < problem.links.size(); ++i)
     {
@@ -302,11 +287,12 @@ EvaluateRadio(const RadioProblem& problem,
         const double fraction = dedicated ? 1 : powersW[i] / link.maxPowerW;
         const double x = GetOccupationS(link, shares[i], fraction);
         occupationS.push_back(x);
-        ClusterTimes& t = times[link.cluster];
-        double& longest = t.longest[static_cast<std::size_t>(link.role)];
-        const bool flows = link.role == LinkRole::FORWARD || link.role == LinkRole::BACKWARD;
-        t.sum += flows ? x : 0;
-        longest = std::max(longest, x + (link.phase == Phase::TRAINING ? 0 : link.latencyS));
+        if (link.phase != Phase::TRAINING)
+        {
+            const bool up = link.phase == Phase::UPLOAD;
+            double& slowest = (up ? uploadS : distributionS)[link.cluster];
+            slowest = std::max(slowest, x + link.latencyS);
+        }
         if (!dedicated)
         {
             const double duty = link.mode == SharingMode::AIRTIME ? shares[i] : 1;
@@ -314,18 +300,13 @@ EvaluateRadio(const RadioProblem& problem,
         }
     }
     double tau = 0;
-    for (std::size_t m = 0; m < times.size(); ++m)
+    const std::string schedule = problem.oneForwardOneBackward ? "1f1b" : "gpipe";
+    for (std::size_t m = 0; m < problem.clusters.size(); ++m)
     {
-        const RadioCluster& c = problem.clusters[m];
         const double iteration =
-            problem.oneForwardOneBackward
-                ? GetOneForwardOneBackwardTimeS(GetIterationTimes(problem, m, occupationS))
-                : GetFlowShopS(c, times[m]);
-        const auto& longest = times[m].longest;
+            GetIterationTimeS(GetIterationTimes(problem, m, occupationS), schedule);
         tau = std::max(tau,
-                       longest[static_cast<std::size_t>(LinkRole::DISTRIBUTION)] +
-                           c.iterations * iteration +
-                           longest[static_cast<std::size_t>(LinkRole::UPLOAD)]);
+                       distributionS[m] + problem.clusters[m].iterations * iteration + uploadS[m]);
     }
     return objective + problem.penaltyWeight * tau;
 }

@@ -41,7 +41,7 @@ enum class LinkRole : uint8_t
 {
     FORWARD,      //!< in the sum and the forward maximum of (3)
     BACKWARD,     //!< in the sum and the backward maximum of (3)
-    TARGET,       //!< in the forward maximum of (3) only
+    TARGET,       //!< beside the forward pass of (3): the decoder waits for it
     DISTRIBUTION, //!< in tau_dist
     UPLOAD,       //!< in the last term of (4)
 };
@@ -72,12 +72,12 @@ struct RadioLink
 /// A cluster's constants in (3) and (4), dedicated links not yet included
 struct RadioCluster
 {
-    double iterations{1};  //!< H
-    double bubble{0};      //!< N - 1
-    double sumS{0};        //!< compute times and latencies of one iteration
-    double forwardS{0};    //!< longest forward computation
-    double backwardS{0};   //!< longest backward computation
-    double forwardSumS{0}; //!< sum of the forward computations
+    double iterations{1};     //!< H
+    double bubble{0};         //!< N - 1
+    double sumS{0};           //!< compute times and latencies of one iteration
+    double forwardS{0};       //!< longest forward computation
+    double backwardS{0};      //!< longest backward computation
+    double targetLatencyS{0}; //!< d of the targets
 
     std::vector<HopTimes> stages; //!< computations and latencies; a / r not set
 };

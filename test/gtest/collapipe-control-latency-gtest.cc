@@ -28,6 +28,7 @@ MakeTimes(test::RandomInstance& random, bool targets)
     IterationTimes times;
     times.microBatches = random.Count(1, 9);
     times.targetS = targets ? random.Log(0.01, 2) : 0;
+    times.targetLatencyS = targets ? random.Uniform(0, 2) : 0;
     const uint32_t stages = random.Count(1, 7);
     for (uint32_t s = 0; s < stages; ++s)
     {
@@ -85,7 +86,8 @@ TEST(ControlLatency, CriticalPathIsAsLongAsTheRecurrence)
     {
         const IterationTimes times = MakeTimes(random, i % 2 == 0);
         const CriticalPath path = GetOneForwardOneBackwardPath(times);
-        double length = path.targets * times.targetS;
+        double length =
+            path.targets * times.targetS + (path.targets > 0 ? times.targetLatencyS : 0);
         for (std::size_t s = 0; s < times.hops.size(); ++s)
         {
             const HopTimes& hop = times.hops[s];
@@ -233,8 +235,12 @@ TEST_F(ControlHandMade, TargetsTravelBesideTheActivations)
     const double before = EvaluatePlan(m_instance, m_plan).clusters[0].iterationS;
     m_instance.state.model.targetBits = 1; // 2 / 4 s: never the slowest
     EXPECT_NEAR(EvaluatePlan(m_instance, m_plan).clusters[0].iterationS, before, 1e-9);
-    m_instance.state.model.targetBits = 10; // 20 / 4 = 5 s instead of 3 s in the maximum
-    EXPECT_NEAR(EvaluatePlan(m_instance, m_plan).clusters[0].iterationS, before + 2 * 2, 1e-9);
+    // The forward pass takes 1.2 + 3 + 2 + 1.5 + 3 * 3.25 + 2 * 3 = 23.45 s. Three targets of 8 s:
+    // the last has come at 24.25 s, and 1.5 s later the forward pass ends
+    m_instance.state.model.targetBits = 16;
+    EXPECT_NEAR(EvaluatePlan(m_instance, m_plan).clusters[0].iterationS,
+                before + 24.25 + 1.5 - 23.45,
+                1e-9);
 }
 
 } // namespace

@@ -83,19 +83,25 @@ LeastExtraS(const ClusterProblem& cluster)
         return stage.constantS + t.AirtimeS(1, t.link.maxPowerW);
     };
     const double others = cluster.microBatches - 1;
-    const std::size_t stages = cluster.forward.size();
+    const auto stages = static_cast<std::ptrdiff_t>(cluster.forward.size());
     double forward = 0;
     double backward = 0;
     double together = 0;
-    for (std::size_t i = 0; i < stages; ++i)
+    double warmUp = 0;
+    for (std::ptrdiff_t i = stages - 1; i >= 0; --i)
     {
-        const double f = least(cluster.forward[i]);
-        const double b = least(cluster.backward[stages - 1 - i]);
+        const Stage& there = cluster.forward[i];
+        const Stage& back = cluster.backward[stages - 1 - i];
+        const double f = there.kind == StageKind::LATENCY ? 0 : least(there);
+        const double b = back.kind == StageKind::LATENCY ? 0 : least(back);
         forward = std::max(forward, f);
         backward = std::max(backward, b);
-        const auto warmUp = static_cast<double>((stages - 1 - i) / 2);
-        const double left = std::max(0.0, others - warmUp);
-        together = std::max(together, others * b + (i % 2 == 0 ? left * f : 0));
+        together = std::max(together, others * b);
+        if (there.kind == StageKind::COMPUTE)
+        {
+            together = std::max(together, others * b + std::max(0.0, others - warmUp) * f);
+            warmUp += 1;
+        }
     }
     return cluster.oneForwardOneBackward ? together : others * (forward + backward);
 }
@@ -126,7 +132,7 @@ QuickBound(const ClusterProblem& cluster, double weight)
         for (const int i : *phase)
         {
             const Transmission& t = cluster.transmissions[i];
-            slowest = std::max(slowest, t.AirtimeS(1, t.link.maxPowerW));
+            slowest = std::max(slowest, t.link.latencyS + t.AirtimeS(1, t.link.maxPowerW));
             bound += LeastLinkCost(t, 0);
         }
         bound += weight * slowest;

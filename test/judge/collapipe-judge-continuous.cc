@@ -280,6 +280,7 @@ class Formulation
         for (std::size_t i = 0; i < which.size(); ++i)
         {
             AddAirtime(m, which[i], 1, times[i]);
+            times[i].constant += m_clusters[m]->transmissions[which[i]].link.latencyS;
         }
         AddAuxiliary(AddMaximum(times), 1, latency);
     }
@@ -295,7 +296,8 @@ class Formulation
             AddStage(m, stage, 1, sum);
             if (stage.transmission < 0)
             {
-                longest.constant = std::max(longest.constant, stage.constantS);
+                const bool waits = stage.kind == StageKind::LATENCY;
+                longest.constant = std::max(longest.constant, waits ? 0 : stage.constantS);
                 continue;
             }
             times.emplace_back();
@@ -320,6 +322,7 @@ class Formulation
             return chain;
         }
         std::vector<ConvexFunction> paths{chain, {}, {}};
+        paths[1].constant = paths[2].constant = cluster.targetLatencyS;
         AddStage(m, cluster.target, cluster.microBatches, paths[1]);
         AddStage(m, cluster.forward.back(), 1, paths[1]);
         AddStage(m, cluster.target, 1, paths[2]);
@@ -380,10 +383,10 @@ class Formulation
             return result;
         };
         const double target = cluster.hasTarget ? times({cluster.target})[0] : 0;
-        return OneForwardOneBackwardPath(times(cluster.forward),
+        return OneForwardOneBackwardPath(cluster,
+                                         times(cluster.forward),
                                          times(cluster.backward),
-                                         target,
-                                         static_cast<uint32_t>(cluster.microBatches));
+                                         target);
     }
 
     ConvexFunction PathFunction(std::size_t m, const LongestPath& path) const
@@ -395,9 +398,10 @@ class Formulation
             AddStage(m, cluster.forward[s], path.forward[s], f);
             AddStage(m, cluster.backward[s], path.backward[s], f);
         }
-        if (cluster.hasTarget)
+        if (path.target > 0)
         {
             AddStage(m, cluster.target, path.target, f);
+            f.constant += cluster.targetLatencyS;
         }
         return f;
     }

@@ -34,12 +34,13 @@ struct Task
 class TaskGraph
 {
   public:
-    TaskGraph(const std::vector<double>& forward,
+    TaskGraph(const ClusterProblem& problem,
+              const std::vector<double>& forward,
               const std::vector<double>& backward,
-              double target,
-              uint32_t microBatches)
-        : m_stages(forward.size()),
-          m_count(microBatches),
+              double target)
+        : m_problem(problem),
+          m_stages(forward.size()),
+          m_count(static_cast<uint32_t>(problem.microBatches)),
           m_target(target)
     {
         for (const bool back : {false, true})
@@ -84,23 +85,40 @@ class TaskGraph
     std::vector<std::vector<int>> Servers() const
     {
         std::vector<std::vector<int>> servers;
-        const std::size_t computes = (m_stages + 1) / 2;
+        const auto isCompute = [](const Stage& s) { return s.kind == StageKind::COMPUTE; };
+        const auto computes = static_cast<std::size_t>(
+            std::count_if(m_problem.forward.begin(), m_problem.forward.end(), isCompute));
+        std::size_t number = 0;
         for (std::size_t s = 0; s < m_stages; ++s)
         {
-            if (s % 2 == 0)
+            if (isCompute(m_problem.forward[s]))
             {
-                servers.push_back(ComputeOrder(s, s / 2 + 1, computes));
-                continue;
+                servers.push_back(ComputeOrder(s, ++number, computes));
             }
-            servers.emplace_back();
-            servers.emplace_back();
-            for (uint32_t j = 0; j < m_count; ++j)
+            else
             {
-                servers[servers.size() - 2].push_back(Id(false, s, j));
-                servers[servers.size() - 1].push_back(Id(true, s, j));
+                AddServers(servers, false, s);
+            }
+            if (!isCompute(m_problem.backward[s]))
+            {
+                AddServers(servers, true, s);
             }
         }
         return servers;
+    }
+
+    /// One server for a link, one per micro-batch for a latency
+    void AddServers(std::vector<std::vector<int>>& servers, bool back, std::size_t stage) const
+    {
+        const Stage& own = (back ? m_problem.backward : m_problem.forward)[stage];
+        for (uint32_t j = 0; j < m_count; ++j)
+        {
+            if (j == 0 || own.kind == StageKind::LATENCY)
+            {
+                servers.emplace_back();
+            }
+            servers.back().push_back(Id(back, stage, j));
+        }
     }
 
     /// @return warm-up forwards, forward and backward in turn, remaining backwards
@@ -152,8 +170,8 @@ class TaskGraph
             }
         }
         const bool decoder = !task.backward && task.stage + 1 == m_stages;
-        const double targets = decoder ? m_target * (id % m_count + 1) : 0;
-        if (targets > start)
+        const double targets = m_target * (id % m_count + 1) + m_problem.targetLatencyS;
+        if (decoder && m_target > 0 && targets > start)
         {
             start = targets;
             task.critical = -1;
@@ -186,18 +204,23 @@ class TaskGraph
         }
     }
 
-    std::size_t m_stages;      //!< forward stages, links included
-    uint32_t m_count;          //!< N
-    double m_target;           //!< time of one target transfer
-    std::vector<Task> m_tasks; //!< all tasks, by Id()
+    const ClusterProblem& m_problem; //!< kinds of stages
+    std::size_t m_stages;            //!< forward stages, links and latencies included
+    uint32_t m_count;                //!< N
+    double m_target;                 //!< time of one target transfer
+    std::vector<Task> m_tasks;       //!< all tasks, by Id()
 };
 
 /// One direction of (3)
 double
-FlowShop(const std::vector<double>& stages, double microBatches)
+FlowShop(const std::vector<Stage>& stages, const std::vector<double>& times, double microBatches)
 {
-    const double sum = std::accumulate(stages.begin(), stages.end(), 0.0);
-    return sum + (microBatches - 1) * *std::max_element(stages.begin(), stages.end());
+    double longest = 0;
+    for (std::size_t s = 0; s < stages.size(); ++s)
+    {
+        longest = stages[s].kind == StageKind::LATENCY ? longest : std::max(longest, times[s]);
+    }
+    return std::accumulate(times.begin(), times.end(), 0.0) + (microBatches - 1) * longest;
 }
 
 /// The two paths of the forward pass that begin with targets and end with the decoder
@@ -382,7 +405,7 @@ class Evaluator
             double most = 0;
             for (const int i : which)
             {
-                most = std::max(most, airtime[i]);
+                most = std::max(most, problem.transmissions[i].link.latencyS + airtime[i]);
             }
             return most;
         };
@@ -404,12 +427,12 @@ class Evaluator
 } // namespace
 
 LongestPath
-OneForwardOneBackwardPath(const std::vector<double>& forward,
+OneForwardOneBackwardPath(const ClusterProblem& problem,
+                          const std::vector<double>& forward,
                           const std::vector<double>& backward,
-                          double target,
-                          uint32_t microBatches)
+                          double target)
 {
-    return TaskGraph(forward, backward, target, microBatches).Solve();
+    return TaskGraph(problem, forward, backward, target).Solve();
 }
 
 double
@@ -420,16 +443,13 @@ IterationTimeS(const ClusterProblem& problem,
 {
     if (problem.oneForwardOneBackward)
     {
-        return OneForwardOneBackwardPath(forward,
-                                         backward,
-                                         target,
-                                         static_cast<uint32_t>(problem.microBatches))
-            .lengthS;
+        return OneForwardOneBackwardPath(problem, forward, backward, target).lengthS;
     }
-    const double chain = FlowShop(forward, problem.microBatches);
-    const double targets = TargetPaths(target, forward.back(), problem.microBatches);
+    const double chain = FlowShop(problem.forward, forward, problem.microBatches);
+    const double targets =
+        problem.targetLatencyS + TargetPaths(target, forward.back(), problem.microBatches);
     return std::max(chain, problem.hasTarget ? targets : 0) +
-           FlowShop(backward, problem.microBatches);
+           FlowShop(problem.backward, backward, problem.microBatches);
 }
 
 Evaluation

@@ -26,7 +26,7 @@ namespace
 
 /// The first candidate of every cluster that is the `index`-th, cyclically
 std::vector<ClusterProblem>
-SomeProblems(const Instance& instance, std::size_t index)
+SomeProblems(const Instance& instance, std::size_t index, std::vector<Candidate>* chosen = nullptr)
 {
     std::vector<ClusterProblem> problems;
     for (std::size_t m = 0; m < instance.state.clusters.size(); ++m)
@@ -38,6 +38,10 @@ SomeProblems(const Instance& instance, std::size_t index)
         }
         const Candidate& candidate = candidates[index % candidates.size()];
         problems.push_back(MakeClusterProblem(instance, m, candidate));
+        if (chosen)
+        {
+            chosen->push_back(candidate);
+        }
     }
     return problems;
 }
@@ -151,57 +155,105 @@ TEST(Judge, PlansCostWhatTheSolverSays)
     }
 }
 
-/// The instance without latencies and targets
+/// The problem made harder to get right: long latencies and large targets, in every combination
 Instance
-Simplify(Instance instance)
+Stretch(Instance instance, uint64_t number)
 {
-    instance.state.model.targetBits = 0;
+    InstanceMaker random(number + 1000000);
+    ModelProfile& model = instance.state.model;
+    model.targetBits = number % 2 == 0 ? model.activationBits * random.Log(0.01, 10) : 0;
+    const auto stretch = [&](LinkState& link) {
+        link.latencyS = number % 4 < 2 ? random.Log(1e-3, 1) : 0;
+    };
     for (ClusterState& cluster : instance.state.clusters)
     {
-        cluster.controlUnit.uplink.latencyS = cluster.controlUnit.downlink.latencyS = 0;
+        stretch(cluster.controlUnit.uplink);
+        stretch(cluster.controlUnit.downlink);
         for (DeviceState& device : cluster.devices)
         {
-            device.uplink.latencyS = device.downlink.latencyS = 0;
+            stretch(device.uplink);
+            stretch(device.downlink);
         }
         for (auto& row : cluster.d2dLinks)
         {
-            for (LinkState& link : row)
-            {
-                link.latencyS = 0;
-            }
+            std::for_each(row.begin(), row.end(), stretch);
         }
     }
     return instance;
 }
 
-/// The module's model and the judge's, written apart from each other, give the same (13)
+/// Random shares and powers: pools need not be used up
+ContinuousSolution
+SomeDecisions(const std::vector<ClusterProblem>& problems, uint64_t number)
+{
+    InstanceMaker random(number + 2000000);
+    ContinuousSolution solution;
+    for (const ClusterProblem& problem : problems)
+    {
+        solution.links.emplace_back();
+        const auto count = static_cast<double>(problems.size() * problem.transmissions.size());
+        for (const Transmission& t : problem.transmissions)
+        {
+            const bool fixed = t.mode == SharingMode::DEDICATED || t.from == EDGE_SERVER;
+            const double power = t.link.maxPowerW * (fixed ? 1 : random.Log(0.01, 1));
+            solution.links.back().push_back(
+                {t.phase, t.from, t.to, random.Log(0.1, 1) / count, power});
+        }
+    }
+    return solution;
+}
+
+/**
+ * The module's model and the judge's, written apart from each other, give the same (13), with
+ * latencies and targets, under both schedules, for any decisions
+ */
 TEST(Judge, ModuleAgreesOnEveryTerm)
 {
     int compared = 0;
-    for (uint64_t number = 0; number < 60; ++number)
+    for (uint64_t number = 0; number < 2000; ++number)
     {
-        const Instance instance = Simplify(InstanceMaker(number).Make());
-        const ExhaustiveResult result = SolveExhaustively(instance);
-        if (!result.feasible)
+        const Instance instance = Stretch(InstanceMaker(number).Make(), number);
+        std::vector<Candidate> candidates;
+        const auto problems = SomeProblems(instance, 11 * number, &candidates);
+        if (problems.empty())
         {
             continue;
         }
-        const collapipe::Evaluation module = collapipe::EvaluatePlan(instance, result.plan);
-        EXPECT_NEAR(module.latencyS / result.evaluation.latencyS, 1, 1e-9) << number;
-        EXPECT_NEAR(module.objective, result.evaluation.objective, 1e-9 * result.cost) << number;
-        for (std::size_t m = 0; m < result.evaluation.energyJ.size(); ++m)
+        const RoundPlan plan = MakePlan(instance, candidates, SomeDecisions(problems, number));
+        const Evaluation expected = judge::EvaluatePlan(instance, plan);
+        ASSERT_EQ(expected.error, "") << number;
+        const collapipe::Evaluation module = collapipe::EvaluatePlan(instance, plan);
+        EXPECT_NEAR(module.latencyS / expected.latencyS, 1, 1e-9) << number;
+        EXPECT_NEAR(module.objective, expected.objective, 1e-9 * expected.cost) << number;
+        for (std::size_t m = 0; m < expected.energyJ.size(); ++m)
         {
-            for (std::size_t node = 0; node < result.evaluation.energyJ[m].size(); ++node)
+            EXPECT_NEAR(module.clusters[m].iterationS / expected.iterationS[m], 1, 1e-9) << number;
+            EXPECT_NEAR(module.clusters[m].totalS / expected.clusterLatencyS[m], 1, 1e-9) << number;
+            for (std::size_t node = 0; node < expected.energyJ[m].size(); ++node)
             {
-                const double energy = result.evaluation.energyJ[m][node];
+                const double energy = expected.energyJ[m][node];
                 EXPECT_NEAR(module.clusters[m].nodes[node].energyJ, energy, 1e-9 * (1 + energy))
                     << number << " " << m << " " << node;
             }
         }
-        EXPECT_EQ(CheckPlan(instance.state, result.plan), "") << number;
+        EXPECT_EQ(CheckPlan(instance.state, plan), "") << number;
         ++compared;
     }
-    EXPECT_GT(compared, 30);
+    EXPECT_GT(compared, 1000);
+}
+
+/// A cluster's problem whose computations and links, of no time, alternate
+ClusterProblem
+AlternatingProblem(std::size_t stages, uint32_t microBatches)
+{
+    ClusterProblem problem;
+    for (std::size_t s = 0; s < stages; ++s)
+    {
+        problem.forward.push_back({0, -1, s % 2 == 0 ? StageKind::COMPUTE : StageKind::LINK});
+    }
+    problem.backward = problem.forward;
+    problem.microBatches = microBatches;
+    return problem;
 }
 
 /// Stages of equal time t: 1F1B takes as long as GPipe, (P + N - 1) (t_f + t_b)
@@ -210,7 +262,8 @@ TEST(Judge, OneForwardOneBackwardOfEqualStages)
     const std::vector<double> stages{1, 0, 1, 0, 1, 0, 1};
     for (uint32_t n = 1; n < 8; ++n)
     {
-        const LongestPath path = OneForwardOneBackwardPath(stages, stages, 0, n);
+        const ClusterProblem problem = AlternatingProblem(stages.size(), n);
+        const LongestPath path = OneForwardOneBackwardPath(problem, stages, stages, 0);
         EXPECT_DOUBLE_EQ(path.lengthS, 2.0 * (4 + n - 1)) << n;
     }
 }
@@ -222,7 +275,8 @@ TEST(Judge, PathsAddUp)
     const std::vector<double> backward{0.5, 4, 2, 6, 1};
     for (const double target : {0.0, 1.0, 30.0})
     {
-        const LongestPath path = OneForwardOneBackwardPath(forward, backward, target, 5);
+        const LongestPath path =
+            OneForwardOneBackwardPath(AlternatingProblem(5, 5), forward, backward, target);
         double sum = path.target * target;
         for (std::size_t s = 0; s < forward.size(); ++s)
         {

@@ -32,9 +32,11 @@ class InstanceMaker
     /// @return the instance
     Instance Make();
 
+    /// @return a number whose logarithm is uniform
+    double Log(double low, double high);
+
   private:
     double Uniform(double low, double high);
-    double Log(double low, double high);
     uint32_t Count(uint32_t low, uint32_t high);
     bool Chance(double probability);
     void MakeModel(SystemState& state);

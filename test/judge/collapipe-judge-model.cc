@@ -252,12 +252,13 @@ class Builder
     /// A link with no payload takes no time
     Stage LinkStage(NodeIndex from, NodeIndex to, double bits)
     {
-        if (bits <= 0)
-        {
-            return {};
-        }
-        const int index = AddTransmission(Phase::TRAINING, from, to, bits);
-        return {m_problem.transmissions[index].link.latencyS, index};
+        const int index = bits > 0 ? AddTransmission(Phase::TRAINING, from, to, bits) : -1;
+        return {0, index, StageKind::LINK};
+    }
+
+    double LatencyOf(const Stage& link) const
+    {
+        return link.transmission < 0 ? 0 : m_problem.transmissions[link.transmission].link.latencyS;
     }
 
     /// A compute stage, forward and backward
@@ -266,8 +267,8 @@ class Builder
         const double work = m_candidate.pair.size * flopsPerSample / device.flops;
         const double forward = factor * (device.overheadS + work);
         const double backward = factor * (device.overheadS + m_state.model.backwardRatio * work);
-        m_problem.forward.push_back({forward, -1});
-        m_problem.backward.insert(m_problem.backward.begin(), {backward, -1});
+        m_problem.forward.push_back({forward, -1, StageKind::COMPUTE});
+        m_problem.backward.insert(m_problem.backward.begin(), {backward, -1, StageKind::COMPUTE});
         if (node != EDGE_SERVER)
         {
             m_problem.computeEnergyJ[node] =
@@ -278,8 +279,13 @@ class Builder
     void AddHop(NodeIndex here, NodeIndex next)
     {
         const double bits = m_candidate.pair.size * m_state.model.activationBits;
-        m_problem.forward.push_back(LinkStage(here, next, bits));
-        m_problem.backward.insert(m_problem.backward.begin(), LinkStage(next, here, bits));
+        const Stage there = LinkStage(here, next, bits);
+        const Stage back = LinkStage(next, here, bits);
+        m_problem.forward.push_back(there);
+        m_problem.forward.push_back({LatencyOf(there), -1, StageKind::LATENCY});
+        m_problem.backward.insert(m_problem.backward.begin(),
+                                  {LatencyOf(back), -1, StageKind::LATENCY});
+        m_problem.backward.insert(m_problem.backward.begin(), back);
     }
 
     void AddTrainingStages()
@@ -307,6 +313,7 @@ class Builder
         const double bits = m_candidate.pair.size * m_state.model.targetBits;
         m_problem.hasTarget = bits > 0;
         m_problem.target = LinkStage(CONTROL_UNIT, EDGE_SERVER, bits);
+        m_problem.targetLatencyS = LatencyOf(m_problem.target);
     }
 
     void AddParameters(NodeIndex node, double bits)

@@ -9,6 +9,7 @@
 #include "ns3/collapipe-plan.h"
 #include "ns3/collapipe-system-state.h"
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -57,20 +58,30 @@ struct Transmission
     bool IsUsable() const;
 };
 
-/// A pipeline stage's time: a constant, plus a transmission's airtime where it is one
+/// What a pipeline stage is
+enum class StageKind : uint8_t
+{
+    COMPUTE, //!< a computation; serves one micro-batch at a time
+    LINK,    //!< a transmission; serves one micro-batch at a time
+    LATENCY, //!< a delay after a transmission: as many micro-batches at once as come
+};
+
+/// A pipeline stage's time: a constant, or a transmission's airtime
 struct Stage
 {
-    double constantS{0};  //!< compute time, or the link's latency
-    int transmission{-1}; //!< index, or -1
+    double constantS{0};                //!< compute time, or latency
+    int transmission{-1};               //!< index, or -1
+    StageKind kind{StageKind::COMPUTE}; //!< what it is
 };
 
 /// One cluster's part of the problem, all discrete decisions made
 struct ClusterProblem
 {
     std::vector<Transmission> transmissions; //!< all links of the round
-    std::vector<Stage> forward;              //!< embedding, link, ..., link, decoder
-    std::vector<Stage> backward;             //!< decoder, link, ..., link, embedding
+    std::vector<Stage> forward;              //!< embedding, link, latency, ..., decoder
+    std::vector<Stage> backward;             //!< decoder, link, latency, ..., embedding
     Stage target;                       //!< control unit to edge server; unused without targets
+    double targetLatencyS{0};           //!< of that link
     bool hasTarget{false};              //!< whether targets are sent
     std::vector<int> distribution;      //!< transmissions of the distribution
     std::vector<int> upload;            //!< transmissions of the upload
@@ -112,8 +123,9 @@ ClusterProblem MakeClusterProblem(const Instance& instance,
                                   const Candidate& candidate);
 
 /**
- * tau_iter. Under GPipe (3), where the forward pass takes at least as long as the two paths of its
- * task graph that begin with targets: N t_target + t_decoder and t_target + N t_decoder.
+ * tau_iter. Under GPipe (3), its maxima over computations and transmissions, where the forward pass
+ * takes at least as long as the two paths of its task graph that begin with targets: after the
+ * latency N t_target + t_decoder or t_target + N t_decoder.
  *
  * @param problem a cluster's problem
  * @param forward times of the forward stages, in s
@@ -138,18 +150,18 @@ struct LongestPath
 /**
  * The longest path of the 1F1B task graph. Compute stage s of P does min(N, P - s) forwards, then
  * forward and backward in turn, then the backwards that remain; every directed link is a server of
- * its own, in order of the micro-batches.
+ * its own, in order of the micro-batches; latencies serve all at once.
  *
+ * @param problem a cluster's problem, for the kinds of its stages, N and the targets' latency
  * @param forward times of the forward stages, in s
  * @param backward times of the backward stages, in s
  * @param target time of one target transfer; 0 where there is none
- * @param microBatches N
  * @return the path
  */
-LongestPath OneForwardOneBackwardPath(const std::vector<double>& forward,
+LongestPath OneForwardOneBackwardPath(const ClusterProblem& problem,
+                                      const std::vector<double>& forward,
                                       const std::vector<double>& backward,
-                                      double target,
-                                      uint32_t microBatches);
+                                      double target);
 
 /**
  * The judge's own evaluation of a plan, from the formulas alone.

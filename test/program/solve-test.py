@@ -1,0 +1,485 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Runs collapipe-solve as an independent program would use it: recomputes every part of the objective
+# from instance and plan by doc/collapipe-solve.rst alone, checks the constraints, and what bad input
+# gets. Takes the build directory and the source directory.
+
+import concurrent.futures
+import copy
+import json
+import math
+import os
+import pathlib
+import random
+import subprocess
+import sys
+
+CONTROLLERS = [
+    "dssda", "uniform-pipeline", "static-pipeline", "fedavg", "splitfed", "random",
+    "dssda-uniform-segments", "dssda-fixed-micro-batches", "dssda-equal-bandwidth",
+    "dssda-max-power",
+]
+PLANS_EACH = 3  # instances per controller; a start of the program costs most of a second
+CLOSE = 1e-9
+
+program = None
+failures = 0
+
+
+def check(condition, what):
+    """Says what does not hold, and counts it."""
+    global failures
+    if not condition:
+        failures += 1
+        print(f"FAILED: {what}", flush=True)
+    return bool(condition)
+
+
+def check_near(value, expected, scale, what):
+    return check(abs(value - expected) <= CLOSE * scale, f"{what}: {value}, expected {expected}")
+
+
+def solve(text, *options):
+    """Standard input in, exit status, plan (or None) and standard error out."""
+    run = subprocess.run([program, *options], input=text, capture_output=True, text=True)
+    try:
+        return run.returncode, json.loads(run.stdout), run.stderr
+    except ValueError:
+        return run.returncode, None, run.stderr
+
+
+# ---------------------------------------------------------------- random instances
+
+
+class Maker:
+    """A random instance: one to three clusters, every kind of pool, both schedules."""
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+
+    def log(self, low, high):
+        return math.exp(self.random.uniform(math.log(low), math.log(high)))
+
+    def chance(self, probability):
+        return self.random.random() < probability
+
+    def pool(self):
+        mode = self.random.choice(["frequency", "frequency", "airtime", "airtime", "dedicated"])
+        return {"mode": mode, "bandwidthHz": self.log(5e6, 8e7)}
+
+    def link(self, pool):
+        power, gap, noise = self.log(0.05, 0.5), self.random.uniform(1, 3), self.log(1e-20, 1e-19)
+        return {
+            "latencyS": self.log(1e-4, 0.1) if self.chance(0.6) else 0,
+            "maxPowerW": power,
+            "gain": self.log(1, 1000) * gap * noise * pool["bandwidthHz"] / power,
+            "efficiency": self.random.uniform(0.4, 0.9),
+            "snrGap": gap,
+            "noiseDensityWPerHz": noise,
+            "fixedRateBps": self.log(5e6, 5e8),
+        }
+
+    def device(self, instance, bytes_needed):
+        return {
+            "flops": self.log(1e10, 1e12),
+            "overheadS": self.log(1e-4, 1e-2),
+            "memoryBytes": bytes_needed * self.log(0.5, 5),
+            "computePowerW": self.log(1, 20),
+            "energyBudgetJ": self.log(1, 100),
+            "uplink": self.link(instance["uplink"]),
+            "downlink": self.link(instance["downlink"]),
+        }
+
+    def cluster(self, instance, roomy):
+        model, most = instance["model"], instance["training"]["allowedPairs"][-1]
+        per_block = (model["weightCopies"] * model["blockParameterBits"] / 8 +
+                     most["count"] * most["size"] * model["activationBytesPerBlock"])
+        devices = self.random.randint(2, 4)
+        needed = per_block * model["blocks"] * (3 if roomy else 1 / devices)
+        d2d = self.pool()
+        return {
+            "weight": self.random.uniform(0.5, 1),
+            "controlUnit": self.device(instance, needed),
+            "devices": [self.device(instance, needed) for _ in range(devices)],
+            "d2d": d2d,
+            "d2dLinks": [[self.link(d2d) for _ in range(devices + 1)]
+                         for _ in range(devices + 1)],
+        }
+
+    def make(self, roomy):
+        size = self.random.randint(2, 8)
+        counts = range(1, self.random.randint(1, 5) + 1)
+        instance = {
+            "model": {
+                "blocks": self.random.randint(3, 8),
+                "blockForwardFlops": self.log(1e8, 3e9),
+                "backwardRatio": self.random.uniform(1.5, 2.5),
+                "embeddingForwardFlops": self.log(1e5, 1e8),
+                "decoderForwardFlops": self.log(1e8, 1e10),
+                "activationBits": self.log(1e5, 1e7),
+                "targetBits": self.log(1e4, 1e7) if self.chance(0.7) else 0,
+                "blockParameterBits": self.log(1e7, 3e8),
+                "embeddingParameterBits": self.log(1e7, 3e8),
+                "decoderParameterBits": self.log(1e6, 1e8),
+                "weightCopies": self.random.choice([2, 3, 4]),
+                "activationBytesPerBlock": self.log(1e5, 1e7),
+            },
+            "training": {
+                "localIterations": self.random.randint(1, 8),
+                "allowedPairs": [{"count": n, "size": size} for n in counts],
+                "schedule": self.random.choice(["gpipe", "1f1b"]),
+            },
+            "learning": {"stepSize": 0.01, "smoothness": self.log(1, 10),
+                         "gradientVariance": self.log(0.1, 10)},
+            "edge": {"flops": self.log(1e12, 1e13), "overheadS": self.log(1e-5, 1e-3),
+                     "workers": self.random.randint(1, 2)},
+            "uplink": self.pool(),
+            "downlink": self.pool(),
+            "control": {"penaltyWeight": self.log(0.1, 10),
+                        "convergenceTarget": self.random.choice([0, self.log(1e-3, 1e-1)])},
+        }
+        instance["training"]["fixedPair"] = instance["training"]["allowedPairs"][-1]
+        instance["clusters"] = [self.cluster(instance, roomy)
+                                for _ in range(self.random.randint(1, 3))]
+        total = sum(cluster["weight"] for cluster in instance["clusters"])
+        for cluster in instance["clusters"]:
+            cluster["weight"] /= total
+        instance["queues"] = {
+            "energyJ": [[self.log(1e-3, 1) if self.chance(0.6) else 0
+                         for _ in range(len(cluster["devices"]) + 1)]
+                        for cluster in instance["clusters"]],
+            "convergence": self.log(1, 1e3),
+        }
+        return instance
+
+
+# ---------------------------------------------------------------- the objective, recomputed
+
+
+class Recomputation:
+    """Every number of the plan that follows from instance and decisions."""
+
+    def __init__(self, instance, plan):
+        self.instance, self.plan, self.model = instance, plan, instance["model"]
+        self.iterations = instance["training"]["localIterations"]
+        self.pipelines = sum(chain["stages"][-1]["node"] == "edgeServer"
+                             for cluster in plan["clusters"] for chain in cluster["chains"])
+        self.shares = {}
+
+    def node(self, m, name):
+        cluster = self.instance["clusters"][m]
+        return cluster["controlUnit"] if name == "controlUnit" else cluster["devices"][name]
+
+    @staticmethod
+    def index(name):
+        return 0 if name == "controlUnit" else name + 1
+
+    def medium(self, m, source, target):
+        """Pool, its key among all pools, and the link's parameters."""
+        instance, cluster = self.instance, self.instance["clusters"][m]
+        if target == "edgeServer":
+            return instance["uplink"], "uplink", self.node(m, source)["uplink"]
+        if source == "edgeServer":
+            return instance["downlink"], "downlink", self.node(m, target)["downlink"]
+        return (cluster["d2d"], f"d2d {m}",
+                cluster["d2dLinks"][self.index(source)][self.index(target)])
+
+    def blocks(self, stage):
+        return stage["lastBlock"] - stage["firstBlock"]
+
+    def stage_times(self, m, chain, stage):
+        edge = stage["node"] == "edgeServer"
+        node = self.instance["edge"] if edge else self.node(m, stage["node"])
+        work = (self.blocks(stage) * self.model["blockForwardFlops"] +
+                stage["embedding"] * self.model["embeddingForwardFlops"] +
+                stage["decoder"] * self.model["decoderForwardFlops"])
+        seconds = chain["microBatchSize"] * work / node["flops"]
+        slow = max(1, self.pipelines / self.instance["edge"]["workers"]) if edge else 1
+        return (slow * (node["overheadS"] + seconds),
+                slow * (node["overheadS"] + self.model["backwardRatio"] * seconds))
+
+    def payloads(self, chain):
+        """{(phase, from, to): bits}"""
+        stages, size, found = chain["stages"], chain["microBatchSize"], {}
+
+        def add(phase, source, target, bits):
+            if bits > 0 and source != target:
+                key = phase, source, target
+                found[key] = found.get(key, 0) + bits
+
+        for stage in stages:
+            bits = (self.blocks(stage) * self.model["blockParameterBits"] +
+                    stage["embedding"] * self.model["embeddingParameterBits"] +
+                    stage["decoder"] * self.model["decoderParameterBits"])
+            add("distribution", "edgeServer", stage["node"], bits)
+            add("upload", stage["node"], "edgeServer", bits)
+        for here, there in zip(stages, stages[1:]):
+            add("training", here["node"], there["node"], size * self.model["activationBits"])
+            add("training", there["node"], here["node"], size * self.model["activationBits"])
+        if stages[-1]["node"] == "edgeServer":
+            add("training", stages[0]["node"], "edgeServer", size * self.model["targetBits"])
+        return found
+
+    def transfer(self, m, decision, bits):
+        """d, a / r and the sender's energy for one transfer."""
+        pool, key, link = self.medium(m, decision["from"], decision["to"])
+        if pool["mode"] == "dedicated":
+            seconds = bits / link["fixedRateBps"]
+            return link["latencyS"], seconds, link["maxPowerW"] * seconds
+        share, power, band = decision["share"], decision["powerW"], pool["bandwidthHz"]
+        sums = self.shares.setdefault((key, decision["phase"]), [])
+        sums.append(share)
+        width = share * band if pool["mode"] == "frequency" else band
+        snr = power * link["gain"] / (link["snrGap"] * link["noiseDensityWPerHz"] * width)
+        rate = link["efficiency"] * share * band * math.log2(1 + snr)
+        check(0 < power <= link["maxPowerW"] * (1 + CLOSE), f"a power of {power} W")
+        check(decision["from"] != "edgeServer" or math.isclose(power, link["maxPowerW"]),
+              "the edge server does not send with full power")
+        duty = 1 if pool["mode"] == "frequency" else share
+        return link["latencyS"], bits / rate, power * duty * bits / rate
+
+    def iteration(self, chain, computes, links, targets):
+        """The longest path through the task graph, task by task."""
+        count, stages = chain["microBatches"], len(computes)
+        orders = []
+        for s in range(1, stages + 1):
+            if self.plan["schedule"] == "gpipe":
+                warm_up = count
+            else:
+                warm_up = min(count, stages - s)
+            order = [("F", i) for i in range(warm_up)]
+            for i in range(count):
+                if warm_up + i < count:
+                    order.append(("F", warm_up + i))
+                order.append(("B", i))
+            orders.append(order)
+        arrived = {("F", 0, i): 0 for i in range(count)}
+        if targets:
+            waits = {i: targets[0] + (i + 1) * targets[1] for i in range(count)}
+        link_free, free, done = {}, [0] * stages, [0] * stages
+        while any(done[s] < len(orders[s]) for s in range(stages)):
+            before = list(done)
+            for s in range(stages):
+                while done[s] < len(orders[s]) and (orders[s][done[s]][0], s,
+                                                    orders[s][done[s]][1]) in arrived:
+                    kind, i = orders[s][done[s]]
+                    start = max(free[s], arrived[kind, s, i])
+                    if kind == "F" and s == stages - 1 and targets:
+                        start = max(start, waits[i])
+                    free[s] = start + computes[s][kind == "B"]
+                    done[s] += 1
+                    if kind == "F" and s == stages - 1:
+                        arrived["B", s, i] = free[s]
+                    other = s + 1 if kind == "F" else s - 1
+                    if 0 <= other < stages:
+                        latency, seconds = links.get((s, other), (0, 0))
+                        begin = max(free[s], link_free.get((s, other), 0))
+                        link_free[s, other] = begin + seconds
+                        arrived[kind, other, i] = begin + seconds + latency
+            assert before != done, "the schedule does not end"
+        return max(free)
+
+    def chain(self, m, chain, energy):
+        """tau_dist, tau_iter and the upload of one chain; adds the nodes' energies."""
+        cluster = self.plan["clusters"][m]
+        decisions = {(d["phase"], d["from"], d["to"]): d for d in cluster["links"]}
+        place = {stage["node"]: s for s, stage in enumerate(chain["stages"])}
+        computes = [self.stage_times(m, chain, stage) for stage in chain["stages"]]
+        times = self.iterations * chain["microBatches"]
+        for stage, (forward, backward) in zip(chain["stages"], computes):
+            if stage["node"] != "edgeServer":
+                energy[self.index(stage["node"])] += (
+                    times * (forward + backward) * self.node(m, stage["node"])["computePowerW"])
+        slowest, links, targets = {"distribution": 0, "upload": 0}, {}, None
+        for key, bits in self.payloads(chain).items():
+            phase, source, target = key
+            if not check(key in decisions, f"no link for {key}"):
+                continue
+            latency, seconds, joules = self.transfer(m, decisions[key], bits)
+            check_near(decisions[key]["occupationS"], seconds, seconds, "a transfer's occupation")
+            if source != "edgeServer":
+                joules *= times if phase == "training" else 1
+                energy[self.index(source)] += joules
+            if phase != "training":
+                slowest[phase] = max(slowest[phase], latency + seconds)
+            elif abs(place[source] - place[target]) > 1:
+                targets = latency, seconds
+            else:
+                links[place[source], place[target]] = latency, seconds
+        return (slowest["distribution"], self.iteration(chain, computes, links, targets),
+                slowest["upload"])
+
+    def check_memory(self, m, chain):
+        stages = chain["stages"]
+        for s, stage in enumerate(stages, 1):
+            if stage["node"] in ("controlUnit", "edgeServer"):
+                continue
+            live = chain["microBatches"]
+            if self.plan["schedule"] == "1f1b":
+                live = min(live, len(stages) - s + 1)
+            used = self.blocks(stage) * (
+                self.model["weightCopies"] * self.model["blockParameterBits"] / 8 +
+                live * chain["microBatchSize"] * self.model["activationBytesPerBlock"])
+            check(used <= self.node(m, stage["node"])["memoryBytes"] * (1 + CLOSE),
+                  f"a device holds {used} bytes")
+
+    def check_blocks(self, chain):
+        place = 0
+        for stage in chain["stages"]:
+            check(stage["firstBlock"] == place, "the blocks are not in order")
+            place = stage["lastBlock"]
+        check(place == self.model["blocks"], "the blocks are not all placed")
+
+    def phi(self):
+        learning, phi = self.instance["learning"], 0
+        eta_l = learning["stepSize"] * learning["smoothness"]
+        for m, cluster in enumerate(self.plan["clusters"]):
+            rho = self.instance["clusters"][m]["weight"]
+            n = sum(c["microBatches"] * c["microBatchSize"] for c in cluster["chains"])
+            phi += 4 * eta_l * learning["gradientVariance"] * rho ** 2 / n
+            phi += 10 * eta_l ** 2 * self.iterations * learning["gradientVariance"] * rho / n
+        return phi
+
+    def run(self, what):
+        """Checks all that the plan says."""
+        taus, energy_term = [], 0
+        for m, cluster in enumerate(self.plan["clusters"]):
+            queues = self.instance["queues"]["energyJ"][m]
+            energy = [0.0] * len(queues)
+            parts = [self.chain(m, chain, energy) for chain in cluster["chains"]]
+            for chain in cluster["chains"]:
+                self.check_blocks(chain)
+                self.check_memory(m, chain)
+            distribution, iteration, upload = (max(part[i] for part in parts) for i in range(3))
+            taus.append(distribution + self.iterations * iteration + upload)
+            check_near(cluster["iterationS"], iteration, iteration, f"{what}: tau_iter of {m}")
+            check_near(cluster["totalS"], taus[m], taus[m], f"{what}: tau_m of {m}")
+            for k, joules in enumerate(energy):
+                check_near(cluster["nodes"][k]["energyJ"], joules, 1 + joules,
+                           f"{what}: energy of node {k} of {m}")
+                budget = self.node(m, "controlUnit" if k == 0 else k - 1)["energyBudgetJ"]
+                energy_term += queues[k] * (joules - budget)
+        for key, shares in self.shares.items():
+            check(sum(shares) <= 1 + CLOSE, f"{what}: the shares of {key} sum to {sum(shares)}")
+        control = self.instance["control"]
+        goal, phi = control["convergenceTarget"], self.phi()
+        convergence = self.instance["queues"]["convergence"] * (phi - goal) if goal > 0 else 0
+        latency = control["penaltyWeight"] * max(taus)
+        scale = latency + abs(energy_term) + abs(convergence)
+        total = latency + energy_term + convergence
+        check_near(self.plan["objective"]["total"], total, scale, f"{what}: the objective")
+        check_near(self.plan["objective"]["latency"], latency, scale, f"{what}: V tau")
+        check_near(self.plan["objective"]["energy"], energy_term, scale, f"{what}: its energies")
+        check_near(self.plan["phi"], phi, phi, f"{what}: phi")
+        return total
+
+
+def without_time(plan):
+    """The plan but for the seconds that it took."""
+    plan = copy.deepcopy(plan)
+    plan["solver"].pop("seconds", None)
+    return plan
+
+
+def test_plan(controller, seed):
+    """@return whether there was a plan, and its objective"""
+    instance = Maker(seed).make(roomy=controller in ("fedavg", "splitfed"))
+    what = f"{controller}, instance {seed}"
+    status, plan, errors = solve(json.dumps(instance), f"--controller={controller}")
+    if not check(status in (0, 1) and plan is not None, f"{what}: status {status}: {errors}"):
+        return False
+    check((status == 1) == bool(plan["infeasible"]), f"{what}: status {status} with a plan")
+    if status == 1:
+        return False
+    Recomputation(instance, plan).run(what)
+    pairs = [(p["count"], p["size"]) for p in instance["training"]["allowedPairs"]]
+    for cluster in plan["clusters"]:
+        for chain in cluster["chains"] if controller not in ("fedavg", "splitfed") else []:
+            check((chain["microBatches"], chain["microBatchSize"]) in pairs, f"{what}: the pair")
+    return True
+
+
+def test_plans(pool):
+    tasks = [(controller, 100 * c + i) for c, controller in enumerate(CONTROLLERS)
+             for i in range(PLANS_EACH)]
+    planned = list(pool.map(lambda task: test_plan(*task), tasks))
+    for c, controller in enumerate(CONTROLLERS):
+        check(any(planned[PLANS_EACH * c:PLANS_EACH * (c + 1)]), f"{controller} never has a plan")
+
+
+def test_repeats(pool):
+    text = json.dumps(Maker(7).make(roomy=False))
+    first, second = pool.map(lambda _: solve(text), range(2))
+    check(first[0] == 0 and without_time(first[1]) == without_time(second[1]),
+          "two runs have two plans")
+
+
+def change(path, value=None):
+    """An instance as text in which one field is another, or gone."""
+    instance = Maker(7).make(roomy=False)
+    place = instance
+    for key in path[:-1]:
+        place = place[key]
+    if value is None:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+    return json.dumps(instance)
+
+
+BAD = [
+    (change(("model", "blocks")), "model.blocks"),
+    (change(("clusters", 0, "devices", 1, "flops")), "clusters[0].devices[1].flops"),
+    (change(("edge", "flops"), "fast"), "edge.flops"),
+    (change(("model", "blocks"), 2.5), "model.blocks"),
+    (change(("model", "backwardRatio"), float("nan")), "model.backwardRatio"),
+    (change(("clusters", 0, "controlUnit", "downlink", "latencyS"), -1),
+     "clusters[0].controlUnit.downlink.latencyS"),
+    (change(("training", "allowedPairs", 0, "count"), -2), "training.allowedPairs[0].count"),
+    (change(("training", "allowedPairs"), {}), "training.allowedPairs"),
+    (change(("uplink",), {"mode": "airtime", "bandwidthHz": -1}), "uplink.bandwidthHz"),
+    (change(("queues", "energyJ", 0), [1]), "queues.energyJ[0]"),
+    (json.dumps(Maker(7).make(roomy=False))[:2000], "clusters[0]"),
+    ("", "document"),
+]
+
+
+def test_bad_input(pool):
+    for (text, name), (status, _, errors) in zip(BAD, pool.map(lambda b: solve(b[0]), BAD)):
+        lines = errors.strip().splitlines()
+        check(status == 2, f"bad {name}: status {status}")
+        check(len(lines) == 1 and name in errors, f"bad {name}: said {errors!r}")
+    negative = change(("uplink",), {"mode": "dedicated"}).replace('"fixedRateBps": ',
+                                                                 '"fixedRateBps": -')
+    for text, options, name in [(negative, [], "fixedRateBps"),
+                                (change(("round",), 1), ["--controller=oracle"], "oracle"),
+                                ("", ["--instance=/no/such/file"], "/no/such/file")]:
+        status, _, errors = solve(text, *options)
+        check(status == 2 and len(errors.strip().splitlines()) == 1 and name in errors,
+              f"bad {name}: status {status}, said {errors!r}")
+
+
+def test_infeasible(_):
+    instance = Maker(7).make(roomy=False)
+    for device in instance["clusters"][0]["devices"]:
+        device["memoryBytes"] = 1
+    status, plan, _ = solve(json.dumps(instance))
+    check(status == 1 and "memory" in plan["infeasible"], f"too little memory: status {status}")
+
+
+def main():
+    global program
+    program = os.path.join(sys.argv[1], "collapipe-solve")
+    if not pathlib.Path(program).exists():
+        print("collapipe-solve was not built")
+        return 77
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for test in (test_plans, test_repeats, test_bad_input, test_infeasible):
+            test(pool)
+    print(f"{failures} failures")
+    return failures > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
