@@ -19,8 +19,11 @@ namespace collapipe
 namespace
 {
 
-/// Directions whose share of S^T S is below this are left out
+/// Directions whose share of S^T S is below this are left out: rounding of floats
 constexpr double GRAM_TOLERANCE = 1e-8;
+
+/// How much of the asymmetry of S^T Y a direction may make of it
+constexpr double AMPLIFICATION = 10;
 
 /**
  * @param x a vector
@@ -183,9 +186,11 @@ GradientNoiseEstimator::GetCount() const
 }
 
 SmoothnessEstimator::SmoothnessEstimator(double decay, std::size_t window)
-    : m_average(decay),
+    : m_decay(decay),
       m_window(std::max<std::size_t>(1, window))
 {
+    NS_ABORT_MSG_IF(!(decay >= 0 && decay <= 1),
+                    "The decay of a maximum is in [0, 1], not " << decay);
 }
 
 void
@@ -232,7 +237,8 @@ SmoothnessEstimator::Take(double value)
     {
         m_latest = value;
         m_maximum = std::max(m_maximum, value);
-        m_average.Add(value);
+        m_fading = std::max(value, value + m_decay * (m_fading - value));
+        ++m_count;
     }
 }
 
@@ -247,8 +253,13 @@ SmoothnessEstimator::SolvePencil() const
     };
     Eigen::MatrixXd steps(size, size);
     Eigen::MatrixXd changes(size, size);
+    Eigen::MatrixXd products(size, size);
     for (Eigen::Index i = 0; i < size; ++i)
     {
+        for (Eigen::Index j = 0; j < size; ++j)
+        {
+            products(i, j) = dot(m_secants[i].step, m_secants[j].change);
+        }
         for (Eigen::Index j = 0; j <= i; ++j)
         {
             steps(i, j) = steps(j, i) = dot(m_secants[i].step, m_secants[j].step);
@@ -257,7 +268,9 @@ SmoothnessEstimator::SolvePencil() const
     }
     const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> gram(steps);
     Eigen::VectorXd scale = gram.eigenvalues();
-    const double floor = GRAM_TOLERANCE * scale(size - 1);
+    const double asymmetry = (products - products.transpose()).norm() / products.norm();
+    const double noise = std::isfinite(asymmetry) ? std::pow(AMPLIFICATION * asymmetry, 2) : 0;
+    const double floor = std::min(0.5, std::max(GRAM_TOLERANCE, noise)) * scale(size - 1);
     for (Eigen::Index i = 0; i < size; ++i)
     {
         scale(i) = scale(i) > floor ? 1 / std::sqrt(scale(i)) : 0;
@@ -271,7 +284,7 @@ SmoothnessEstimator::SolvePencil() const
 double
 SmoothnessEstimator::GetSmoothness() const
 {
-    return m_average.Get();
+    return m_fading;
 }
 
 double
@@ -289,7 +302,7 @@ SmoothnessEstimator::GetMaximum() const
 uint64_t
 SmoothnessEstimator::GetCount() const
 {
-    return m_average.GetCount();
+    return m_count;
 }
 
 DivergenceEstimator::DivergenceEstimator(double decay)

@@ -119,21 +119,30 @@ class GradientNoiseEstimator
  * quadratic of Hessian A, y = A s, and the largest |A v| / |v| over that span is the root of the
  * largest eigenvalue of the pencil (Y^T Y, S^T S), still a lower bound of the largest eigenvalue of
  * A, and by Lanczos' argument a tight one after a few steps, since steps of gradient descent span a
- * Krylov space. Only the m x m Gram matrices are kept and solved. Directions of S^T S below 1e-8 of
- * its largest eigenvalue (of steps scaled to length one) are left out: rounding and the change of
- * the Hessian between pairs would be divided by them.
+ * Krylov space. Only the m x m Gram matrices are kept and solved.
+ *
+ * Directions in which the steps hardly differ say little: what y has of rounding and of a Hessian
+ * that changed between the pairs is divided by how much they differ. For one Hessian S^T Y is
+ * symmetric, so its asymmetry measures that error, and directions of S^T S that would let it exceed
+ * a tenth are left out.
  *
  * Both gradients of a pair must be of the *same samples*; otherwise the noise sigma / |s| is read
- * as curvature. Every round's value enters an exponential average.
+ * as curvature.
+ *
+ * All values are lower bounds, and the largest of them is the best. Steps of gradient descent show
+ * the direction of the largest curvature early and then lose it, at step size 1 / L_s at once. So
+ * the estimate is a maximum that fades: it takes a larger value at once, and moves towards smaller
+ * ones by a fraction per pair.
  */
 class SmoothnessEstimator
 {
   public:
     /**
-     * @param decay of the exponential average
+     * @param decay of the maximum, 0 <= decay <= 1: it moves towards a smaller value by 1 - decay
+     * of the difference
      * @param window m, number of pairs looked at together, at least 1
      */
-    explicit SmoothnessEstimator(double decay = 0.95, std::size_t window = 8);
+    explicit SmoothnessEstimator(double decay = 0.998, std::size_t window = 8);
 
     /**
      * @param step s = w' - w
@@ -149,7 +158,7 @@ class SmoothnessEstimator
      */
     void AddSecantNorms(double stepNorm, double gradientChangeNorm);
 
-    /// @return L_s, the average
+    /// @return L_s, the fading maximum; 0 before the first pair
     double GetSmoothness() const;
 
     /// @return L_s of the present window
@@ -175,8 +184,10 @@ class SmoothnessEstimator
     /// @return the root of the largest eigenvalue of the pencil
     double SolvePencil() const;
 
-    ExponentialAverage m_average; //!< of the windows' values
+    double m_decay;               //!< of the maximum
     std::size_t m_window;         //!< m
+    uint64_t m_count{0};          //!< number of values
+    double m_fading{0};           //!< the maximum
     std::deque<Secant> m_secants; //!< the last m
     double m_latest{0};           //!< value of the present window
     double m_maximum{0};          //!< largest value

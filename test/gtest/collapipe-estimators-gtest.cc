@@ -122,13 +122,45 @@ TEST(Estimators, SpreadAndNormsGiveTheSameNoise)
 
 TEST(Estimators, SmoothnessOfQuadratics)
 {
-    for (const double fraction : {1.0 / 64, 1.0 / 8, 1.0 / 2})
+    for (const double fraction : {1.0 / 64, 1.0 / 8, 1.0 / 2, 1.0, 1.5})
     {
-        const QuadraticFederation f(1, 30, 4, 0);
+        for (const int steps : {12, 40})
+        {
+            for (const Eigen::Index dimension : {5, 10, 30})
+            {
+                const QuadraticFederation f(1, dimension, 4, 0);
+                SmoothnessEstimator estimator;
+                FeedSteps(f, fraction / 4, estimator, steps);
+                EXPECT_NEAR(estimator.GetSmoothness(), 4, 0.4)
+                    << "step " << fraction << " / L_s, " << steps << " steps, " << dimension;
+                EXPECT_LT(estimator.GetMaximum(), 4 * 1.001);
+            }
+        }
+    }
+}
+
+/// Where the Hessian changes from pair to pair the estimate does not exceed the largest of them
+TEST(Estimators, SmoothnessOfAChangingHessian)
+{
+    Normal normal(9);
+    for (const double change : {0.001, 0.01, 0.1, 0.5})
+    {
         SmoothnessEstimator estimator;
-        FeedSteps(f, fraction / 4, estimator, 12);
-        EXPECT_NEAR(estimator.GetSmoothness(), 4, 0.4) << "step " << fraction << " / L_s";
-        EXPECT_LT(estimator.GetMaximum(), 4 * 1.001);
+        Eigen::VectorXd w = normal.Vector(20);
+        double largest = 0;
+        for (int i = 0; i < 200; ++i)
+        {
+            const Eigen::VectorXd hessian = Eigen::VectorXd::LinSpaced(20, 0.1, 2).array() *
+                                            (1 + change * normal.Vector(20).array().tanh());
+            largest = std::max(largest, hessian.maxCoeff());
+            const Eigen::VectorXf step = (-0.05 * hessian.cwiseProduct(w)).cast<float>();
+            const Eigen::VectorXf difference =
+                hessian.cwiseProduct(step.cast<double>()).cast<float>();
+            estimator.AddSecant(step.data(), difference.data(), 20);
+            w += step.cast<double>() + 0.05 * normal.Vector(20);
+        }
+        EXPECT_LT(estimator.GetMaximum(), 1.2 * largest) << change;
+        EXPECT_GT(estimator.GetSmoothness(), 0.5 * largest) << change;
     }
 }
 
