@@ -25,7 +25,7 @@ namespace
 
 constexpr double SEARCH_TOLERANCE = 1e-5; //!< relative gap while searching
 constexpr double PATH_TOLERANCE = 5e-4;   //!< the same under 1F1B, where it saves paths
-constexpr double FINAL_TOLERANCE = 1e-8;  //!< relative gap of the plan
+constexpr double FINAL_TOLERANCE = 1e-7;  //!< relative gap of the plan
 constexpr double LEAST_GAIN = 1e-7;       //!< relative to V tau: less is no improvement
 
 /// How much is tried, by the size of the instance

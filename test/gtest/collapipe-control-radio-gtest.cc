@@ -65,7 +65,7 @@ TEST(ControlRadio, ConvergesToFeasibleAllocations)
     for (int i = 0; i < 1500; ++i)
     {
         const Case c(i);
-        const RadioSolution solution = allocator.Solve(c.problem, 1e-8);
+        const RadioSolution solution = allocator.Solve(c.problem, 1e-7);
         ASSERT_TRUE(solution.converged) << i;
         for (const auto& sum : GetSums(c.problem, solution.shares))
         {
