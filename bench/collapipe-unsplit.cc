@@ -7,8 +7,7 @@
 // Takes collapipe-quickstart's options. Prints the seconds that the loop took.
 
 #include "ns3/collapipe-compute-backend.h"
-#include "ns3/collapipe-corpus.h"
-#include "ns3/collapipe-run-config.h"
+#include "ns3/collapipe-run-data.h"
 #include "ns3/collapipe-unsplit-trainer.h"
 #include "ns3/object-factory.h"
 
@@ -21,34 +20,12 @@ using namespace ns3::collapipe;
 namespace
 {
 
-/// @return the data that a run with these options uses
-Dataset
-LoadData(const RunConfig& config)
-{
-    TranslationSources sources;
-    sources.language = config.language;
-    sources.trainSource = config.trainSource;
-    sources.trainTarget = config.trainTarget;
-    sources.validationSource = config.valSource;
-    sources.validationTarget = config.valTarget;
-    CorpusOptions options;
-    options.maximumPairs = config.maxPairs;
-    options.vocabularySize = config.vocabulary;
-    options.seed = config.seed;
-    auto dataset = BuildTranslationCorpus(sources, options).dataset;
-    if (config.maxValidation > 0 && dataset.validation.size() > config.maxValidation)
-    {
-        dataset.validation.resize(config.maxValidation);
-    }
-    return dataset;
-}
-
 /// Trains as many iterations as all clusters do together, and evaluates as often as a run does.
 void
-Train(const RunConfig& config, const Dataset& dataset)
+Train(const RunConfig& config, const Corpus& corpus)
 {
-    auto model = config.GetModelConfig();
-    model.vocabulary = dataset.vocabulary;
+    const auto model = GetModelConfig(config, corpus);
+    const auto& dataset = corpus.dataset;
     ns3::ObjectFactory factory("ns3::collapipe::TorchBackend");
     const auto backend = factory.Create<ComputeBackend>();
     UnsplitTrainer trainer(model,
@@ -82,9 +59,9 @@ main(int argc, char* argv[])
         RunConfig config;
         config.Parse(argc, argv);
         config.Validate();
-        const auto dataset = LoadData(config);
+        const auto corpus = LoadCorpus(config);
         const auto start = std::chrono::steady_clock::now();
-        Train(config, dataset);
+        Train(config, corpus);
         const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
         std::cout << wall.count() << "\n";
     }

@@ -4,8 +4,9 @@
 
 #include "collapipe-helper.h"
 
+#include "collapipe-run-data.h"
+
 #include "ns3/abort.h"
-#include "ns3/collapipe-partition.h"
 #include "ns3/double.h"
 #include "ns3/uinteger.h"
 
@@ -18,9 +19,6 @@ namespace
 {
 
 constexpr double BITS_PER_BYTE = 8;
-
-/// Spreads seeds of neighbouring clusters and nodes over the whole range.
-constexpr uint64_t SEED_STRIDE = 0x9e3779b97f4a7c15;
 
 /// Sets the speed of a node's processor.
 void
@@ -289,7 +287,7 @@ CollaPipeHelper::InstallNode(const Network& network, uint32_t cluster, NodeIndex
     if (index == CONTROL_UNIT)
     {
         application = CreateObject<ControlUnitApplication>();
-        application->SetData(MakeSource(m_data[cluster], m_seed + SEED_STRIDE * (cluster + 1)),
+        application->SetData(MakeSampleSource(m_data[cluster], m_seed, cluster, index),
                              m_data[cluster].size());
     }
     else
@@ -302,9 +300,7 @@ CollaPipeHelper::InstallNode(const Network& network, uint32_t cluster, NodeIndex
             share.push_back(m_data[cluster][i]);
         }
         const auto samples = share.size();
-        application->SetData(
-            MakeSource(std::move(share), m_seed + SEED_STRIDE * (cluster + 1) + index),
-            samples);
+        application->SetData(MakeSampleSource(std::move(share), m_seed, cluster, index), samples);
     }
     const auto& profile = GetProfile(index);
     application->SetContext(m_context);
@@ -318,24 +314,6 @@ CollaPipeHelper::InstallNode(const Network& network, uint32_t cluster, NodeIndex
     network.clusters[cluster].GetNode(index)->AddApplication(application);
     application->SetStartTime(network.readyAt);
     return application;
-}
-
-SampleSource
-CollaPipeHelper::MakeSource(std::vector<const Sample*> samples, uint64_t seed) const
-{
-    if (samples.empty())
-    {
-        return nullptr;
-    }
-    auto sampler = std::make_shared<BatchSampler>(samples.size(), 1, seed);
-    return [samples = std::move(samples), sampler](uint32_t n) {
-        std::vector<const Sample*> batch;
-        for (uint32_t i = 0; i < n; ++i)
-        {
-            batch.push_back(samples[sampler->GetNext()[0]]);
-        }
-        return batch;
-    };
 }
 
 } // namespace collapipe

@@ -131,9 +131,6 @@ class CollaPipeHelper
     /// @return the profile of a node: 0 is the control unit, k + 1 device k
     const DeviceProfile& GetProfile(NodeIndex index) const;
 
-    /// @return an endless source of the samples, in shuffled epochs
-    SampleSource MakeSource(std::vector<const Sample*> samples, uint64_t seed) const;
-
     std::shared_ptr<const TrainingContext> m_context; //!< of the run
     std::vector<Ptr<Controller>> m_controllers;       //!< by cell, decide
     TrainingProfile m_training;                       //!< form of a round

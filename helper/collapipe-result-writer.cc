@@ -66,22 +66,52 @@ ToCsv(double value)
     return text.str();
 }
 
+/// @return the scores that there are for the run's task
 nlohmann::ordered_json
-ToJson(const RoundRow& row)
+ToJson(const RunSummary& summary, const QualityScore& score)
 {
-    return {{"round", row.round},
-            {"start_s", row.startS},
-            {"latency_s", row.latencyS},
-            {"report_s", row.reportS},
-            {"distribution_s", row.distributionS},
-            {"training_s", row.trainingS},
-            {"upload_s", row.uploadS},
-            {"planned_latency_s", row.plannedLatencyS},
-            {"train_loss", ToJson(row.trainLoss)},
-            {"validation_loss", ToJson(row.validationLoss)},
-            {"bytes_sent", row.bytesSent},
-            {"messages_sent", row.messagesSent},
-            {"planned_error", ToJson(GetPlannedError(row))}};
+    auto json = nlohmann::ordered_json::object();
+    for (const auto& [name, value] : ListScores(summary.config.task, summary.classes.size(), score))
+    {
+        json[name] = ToJson(value);
+    }
+    return json;
+}
+
+nlohmann::ordered_json
+ToJson(const RunSummary& summary)
+{
+    const auto& quality = summary.quality;
+    nlohmann::ordered_json json{{"untrained", ToJson(summary, quality.untrained)},
+                                {"validation", ToJson(summary, quality.validation)},
+                                {"test", ToJson(summary, quality.test)}};
+    json["test"]["loss"] = ToJson(quality.testLoss);
+    json["test"]["samples"] = quality.testSamples;
+    if (summary.config.task == "translation")
+    {
+        json["copy_source"] = ToJson(summary, quality.copy);
+    }
+    return json;
+}
+
+nlohmann::ordered_json
+ToJson(const RunSummary& summary, const RoundRow& row)
+{
+    nlohmann::ordered_json json{{"round", row.round},
+                                {"start_s", row.startS},
+                                {"latency_s", row.latencyS},
+                                {"report_s", row.reportS},
+                                {"distribution_s", row.distributionS},
+                                {"training_s", row.trainingS},
+                                {"upload_s", row.uploadS},
+                                {"planned_latency_s", row.plannedLatencyS},
+                                {"train_loss", ToJson(row.trainLoss)},
+                                {"validation_loss", ToJson(row.validationLoss)},
+                                {"bytes_sent", row.bytesSent},
+                                {"messages_sent", row.messagesSent},
+                                {"planned_error", ToJson(GetPlannedError(row))}};
+    json.update(ToJson(summary, row.quality));
+    return json;
 }
 
 nlohmann::ordered_json
@@ -108,18 +138,31 @@ GetNs3Version()
 }
 
 void
-WriteRounds(const std::string& path, const std::vector<RoundRow>& rows)
+WriteRounds(const std::string& path, const RunSummary& summary, const std::vector<RoundRow>& rows)
 {
     auto file = Open(path);
     file << "round,start_s,latency_s,report_s,distribution_s,training_s,upload_s,"
-            "planned_latency_s,train_loss,validation_loss,bytes_sent,messages_sent,planned_error\n";
+            "planned_latency_s,train_loss,validation_loss,bytes_sent,messages_sent,planned_error";
+    const auto listScores = [&summary](const QualityScore& score) {
+        return ListScores(summary.config.task, summary.classes.size(), score);
+    };
+    for (const auto& score : listScores({}))
+    {
+        file << ',' << score.first;
+    }
+    file << '\n';
     for (const auto& row : rows)
     {
         file << row.round << ',' << row.startS << ',' << row.latencyS << ',' << row.reportS << ','
              << row.distributionS << ',' << row.trainingS << ',' << row.uploadS << ','
              << row.plannedLatencyS << ',' << ToCsv(row.trainLoss) << ','
-             << ToCsv(row.validationLoss) << ',' << row.bytesSent << ',' << row.messagesSent
-             << ',' << ToCsv(GetPlannedError(row)) << '\n';
+             << ToCsv(row.validationLoss) << ',' << row.bytesSent << ',' << row.messagesSent << ','
+             << ToCsv(GetPlannedError(row));
+        for (const auto& score : listScores(row.quality))
+        {
+            file << ',' << ToCsv(score.second);
+        }
+        file << '\n';
     }
     Close(file, path);
 }
@@ -161,12 +204,17 @@ WriteSummary(const std::string& path,
                     {"training_samples", summary.trainingSamples},
                     {"validation_samples", summary.validationSamples},
                     {"cluster_samples", summary.clusterSamples}};
+    if (!summary.classes.empty())
+    {
+        json["data"]["classes"] = summary.classes;
+    }
     json["initial_validation_loss"] = ToJson(summary.initialLoss);
+    json["quality"] = ToJson(summary);
     json["rounds"] = nlohmann::ordered_json::array();
     uint64_t bytes = 0;
     for (const auto& row : rounds)
     {
-        json["rounds"].push_back(ToJson(row));
+        json["rounds"].push_back(ToJson(summary, row));
         bytes += row.bytesSent;
     }
     json["totals"] = ToJson(summary.totals);
@@ -223,6 +271,7 @@ PrintTable(std::ostream& out, const RunSummary& summary, const std::vector<Round
     }
     table << '\n';
     out << table.str();
+    PrintQuality(out, summary.quality);
 }
 
 } // namespace collapipe

@@ -5,6 +5,7 @@
 #ifndef COLLAPIPE_RESULT_WRITER_H
 #define COLLAPIPE_RESULT_WRITER_H
 
+#include "collapipe-quality.h"
 #include "collapipe-run-config.h"
 #include "collapipe-run-recorder.h"
 #include "collapipe-run-totals.h"
@@ -31,7 +32,9 @@ struct RunSummary
     std::size_t trainingSamples{0};           //!< all clusters
     std::size_t validationSamples{0};         //!< evaluated on
     std::vector<std::size_t> clusterSamples;  //!< by cluster
+    std::vector<std::string> classes;         //!< of a classification
     double initialLoss{0};                    //!< validation loss before the first round
+    RunQuality quality;                       //!< what the model is worth
     double simulatedS{0};                     //!< simulated time at the end
     double wallS{0};                          //!< wall time of simulation and learning
     uint32_t handovers{0};                    //!< between cells
@@ -43,9 +46,12 @@ struct RunSummary
 
 /**
  * @param path file to write: one line per round
+ * @param summary the run
  * @param rows the rounds
  */
-void WriteRounds(const std::string& path, const std::vector<RoundRow>& rows);
+void WriteRounds(const std::string& path,
+                 const RunSummary& summary,
+                 const std::vector<RoundRow>& rows);
 
 /**
  * @param path file to write: one line per round and node

@@ -25,37 +25,6 @@ namespace collapipe
 namespace
 {
 
-/// A model size by name
-struct NamedSize
-{
-    const char* name;     //!< as given by --model
-    uint32_t width;       //!< d_model
-    uint32_t heads;       //!< attention heads
-    uint32_t feedForward; //!< inner width
-};
-
-/// Widths of BERT's table (Turc et al., 2019) up to small, Vaswani et al.'s base; nano is ours.
-constexpr NamedSize SIZES[] = {
-    {"nano", 64, 4, 256},
-    {"tiny", 128, 2, 512},
-    {"mini", 256, 4, 1024},
-    {"small", 512, 8, 2048},
-    {"base", 512, 8, 2048},
-};
-
-/**
- * @param condition what must hold
- * @param sentence what to say where it does not
- */
-void
-Require(bool condition, const std::string& sentence)
-{
-    if (!condition)
-    {
-        throw UserError(sentence);
-    }
-}
-
 /**
  * @param text decimal digits
  * @param maximum largest number allowed
@@ -71,38 +40,6 @@ ParseUnsigned(const std::string& text, uint64_t maximum, uint64_t& value)
     }
     value = std::stoull(text);
     return value <= maximum;
-}
-
-/**
- * @param text of --model
- * @param config dimensions filled in
- * @return whether text is a known name or three numbers
- */
-bool
-ParseModel(const std::string& text, ModelConfig& config)
-{
-    for (const auto& size : SIZES)
-    {
-        if (text == size.name)
-        {
-            config.width = size.width;
-            config.heads = size.heads;
-            config.feedForward = size.feedForward;
-            return true;
-        }
-    }
-    std::istringstream stream(text);
-    std::string part;
-    for (auto* target : {&config.width, &config.heads, &config.feedForward})
-    {
-        uint64_t value = 0;
-        if (!std::getline(stream, part, 'x') || !ParseUnsigned(part, 1U << 20, value))
-        {
-            return false;
-        }
-        *target = static_cast<uint32_t>(value);
-    }
-    return stream.eof();
 }
 
 /**
@@ -143,16 +80,16 @@ SetNs3s(const std::string& name, const std::string& argument)
     {
         return false;
     }
-    Require(argument.size() > name.size(), name + " needs a value: " + name + "=VALUE");
+    RequireOption(argument.size() > name.size(), name + " needs a value: " + name + "=VALUE");
     const StringValue value(argument.substr(name.size() + 1));
     if (isGlobal)
     {
-        Require(Config::SetGlobalFailSafe(name.substr(2), value),
+        RequireOption(Config::SetGlobalFailSafe(name.substr(2), value),
                 argument + ": this global value takes no such value");
     }
     else
     {
-        Require(Config::SetDefaultFailSafe(name.substr(2), value),
+        RequireOption(Config::SetDefaultFailSafe(name.substr(2), value),
                 argument + ": there is no such attribute, or it takes no such value");
     }
     return true;
@@ -160,10 +97,10 @@ SetNs3s(const std::string& name, const std::string& argument)
 
 } // namespace
 
-std::vector<RunConfig::Option>
+std::vector<RunOption>
 RunConfig::GetOptions()
 {
-    return {
+    std::vector<RunOption> options{
         {"topology",
          "network: p2p, wifi, lte or hybrid (Wi-Fi between devices, LTE to the edge)",
          &topology},
@@ -191,7 +128,9 @@ RunConfig::GetOptions()
         {"energyBudget",
          "energy that a device may spend per round on average, J; dssda keeps to it; 0: no limit",
          &energyBudgetJ},
-        {"blocks", "encoder blocks of the model", &blocks},
+        {"blocks",
+         "encoder blocks of the model; if not given, as many as its name stands for",
+         &blocks},
         {"microBatches",
          "micro-batches per iteration; dssda splits the same samples as it sees fit",
          &microBatches},
@@ -200,8 +139,14 @@ RunConfig::GetOptions()
         {"rounds", "training rounds", &rounds},
         {"schedule", "pipeline schedule: gpipe, 1f1b or a TypeId", &schedule},
         {"compute", "torch computes; analytic only spends the time and sends the bytes", &compute},
-        {"task", "what is learnt: translation", &task},
-        {"model", "size: nano, tiny, mini, small, base, or WIDTHxHEADSxFEEDFORWARD", &model},
+        {"task",
+         "what is learnt: translation, classification (of languages, or as --train says), or mlm, "
+         "BERT's pre-training",
+         &task},
+        {"model",
+         "size: nano, tiny, mini, small, base, big (translation), medium (others), or "
+         "WIDTHxHEADSxFEEDFORWARD",
+         &model},
         {"decoderBlocks", "decoder blocks on the edge server", &decoderBlocks},
         {"sequenceLength", "tokens per sentence; longer ones are cut", &sequenceLength},
         {"vocabulary", "pieces of the tokenizer", &vocabulary},
@@ -233,6 +178,9 @@ RunConfig::GetOptions()
          "LTE bandwidth: 6, 15, 25, 50, 75 or 100 resource blocks",
          &lteResourceBlocks},
         {"packetErrorRate", "share of packets lost on wired links, 0 to 1", &packetErrorRate},
+        {"segmentSize",
+         "TCP segment size, bytes; above 1400 the wired links of p2p carry jumbo frames",
+         &segmentSize},
         {"outputDir", "folder for rounds.csv, devices.csv, summary.json; empty: none", &outputDir},
         {"timelineSize",
          "MB that timeline.json may take; beyond, it shows rounds and phases only; 0: none",
@@ -247,10 +195,12 @@ RunConfig::GetOptions()
         {"threads", "worker threads for computation; 0: as the machine has cores", &threads},
         {"progress", "auto, bar, lines or none", &progress},
     };
+    learning.AppendOptions(options);
+    return options;
 }
 
 void
-RunConfig::Set(const Option& option, const std::string& text)
+RunConfig::Set(const RunOption& option, const std::string& text)
 {
     const std::string wrong = "--" + option.name + "=" + text + ": ";
     uint64_t number = 0;
@@ -261,28 +211,28 @@ RunConfig::Set(const Option& option, const std::string& text)
     else if (auto* const* target = std::get_if<uint32_t*>(&option.target))
     {
         const bool isNumber = ParseUnsigned(text, std::numeric_limits<uint32_t>::max(), number);
-        Require(isNumber, wrong + "this must be a whole number");
+        RequireOption(isNumber, wrong + "this must be a whole number");
         **target = static_cast<uint32_t>(number);
     }
     else if (auto* const* target = std::get_if<uint64_t*>(&option.target))
     {
-        Require(ParseUnsigned(text, std::numeric_limits<int64_t>::max(), number),
-                wrong + "this must be a whole number");
+        RequireOption(ParseUnsigned(text, std::numeric_limits<int64_t>::max(), number),
+                      wrong + "this must be a whole number");
         **target = number;
     }
     else if (auto* const* target = std::get_if<double*>(&option.target))
     {
         char* end = nullptr;
         const double value = std::strtod(text.c_str(), &end);
-        Require(!text.empty() && *end == '\0' && std::isfinite(value),
-                wrong + "this must be a number");
+        RequireOption(!text.empty() && *end == '\0' && std::isfinite(value),
+                      wrong + "this must be a number");
         **target = value;
     }
     else
     {
         const bool isTrue = text == "true" || text == "1" || text == "t";
         const bool isFalse = text == "false" || text == "0" || text == "f";
-        Require(isTrue || isFalse, wrong + "this must be true or false");
+        RequireOption(isTrue || isFalse, wrong + "this must be true or false");
         *std::get<bool*>(option.target) = isTrue;
     }
 }
@@ -299,6 +249,7 @@ RunConfig::Parse(int argc, char** argv)
         std::visit([&](auto* target) { cmd.AddValue(option.name, option.help, *target); },
                    option.target);
     }
+    std::vector<std::string> given;
     // Options of ours are read here, so that a mistake gets one sentence and not the whole help.
     std::vector<char*> others{argv[0]};
     for (int i = 1; i < argc; ++i)
@@ -317,15 +268,52 @@ RunConfig::Parse(int argc, char** argv)
                 continue;
             }
             const bool isNs3s = name == "--help" || name == "-h" || name.rfind("--Print", 0) == 0;
-            Require(isNs3s, "there is no option " + name + "; --help lists them all");
+            RequireOption(isNs3s, "there is no option " + name + "; --help lists them all");
             others.push_back(argv[i]);
             continue;
         }
         const bool isSwitch = std::holds_alternative<bool*>(option->target);
-        Require(equals != argument.npos || isSwitch, name + " needs a value: " + name + "=VALUE");
+        RequireOption(equals != argument.npos || isSwitch,
+                      name + " needs a value: " + name + "=VALUE");
         Set(*option, equals == argument.npos ? "true" : argument.substr(equals + 1));
+        given.push_back(option->name);
     }
     cmd.Parse(static_cast<int>(others.size()), others.data());
+    SetTaskDefaults(given);
+}
+
+void
+RunConfig::SetTaskDefaults(const std::vector<std::string>& given)
+{
+    const auto isFree = [&given](const char* name) {
+        return std::find(given.begin(), given.end(), name) == given.end();
+    };
+    if (task != "translation")
+    {
+        // A BERT learns from scratch: more steps, which start gently
+        const RunConfig usual;
+        const auto prefer =
+            [&isFree](const char* name, auto& value, const auto& usualValue, auto preferred) {
+                value = isFree(name) && value == usualValue ? preferred : value;
+            };
+        prefer("model", model, usual.model, "tiny");
+        prefer("sequenceLength", sequenceLength, usual.sequenceLength, 32U);
+        prefer("vocabulary", vocabulary, usual.vocabulary, 4000U);
+        prefer("learningRate", learningRate, usual.learningRate, 2e-3);
+        prefer("rounds", rounds, usual.rounds, 12U);
+        prefer("localIterations", localIterations, usual.localIterations, 60U);
+        prefer("keepOptimizerState", keepOptimizerState, usual.keepOptimizerState, true);
+        prefer("warmup", learning.warmup, usual.learning.warmup, 50U);
+        prefer("decay", learning.decay, usual.learning.decay, "linear");
+        prefer("dropout", learning.dropout, usual.learning.dropout, 0.1);
+        prefer("skipPadding", learning.skipPadding, usual.learning.skipPadding, true);
+    }
+    ModelConfig named;
+    named.encoderBlocks = blocks;
+    if (isFree("blocks") && blocks == RunConfig().blocks && ParseModelSize(model, task, named))
+    {
+        blocks = named.encoderBlocks;
+    }
 }
 
 std::vector<std::pair<std::string, std::string>>
@@ -347,28 +335,33 @@ void
 RunConfig::Validate() const
 {
     const auto names = TopologyHelper::GetNames();
-    Require(std::find(names.begin(), names.end(), topology) != names.end(),
-            "--topology=" + topology +
-                ": there is no such topology; take p2p, wifi, lte or hybrid");
-    Require(IsCreatable(ControllerTypeName(controller), "ns3::collapipe::Controller"),
-            "--controller=" + controller + ": there is no such controller");
-    Require(compare == "none" || compare.empty() ||
-                IsCreatable(ControllerTypeName(compare), "ns3::collapipe::Controller"),
-            "--compare=" + compare + ": there is no such controller; none switches it off");
-    Require(energyBudgetJ >= 0, "--energyBudget: this must be 0 or more");
-    Require(memoryShare >= 0, "--memoryShare: this must be 0 or more");
-    Require(IsCreatable(ScheduleTypeName(schedule), "ns3::collapipe::Schedule"),
-            "--schedule=" + schedule + ": there is no such schedule; take gpipe or 1f1b");
-    Require(compute == "torch" || compute == "analytic",
-            "--compute=" + compute + ": take torch or analytic");
-    Require(compute == "analytic" ||
-                IsCreatable("ns3::collapipe::TorchBackend", "ns3::collapipe::ComputeBackend"),
-            "this build has no LibTorch; take --compute=analytic");
-    Require(task == "translation", "--task=" + task + ": there is no such task; take translation");
-    Require(optimizer == "adam" || optimizer == "sgd",
-            "--optimizer=" + optimizer + ": take adam or sgd");
-    Require(progress == "auto" || progress == "bar" || progress == "lines" || progress == "none",
-            "--progress=" + progress + ": take auto, bar, lines or none");
+    RequireOption(std::find(names.begin(), names.end(), topology) != names.end(),
+                  "--topology=" + topology +
+                      ": there is no such topology; take p2p, wifi, lte or hybrid");
+    RequireOption(IsCreatable(ControllerTypeName(controller), "ns3::collapipe::Controller"),
+                  "--controller=" + controller + ": there is no such controller");
+    RequireOption(compare == "none" || compare.empty() ||
+                      IsCreatable(ControllerTypeName(compare), "ns3::collapipe::Controller"),
+                  "--compare=" + compare + ": there is no such controller; none switches it off");
+    RequireOption(energyBudgetJ >= 0, "--energyBudget: this must be 0 or more");
+    RequireOption(memoryShare >= 0, "--memoryShare: this must be 0 or more");
+    RequireOption(IsCreatable(ScheduleTypeName(schedule), "ns3::collapipe::Schedule"),
+                  "--schedule=" + schedule + ": there is no such schedule; take gpipe or 1f1b");
+    RequireOption(compute == "torch" || compute == "analytic",
+                  "--compute=" + compute + ": take torch or analytic");
+    RequireOption(compute == "analytic" ||
+                      IsCreatable("ns3::collapipe::TorchBackend", "ns3::collapipe::ComputeBackend"),
+                  "this build has no LibTorch; take --compute=analytic");
+    learning.Validate(task);
+    RequireOption(segmentSize >= 100 && segmentSize <= 60000,
+                  "--segmentSize: this must be 100 to 60000 bytes");
+    RequireOption(segmentSize <= 1400 || topology == "p2p",
+                  "--segmentSize: radios take no more than 1400 bytes; only p2p can");
+    RequireOption(optimizer == "adam" || optimizer == "sgd",
+                  "--optimizer=" + optimizer + ": take adam or sgd");
+    RequireOption(progress == "auto" || progress == "bar" || progress == "lines" ||
+                      progress == "none",
+                  "--progress=" + progress + ": take auto, bar, lines or none");
     const std::pair<const char*, uint64_t> counts[] = {{"clusters", clusters},
                                                        {"devices", devices},
                                                        {"cells", cells},
@@ -381,36 +374,40 @@ RunConfig::Validate() const
                                                        {"seed", seed}};
     for (const auto& [name, value] : counts)
     {
-        Require(value > 0, std::string("--") + name + "=0: this must be at least 1");
+        RequireOption(value > 0, std::string("--") + name + "=0: this must be at least 1");
     }
-    Require(clusters <= 1000 && devices <= 1000,
-            "at most 1000 clusters of 1000 devices can be run");
-    Require(seed <= std::numeric_limits<uint32_t>::max(),
-            "--seed: ns-3 takes seeds up to 4294967295");
-    Require(learningRate > 0, "--learningRate: this must be positive");
-    Require(momentum >= 0 && momentum < 1, "--momentum: this must be at least 0 and less than 1");
-    Require(packetErrorRate >= 0 && packetErrorRate < 1,
-            "--packetErrorRate: this must be at least 0 and less than 1");
-    Require(trainSource.empty() == trainTarget.empty(),
-            "--trainSource and --trainTarget are given together or not at all");
-    Require(valSource.empty() == valTarget.empty(),
-            "--valSource and --valTarget are given together or not at all");
-    Require(valSource.empty() || !trainSource.empty(),
-            "--valSource and --valTarget go with --trainSource and --trainTarget");
+    RequireOption(clusters <= 1000 && devices <= 1000,
+                  "at most 1000 clusters of 1000 devices can be run");
+    RequireOption(seed <= std::numeric_limits<uint32_t>::max(),
+                  "--seed: ns-3 takes seeds up to 4294967295");
+    RequireOption(learningRate > 0, "--learningRate: this must be positive");
+    RequireOption(momentum >= 0 && momentum < 1,
+                  "--momentum: this must be at least 0 and less than 1");
+    RequireOption(packetErrorRate >= 0 && packetErrorRate < 1,
+                  "--packetErrorRate: this must be at least 0 and less than 1");
+    RequireOption(trainSource.empty() == trainTarget.empty(),
+                  "--trainSource and --trainTarget are given together or not at all");
+    RequireOption(valSource.empty() == valTarget.empty(),
+                  "--valSource and --valTarget are given together or not at all");
+    RequireOption(valSource.empty() || !trainSource.empty(),
+                  "--valSource and --valTarget go with --trainSource and --trainTarget");
     ModelConfig dimensions;
-    Require(ParseModel(model, dimensions),
-            "--model=" + model + ": take nano, tiny, mini, small, base or, for example, 128x4x512");
+    RequireOption(ParseModelSize(model, task, dimensions),
+                  "--model=" + model +
+                      ": take nano, tiny, mini, small, base, big (translation), medium (others) "
+                      "or, for example, 128x4x512");
     const auto problem = GetModelConfig().Check();
-    Require(problem.empty(), problem);
+    RequireOption(problem.empty(), problem);
     const auto topologyProblem = GetTopologyConfig().Validate();
-    Require(topologyProblem.empty(), topologyProblem);
+    RequireOption(topologyProblem.empty(), topologyProblem);
 }
 
 ModelConfig
 RunConfig::GetModelConfig() const
 {
     ModelConfig config;
-    ParseModel(model, config);
+    ParseModelSize(model, task, config);
+    learning.Complete(task, config);
     config.vocabulary = vocabulary;
     config.encoderBlocks = blocks;
     config.decoderBlocks = decoderBlocks;
@@ -426,6 +423,9 @@ RunConfig::GetOptimizerConfig() const
     config.name = optimizer;
     config.learningRate = learningRate;
     config.momentum = momentum;
+    config.warmupSteps = learning.warmup;
+    config.decay = learning.decay;
+    config.totalSteps = uint64_t{rounds} * localIterations;
     return config;
 }
 
@@ -447,6 +447,7 @@ RunConfig::GetTopologyConfig() const
     config.wifiPathLoss.fading = fading;
     config.lteBandwidthRb = lteResourceBlocks;
     config.packetErrorRate = packetErrorRate;
+    config.segmentBytes = segmentSize;
     return config;
 }
 

@@ -5,6 +5,7 @@
 #ifndef COLLAPIPE_RUN_CONFIG_H
 #define COLLAPIPE_RUN_CONFIG_H
 
+#include "collapipe-learning-config.h"
 #include "collapipe-topology.h"
 
 #include "ns3/collapipe-corpus.h"
@@ -13,27 +14,14 @@
 
 #include <cstdint>
 #include <functional>
-#include <stdexcept>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace ns3
 {
 namespace collapipe
 {
-
-/**
- * @ingroup collapipe
- * Something that the user asked for cannot be done. what() is one sentence that says what was wrong
- * and, where it is not obvious, what to do.
- */
-class UserError : public std::runtime_error
-{
-  public:
-    using std::runtime_error::runtime_error;
-};
 
 /**
  * @ingroup collapipe
@@ -61,11 +49,12 @@ struct RunConfig
     double clusterRadiusM{10};                  //!< control unit to devices
     uint32_t lteResourceBlocks{100};            //!< bandwidth of the cell
     double packetErrorRate{0};                  //!< on wired links, for tests
+    uint32_t segmentSize{1400};                 //!< of TCP, bytes; more takes jumbo frames
 
     // Training
     std::string task{"translation"}; //!< what is learnt
     std::string model{"nano"};       //!< size by name or WIDTHxHEADSxFEEDFORWARD
-    uint32_t blocks{8};              //!< L, encoder blocks
+    uint32_t blocks{8};              //!< L, encoder blocks; Parse() goes by the model's name
     uint32_t decoderBlocks{1};       //!< on the edge server
     uint32_t sequenceLength{20};     //!< tokens of a sentence, padding included
     uint32_t vocabulary{1000};       //!< pieces of the tokenizer
@@ -80,6 +69,8 @@ struct RunConfig
     double momentum{0.9};            //!< of sgd
     bool keepOptimizerState{false};  //!< average optimizer state instead of starting afresh
     double dirichletAlpha{1.0};      //!< non-IID knob; 0: IID
+
+    LearningConfig learning; //!< what is learnt, and how well
 
     // Data
     /// Data of one's own, as token ids; where it is set, task and files are not asked
@@ -133,26 +124,21 @@ struct RunConfig
     TopologyConfig GetTopologyConfig() const;
 
   private:
-    /// Where an option's value is
-    using Target = std::variant<std::string*, uint32_t*, uint64_t*, double*, bool*>;
-
-    /// One option of the command line
-    struct Option
-    {
-        std::string name; //!< without dashes
-        std::string help; //!< with unit
-        Target target;    //!< value
-    };
+    /**
+     * Gives options that were not given what suits the task and the model's name.
+     * @param given names of the options on the command line
+     */
+    void SetTaskDefaults(const std::vector<std::string>& given);
 
     /// @return all options, in the order of the help
-    std::vector<Option> GetOptions();
+    std::vector<RunOption> GetOptions();
 
     /**
      * @param option to set
      * @param text its value
      * @throws UserError where the text is no such value
      */
-    static void Set(const Option& option, const std::string& text);
+    static void Set(const RunOption& option, const std::string& text);
 };
 
 } // namespace collapipe

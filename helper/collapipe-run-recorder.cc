@@ -68,6 +68,12 @@ RunRecorder::GetInitialLoss() const
     return m_initialLoss;
 }
 
+const QualityScore&
+RunRecorder::GetInitialQuality() const
+{
+    return m_initialQuality;
+}
+
 void
 RunRecorder::SetRowCallback(std::function<void(const RoundRow&)> callback)
 {
@@ -267,10 +273,12 @@ RunRecorder::HandleEvaluation(uint32_t round, const EvaluationResult& result)
     if (round == 0)
     {
         m_initialLoss = result.loss;
+        m_initialQuality = result.quality;
         return;
     }
     auto& row = m_rounds[round - 1];
     row.validationLoss = result.loss;
+    row.quality = result.quality;
     if (m_onRow)
     {
         m_onRow(row);

@@ -30,6 +30,7 @@ struct RoundRow
     double plannedLatencyS{0}; //!< by the controller; 0: it does not predict
     double trainLoss{0};       //!< mean over clusters and iterations, nats per token
     double validationLoss{std::numeric_limits<double>::quiet_NaN()}; //!< after the round
+    QualityScore quality;                                            //!< on the validation part
     uint64_t bytesSent{0};                                           //!< TCP payload of all nodes
     uint64_t messagesSent{0};                                        //!< messages of all nodes
 };
@@ -77,6 +78,9 @@ class RunRecorder
 
     /// @return loss on the validation part before the first round, nats per token
     double GetInitialLoss() const;
+
+    /// @return score on the validation part before the first round
+    const QualityScore& GetInitialQuality() const;
 
     /// @return computing energy of this round so far, J, by cluster and node
     std::vector<std::vector<double>> MeasureEnergy() const;
@@ -129,6 +133,7 @@ class RunRecorder
     std::vector<RoundRow> m_rounds;              //!< results
     std::vector<DeviceRow> m_devices;            //!< results
     double m_initialLoss{std::numeric_limits<double>::quiet_NaN()}; //!< before the first round
+    QualityScore m_initialQuality;                                  //!< likewise
     std::function<void(const RoundRow&)> m_onRow;                   //!< whom to tell
     std::function<void(double)> m_onProgress;                       //!< whom to tell
 };

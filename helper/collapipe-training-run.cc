@@ -5,15 +5,17 @@
 #include "collapipe-training-run.h"
 
 #include "collapipe-actuator-choice.h"
+#include "collapipe-run-data.h"
 
-#include "ns3/collapipe-partition.h"
 #include "ns3/collapipe-pipeline-plan.h"
 #include "ns3/collapipe-schedule.h"
 #include "ns3/config-store.h"
+#include "ns3/config.h"
 #include "ns3/log.h"
 #include "ns3/object-factory.h"
 #include "ns3/rng-seed-manager.h"
 #include "ns3/simulator.h"
+#include "ns3/uinteger.h"
 
 #include <algorithm>
 #include <chrono>
@@ -109,45 +111,8 @@ void
 TrainingRun::LoadData()
 {
     m_progress.Step("reading sentences and training the tokenizer");
-    TranslationSources sources;
-    sources.language = m_config.language;
-    sources.trainSource = m_config.trainSource;
-    sources.trainTarget = m_config.trainTarget;
-    sources.validationSource = m_config.valSource;
-    sources.validationTarget = m_config.valTarget;
-    CorpusOptions options;
-    options.maximumPairs = m_config.maxPairs;
-    options.vocabularySize = m_config.vocabulary;
-    options.seed = m_config.seed;
-    try
-    {
-        m_corpus = m_config.ownCorpus ? m_config.ownCorpus(m_config)
-                                      : BuildTranslationCorpus(sources, options);
-        auto& dataset = m_corpus.dataset;
-        if (m_config.maxValidation > 0 && dataset.validation.size() > m_config.maxValidation)
-        {
-            dataset.validation.resize(m_config.maxValidation);
-        }
-        const auto parts =
-            PartitionSamples(GetSampleGroups(dataset.training, SampleGrouping::LENGTH),
-                             m_config.clusters,
-                             m_config.dirichletAlpha,
-                             m_config.seed,
-                             std::min<std::size_t>(m_config.microBatches * m_config.microBatchSize,
-                                                   dataset.training.size() / m_config.clusters));
-        for (const auto& part : parts)
-        {
-            m_clusterData.emplace_back();
-            for (const auto index : part)
-            {
-                m_clusterData.back().push_back(&dataset.training[index]);
-            }
-        }
-    }
-    catch (const DataError& error)
-    {
-        throw UserError(error.what());
-    }
+    m_corpus = LoadCorpus(m_config);
+    m_clusterData = PartitionData(m_config, m_corpus.dataset);
 }
 
 void
@@ -157,8 +122,9 @@ TrainingRun::CreateContext()
     ObjectFactory factory(computes ? "ns3::collapipe::TorchBackend"
                                    : "ns3::collapipe::AnalyticBackend");
     m_context = std::make_shared<TrainingContext>();
-    m_context->model = m_config.GetModelConfig();
-    m_context->model.vocabulary = m_corpus.dataset.vocabulary;
+    m_context->model = collapipe::GetModelConfig(m_config, m_corpus);
+    m_context->seed = m_config.seed;
+    m_context->transport.segmentBytes = m_config.segmentSize;
     m_context->optimizer = m_config.GetOptimizerConfig();
     m_context->backend = factory.Create<ComputeBackend>();
     const unsigned threads =
@@ -178,6 +144,12 @@ void
 TrainingRun::BuildNetwork()
 {
     m_progress.Step("building the network");
+    if (m_config.topology == "p2p")
+    {
+        constexpr uint32_t HEADER_BYTES = 120; // TCP and IPv4 with all their options
+        Config::SetDefault("ns3::PointToPointNetDevice::Mtu",
+                           UintegerValue(std::max(1500U, m_config.segmentSize + HEADER_BYTES)));
+    }
     m_topology = TopologyHelper::Create(m_config.topology);
     m_topology->Build(m_config.GetTopologyConfig());
     if (m_config.pcap && m_output)
@@ -262,6 +234,8 @@ TrainingRun::InstallApplications()
     }
     helper.SetData(m_clusterData, m_config.seed);
     helper.SetValidation(&m_corpus.dataset.validation);
+    m_scorer =
+        std::make_unique<QualityScorer>(m_config, m_context->model, m_context->backend, m_corpus);
     std::vector<Ptr<Controller>> controllers;
     // Before the parameters are there: a model that is too large may not fit into this machine.
     for (uint32_t cell = 0; cell < m_config.cells; ++cell)
@@ -281,6 +255,9 @@ TrainingRun::InstallApplications()
 
     m_applications = helper.Install(*m_topology);
     m_applications.AssignStreams(APPLICATION_STREAM);
+    m_applications.leader->SetScorer([this](uint32_t round, const ModelParameters& parameters) {
+        return m_scorer->IsDue(round) ? m_scorer->ScoreValidation(parameters) : QualityScore();
+    });
     ConnectMonitors();
     ConnectActuator();
     StartTimeline();
@@ -427,7 +404,11 @@ TrainingRun::CompleteSummary(double wallS)
     {
         m_summary.clusterSamples.push_back(cluster.size());
     }
+    m_summary.classes = m_corpus.dataset.classes;
     m_summary.initialLoss = m_recorder->GetInitialLoss();
+    m_summary.quality.untrained = m_recorder->GetInitialQuality();
+    m_summary.quality.validation = m_recorder->GetRounds().back().quality;
+    m_scorer->Complete(m_applications.leader->GetModel().parameters, m_summary.quality);
     m_summary.simulatedS = Simulator::Now().GetSeconds();
     m_summary.wallS = wallS;
     m_summary.handovers = m_topology->GetHandovers();
@@ -455,7 +436,7 @@ TrainingRun::Save()
     Simulator::Destroy();
     m_topology.reset();
     m_tools.reset();
-    WriteRounds(m_output->GetPath("rounds.csv"), m_recorder->GetRounds());
+    WriteRounds(m_output->GetPath("rounds.csv"), m_summary, m_recorder->GetRounds());
     WriteDevices(m_output->GetPath("devices.csv"), m_recorder->GetDevices());
     m_control->Write([this](const std::string& name) { return m_output->GetPath(name); });
     WriteSummary(m_output->GetPath("summary.json"), m_summary, m_recorder->GetRounds());

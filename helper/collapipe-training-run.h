@@ -11,6 +11,7 @@
 #include "collapipe-ns3-tools.h"
 #include "collapipe-output-directory.h"
 #include "collapipe-progress.h"
+#include "collapipe-quality.h"
 #include "collapipe-result-writer.h"
 #include "collapipe-run-config.h"
 #include "collapipe-run-recorder.h"
@@ -127,6 +128,7 @@ class TrainingRun
     RunApplications m_applications;                        //!< on its nodes
     std::vector<LinkMonitor> m_monitors;                   //!< learn what links are worth, by cell
     std::vector<std::unique_ptr<LinkObserver>> m_observers; //!< tell them
+    std::unique_ptr<QualityScorer> m_scorer;               //!< finds out how good the model is
     std::unique_ptr<RunRecorder> m_recorder;               //!< what happened
     std::unique_ptr<Ns3Tools> m_tools;                     //!< null: no results wanted
     std::unique_ptr<Timeline> m_timeline;                  //!< null: none wanted

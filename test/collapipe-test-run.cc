@@ -75,6 +75,10 @@ TestRun::TestRun(const TestRunConfig& config)
     {
         model.encoderBlocks += blocks;
     }
+    if (m_config.adaptModel)
+    {
+        m_config.adaptModel(model);
+    }
     m_context->optimizer = m_config.optimizer;
     m_context->keepOptimizerState = m_config.keepOptimizerState;
     m_context->backend = ObjectFactory(m_config.backend).Create<ComputeBackend>();
@@ -98,8 +102,10 @@ TestRun::CreateData()
     const auto& model = m_context->model;
     const auto makeSample = [&] {
         // Some sentences are longer than the model's lengths, most are shorter.
-        return Sample{MakeSentence(random, model.vocabulary, model.sourceLength + 2),
-                      MakeSentence(random, model.vocabulary, model.targetLength + 2)};
+        Sample sample{MakeSentence(random, model.vocabulary - 1, model.sourceLength + 2),
+                      MakeSentence(random, model.vocabulary - 1, model.targetLength + 2)};
+        sample.label = static_cast<int32_t>(sample.source.size() % model.classes);
+        return sample;
     };
     for (uint32_t cluster = 0; cluster < m_config.segments.size(); ++cluster)
     {

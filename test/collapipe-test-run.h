@@ -11,6 +11,7 @@
 #include "ns3/collapipe-helper.h"
 #include "ns3/simulator.h"
 
+#include <functional>
 #include <memory>
 #include <random>
 #include <string>
@@ -55,6 +56,7 @@ struct TestRunConfig
     std::string schedule{"gpipe"};                       //!< gpipe or 1f1b
     std::string backend{GetAnyBackend()};                //!< TypeId
     OptimizerConfig optimizer;                           //!< of all segments
+    std::function<void(ModelConfig&)> adaptModel;        //!< changes the small model, or nothing
     bool keepOptimizerState{false};                      //!< see TrainingContext
     unsigned threads{2};                                 //!< of the executor
     uint64_t seed{1};                                    //!< of data and weights

@@ -7,6 +7,7 @@
 
 #include "collapipe-dataset.h"
 #include "collapipe-model-part.h"
+#include "collapipe-quality-score.h"
 
 #include "ns3/object.h"
 
@@ -25,6 +26,7 @@ struct EvaluationResult
 {
     double loss{0};          //!< mean cross-entropy per label token that is not padding, nats
     uint64_t labelTokens{0}; //!< number of those tokens
+    QualityScore quality;    //!< where somebody has scored the model
 };
 
 /**

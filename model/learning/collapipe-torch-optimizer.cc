@@ -8,88 +8,89 @@
 
 #include "ns3/abort.h"
 
-#include <torch/optim/adam.h>
-#include <torch/optim/sgd.h>
+#include <cmath>
 
 namespace ns3
 {
 namespace collapipe
 {
 
+// At -O2 GCC leaves the loop scalar: square roots might set errno
+#if defined(__GNUC__) && !defined(__clang__)
+#define COLLAPIPE_VECTORISED __attribute__((optimize("O3", "no-math-errno", "no-trapping-math")))
+#else
+#define COLLAPIPE_VECTORISED
+#endif
+
 namespace
 {
 
-using torch::optim::Optimizer;
+/**
+ * What a step of Adam goes by.
+ */
+struct AdamFactors
+{
+    float beta1;   //!< of the first moments
+    float beta2;   //!< of the second moments
+    float rate;    //!< step size over the first moments' bias
+    float spread;  //!< reciprocal root of the second moments' bias
+    float epsilon; //!< added to the root
+};
 
 /**
- * @param config which optimizer
- * @param parameters what it steps
- * @return LibTorch's optimizer
+ * Adam (Kingma and Ba 2015, algorithm 1), in one pass.
+ * @param factors what it goes by
+ * @param g gradient
+ * @param m first moments
+ * @param v second moments
+ * @param p parameter
+ * @param count elements of each
  */
-std::unique_ptr<Optimizer>
-MakeStepper(const OptimizerConfig& config, const std::vector<at::Tensor>& parameters)
+COLLAPIPE_VECTORISED void
+RunAdam(const AdamFactors factors,
+        const float* __restrict__ g,
+        float* __restrict__ m,
+        float* __restrict__ v,
+        float* __restrict__ p,
+        int64_t count)
 {
-    if (config.name == "sgd")
+    for (int64_t i = 0; i < count; i++)
     {
-        const auto options =
-            torch::optim::SGDOptions(config.learningRate).momentum(config.momentum);
-        return std::make_unique<torch::optim::SGD>(parameters, options);
+        m[i] = factors.beta1 * m[i] + (1 - factors.beta1) * g[i];
+        v[i] = factors.beta2 * v[i] + (1 - factors.beta2) * (g[i] * g[i]);
+        p[i] -= factors.rate * m[i] / (sqrtf(v[i]) * factors.spread + factors.epsilon);
     }
-    NS_ABORT_MSG_IF(config.name != "adam",
-                    "Unknown optimizer '" << config.name << "': use adam or sgd");
-    const auto options = torch::optim::AdamOptions(config.learningRate)
-                             .betas({config.beta1, config.beta2})
-                             .eps(config.epsilon);
-    return std::make_unique<torch::optim::Adam>(parameters, options);
 }
 
 /**
- * @tparam State LibTorch's state of one parameter
- * @param stepper the optimizer
- * @param parameter one of its parameters
- * @return its state; null before the first step
+ * @param parameters what an optimizer steps
+ * @return as many zeros
  */
-template <typename State>
-const State*
-FindState(const Optimizer& stepper, const at::Tensor& parameter)
+std::vector<at::Tensor>
+MakeZeros(const std::vector<at::Tensor>& parameters)
 {
-    const auto& states = stepper.state();
-    const auto found = states.find(c10::guts::to_string(parameter.unsafeGetTensorImpl()));
-    return found == states.end() ? nullptr : static_cast<const State*>(found->second.get());
-}
-
-/**
- * @param stepper the optimizer
- * @param parameter one of its parameters
- * @param state what it goes on from
- */
-void
-SetState(Optimizer& stepper,
-         const at::Tensor& parameter,
-         std::unique_ptr<torch::optim::OptimizerParamState> state)
-{
-    stepper.state()[c10::guts::to_string(parameter.unsafeGetTensorImpl())] = std::move(state);
-}
-
-/**
- * @tparam State LibTorch's state of one parameter
- * @tparam Getter function from State to tensor
- * @param stepper the optimizer
- * @param parameters its parameters
- * @param get gives the tensor wanted
- * @param list where copies of it are appended, one per parameter; zeros before the first step
- */
-template <typename State, typename Getter>
-void
-AppendCopies(const Optimizer& stepper,
-             const std::vector<at::Tensor>& parameters,
-             Getter get,
-             TensorList& list)
-{
+    std::vector<at::Tensor> zeros;
     for (const auto& parameter : parameters)
     {
-        const State* state = FindState<State>(stepper, parameter);
-        list.push_back(FromTorch(state ? get(*state).clone() : at::zeros_like(parameter).detach()));
+        zeros.push_back(at::zeros_like(parameter.detach()));
+    }
+    return zeros;
+}
+
+/**
+ * @param tensors of the state; empty: zeros
+ * @param parameters what the optimizer steps
+ * @param list where copies of the tensors are appended, one per parameter
+ */
+void
+AppendCopies(const std::vector<at::Tensor>& tensors,
+             const std::vector<at::Tensor>& parameters,
+             TensorList& list)
+{
+    for (size_t i = 0; i < parameters.size(); i++)
+    {
+        list.push_back(FromTorch(tensors.empty() ? at::zeros_like(parameters[i].detach())
+                                                 : tensors[i].clone()));
     }
 }
 
@@ -100,20 +101,69 @@ TorchOptimizer::TorchOptimizer(const OptimizerConfig& config,
                                uint64_t steps)
     : m_config(config),
       m_parameters(parameters),
-      m_steps(steps),
-      m_stepper(MakeStepper(config, parameters))
+      m_steps(steps)
 {
+    NS_ABORT_MSG_IF(config.name != "adam" && config.name != "sgd",
+                    "Unknown optimizer '" << config.name << "': use adam or sgd");
+}
+
+void
+TorchOptimizer::StepAdam(size_t index, float learningRate)
+{
+    const auto gradient = m_parameters[index].grad().contiguous();
+    const double steps = static_cast<double>(m_ownSteps);
+    AdamFactors factors;
+    factors.beta1 = static_cast<float>(m_config.beta1);
+    factors.beta2 = static_cast<float>(m_config.beta2);
+    factors.rate = static_cast<float>(learningRate / (1 - std::pow(m_config.beta1, steps)));
+    factors.spread = static_cast<float>(1 / std::sqrt(1 - std::pow(m_config.beta2, steps)));
+    factors.epsilon = static_cast<float>(m_config.epsilon);
+    RunAdam(factors,
+            gradient.data_ptr<float>(),
+            m_first[index].data_ptr<float>(),
+            m_second[index].data_ptr<float>(),
+            m_parameters[index].data_ptr<float>(),
+            gradient.numel());
+}
+
+void
+TorchOptimizer::StepSgd(size_t index, float learningRate)
+{
+    const at::NoGradGuard withoutGradients;
+    auto update = m_parameters[index].grad();
+    if (m_config.momentum != 0)
+    {
+        update = m_first[index].mul_(m_config.momentum).add_(update);
+    }
+    m_parameters[index].sub_(update, learningRate);
 }
 
 void
 TorchOptimizer::Step()
 {
-    const double learningRate = m_config.GetLearningRate(++m_steps);
-    for (auto& group : m_stepper->param_groups())
+    const bool isAdam = m_config.name == "adam";
+    const auto learningRate = static_cast<float>(m_config.GetLearningRate(++m_steps));
+    m_ownSteps++;
+    if (m_first.empty() && (isAdam || m_config.momentum != 0))
     {
-        group.options().set_lr(learningRate);
+        m_first = MakeZeros(m_parameters);
+        m_second = isAdam ? MakeZeros(m_parameters) : std::vector<at::Tensor>();
     }
-    m_stepper->step();
+    for (size_t i = 0; i < m_parameters.size(); i++)
+    {
+        if (!m_parameters[i].grad().defined())
+        {
+            continue;
+        }
+        if (isAdam)
+        {
+            StepAdam(i, learningRate);
+        }
+        else
+        {
+            StepSgd(i, learningRate);
+        }
+    }
     DropGradients();
 }
 
@@ -135,24 +185,18 @@ TorchOptimizer::DropGradients()
 TensorList
 TorchOptimizer::ExportState() const
 {
-    using torch::optim::AdamParamState;
-    using torch::optim::SGDParamState;
     TensorList list;
     if (m_config.name == "sgd")
     {
         if (m_config.momentum != 0)
         {
-            const auto buffer = [](const SGDParamState& state) { return state.momentum_buffer(); };
-            AppendCopies<SGDParamState>(*m_stepper, m_parameters, buffer, list);
+            AppendCopies(m_first, m_parameters, list);
         }
         return list;
     }
-    const auto first = [](const AdamParamState& state) { return state.exp_avg(); };
-    const auto second = [](const AdamParamState& state) { return state.exp_avg_sq(); };
-    AppendCopies<AdamParamState>(*m_stepper, m_parameters, first, list);
-    AppendCopies<AdamParamState>(*m_stepper, m_parameters, second, list);
-    const auto* state = FindState<AdamParamState>(*m_stepper, m_parameters.front());
-    const float steps = state ? state->step() : 0;
+    AppendCopies(m_first, m_parameters, list);
+    AppendCopies(m_second, m_parameters, list);
+    const auto steps = static_cast<float>(m_ownSteps);
     list.push_back(TensorData::FromVector(DType::FLOAT32, {1}, std::vector<float>{steps}));
     return list;
 }
@@ -160,21 +204,24 @@ TorchOptimizer::ExportState() const
 void
 TorchOptimizer::ImportState(const TensorList& state)
 {
-    const size_t count = m_parameters.size();
-    for (size_t i = 0; i < count && !state.empty(); i++)
+    if (state.empty())
     {
-        if (m_config.name == "sgd")
+        return;
+    }
+    const size_t count = m_parameters.size();
+    m_first.clear();
+    m_second.clear();
+    for (size_t i = 0; i < count; i++)
+    {
+        m_first.push_back(ToTorch(state[i]).clone());
+        if (m_config.name == "adam")
         {
-            auto values = std::make_unique<torch::optim::SGDParamState>();
-            values->momentum_buffer(ToTorch(state[i]).clone());
-            SetState(*m_stepper, m_parameters[i], std::move(values));
-            continue;
+            m_second.push_back(ToTorch(state[count + i]).clone());
         }
-        auto values = std::make_unique<torch::optim::AdamParamState>();
-        values->exp_avg(ToTorch(state[i]).clone());
-        values->exp_avg_sq(ToTorch(state[count + i]).clone());
-        values->step(ToTorch(state.back()).item<float>());
-        SetState(*m_stepper, m_parameters[i], std::move(values));
+    }
+    if (m_config.name == "adam")
+    {
+        m_ownSteps = static_cast<uint64_t>(std::lround(ToTorch(state.back()).item<float>()));
     }
 }
 

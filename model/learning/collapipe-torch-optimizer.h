@@ -7,8 +7,7 @@
 
 #include "collapipe-model-part.h"
 
-#include <memory>
-#include <torch/optim/optimizer.h>
+#include <ATen/ATen.h>
 #include <vector>
 
 namespace ns3
@@ -17,8 +16,9 @@ namespace collapipe
 {
 
 /**
- * Private: LibTorch's optimizer as OptimizerConfig names it, with its state as tensors in the order
- * of PartShapes::GetOptimizerState().
+ * Private: the optimizer that OptimizerConfig names, in one pass over the memory per parameter:
+ * stochastic gradient descent with momentum (Sutskever et al. 2013, as torch::optim::SGD has it), or
+ * Adam (Kingma and Ba 2015).
  */
 class TorchOptimizer
 {
@@ -50,10 +50,18 @@ class TorchOptimizer
     void ImportState(const TensorList& state);
 
   private:
-    OptimizerConfig m_config;                           //!< which one
-    std::vector<at::Tensor> m_parameters;               //!< what it steps
-    uint64_t m_steps;                                   //!< of the training so far
-    std::unique_ptr<torch::optim::Optimizer> m_stepper; //!< LibTorch's
+    /// Steps one parameter with its gradient.
+    void StepAdam(size_t index, float learningRate);
+
+    /// Steps one parameter with its gradient.
+    void StepSgd(size_t index, float learningRate);
+
+    OptimizerConfig m_config;             //!< which one
+    std::vector<at::Tensor> m_parameters; //!< what it steps
+    uint64_t m_steps;                     //!< of the training so far
+    uint64_t m_ownSteps{0};               //!< of this optimizer's state
+    std::vector<at::Tensor> m_first;      //!< momentum, or Adam's first moments; empty: zeros
+    std::vector<at::Tensor> m_second;     //!< Adam's second moments; empty: zeros
 };
 
 } // namespace collapipe

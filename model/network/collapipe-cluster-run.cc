@@ -141,7 +141,7 @@ ClusterRun::CreateRunner(uint32_t chain, uint32_t stage, const ModelState& model
             range,
             context.optimizer,
             model.Gather(range),
-            GetTrainingPosition(context, m_cluster, chain, m_round, m_iterations)),
+            GetTrainingPosition(context, m_services.number, chain, m_round, m_iterations)),
         m_services.processor,
         *context.executor,
         MakeCallbacks(chain, stage));

@@ -44,6 +44,7 @@ class ClusterRun
     struct Services
     {
         const TrainingContext* context;               //!< of the run
+        uint32_t number{0};                           //!< of the cluster, among all cells'
         Ptr<Processor> processor;                     //!< of the edge server
         Ipv4Address edgeAddress;                      //!< by which the nodes reach it
         Aggregator* aggregator;                       //!< gets the uploads

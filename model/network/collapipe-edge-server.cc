@@ -345,6 +345,7 @@ EdgeServerApplication::MakeServices(uint32_t cluster)
 {
     ClusterRun::Services services;
     services.context = &GetContext();
+    services.number = m_numbers[cluster];
     services.processor = GetProcessor();
     services.edgeAddress =
         Ipv4Address::GetAny(); // nodes know the edge server by their own attribute

@@ -66,6 +66,13 @@ ModelServerApplication::SetValidation(const std::vector<Sample>* samples)
     m_validation = samples;
 }
 
+void
+ModelServerApplication::SetScorer(
+    std::function<QualityScore(uint32_t, const ModelParameters&)> scorer)
+{
+    m_scorer = std::move(scorer);
+}
+
 const ModelState&
 ModelServerApplication::GetModel() const
 {
@@ -115,8 +122,14 @@ ModelServerApplication::PostEvaluation()
                 model = m_model,
                 backend = PeekPointer(context.backend),
                 config = context.model,
-                samples = m_validation ? m_validation : &NONE] {
+                samples = m_validation ? m_validation : &NONE,
+                round = static_cast<uint32_t>(m_evaluations.size() + m_evaluating.size()),
+                scorer = m_scorer] {
         *result = backend->Evaluate(config, model->parameters, *samples);
+        if (scorer)
+        {
+            result->quality = scorer(round, model->parameters);
+        }
     };
     m_evaluating.push_back({m_evaluator->Post(std::move(job)), result});
 }

@@ -9,6 +9,7 @@
 #include "collapipe-message-application.h"
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -52,6 +53,12 @@ class ModelServerApplication : public MessageApplication
 
     /// @param samples to evaluate on after every round; must outlive the run
     void SetValidation(const std::vector<Sample>* samples);
+
+    /**
+     * @param scorer called after every evaluation, on any thread, with round and parameters; what
+     *        it gives goes into the EvaluationResult
+     */
+    void SetScorer(std::function<QualityScore(uint32_t, const ModelParameters&)> scorer);
 
     /// @return the model after the last round that has ended
     const ModelState& GetModel() const;
@@ -111,6 +118,7 @@ class ModelServerApplication : public MessageApplication
 
     uint32_t m_rounds{1};                            //!< how many
     const std::vector<Sample>* m_validation{nullptr}; //!< to evaluate on
+    std::function<QualityScore(uint32_t, const ModelParameters&)> m_scorer; //!< scores models
     std::shared_ptr<Strand> m_evaluator;             //!< runs evaluations in order
     std::deque<Evaluation> m_evaluating;             //!< under way
     std::vector<EvaluationResult> m_evaluations;     //!< known

@@ -403,11 +403,22 @@ TEST(TorchModules, KeepAsManyBytesAsTheModelSays)
         uint32_t heads;
         uint32_t length;
         uint32_t samples;
+        ModelHead head{ModelHead::TRANSLATION};
+        bool preNorm{false};
+        double dropout{0};
     };
 
-    for (const auto& test : {Case{32, 4, 16, 3}, Case{64, 2, 40, 4}, Case{128, 8, 32, 2}})
+    for (const auto& test : {Case{32, 4, 16, 3},
+                             Case{64, 2, 40, 4},
+                             Case{128, 8, 32, 2},
+                             Case{64, 2, 40, 4, ModelHead::TRANSLATION, true, 0.1},
+                             Case{32, 4, 48, 3, ModelHead::CLASSIFICATION},
+                             Case{64, 4, 40, 2, ModelHead::MASKED_LANGUAGE, false, 0.1}})
     {
         ModelConfig config;
+        config.head = test.head;
+        config.preNorm = test.preNorm;
+        config.dropout = test.dropout;
         config.width = test.width;
         config.heads = test.heads;
         config.feedForward = 4 * test.width;

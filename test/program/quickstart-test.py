@@ -82,7 +82,8 @@ def check_tables(name, folder, summary):
     if check(len(rounds) == len(summary["rounds"]), f"{name}: rounds.csv has every round"):
         for line, row in zip(rounds, summary["rounds"]):
             check(set(line) == set(row), f"{name}: rounds.csv has summary.json's columns")
-            check(all(near(float(line[key]), row[key]) for key in row if key in line),
+            check(all(line[key] == "" if row[key] is None else near(float(line[key]), row[key])
+                      for key in row if key in line),
                   f"{name}: rounds.csv and summary.json agree in round {row['round']}")
     devices = read_csv(folder / "devices.csv")
     nodes = CLUSTERS * (DEVICES + 1)

@@ -1,0 +1,88 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_LEARNING_CONFIG_H
+#define COLLAPIPE_LEARNING_CONFIG_H
+
+#include "collapipe-run-option.h"
+
+#include "ns3/collapipe-compute-backend.h"
+
+#include <string>
+#include <vector>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/**
+ * @ingroup collapipe
+ * What a run learns and how well that is measured: the part of a RunConfig that tasks and models
+ * are about.
+ */
+struct LearningConfig
+{
+    // Data
+    std::string train;      //!< classification: TSV; mlm: text; empty: gettext catalogs
+    std::string validation; //!< likewise; empty: a share of the training data
+    std::string languages{"da,de,en,es,fi,fr,hr,id,nl,pt_BR,sv,tr,vi"}; //!< to tell apart
+
+    // Model
+    bool preNorm{false};      //!< norms before the layers of a block
+    bool tieEmbedding{false}; //!< decoder's embedding and projection share their table
+    double dropout{0};        //!< share of elements
+    double labelSmoothing{0}; //!< share of a label's weight
+    bool skipPadding{false};  //!< compute on words only
+
+    // Learning rate
+    uint32_t warmup{0};        //!< optimizer steps
+    std::string decay{"none"}; //!< none, inverse-sqrt or linear
+
+    // Quality
+    std::string score{"end"};  //!< none, end or rounds: when BLEU, accuracy, F1 are computed
+    uint32_t beam{1};          //!< of translations
+    double lengthPenalty{0.6}; //!< of translations
+
+    /// @param options to which those of this part are added
+    void AppendOptions(std::vector<RunOption>& options);
+
+    /**
+     * Checks what can be checked without data.
+     * @param task of the run
+     * @throws UserError where something is impossible
+     */
+    void Validate(const std::string& task) const;
+
+    /// @return the languages to tell apart
+    std::vector<std::string> GetLanguages() const;
+
+    /// @return how translations are searched for
+    DecodingOptions GetDecodingOptions() const;
+
+    /**
+     * @param task of the run
+     * @param config the model, to which the choices made here are written
+     */
+    void Complete(const std::string& task, ModelConfig& config) const;
+};
+
+/// @return the tasks there are
+std::vector<std::string> GetTaskNames();
+
+/**
+ * Sizes by name: of a BERT, Turc et al. 2019, "Well-Read Students Learn Better" (tiny, mini, small,
+ * medium, base); of a Transformer, Vaswani et al. 2017, table 3 (base, big), the widths of BERT's
+ * table, and nano, which is the module's own.
+ * @param text a name, or WIDTHxHEADSxFEEDFORWARD
+ * @param task what the model is for
+ * @param config dimensions filled in, encoder blocks included where a name says how many
+ * @return whether text is a known name or three numbers
+ */
+bool ParseModelSize(const std::string& text, const std::string& task, ModelConfig& config);
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_LEARNING_CONFIG_H */

@@ -1,0 +1,167 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-quality.h"
+
+#include "ns3/collapipe-bleu.h"
+
+#include <algorithm>
+#include <cmath>
+#include <iomanip>
+#include <ostream>
+#include <sstream>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+QualityScorer::QualityScorer(const RunConfig& config,
+                             const ModelConfig& model,
+                             Ptr<ComputeBackend> backend,
+                             const Corpus& corpus)
+    : m_when(config.learning.score),
+      m_rounds(config.rounds),
+      m_model(model),
+      m_decoding(config.learning.GetDecodingOptions()),
+      m_backend(backend),
+      m_corpus(corpus)
+{
+    // Text is compared with text: tokens of one's own cannot be
+    const bool isText = !corpus.tokenizer.GetModel().empty();
+    if (model.head == ModelHead::MASKED_LANGUAGE || !backend->IsComputing() ||
+        (model.head == ModelHead::TRANSLATION && !isText))
+    {
+        m_when = "none";
+    }
+}
+
+bool
+QualityScorer::IsDue(uint32_t round) const
+{
+    return m_when == "rounds" || (m_when == "end" && (round == 0 || round == m_rounds));
+}
+
+double
+QualityScorer::GetBleu(const std::vector<std::string>& translations,
+                       const std::vector<SentencePair>& texts)
+{
+    std::vector<std::string> references;
+    for (const auto& pair : texts)
+    {
+        references.push_back(pair.target);
+    }
+    return ComputeBleu(translations, references).score;
+}
+
+QualityScore
+QualityScorer::Score(const std::vector<Sample>& samples,
+                     const std::vector<SentencePair>& texts,
+                     const ModelParameters& parameters) const
+{
+    if (m_model.head == ModelHead::CLASSIFICATION)
+    {
+        std::vector<int32_t> labels;
+        for (const auto& sample : samples)
+        {
+            labels.push_back(sample.label);
+        }
+        return ScoreClassification(m_backend->Classify(m_model, parameters, samples),
+                                   labels,
+                                   m_model.classes);
+    }
+    QualityScore score;
+    if (!samples.empty())
+    {
+        const auto tokens = m_backend->Translate(m_model, parameters, samples, m_decoding);
+        score.bleu = GetBleu(m_corpus.tokenizer.Decode(tokens), texts);
+    }
+    return score;
+}
+
+QualityScore
+QualityScorer::ScoreValidation(const ModelParameters& parameters) const
+{
+    return Score(m_corpus.dataset.validation, m_corpus.validation, parameters);
+}
+
+void
+QualityScorer::Complete(const ModelParameters& parameters, RunQuality& quality) const
+{
+    if (m_when == "none")
+    {
+        return;
+    }
+    const auto& test = m_corpus.dataset.test;
+    quality.test = Score(test, m_corpus.test, parameters);
+    quality.testSamples = test.size();
+    if (!test.empty())
+    {
+        quality.testLoss = m_backend->Evaluate(m_model, parameters, test).loss;
+    }
+    if (m_model.head == ModelHead::TRANSLATION)
+    {
+        std::vector<std::string> sources;
+        for (const auto& pair : m_corpus.validation)
+        {
+            sources.push_back(pair.source);
+        }
+        quality.copy.bleu = GetBleu(sources, m_corpus.validation);
+    }
+}
+
+std::vector<std::pair<std::string, double>>
+ListScores(const std::string& task, std::size_t classes, const QualityScore& score)
+{
+    if (task == "translation")
+    {
+        return {{"bleu", score.bleu}};
+    }
+    std::vector<std::pair<std::string, double>> scores;
+    if (task == "classification")
+    {
+        scores = {{"accuracy", score.accuracy}, {"macro_f1", score.macroF1}};
+        if (classes == 2)
+        {
+            scores.emplace_back("binary_f1", score.binaryF1);
+        }
+    }
+    return scores;
+}
+
+void
+PrintQuality(std::ostream& out, const RunQuality& quality)
+{
+    std::ostringstream text;
+    text << std::fixed << std::setprecision(2);
+    if (std::isfinite(quality.validation.bleu))
+    {
+        text << "BLEU of the validation part " << quality.validation.bleu << " (untrained "
+             << quality.untrained.bleu << ", copying the source " << quality.copy.bleu << ')';
+        if (std::isfinite(quality.test.bleu))
+        {
+            text << ", of the test part " << quality.test.bleu;
+        }
+        text << '\n';
+    }
+    const auto printClasses = [&text](const std::string& part, const QualityScore& score) {
+        if (std::isfinite(score.accuracy))
+        {
+            text << part << ": accuracy " << 100 * score.accuracy << " %, macro F1 "
+                 << 100 * score.macroF1 << " %";
+            if (std::isfinite(score.binaryF1))
+            {
+                text << ", F1 of the second class " << 100 * score.binaryF1 << " %";
+            }
+            text << '\n';
+        }
+    };
+    printClasses("validation part, untrained", quality.untrained);
+    printClasses("validation part", quality.validation);
+    printClasses("test part", quality.test);
+    out << text.str();
+}
+
+} // namespace collapipe
+} // namespace ns3

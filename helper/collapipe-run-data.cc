@@ -1,0 +1,184 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-run-data.h"
+
+#include "ns3/collapipe-partition.h"
+#include "ns3/collapipe-text-corpora.h"
+
+#include <algorithm>
+#include <memory>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+namespace
+{
+
+/// Spreads seeds of neighbouring clusters and nodes over the whole range.
+constexpr uint64_t SEED_STRIDE = 0x9e3779b97f4a7c15;
+
+/**
+ * Thins a part of a corpus out, evenly: it may be in order of topics.
+ * @param texts of the part, or none
+ * @param samples theirs
+ * @param maximum how many may stay; 0: all
+ */
+void
+ThinOut(std::vector<SentencePair>& texts, std::vector<Sample>& samples, std::size_t maximum)
+{
+    const auto all = samples.size();
+    if (maximum == 0 || all <= maximum)
+    {
+        return;
+    }
+    for (std::size_t i = 0; i < maximum; ++i)
+    {
+        const auto from = i * all / maximum; // at least i
+        std::swap(samples[i], samples[from]);
+        if (!texts.empty())
+        {
+            std::swap(texts[i], texts[from]);
+        }
+    }
+    samples.resize(maximum);
+    texts.resize(texts.empty() ? 0 : maximum);
+}
+
+/// @return the data of a translation
+Corpus
+LoadTranslation(const RunConfig& config, const CorpusOptions& options)
+{
+    TranslationSources sources;
+    sources.language = config.language;
+    sources.trainSource = config.trainSource;
+    sources.trainTarget = config.trainTarget;
+    sources.validationSource = config.valSource;
+    sources.validationTarget = config.valTarget;
+    return BuildTranslationCorpus(sources, options);
+}
+
+/// @return the data of a classification
+Corpus
+LoadClassification(const RunConfig& config, const CorpusOptions& options)
+{
+    const auto& learning = config.learning;
+    if (learning.train.empty())
+    {
+        LanguageSources sources;
+        sources.languages = learning.GetLanguages();
+        return BuildLanguageCorpus(sources, options);
+    }
+    ClassificationSources sources;
+    sources.training = learning.train;
+    sources.validation = learning.validation;
+    return BuildClassificationCorpus(sources, options);
+}
+
+/// @return the data of a language model
+Corpus
+LoadPlainText(const RunConfig& config, const CorpusOptions& options)
+{
+    PlainTextSources sources;
+    sources.training = config.learning.train;
+    sources.validation = config.learning.validation;
+    sources.language = config.language;
+    return BuildPlainTextCorpus(sources, options);
+}
+
+} // namespace
+
+Corpus
+LoadCorpus(const RunConfig& config)
+{
+    CorpusOptions options;
+    options.maximumPairs = config.maxPairs;
+    options.vocabularySize = config.vocabulary;
+    options.seed = config.seed;
+    try
+    {
+        auto corpus = config.ownCorpus                ? config.ownCorpus(config)
+                      : config.task == "classification" ? LoadClassification(config, options)
+                      : config.task == "mlm"          ? LoadPlainText(config, options)
+                                                      : LoadTranslation(config, options);
+        ThinOut(corpus.validation, corpus.dataset.validation, config.maxValidation);
+        ThinOut(corpus.test, corpus.dataset.test, config.maxValidation);
+        return corpus;
+    }
+    catch (const DataError& error)
+    {
+        throw UserError(error.what());
+    }
+}
+
+ModelConfig
+GetModelConfig(const RunConfig& config, const Corpus& corpus)
+{
+    auto model = config.GetModelConfig();
+    model.vocabulary = corpus.dataset.vocabulary;
+    if (model.head == ModelHead::MASKED_LANGUAGE)
+    {
+        ++model.vocabulary; // [MASK]
+    }
+    if (model.head == ModelHead::CLASSIFICATION)
+    {
+        model.classes = static_cast<uint32_t>(corpus.dataset.classes.size());
+    }
+    return model;
+}
+
+std::vector<std::vector<const Sample*>>
+PartitionData(const RunConfig& config, const Dataset& dataset)
+{
+    const auto grouping =
+        config.task == "classification" ? SampleGrouping::LABEL : SampleGrouping::LENGTH;
+    const std::size_t minimum = std::min<std::size_t>(config.microBatches * config.microBatchSize,
+                                                      dataset.training.size() / config.clusters);
+    try
+    {
+        const auto parts = PartitionSamples(GetSampleGroups(dataset.training, grouping),
+                                            config.clusters,
+                                            config.dirichletAlpha,
+                                            config.seed,
+                                            static_cast<uint32_t>(minimum));
+        std::vector<std::vector<const Sample*>> clusters;
+        for (const auto& part : parts)
+        {
+            clusters.emplace_back();
+            for (const auto index : part)
+            {
+                clusters.back().push_back(&dataset.training[index]);
+            }
+        }
+        return clusters;
+    }
+    catch (const DataError& error)
+    {
+        throw UserError(error.what());
+    }
+}
+
+SampleSource
+MakeSampleSource(std::vector<const Sample*> samples, uint64_t seed, uint32_t cluster, uint32_t node)
+{
+    if (samples.empty())
+    {
+        return nullptr;
+    }
+    const uint64_t own = seed + SEED_STRIDE * (cluster + 1) + node;
+    auto sampler = std::make_shared<BatchSampler>(samples.size(), 1, own);
+    return [samples = std::move(samples), sampler](uint32_t n) {
+        std::vector<const Sample*> batch;
+        for (uint32_t i = 0; i < n; ++i)
+        {
+            batch.push_back(samples[sampler->GetNext()[0]]);
+        }
+        return batch;
+    };
+}
+
+} // namespace collapipe
+} // namespace ns3

@@ -1,0 +1,58 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_RUN_DATA_H
+#define COLLAPIPE_RUN_DATA_H
+
+#include "collapipe-run-config.h"
+
+#include "ns3/collapipe-corpus.h"
+#include "ns3/collapipe-stage-application.h"
+
+#include <vector>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/**
+ * @param config of a run
+ * @return its data: text and tokens; the validation part as large as it is evaluated
+ * @throws UserError where it cannot be read or makes no sense
+ */
+Corpus LoadCorpus(const RunConfig& config);
+
+/**
+ * @param config of a run
+ * @param corpus its data
+ * @return its model, which goes by the data in vocabulary and classes
+ */
+ModelConfig GetModelConfig(const RunConfig& config, const Corpus& corpus);
+
+/**
+ * @param config of a run
+ * @param dataset its data; the pointers lead there
+ * @return training samples by cluster
+ * @throws UserError where there are too few
+ */
+std::vector<std::vector<const Sample*>> PartitionData(const RunConfig& config,
+                                                      const Dataset& dataset);
+
+/**
+ * @param samples that a node holds
+ * @param seed of the run
+ * @param cluster of the node
+ * @param node its index: 0 is the control unit, k + 1 device k
+ * @return an endless source of them, in shuffled epochs; null where there are none
+ */
+SampleSource MakeSampleSource(std::vector<const Sample*> samples,
+                              uint64_t seed,
+                              uint32_t cluster,
+                              uint32_t node);
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_RUN_DATA_H */
