@@ -81,7 +81,10 @@ class CollaPipeHelper
     /// @param edge speed and workers of the edge server
     void SetEdge(const EdgeState& edge);
 
-    /// @param profiles of control units and devices
+    /**
+     * @param controlUnit profile of every control unit
+     * @param devices profiles of devices, dealt out in turn
+     */
     void SetProfiles(const DeviceProfile& controlUnit, std::vector<DeviceProfile> devices);
 
     /**

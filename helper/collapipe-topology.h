@@ -249,9 +249,9 @@ class TopologyHelper
     /**
      * Capture packets. Each node that hosts an application gets one file with all IPv4 packets
      * that it sends or receives as an end point (raw IP; relayed packets are not in it):
-     * prefix-es.pcap (of several cells prefix-es<cell>.pcap and prefix-lead.pcap),
-     * prefix-c<cluster>-cu.pcap, prefix-c<cluster>-d<device>.pcap. Links and radios get their own,
-     * prefix-link-<node>-<device>.pcap and the like, named as ns-3 does.
+     * `prefix-es.pcap` (of several cells `prefix-esCELL.pcap` and `prefix-lead.pcap`),
+     * `prefix-cCLUSTER-cu.pcap`, `prefix-cCLUSTER-dDEVICE.pcap`. Links and radios get their own,
+     * `prefix-link-NODE-DEVICE.pcap` and the like, named as ns-3 does.
      * @param prefix path and beginning of the names
      */
     void EnablePcap(const std::string& prefix);

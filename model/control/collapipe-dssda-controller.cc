@@ -14,7 +14,7 @@ namespace ns3
 namespace collapipe
 {
 
-NS_LOG_COMPONENT_DEFINE("CollapipeDssdaController");
+NS_LOG_COMPONENT_DEFINE("CollaPipeDssdaController");
 
 NS_OBJECT_ENSURE_REGISTERED(DssdaController);
 NS_OBJECT_ENSURE_REGISTERED(DssdaUniformSegmentsController);

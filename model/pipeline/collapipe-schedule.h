@@ -33,6 +33,7 @@ struct Action
     Kind kind{FORWARD};     //!< what
     uint32_t microBatch{0}; //!< which micro-batch; 0 for a flush
 
+    /// @return whether both are the same
     bool operator==(const Action& other) const
     {
         return kind == other.kind && microBatch == other.microBatch;
