@@ -33,6 +33,12 @@ local TYPES = {
     [9] = "gradient",
     [10] = "parameter-upload",
     [11] = "segment-parameters",
+    [12] = "gradient-norm",
+    [13] = "clip-factor",
+    [32] = "cell-model",
+    [33] = "cell-report",
+    [34] = "cell-start",
+    [35] = "cell-loss",
 }
 local STATE_REPORT, SEGMENT_ASSIGNMENT = 3, 4
 
@@ -42,6 +48,9 @@ local ELEMENTS = {
     [2] = {"float64", 8},
     [3] = {"int32", 4},
     [4] = {"uint8", 1},
+    [5] = {"float16", 2},
+    [6] = {"bfloat16", 2},
+    [7] = {"int8", 1},
 }
 
 local CRC_STATUS = {[0] = "bad", [1] = "good", [2] = "not checked"}
@@ -175,7 +184,7 @@ local e = {
     version = newExpert("version.unknown", "Unknown protocol version",
         expert.group.PROTOCOL, expert.severity.ERROR),
     type = newExpert("type.unknown", "Unknown message type",
-        expert.group.PROTOCOL, expert.severity.ERROR),
+        expert.group.PROTOCOL, expert.severity.WARN),
     tensors = newExpert("tensors.wrong", "The tensors do not fill the payload",
         expert.group.PROTOCOL, expert.severity.ERROR),
     short = newExpert("incomplete", "The rest of the message was not captured",
@@ -219,8 +228,6 @@ local function readHead(buffer, offset)
         return nil, e.headCrc
     elseif buffer(offset + 4, 1):uint() ~= VERSION then
         return nil, e.version
-    elseif not TYPES[head.type] then
-        return nil, e.type
     end
     return head
 end
@@ -311,7 +318,7 @@ local function addData(tree, buffer, offset, head, tensors, available)
 end
 
 local function describe(head)
-    local text = TYPES[head.type] .. " from " .. senderName(head.cluster, head.node)
+    local text = (TYPES[head.type] or "message of type " .. head.type) .. " from " .. senderName(head.cluster, head.node)
     if head.round > 0 then
         text = text .. ", round " .. head.round
     end
@@ -339,6 +346,9 @@ local function addMessage(buffer, offset, head, available, duration, root)
     local shown = math.min(offset + head.length, available) - offset
     local tree = root:add(collapipe, buffer(offset, shown), "CollaPipe " .. describe(head))
     addHead(tree, buffer, offset, head)
+    if not TYPES[head.type] then
+        tree:add_proto_expert_info(e.type)
+    end
     if duration then
         tree:add(f.duration, duration):set_generated()
     end
@@ -512,12 +522,15 @@ local function newStatistics(filter)
         end
         print("CollaPipe messages by type" .. (filter and ", filter: " .. filter or ""))
         print(string.format("%-20s %10s %14s %8s", "type", "messages", "bytes", "% bytes"))
-        for number, name in ipairs(TYPES) do
+        local numbers = {}
+        for number in pairs(counts) do
+            numbers[#numbers + 1] = number
+        end
+        table.sort(numbers)
+        for _, number in ipairs(numbers) do
             local row = counts[number]
-            if row then
-                print(string.format("%-20s %10d %14.0f %8.2f", name, row.messages, row.bytes,
-                    100 * row.bytes / bytes))
-            end
+            print(string.format("%-20s %10d %14.0f %8.2f", TYPES[number] or "type " .. number,
+                row.messages, row.bytes, 100 * row.bytes / bytes))
         end
         print(string.format("%-20s %10d %14.0f", "all", messages, bytes))
         local unfinished = 0

@@ -12,6 +12,7 @@ import json
 import math
 import pathlib
 import random
+import re
 import shutil
 import struct
 import subprocess
@@ -25,11 +26,11 @@ TOPOLOGIES = {"p2p": "torch", "wifi": "analytic", "lte": "analytic", "hybrid": "
 CLUSTERS = 2
 DEVICES = 3
 PORT = 9000
-TYPES = ["", "hello", "state-request", "state-report", "segment-assignment", "ready", "start",
-         "activation", "targets", "gradient", "parameter-upload", "segment-parameters"]
-ELEMENT_BYTES = {1: 4, 2: 8, 3: 4, 4: 1}
+TYPES = {}  # name by number, from the source
+ELEMENT_BYTES = {1: 4, 2: 8, 3: 4, 4: 1, 5: 2, 6: 2, 7: 1}
 HEAD = struct.Struct(">IBBHIHHHHIIIHHHHQI")  # without its CRC
 EDGE_SERVER = 0xffff
+ACTIVATION = "7"
 GOOD = "1"
 
 script = None
@@ -67,7 +68,7 @@ class Capture:
                 (column.split(";") if column else [] for column in columns)
             for message in zip(types, lengths, senders, statuses):
                 self.messages.append(Message(int(frame), source.split(";")[-1],
-                                             destination.split(";")[-1], TYPES[int(message[0])],
+                                             destination.split(";")[-1], TYPES.get(int(message[0]), message[0]),
                                              int(message[1]), message[2], message[3]))
             self.strays += len(strays)
             self.bad_heads += heads.count("0")
@@ -161,7 +162,7 @@ def check_statistics(name, folder, nodes):
     rows = {}
     for line in tshark(file, "-q", "-z", "collapipe,types").splitlines():
         words = line.split()
-        if len(words) >= 3 and words[0] in TYPES + ["all"] and words[1].isdigit():
+        if len(words) >= 3 and words[0] in [*TYPES.values(), "all"] and words[1].isdigit():
             rows[words[0]] = (int(words[1]), int(words[2]))
     expected = collections.defaultdict(lambda: [0, 0])
     for message in nodes["es"].messages:
@@ -176,7 +177,7 @@ def check_statistics(name, folder, nodes):
     check(shown and int(shown[0]) >= sent, f"{name}: statistics with a filter: {shown}, {sent}")
     fields = tshark(file, "-Y", "collapipe", "-T", "fields", "-E", "aggregator=;",
                     "-e", "collapipe.type", "-e", "collapipe.microbatch").splitlines()
-    wanted = sum(any(pair == (str(TYPES.index("activation")), "1")
+    wanted = sum(any(pair == (ACTIVATION, "1")
                      for pair in zip(*(column.split(";") for column in line.split("\t"))))
                  for line in fields)
     found = tshark(file, "-Y", 'collapipe.type == "activation" && collapipe.microbatch == 1')
@@ -211,7 +212,7 @@ def make_message(draw, **fixed):
     tensors = []
     payload = b""
     for _ in range(draw.choice([0, 1, 1, 2, 3])):
-        element = draw.randint(1, 4)
+        element = draw.choice(list(ELEMENT_BYTES))
         extents = [draw.randint(0, 9) for _ in range(draw.randint(0, 4))]
         size = ELEMENT_BYTES[element] * math.prod(extents)
         payload += bytes(-len(payload) % 8) + draw.randbytes(size)
@@ -365,7 +366,13 @@ def check_damage(work):
     capture = look("text", segment(draw, text))
     check(not capture.messages and capture.strays >= 1, f"another protocol: {describe(capture)}")
 
-    hostile = [{"version": 9}, {"type": 77}, {"payload_length": 2 ** 50}, {"tensors": 65535},
+    _, data = make_message(draw, type=77)
+    capture = look("type", segment(draw, stream + data + stream))
+    shown = tshark(work / "damage-type.pcap", "-Y", "collapipe.type.unknown")
+    check(len(capture.messages) == 2 * total + 1 and capture.is_clean() and shown,
+          f"an unknown type: {describe(capture)}")
+
+    hostile = [{"version": 9}, {"payload_length": 2 ** 50}, {"tensors": 65535},
                {"payload_length": 2 ** 31}, {"payload_crc": 1}, {"head_crc": 1}]
     for number, fixed in enumerate(hostile):
         _, data = make_message(draw, **fixed)
@@ -383,6 +390,19 @@ def check_damage(work):
               f"noise {trial}: {describe(capture)}")
 
 
+def read_types(source):
+    """The message types in the module's own header, and that the dissector has them all."""
+    text = (source / "model" / "network" / "collapipe-message.h").read_text("utf-8")
+    body = text[text.index("enum class MessageType"):]
+    for name, number in re.findall(r"^    ([A-Z_]+) = (\d+),", body[:body.index("};")], re.M):
+        TYPES[int(number)] = name.lower().replace("_", "-")
+    lua = script.read_text("utf-8")
+    table = lua[lua.index("local TYPES"):lua.index("local STATE_REPORT")]
+    lua = {int(number): name for number, name in re.findall(r'\[(\d+)\] = "([a-z-]+)",', table)}
+    for number, name in TYPES.items():
+        check(lua.get(number) == name, f"the dissector knows type {number}, {name}")
+
+
 def main():
     global script
     script = pathlib.Path(sys.argv[2]).resolve() / "doc" / "wireshark" / "collapipe.lua"
@@ -391,6 +411,7 @@ def main():
         return 77
     if not use_program(sys.argv[1], "collapipe-quickstart"):
         return 77
+    read_types(pathlib.Path(sys.argv[2]))
     with tempfile.TemporaryDirectory(prefix="collapipe-captures-") as name:
         work = pathlib.Path(name)
         check_fields(work)
