@@ -188,6 +188,10 @@ RunConfig::GetOptions()
          "memory that a device gives to training, as a share of what the whole encoder would need "
          "there; 0: all that its profile has",
          &memoryShare},
+        {"battery",
+         "energy in the battery of each device at the start, J; an empty one takes the device out; 0: "
+         "from the mains",
+         &batteryJ},
         {"energyBudget",
          "energy that a device may spend per round on average, J; dssda keeps to it; 0: no limit",
          &energyBudgetJ},
@@ -355,6 +359,7 @@ RunConfig::Validate() const
     Require(compare == "none" || compare.empty() ||
                 IsCreatable(ControllerTypeName(compare), "ns3::collapipe::Controller"),
             "--compare=" + compare + ": there is no such controller; none switches it off");
+    Require(batteryJ >= 0, "--battery: this must be 0 or more");
     Require(energyBudgetJ >= 0, "--energyBudget: this must be 0 or more");
     Require(memoryShare >= 0, "--memoryShare: this must be 0 or more");
     Require(IsCreatable(ScheduleTypeName(schedule), "ns3::collapipe::Schedule"),
