@@ -182,9 +182,8 @@ def test_queues(folder):
     """(12): every queue is the one before plus what was spent over the budget, never negative."""
     for path in folder.glob("runs/*energyBudget*"):
         devices, budgets = read_csv(path / "devices.csv"), read_csv(path / "budgets.csv")
-        columns = [key for key in devices[0] if key.endswith("energy_j")]
         spent = {tuple(row[key] for key in ("round", "cluster", "node")):
-                 sum(float(row[column]) for column in columns) for row in devices}
+                 float(row["active_energy_j"]) for row in devices}
         queues = {tuple(row[key] for key in ("round", "cluster", "node")):
                   (float(row["energy_queue_j"]), float(row["energy_budget_j"])) for row in budgets}
         for (number, cluster, node), (queue, budget) in queues.items():
