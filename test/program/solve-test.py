@@ -20,7 +20,8 @@ CONTROLLERS = [
     "dssda-uniform-segments", "dssda-fixed-micro-batches", "dssda-equal-bandwidth",
     "dssda-max-power",
 ]
-PLANS_EACH = 3  # instances per controller; a start of the program costs most of a second
+PLANS_EACH = 2  # instances per controller; a start of the program costs most of a second
+ROOMY = "fedavg", "splitfed", "uniform-pipeline", "dssda-uniform-segments"  # need much memory
 CLOSE = 1e-9
 
 program = None
@@ -384,7 +385,7 @@ def without_time(plan):
 
 def test_plan(controller, seed):
     """@return whether there was a plan, and its objective"""
-    instance = Maker(seed).make(roomy=controller in ("fedavg", "splitfed"))
+    instance = Maker(seed).make(roomy=controller in ROOMY)
     what = f"{controller}, instance {seed}"
     status, plan, errors = solve(json.dumps(instance), f"--controller={controller}")
     if not check(status in (0, 1) and plan is not None, f"{what}: status {status}: {errors}"):
