@@ -23,19 +23,19 @@ namespace collapipe
 namespace
 {
 
-constexpr double SEARCH_TOLERANCE = 1e-5; //!< relative gap while searching
-constexpr double PATH_TOLERANCE = 5e-4;   //!< the same under 1F1B, where it saves paths
-constexpr double FINAL_TOLERANCE = 1e-7;  //!< relative gap of the plan
-constexpr double LEAST_GAIN = 1e-7;       //!< relative to V tau: less is no improvement
+constexpr double FINAL_TOLERANCE = 1e-7; //!< relative gap of the plan
+constexpr double LEAST_GAIN = 1e-7;      //!< relative to V tau: less is no improvement
 
 /// How much is tried, by the size of the instance
 struct Effort
 {
-    std::size_t starts{3};     //!< guesses of the chains' length
-    std::size_t descents{1};   //!< starts that are followed
-    std::size_t candidates{8}; //!< radio problems per cluster and sweep
-    std::size_t sweeps{4};     //!< over all clusters
-    std::size_t pairs{4};      //!< for which segments are planned anew in a sweep
+    std::size_t starts{3};      //!< guesses of the chains' length
+    std::size_t descents{1};    //!< starts that are followed
+    std::size_t candidates{8};  //!< radio problems per cluster and sweep
+    std::size_t sweeps{4};      //!< over all clusters
+    std::size_t pairs{4};       //!< for which segments are planned anew in a sweep
+    double tolerance{1e-5};     //!< relative gap of the radio problems
+    double pathTolerance{5e-4}; //!< the same under 1F1B, where it saves paths
 };
 
 /// A candidate for one cluster
@@ -267,15 +267,15 @@ RoundSolver::Search::SetEffort()
     const std::size_t work = devices * m_instance->state.model.blocks;
     if (work <= 48)
     {
-        m_effort = {8, 4, 60, 12, 100};
+        m_effort = {8, 4, 60, 12, 100, 1e-5, 5e-4};
     }
     else if (work <= 400)
     {
-        m_effort = {2, 1, 8, 3, 2};
+        m_effort = {2, 1, 8, 3, 2, 1e-4, 5e-4};
     }
     else
     {
-        m_effort = {2, 1, 4, 3, 2};
+        m_effort = {2, 1, 4, 3, 2, 1e-4, 5e-4};
     }
 }
 
@@ -398,9 +398,10 @@ RoundSolver::Search::StartEvenly()
     RoundChoice choice;
     for (std::size_t m = 0; m < m_pairs.size(); ++m)
     {
-        const auto found = std::find_if(m_pairs[m].begin(), m_pairs[m].end(), [&](const auto& pair) {
-            return pair.count == fixed.count && pair.size == fixed.size;
-        });
+        const auto found =
+            std::find_if(m_pairs[m].begin(), m_pairs[m].end(), [&](const auto& pair) {
+                return pair.count == fixed.count && pair.size == fixed.size;
+            });
         choice.push_back({CutUniformly(m_instance->state, m),
                           found == m_pairs[m].end() ? m_pairs[m].front() : *found});
     }
@@ -471,7 +472,8 @@ RoundSolver::Search::Try(const RoundChoice& choice)
     {
         return false;
     }
-    const double tolerance = m_problem.oneForwardOneBackward ? PATH_TOLERANCE : SEARCH_TOLERANCE;
+    const double tolerance =
+        m_problem.oneForwardOneBackward ? m_effort.pathTolerance : m_effort.tolerance;
     RadioSolution solution = m_allocator.Solve(m_problem, tolerance, cutoff);
     ++m_result.evaluations;
     m_result.newtonSteps += solution.iterations;
