@@ -94,6 +94,24 @@ GetGridPlace(uint32_t cell)
     return OnCircle(corner, step % ring, (step / ring + 2) / 6.0);
 }
 
+/// Makes what the network and its first cell say of the same servers agree
+void
+JoinFirstCell(Network& network)
+{
+    // A topology that knows of one cell only sets what is the network's
+    CellNetwork& cell = network.cells.front();
+    if (cell.edgeAddress.IsInitialized())
+    {
+        network.edgeAddress = cell.edgeAddress;
+        network.baseStation = cell.baseStation;
+    }
+    else
+    {
+        cell.edgeAddress = network.edgeAddress;
+        cell.baseStation = network.baseStation;
+    }
+}
+
 /// Whether a string names a registered type
 bool
 IsTypeName(const std::string& name)
@@ -308,8 +326,7 @@ TopologyHelper::Build(const TopologyConfig& config)
     internet.SetIpv6StackInstall(false);
     internet.Install(GetNodes());
     DoBuild();
-    m_network.edgeAddress = m_network.cells.front().edgeAddress;
-    m_network.baseStation = m_network.cells.front().baseStation;
+    JoinFirstCell(m_network);
     ConnectLead();
     AssignStreams(m_positionStream);
     DoAttach();
