@@ -66,6 +66,34 @@ GetNumber(const Controller& controller, const std::string& attribute)
     return value.Get();
 }
 
+/**
+ * @param state the system
+ * @param plan a plan for it
+ * @param cluster a cluster
+ * @param node one of its nodes
+ * @return the model's FLOPs that the node does in the round; without o of (1), which does none
+ */
+double
+GetUsefulFlops(const SystemState& state, const RoundPlan& plan, uint32_t cluster, uint32_t node)
+{
+    const auto& device = GetNode(state.clusters[cluster], static_cast<NodeIndex>(node));
+    double flops = 0;
+    for (const auto& chain : plan.clusters[cluster].chains)
+    {
+        for (const auto& stage : chain.stages)
+        {
+            if (stage.node == node)
+            {
+                const HopTimes times = GetStageTimes(state, cluster, chain, stage, 1);
+                const double seconds =
+                    times.forwardS + times.backwardS - 2 * device.overheadS;
+                flops += plan.localIterations * chain.microBatches * seconds * device.flops;
+            }
+        }
+    }
+    return flops;
+}
+
 /// A file of comma-separated values with numbers in full precision
 class CsvFile
 {
@@ -199,6 +227,7 @@ ControlRecorder::HandlePlan(const Cell* cell, const SystemState& state, const Ro
                                node.energyBudgetJ,
                                instance.GetEnergyQueue(m, k),
                                node.memoryBytes,
+                               GetUsefulFlops(state, plan, m, k),
                                nodes[k]});
         }
     }
@@ -321,7 +350,7 @@ void
 ControlRecorder::WriteBudgets(const std::string& path) const
 {
     CsvFile file(path,
-                 "round,cluster,node,blocks,memory_limit_bytes,planned_memory_bytes,"
+                 "round,cluster,node,blocks,useful_flops,memory_limit_bytes,planned_memory_bytes,"
                  "planned_compute_energy_j,planned_radio_energy_j,energy_budget_j,energy_queue_j");
     for (const auto& row : m_nodes)
     {
@@ -329,6 +358,7 @@ ControlRecorder::WriteBudgets(const std::string& path) const
                    row.cluster,
                    row.node,
                    row.evaluation.blocks,
+                   row.usefulFlops,
                    row.memoryBytes,
                    row.evaluation.memoryBytes,
                    row.evaluation.computeEnergyJ,

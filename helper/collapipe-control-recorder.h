@@ -49,6 +49,7 @@ struct ControlNodeRow
     double budgetJ{0};   //!< Ebar_k; 0: none
     double queueJ{0};    //!< Q_k when the round was decided
     double memoryBytes{0};     //!< Mem_k, what the node can give
+    double usefulFlops{0};     //!< of the model, in the whole round; fixed costs do none
     NodeEvaluation evaluation; //!< prediction
 };
 

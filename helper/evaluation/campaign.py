@@ -143,6 +143,8 @@ def expand(common, study, x):
     order = sorted(sweep, key=lambda key: (key not in REPLICATION, key == "controller"))
     runs = []
     for case, bundle in (study.get("cases") or {"": {}}).items():
+        for key in bundle.keys() & sweep.keys():
+            raise DescriptionError(f"{key} is both swept and set by the case {case}")
         for combination in itertools.product(*(sweep[key] for key in order)):
             options = {key: to_text(value) for key, value in
                        {**DEFAULTS, **common, **study.get("options", {}), **bundle}.items()}

@@ -8,8 +8,10 @@ import pandas
 import campaign
 import campaign_figures
 import compare
+import intervals
 import page
 import results
+import rst_tables
 import run_report
 import style
 
@@ -17,15 +19,12 @@ import style
 SHOWN = ["time_to_loss_s", "latency_s", "training_s", "transfer_s", "efficiency_used",
          "efficiency_all", "memory_bytes", "energy_to_loss_j", "energy_j", "queue_j", "phi",
          "sent_bytes", "bleu", "accuracy", "planning_error"]
-#: The three headline figures, and the two that compare at equal loss.
-HEADLINE = ["latency_s", "time_to_loss_s", "efficiency_used", "efficiency_all", "memory_bytes",
-            "energy_to_loss_j"]
 PAPER = {"latency_s": "at least −48.98 %", "efficiency_used": "up to +15.09 %",
          "memory_bytes": "below −50 %"}
 
 
 def make(folder, description):
-    """Writes runs.csv and rounds.csv into the folder; returns the page."""
+    """Writes runs.csv, rounds.csv and results.rst into the folder; returns the page."""
     studies = [(study, *results.read_study(folder, study)) for study in description.studies]
     studies = [(study, table, runs) for study, table, runs in studies if not table.empty]
     if not studies:
@@ -34,6 +33,7 @@ def make(folder, description):
     write_csv(everything, folder / "runs.csv")
     write_csv(results.merge_rounds({name: run for _, _, runs in studies
                                     for name, run in runs.items()}), folder / "rounds.csv")
+    (folder / "results.rst").write_text(rst_tables.make(description, studies), encoding="utf-8")
     finished = everything["name"].nunique()
     document = page.Page(description.title or folder.name,
                          f"{finished} of {len(description.runs())} runs finished; CollaPipe "
@@ -100,7 +100,7 @@ def add_headline(document, study, table):
     """By how much the reference differs from every other controller, in pairs."""
     if study.reference not in set(table["controller"]):
         return
-    shown = [results.METRIC[key] for key in HEADLINE if key in table and table[key].notna().any()]
+    shown = [results.METRIC[key] for key in results.QUOTED if key in table and table[key].notna().any()]
     document.heading(f"{study.reference} against the others", 3)
     document.text("Every cell is the mean of the differences in percent between runs with the same "
                   "random numbers, with its interval; negative: less than the other controller. "
@@ -154,13 +154,12 @@ def add_means(document, study, table, metrics):
             (key == "controller" or table[key].nunique() > 1)]
     header = [key.rsplit("::", 1)[-1] for key in keys] + ["runs"] + [m.label for m in metrics]
     rows, marked = [], []
-    for _, part in table.groupby([table[key] for key in keys], sort=False):
+    for _, part in compare.group(table, keys):
         values = [part[key].iloc[0] for key in keys]
         if part["controller"].iloc[0] == study.reference and table["controller"].nunique() > 1:
             marked.append(len(rows))
-        cells = [compare.write_interval(
-            *compare.summarise(part, lambda _: 0, metric.key)[0][:2], metric.scale)
-            for metric in metrics]
+        cells = [compare.write_interval(*intervals.mean_and_half_width(part[metric.key]),
+                                        metric.scale) for metric in metrics]
         rows.append([*map(str, values), str(len(part)), *cells])
     document.heading("All means with their intervals", 3)
     document.table(header, rows, marked)

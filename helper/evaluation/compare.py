@@ -14,6 +14,11 @@ def order_controllers(table, reference):
                                            not name.startswith(f"{reference}-"), names.index(name)))
 
 
+def group(table, keys):
+    """The parts of a table that agree in some columns, in the order in which they appear."""
+    return table.groupby(keys if len(keys) > 1 else keys[0], sort=False)
+
+
 def summarise(table, keys, metric):
     """Mean, half width of the interval and number of values for every group, as a dictionary."""
     return {key: (*intervals.mean_and_half_width(group[metric]), int(group[metric].notna().sum()))

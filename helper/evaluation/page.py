@@ -113,8 +113,8 @@ class Page:
         self.details(title, f"<pre><code>{escape(text)}</code></pre>")
 
     def render(self):
-        navigation = "".join(f'<a href="#{anchor}">{escape(text)}</a>'
-                             for anchor, text in self.links)
+        navigation = " ".join(f'<a href="#{anchor}">{escape(text)}</a>'
+                              for anchor, text in self.links)
         return ('<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
                 '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
                 f"<title>{escape(self.title)}</title>\n<style>{style.get_css()}{CSS}</style>\n"

@@ -12,7 +12,7 @@ PHASES = {"report_s": "reports", "distribution_s": "distribution", "training_s":
           "upload_s": "upload"}
 #: Files of a run, besides summary.json; which of them there are depends on the version.
 TABLES = ["rounds", "devices", "control", "clusters", "budgets", "links"]
-LEARNING = {"bleu": "BLEU", "accuracy": "accuracy", "f1": "F1"}
+LEARNING = {"bleu": "BLEU", "accuracy": "accuracy", "macro_f1": "macro F1"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +49,9 @@ METRICS = [
     Metric("planning_error", "planned over measured latency", "%", 100),
 ]
 METRIC = {metric.key: metric for metric in METRICS}
+#: What tables quote: the three headline figures, and time and energy to a loss.
+QUOTED = ["latency_s", "time_to_loss_s", "efficiency_used", "efficiency_all", "memory_bytes",
+          "energy_to_loss_j"]
 
 
 class ResultError(Exception):
@@ -148,7 +151,6 @@ def interpolate_to_loss(curve, loss, column):
 def measure(result):
     """A run's figures, apart from those that need a loss to reach."""
     rounds, devices = result.rounds, result.devices
-    totals = result.summary.get("totals", {})
     workers = devices[devices["node"] > 0]
     curve = result.get_curve()
     measured = get_memory_column(devices)
@@ -156,8 +158,6 @@ def measure(result):
         "latency_s": rounds["latency_s"].mean(),
         "training_s": rounds["training_s"].mean(),
         "transfer_s": (rounds["distribution_s"] + rounds["upload_s"]).mean(),
-        "efficiency_used": totals.get("efficiency_used", math.nan),
-        "efficiency_all": totals.get("efficiency_all", math.nan),
         "planned_memory_bytes": workers["planned_memory_bytes"].max(),
         "memory_bytes": workers[measured or "planned_memory_bytes"].max(),
         "energy_j": result.get_energy().mean(),
@@ -165,6 +165,7 @@ def measure(result):
         "final_loss": curve["validation_loss"].iloc[-1],
         "planning_error": (rounds["planned_latency_s"] / rounds["latency_s"]).mean() - 1,
     }
+    figures.update(measure_efficiency(result))
     for key in LEARNING:
         if key in curve:
             figures[key] = curve[key].iloc[-1]
@@ -173,6 +174,20 @@ def measure(result):
     if result.budgets is not None and (result.budgets["energy_budget_j"] > 0).any():
         figures.update(measure_budgets(result))
     return figures
+
+
+def measure_efficiency(result):
+    """The model's FLOPs that devices did over those that there was time for; fixed costs, though
+    time, are none. Of the devices in use, and of all."""
+    if result.budgets is None or "useful_flops" not in result.budgets:
+        return {"efficiency_used": math.nan, "efficiency_all": math.nan}
+    work = result.devices[result.devices["node"] > 0].merge(
+        result.budgets[["round", "cluster", "node", "useful_flops"]]).merge(
+        result.rounds[["round", "latency_s"]])
+    possible = work["flops"] * work["latency_s"]
+    used = work["useful_flops"] > 0
+    return {"efficiency_used": work["useful_flops"].sum() / possible[used].sum(),
+            "efficiency_all": work["useful_flops"].sum() / possible.sum()}
 
 
 def measure_budgets(result):

@@ -72,7 +72,8 @@ def get_tiles(result):
     curve = result.get_curve()
     tiles = [(f"{figures['latency_s']:.3g} s", "latency of a round, mean"),
              (f"{curve['time_s'].iloc[-1]:.4g} s", f"simulated, {len(result.rounds)} rounds"),
-             (f"{100 * figures['efficiency_used']:.1f} %", "computation efficiency, devices in use"),
+             (write_number(100 * figures["efficiency_used"], 3) + " %",
+              "computation efficiency, devices in use"),
              (f"{figures['energy_j']:.3g} J", "energy of a round, all nodes"),
              (f"{figures['memory_bytes'] / 1e6:.3g} MB", "memory of the fullest device"),
              (f"{figures['sent_bytes'] / 1e6:.3g} MB", "sent in a round")]
