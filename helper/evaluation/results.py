@@ -12,7 +12,7 @@ PHASES = {"report_s": "reports", "distribution_s": "distribution", "training_s":
           "upload_s": "upload"}
 #: Files of a run, besides summary.json; which of them there are depends on the version.
 TABLES = ["rounds", "devices", "control", "clusters", "budgets", "links"]
-LEARNING = {"bleu": "BLEU", "accuracy": "accuracy", "f1": "F1"}
+LEARNING = {"bleu": "BLEU", "accuracy": "accuracy", "macro_f1": "macro F1"}
 
 
 @dataclasses.dataclass(frozen=True)
