@@ -2,9 +2,10 @@
  * SPDX-License-Identifier: GPL-2.0-only
  */
 
-// The LTE scheduler against ns-3's proportional fair and round robin: wall time and goodput
+// LTE's scheduler against ns-3's, Wi-Fi with and without the airtime disc: CPU time and goodput
 
 #include "../test/collapipe-lte-cell.h"
+#include "../test/collapipe-wifi-cell.h"
 
 #include <chrono>
 #include <cstdlib>
@@ -74,10 +75,72 @@ Compare(uint32_t ues, bool uplink, Time duration)
     return best;
 }
 
+/// Stations that all send to one of their own, with equal shares where the disc takes shares
+Result
+RunChannel(const std::string& disc, uint32_t links, Time duration)
+{
+    TopologyConfig config = tests::WifiCell::MakeConfig(2 * links + 1, 80);
+    config.wifiQueueDisc = disc;
+    tests::WifiCell cell(config);
+    std::vector<LinkPlan> plan;
+    for (NodeIndex link = 1; link <= links; ++link)
+    {
+        const auto to = static_cast<NodeIndex>(link + links);
+        cell.AddFlow({link, to});
+        plan.push_back({Phase::TRAINING, link, to, 1.0 / links, 0});
+    }
+    cell.Apply(plan);
+    // Until TCP's windows keep all senders backlogged
+    cell.Run(Seconds(0.5));
+    cell.ResetCounters();
+    const double start = GetCpuSeconds();
+    cell.Run(duration);
+    Result result{(GetCpuSeconds() - start) / duration.GetMilliSeconds(), 0};
+    for (const auto& link : plan)
+    {
+        result.megabitsPerSecond +=
+            cell.GetCounters({link.from, link.to}).bytes * 8e-6 / duration.GetSeconds();
+    }
+    return result;
+}
+
+/// With and without the airtime disc in turn, three times
+void
+CompareDiscs(Time duration)
+{
+    std::cout << "Wi-Fi, 802.11ax ad hoc, 80 MHz, TCP backlogged, equal shares\n"
+                 "links; Mb/s and CPU us per ms with the airtime disc; as ratios to those without; "
+                 "CPU per byte as a ratio\n";
+    for (const uint32_t links : {1, 2, 4, 8})
+    {
+        Result with{1e9, 0};
+        Result without{1e9, 0};
+        for (int repetition = 0; repetition < 3; ++repetition)
+        {
+            for (Result* best : {&with, &without})
+            {
+                const bool hasDisc = best == &with;
+                const Result result =
+                    RunChannel(hasDisc ? "ns3::collapipe::AirtimeQueueDisc" : "ns3::FifoQueueDisc",
+                               links,
+                               duration);
+                best->cpuSecondsPerTti = std::min(best->cpuSecondsPerTti, result.cpuSecondsPerTti);
+                best->megabitsPerSecond = result.megabitsPerSecond;
+            }
+        }
+        const double goodput = with.megabitsPerSecond / without.megabitsPerSecond;
+        const double cpu = with.cpuSecondsPerTti / without.cpuSecondsPerTti;
+        std::cout << std::fixed << links << "; " << std::setprecision(1) << with.megabitsPerSecond
+                  << ", " << std::setprecision(0) << 1e6 * with.cpuSecondsPerTti << "; "
+                  << std::setprecision(2) << goodput << ", " << cpu << "; " << cpu / goodput
+                  << std::endl;
+    }
+}
+
 } // namespace
 
 /**
- * Usage: radio [simulated seconds [UEs]]
+ * Usage: radio [simulated seconds [UEs]]; with 0 UEs, the part about Wi-Fi alone
  */
 int
 main(int argc, char** argv)
@@ -87,6 +150,11 @@ main(int argc, char** argv)
     if (argc > 2)
     {
         sizes = {static_cast<uint32_t>(std::atoi(argv[2]))};
+    }
+    CompareDiscs(duration);
+    if (sizes.front() == 0)
+    {
+        return EXIT_SUCCESS;
     }
     std::cout << "LTE, 100 resource blocks, TCP backlogged, equal weights; one TTI is 1 ms\n"
                  "UEs, direction, CPU us per TTI, Mb/s; CPU and goodput as ratios to PF; to RR\n";

@@ -125,6 +125,10 @@ RunConfig::GetOptions()
          "memory that a device gives to training, as a share of what the whole encoder would need "
          "there; 0: all that its profile has",
          &memoryShare},
+        {"battery",
+         "energy in the battery of each device at the start, J; an empty one takes the device out; 0: "
+         "from the mains",
+         &batteryJ},
         {"energyBudget",
          "energy that a device may spend per round on average, J; dssda keeps to it; 0: no limit",
          &energyBudgetJ},
@@ -343,6 +347,7 @@ RunConfig::Validate() const
     RequireOption(compare == "none" || compare.empty() ||
                       IsCreatable(ControllerTypeName(compare), "ns3::collapipe::Controller"),
                   "--compare=" + compare + ": there is no such controller; none switches it off");
+    RequireOption(batteryJ >= 0, "--battery: this must be 0 or more");
     RequireOption(energyBudgetJ >= 0, "--energyBudget: this must be 0 or more");
     RequireOption(memoryShare >= 0, "--memoryShare: this must be 0 or more");
     RequireOption(IsCreatable(ScheduleTypeName(schedule), "ns3::collapipe::Schedule"),

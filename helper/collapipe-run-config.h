@@ -40,6 +40,7 @@ struct RunConfig
     double cellDistanceM{500};                  //!< base station to the next
     std::string deviceProfiles{"mixed"};        //!< profile names, dealt out in turn
     double memoryShare{0.5};                    //!< of the encoder's need, per device; 0: no limit
+    double batteryJ{0};                         //!< that each device starts with; 0: mains
     double energyBudgetJ{0};                    //!< per device and round, on average; 0: none
     bool shadowing{true};                       //!< log-normal shadowing on radio links
     bool fading{false};                         //!< Rayleigh fading on radio links

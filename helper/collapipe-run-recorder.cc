@@ -6,6 +6,7 @@
 
 #include "ns3/collapipe-pipeline-plan.h"
 #include "ns3/collapipe-transfers.h"
+#include "ns3/double.h"
 #include "ns3/simulator.h"
 
 #include <algorithm>
@@ -91,24 +92,56 @@ RunRecorder::Read(const MessageApplication& application)
 {
     return {application.GetProcessor()->GetBusyTime(),
             application.GetBytesSent(),
-            application.GetMessagesSent()};
+            application.GetMessagesSent(),
+            {}};
+}
+
+RunRecorder::Counters
+RunRecorder::ReadNode(uint32_t cluster, NodeIndex node) const
+{
+    const auto& application = *m_applications.clusters[cluster][node];
+    Counters counters = Read(application);
+    if (m_energy)
+    {
+        counters.energy = m_energy->Read(cluster, node);
+        return counters;
+    }
+    DoubleValue powerW;
+    application.GetAttribute("ComputePowerW", powerW);
+    counters.energy.computeJ = powerW.Get() * counters.busy.GetSeconds();
+    return counters;
+}
+
+void
+RunRecorder::SetEnergy(const EnergyAccounts* energy, Time from)
+{
+    m_energy = energy;
+    Simulator::Schedule(from - Simulator::Now(), &RunRecorder::BeginEnergy, this);
+}
+
+void
+RunRecorder::BeginEnergy()
+{
+    for (uint32_t cluster = 0; cluster < m_before.size(); ++cluster)
+    {
+        for (NodeIndex node = 0; node < m_before[cluster].size(); ++node)
+        {
+            m_before[cluster][node].energy = m_energy->Read(cluster, node);
+        }
+    }
 }
 
 std::vector<std::vector<double>>
 RunRecorder::MeasureEnergy() const
 {
     std::vector<std::vector<double>> energyJ;
-    for (std::size_t cluster = 0; cluster < m_before.size(); ++cluster)
+    for (uint32_t cluster = 0; cluster < m_before.size(); ++cluster)
     {
         energyJ.emplace_back();
-        for (std::size_t node = 0; node < m_before[cluster].size(); ++node)
+        for (NodeIndex node = 0; node < m_before[cluster].size(); ++node)
         {
-            const auto& state = m_state.clusters[cluster];
-            const double powerW = node == CONTROL_UNIT ? state.controlUnit.computePowerW
-                                                       : state.devices[node - 1].computePowerW;
-            const auto now = Read(*m_applications.clusters[cluster][node]);
-            energyJ.back().push_back(powerW *
-                                     (now.busy - m_before[cluster][node].busy).GetSeconds());
+            const auto parts = ReadNode(cluster, node).energy - m_before[cluster][node].energy;
+            energyJ.back().push_back(parts.GetActive());
         }
     }
     return energyJ;
@@ -221,12 +254,11 @@ RunRecorder::AddTraffic(RoundRow& row)
 void
 RunRecorder::AddDeviceRows(const RoundRow& round)
 {
-    const auto energyJ = MeasureEnergy();
     for (uint32_t cluster = 0; cluster < m_before.size(); ++cluster)
     {
         for (uint32_t node = 0; node < m_before[cluster].size(); ++node)
         {
-            const auto now = Read(*m_applications.clusters[cluster][node]);
+            const auto now = ReadNode(cluster, node);
             auto& before = m_before[cluster][node];
             DeviceRow row;
             row.round = round.round;
@@ -234,7 +266,12 @@ RunRecorder::AddDeviceRows(const RoundRow& round)
             row.node = node;
             row.computeS = (now.busy - before.busy).GetSeconds();
             row.utilisation = row.computeS / round.latencyS;
-            row.computeEnergyJ = energyJ[cluster][node];
+            const auto energy = now.energy - before.energy;
+            row.computeEnergyJ = energy.computeJ;
+            row.wifiEnergyJ = energy.wifiJ;
+            row.lteEnergyJ = energy.lteJ;
+            row.activeEnergyJ = energy.GetActive();
+            row.batteryJ = m_energy ? m_energy->GetLeftJ(cluster, node) : row.batteryJ;
             row.bytesSent = now.bytes - before.bytes;
             row.messagesSent = now.messages - before.messages;
             FillFromPlan(row);

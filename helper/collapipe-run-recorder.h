@@ -5,6 +5,7 @@
 #ifndef COLLAPIPE_RUN_RECORDER_H
 #define COLLAPIPE_RUN_RECORDER_H
 
+#include "collapipe-energy-accounts.h"
 #include "collapipe-helper.h"
 
 #include <functional>
@@ -49,6 +50,10 @@ struct DeviceRow
     double computeS{0};           //!< simulated computing time
     double utilisation{0};        //!< computing time over latency
     double computeEnergyJ{0};     //!< computing time times power
+    double wifiEnergyJ{0};        //!< of the Wi-Fi radio, idle listening included
+    double lteEnergyJ{0};         //!< of the LTE radio, being connected included
+    double activeEnergyJ{0};      //!< all of these without what idle radios consume
+    double batteryJ{std::numeric_limits<double>::infinity()}; //!< left; infinite from the mains
     double plannedMemoryBytes{0}; //!< formula (8)
     uint64_t bytesSent{0};        //!< TCP payload
     uint64_t messagesSent{0};     //!< messages
@@ -82,7 +87,13 @@ class RunRecorder
     /// @return score on the validation part before the first round
     const QualityScore& GetInitialQuality() const;
 
-    /// @return computing energy of this round so far, J, by cluster and node
+    /**
+     * @param energy of all nodes, for what their parts consume; else computing alone is known
+     * @param from when the first round's consumption counts
+     */
+    void SetEnergy(const EnergyAccounts* energy, Time from);
+
+    /// @return energy of work and traffic in this round so far, J, by cluster and node
     std::vector<std::vector<double>> MeasureEnergy() const;
 
     /// @param callback called when a round's row is complete, validation loss included
@@ -98,6 +109,7 @@ class RunRecorder
         Time busy;            //!< computing time
         uint64_t bytes{0};    //!< sent
         uint64_t messages{0}; //!< sent
+        EnergyParts energy;   //!< consumed
     };
 
     void HandlePlan(uint32_t cell, const SystemState& state, const RoundPlan& plan);
@@ -112,8 +124,14 @@ class RunRecorder
     void HandleEvaluation(uint32_t round, const EvaluationResult& result);
     void HandleFlush(uint32_t cluster, uint32_t round, uint32_t iteration, const ModelPart& part);
 
-    /// @return a node's counters since the start of the run
+    /// @return an application's counters since the start of the run, without energy
     static Counters Read(const MessageApplication& application);
+
+    /// @return a node's counters since the start of the run
+    Counters ReadNode(uint32_t cluster, NodeIndex node) const;
+
+    /// The first round's consumption begins now.
+    void BeginEnergy();
 
     /// Adds the rows of a round's nodes.
     void AddDeviceRows(const RoundRow& row);
@@ -122,6 +140,7 @@ class RunRecorder
     void FillFromPlan(DeviceRow& row) const;
 
     RunApplications m_applications;              //!< whom to listen to
+    const EnergyAccounts* m_energy{nullptr};     //!< what nodes consume; null: computing alone
     SystemState m_state;                         //!< of the current plans, of all clusters
     RoundPlan m_plan;                            //!< the current plans of all cells, joined
     std::vector<PhaseTimes> m_phases;            //!< by cluster, of the current round

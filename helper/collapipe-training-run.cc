@@ -100,6 +100,7 @@ TrainingRun::~TrainingRun()
     // Applications hold parts that compute on the executor's threads: they go before it.
     m_recorder.reset();
     m_control.reset();
+    m_energy.reset();
     m_observers.clear();
     m_timeline.reset();
     m_applications = RunApplications();
@@ -262,7 +263,9 @@ TrainingRun::InstallApplications()
     ConnectActuator();
     StartTimeline();
     m_control = std::make_unique<ControlRecorder>(m_applications.edgeServers);
+    StartEnergy();
     m_recorder = std::make_unique<RunRecorder>(m_applications);
+    m_recorder->SetEnergy(m_energy.get(), m_topology->GetNetwork().readyAt);
     m_recorder->SetProgressCallback([this](double share) { m_progress.Update(share); });
     m_recorder->SetRowCallback([this](const RoundRow& row) { m_progress.EndRound(row); });
     ConnectEnergyMeters();
@@ -312,6 +315,25 @@ TrainingRun::ConnectActuator()
     for (const auto& edge : m_applications.edgeServers)
     {
         edge->SetActuator(actuator);
+    }
+}
+
+void
+TrainingRun::StartEnergy()
+{
+    m_energy = std::make_unique<EnergyAccounts>(m_topology->GetNetwork(),
+                                                m_applications,
+                                                m_config.batteryJ);
+    m_energy->SetEmptyCallback([this](uint32_t cluster, NodeIndex node) {
+        m_progress.Warn("the battery of device " + std::to_string(node - 1) + " of cluster " +
+                        std::to_string(cluster) + " is empty: the next rounds do without it");
+    });
+    for (const auto& edge : m_applications.edgeServers)
+    {
+        edge->SetInfeasibleCallback([this](const std::string& reason) {
+            m_stopReason = reason;
+            Simulator::Stop();
+        });
     }
 }
 
@@ -383,7 +405,12 @@ TrainingRun::Simulate()
     m_applications.leader->GetEvaluations();
     const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
     m_progress.Finish();
-    if (m_recorder->GetRounds().size() < m_config.rounds)
+    if (!m_stopReason.empty())
+    {
+        m_progress.Warn("the run ended after round " +
+                        std::to_string(m_recorder->GetRounds().size()) + ": " + m_stopReason);
+    }
+    else if (m_recorder->GetRounds().size() < m_config.rounds)
     {
         throw UserError("the simulation ended in round " +
                         std::to_string(m_recorder->GetRounds().size() + 1) +

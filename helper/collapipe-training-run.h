@@ -94,6 +94,7 @@ class TrainingRun
     void InstallApplications();
     void ConnectMonitors();
     void ConnectActuator();
+    void StartEnergy();
     void ConnectEnergyMeters();
     void StartTimeline();
     void StartTools();
@@ -128,6 +129,8 @@ class TrainingRun
     RunApplications m_applications;                        //!< on its nodes
     std::vector<LinkMonitor> m_monitors;                   //!< learn what links are worth, by cell
     std::vector<std::unique_ptr<LinkObserver>> m_observers; //!< tell them
+    std::unique_ptr<EnergyAccounts> m_energy;              //!< what nodes consume
+    std::string m_stopReason;                              //!< why it ended early; empty: not
     std::unique_ptr<QualityScorer> m_scorer;               //!< finds out how good the model is
     std::unique_ptr<RunRecorder> m_recorder;               //!< what happened
     std::unique_ptr<Ns3Tools> m_tools;                     //!< null: no results wanted

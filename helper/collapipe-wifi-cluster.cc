@@ -189,7 +189,9 @@ WifiCluster::InstallQueueDiscs()
         }
         const auto device = DynamicCast<WifiNetDevice>(m_devices.Get(i));
         disc->Attach(device, m_ledger);
-        device->GetMac()->GetTxopQueue(AC_BE)->SetAttribute("MaxSize", StringValue(MAC_QUEUE));
+        DynamicCast<QosWifiMac>(device->GetMac())
+            ->GetTxopQueue(AC_BE)
+            ->SetAttribute("MaxSize", StringValue(MAC_QUEUE));
     }
 }
 

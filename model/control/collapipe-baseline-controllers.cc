@@ -50,15 +50,32 @@ FinishPlan(const SystemState& state, RoundPlan& plan, bool enforceMemory)
     plan.plannedLatencyS = PredictLatencyS(state, plan);
 }
 
+/// Whether there is a choice and all its devices still are
+bool
+IsUsable(const SystemState& state, const RoundChoice& choice)
+{
+    bool isUsable = choice.size() == state.clusters.size();
+    for (std::size_t m = 0; isUsable && m < choice.size(); ++m)
+    {
+        for (const auto& segment : choice[m].segments)
+        {
+            isUsable &= GetNode(state.clusters[m], segment.node).memoryBytes > 0;
+        }
+    }
+    return isUsable;
+}
+
 /**
- * A cluster's devices side by side, each with the n samples of the fixed pair split evenly: the
- * micro-batches are as many as in the pair while there is a sample for each device in every one.
+ * A cluster's usable devices side by side, each with the n samples of the fixed pair split evenly:
+ * the micro-batches are as many as in the pair while there is a sample for each device in every
+ * one.
  */
 template <typename MakeStages>
 ClusterPlan
 SplitData(const SystemState& state, std::size_t cluster, MakeStages makeStages)
 {
-    const auto devices = static_cast<uint32_t>(state.clusters[cluster].devices.size());
+    const std::vector<NodeIndex> nodes = GetUsableDevices(state.clusters[cluster]);
+    const auto devices = static_cast<uint32_t>(nodes.size());
     const MicroBatchPair& pair = state.training.fixedPair;
     const uint32_t samples = pair.count * pair.size;
     const bool enough = pair.size >= devices;
@@ -72,7 +89,7 @@ SplitData(const SystemState& state, std::size_t cluster, MakeStages makeStages)
             continue;
         }
         ChainPlan chain;
-        chain.stages = makeStages(static_cast<NodeIndex>(k + 1));
+        chain.stages = makeStages(nodes[k]);
         chain.microBatches = enough ? pair.count : part;
         chain.microBatchSize = enough ? part : 1;
         chain.dataShare = static_cast<double>(chain.microBatches) * chain.microBatchSize / samples;
@@ -101,7 +118,7 @@ StaticPipelineController::Decide(const SystemState& state)
     {
         return plan;
     }
-    if (m_choice.size() != state.clusters.size())
+    if (!IsUsable(state, m_choice))
     {
         Instance instance;
         instance.state = state;
@@ -189,16 +206,17 @@ SplitFedController::GetCut(const SystemState& state) const
     const MicroBatchPair& pair = state.training.fixedPair;
     for (const auto& cluster : state.clusters)
     {
-        const auto devices = static_cast<uint32_t>(cluster.devices.size());
+        const auto devices =
+            std::max<uint32_t>(1, static_cast<uint32_t>(GetUsableDevices(cluster).size()));
         const bool enough = pair.size >= devices;
         const uint32_t size = enough ? (pair.size + devices - 1) / devices : 1;
         const uint32_t samples = pair.count * pair.size;
         const uint32_t count = enough ? pair.count : (samples + devices - 1) / devices;
         const bool oneForwardOneBackward = state.training.schedule == "1f1b";
         const uint32_t live = oneForwardOneBackward ? std::min<uint32_t>(count, 2) : count;
-        for (const auto& device : cluster.devices)
+        for (const NodeIndex node : GetUsableDevices(cluster))
         {
-            cut = std::min(cut, GetMaxBlocks(state.model, device, size, live));
+            cut = std::min(cut, GetMaxBlocks(state.model, cluster.devices[node - 1], size, live));
         }
     }
     return cut;

@@ -231,5 +231,19 @@ CheckFeasible(const SystemState& state, const std::vector<MicroBatchPair>& pairs
     return "";
 }
 
+std::vector<NodeIndex>
+GetUsableDevices(const ClusterState& cluster)
+{
+    std::vector<NodeIndex> nodes;
+    for (std::size_t k = 0; k < cluster.devices.size(); ++k)
+    {
+        if (cluster.devices[k].memoryBytes > 0)
+        {
+            nodes.push_back(static_cast<NodeIndex>(k + 1));
+        }
+    }
+    return nodes;
+}
+
 } // namespace collapipe
 } // namespace ns3

@@ -83,6 +83,12 @@ bool IsPairFeasible(const SystemState& state, std::size_t cluster, const MicroBa
  */
 std::string CheckFeasible(const SystemState& state, const std::vector<MicroBatchPair>& pairs);
 
+/**
+ * @param cluster a cluster
+ * @return its devices that have memory at all; one whose battery is empty reports none
+ */
+std::vector<NodeIndex> GetUsableDevices(const ClusterState& cluster);
+
 } // namespace collapipe
 } // namespace ns3
 

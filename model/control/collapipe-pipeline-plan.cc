@@ -4,6 +4,7 @@
 
 #include "collapipe-pipeline-plan.h"
 
+#include "collapipe-memory-limits.h"
 #include "collapipe-transfers.h"
 
 #include <algorithm>
@@ -128,6 +129,12 @@ CheckPipelineState(const SystemState& state)
         if (state.clusters[m].devices.empty())
         {
             return "cluster " + std::to_string(m) + " has no devices; add at least one";
+        }
+        if (GetUsableDevices(state.clusters[m]).empty())
+        {
+            return "cluster " + std::to_string(m) +
+                   " has no device with memory; give one more memory or, where its battery is "
+                   "empty, more energy";
         }
     }
     return "";

@@ -5,6 +5,7 @@
 #include "collapipe-uniform-pipeline-controller.h"
 
 #include "collapipe-latency-model.h"
+#include "collapipe-memory-limits.h"
 #include "collapipe-pipeline-plan.h"
 
 namespace ns3
@@ -18,14 +19,14 @@ namespace
 {
 
 std::vector<Segment>
-CutUniformly(uint32_t blocks, std::size_t devices)
+CutUniformly(uint32_t blocks, const std::vector<NodeIndex>& devices)
 {
     std::vector<Segment> segments;
-    for (std::size_t k = 0; k < devices; ++k)
+    for (std::size_t k = 0; k < devices.size(); ++k)
     {
-        const uint32_t extra = k < blocks % devices ? 1 : 0;
-        const auto share = static_cast<uint32_t>(blocks / devices);
-        segments.push_back({static_cast<NodeIndex>(k + 1), share + extra});
+        const uint32_t extra = k < blocks % devices.size() ? 1 : 0;
+        const auto share = static_cast<uint32_t>(blocks / devices.size());
+        segments.push_back({devices[k], share + extra});
     }
     return segments;
 }
@@ -35,7 +36,7 @@ CheckSegmentCount(const SystemState& state)
 {
     for (std::size_t m = 0; m < state.clusters.size(); ++m)
     {
-        const std::size_t devices = state.clusters[m].devices.size();
+        const std::size_t devices = GetUsableDevices(state.clusters[m]).size();
         if (devices > state.model.blocks)
         {
             return "cluster " + std::to_string(m) + " has " + std::to_string(devices) +
@@ -72,7 +73,7 @@ UniformPipelineController::Decide(const SystemState& state)
     }
     for (const auto& cluster : state.clusters)
     {
-        const auto segments = CutUniformly(state.model.blocks, cluster.devices.size());
+        const auto segments = CutUniformly(state.model.blocks, GetUsableDevices(cluster));
         plan.clusters.push_back({{MakePipelineChain(segments, state.training.fixedPair)}, {}});
     }
     SetEqualLinks(state, plan);

@@ -132,6 +132,12 @@ EdgeServerApplication::GetActuator() const
     return m_actuator;
 }
 
+void
+EdgeServerApplication::SetInfeasibleCallback(std::function<void(const std::string&)> callback)
+{
+    m_onInfeasible = std::move(callback);
+}
+
 const std::vector<uint32_t>&
 EdgeServerApplication::GetClusterNumbers() const
 {
@@ -307,6 +313,12 @@ EdgeServerApplication::Decide(double allSamples)
         m_stateUpdate(m_state);
     }
     auto plan = m_controller->Decide(m_state);
+    if (!plan.infeasible.empty() && m_record.round > 1 && m_onInfeasible)
+    {
+        // Devices have lost what it takes, such as energy: the run ends with what it has
+        m_onInfeasible(plan.infeasible);
+        return;
+    }
     NS_ABORT_MSG_IF(!plan.infeasible.empty(),
                     "there is no plan for round " << m_record.round << ": " << plan.infeasible);
     const auto error = CheckPlan(m_state, plan);

@@ -70,6 +70,12 @@ class EdgeServerApplication : public ModelServerApplication
     Ptr<RadioActuator> GetActuator() const;
 
     /**
+     * @param callback called with the reason where, after the first round, there is no plan for
+     *        another; without it that aborts the simulation
+     */
+    void SetInfeasibleCallback(std::function<void(const std::string&)> callback);
+
+    /**
      * Signature of the Plan trace.
      * @param state on which the controller decided
      * @param plan the decision
@@ -169,6 +175,7 @@ class EdgeServerApplication : public ModelServerApplication
     SystemState m_state;                                             //!< what the controller sees
     std::function<void(SystemState&)> m_stateUpdate;                 //!< link estimates
     std::function<std::vector<std::vector<double>>()> m_energyMeter; //!< energy of the round
+    std::function<void(const std::string&)> m_onInfeasible;          //!< no plan for a round
 
     std::map<std::pair<uint32_t, NodeIndex>, Ptr<Connection>> m_nodes; //!< by cluster and node
     std::size_t m_missingReports{0};                 //!< nodes that have not reported

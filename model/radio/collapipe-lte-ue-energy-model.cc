@@ -115,7 +115,7 @@ LteUeEnergyModel::SetDepletionCallback(Callback<void, bool> callback)
 double
 LteUeEnergyModel::GetSinceUpdateS() const
 {
-    return m_device ? (Simulator::Now() - m_updated).GetSeconds() : 0;
+    return m_device && !m_isEmpty ? (Simulator::Now() - m_updated).GetSeconds() : 0;
 }
 
 double
@@ -145,7 +145,7 @@ LteUeEnergyModel::GetTotalEnergyConsumption() const
 double
 LteUeEnergyModel::DoGetCurrentA() const
 {
-    return m_source && m_device
+    return m_source && m_device && !m_isEmpty
                ? (m_idlePowerW + m_txNowW + m_rxNowW) / m_source->GetSupplyVoltage()
                : 0;
 }
@@ -227,6 +227,10 @@ LteUeEnergyModel::ChangeState(int /* newState */)
 void
 LteUeEnergyModel::HandleEnergyDepletion()
 {
+    m_txJ = GetTxEnergyJ();
+    m_rxJ = GetRxEnergyJ();
+    m_idleJ = GetIdleEnergyJ();
+    m_isEmpty = true;
     if (!m_depletion.IsNull())
     {
         m_depletion(true);
@@ -236,6 +240,8 @@ LteUeEnergyModel::HandleEnergyDepletion()
 void
 LteUeEnergyModel::HandleEnergyRecharged()
 {
+    m_updated = Simulator::Now();
+    m_isEmpty = false;
     if (!m_depletion.IsNull())
     {
         m_depletion(false);

@@ -102,6 +102,7 @@ class LteUeEnergyModel : public energy::DeviceEnergyModel
     double m_idleJ{0};                  //!< connected
     double m_txNowW{0};                 //!< amplifier and circuits now
     double m_rxNowW{0};                 //!< receiver now
+    bool m_isEmpty{false};              //!< nothing is left to consume
     EventId m_stopSending;              //!< end of the transmission
     EventId m_stopReceiving;            //!< end of the reception
     TracedCallback<double, double, double> m_energyTrace;

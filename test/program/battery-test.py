@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Runs in which devices' batteries become empty: the run goes on without them, or ends in good order.
+# Takes the build directory and the source directory.
+
+import pathlib
+import sys
+import tempfile
+
+from support.runs import check, finish, near, read_csv, report, start, use_program, write_corpus
+
+BLOCKS = 4
+SMALL = [
+    "--clusters=1", "--devices=4", "--localIterations=1", f"--blocks={BLOCKS}", "--microBatches=2",
+    "--microBatchSize=4", "--vocabulary=300", "--maxValidation=20", "--progress=none",
+    "--compute=analytic", "--compare=none", "--memoryShare=0",
+]
+
+
+def train(folder, *options):
+    """Rows of devices.csv and what the run said; None where it failed."""
+    status, _, err, _ = finish(start(*SMALL, f"--outputDir={folder}", *options))
+    if not check(status == 0, f"{folder.name} {' '.join(options)}: status {status}: {err}"):
+        return None, err
+    return read_csv(folder / "devices.csv"), err
+
+
+def check_rows(name, rows, battery):
+    """Nobody works with an empty battery, and batteries lose what their devices consumed."""
+    left = {}
+    for row in rows:
+        node = int(row["node"])
+        drawn = sum(float(row[key]) for key in ("compute_energy_j", "wifi_energy_j",
+                                                "lte_energy_j"))
+        if node == 0:
+            check(row["battery_j"] == "inf", f"{name}: the control unit has no battery")
+            continue
+        at = f"{name}, round {row['round']}, device {node - 1}"
+        before = left.get(node)
+        left[node] = float(row["battery_j"])
+        if before is not None and before <= 0:
+            check(int(row["stage"]) == -1, f"{at}: out of the plan")
+            check(drawn < 1e-6, f"{at}: consumes nothing")
+        elif before is not None and left[node] > 0:
+            check(near(before - left[node], drawn, 1e-4), f"{at}: the battery lost {drawn} J")
+        check(0 <= left[node] <= battery, f"{at}: {left[node]} J left")
+    for number in {row["round"] for row in rows}:
+        blocks = sum(int(row["last_block"]) - int(row["first_block"]) for row in rows
+                     if row["round"] == number and int(row["stage"]) > 0)
+        check(blocks == BLOCKS, f"{name}: round {number} has the whole encoder")
+    return left
+
+
+def check_controller(work, data, controller):
+    options = [*data, f"--controller={controller}", "--topology=p2p"]
+    rows, _ = train(work / f"{controller}-mains", *options, "--rounds=1")
+    if rows is None:
+        return
+    spent = sorted(float(row["compute_energy_j"]) for row in rows if int(row["node"]) > 0)
+    check(spent[-1] > 0, f"{controller}: computing costs energy")
+    # The most demanding device lasts into its second round
+    battery = 1.5 * spent[-1]
+    name = f"{controller}-battery"
+    rows, err = train(work / name, *options, "--rounds=4", f"--battery={battery}")
+    if rows is None:
+        return
+    left = check_rows(name, rows, battery)
+    check(min(left.values()) <= 0, f"{name}: a battery became empty")
+    check("battery of device" in err, f"{name}: the user is told")
+    last = max(int(row["round"]) for row in rows)
+    check(last == 4 or "the run ended after round" in err, f"{name}: {last} rounds")
+
+
+def check_all_empty(work, data, topology, battery, rounds):
+    name = f"empty-{topology}"
+    rows, err = train(work / name, *data, f"--topology={topology}",
+                      f"--rounds={rounds}", f"--battery={battery}")
+    if rows is not None:
+        check(max(int(row["round"]) for row in rows) < rounds, f"{name}: the run ended early")
+        check("the run ended after round" in err, f"{name}: and says so")
+
+
+def main():
+    if not use_program(sys.argv[1], "collapipe-quickstart"):
+        return 1
+    with tempfile.TemporaryDirectory() as folder:
+        work = pathlib.Path(folder)
+        data, _ = write_corpus(work / "corpus")
+        for controller in ("dssda", "uniform-pipeline", "static-pipeline"):
+            check_controller(work, data, controller)
+        check_all_empty(work, data, "p2p", 0.001, 3)
+        # Idle radios empty it as well, but not before the first round
+        check_all_empty(work, data, "wifi", 1, 30)
+    return report()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
