@@ -33,6 +33,7 @@ struct RoundRow
     QualityScore quality;                                            //!< on the validation part
     uint64_t bytesSent{0};                                           //!< TCP payload of all nodes
     uint64_t messagesSent{0};                                        //!< messages of all nodes
+    LearningState learning; //!< constants of the bound (9) as estimated after the round
 };
 
 /// A node in a round
@@ -50,6 +51,7 @@ struct DeviceRow
     double utilisation{0};        //!< computing time over latency
     double computeEnergyJ{0};     //!< computing time times power
     double plannedMemoryBytes{0}; //!< formula (8)
+    MemoryReport memory;          //!< really allocated; zeros where nothing was computed
     uint64_t bytesSent{0};        //!< TCP payload
     uint64_t messagesSent{0};     //!< messages
 };

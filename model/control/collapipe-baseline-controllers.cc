@@ -198,7 +198,7 @@ SplitFedController::GetCut(const SystemState& state) const
         const uint32_t live = oneForwardOneBackward ? std::min<uint32_t>(count, 2) : count;
         for (const auto& device : cluster.devices)
         {
-            cut = std::min(cut, GetMaxBlocks(state.model, device, size, live));
+            cut = std::min(cut, GetMaxBlocks(state.model, device, size, live, state.training.recomputation));
         }
     }
     return cut;
