@@ -129,6 +129,8 @@ Comparison::Start(int argc, char** argv, const std::string& folder)
     std::vector<std::string> arguments(argv, argv + argc);
     for (const auto& option : {"--controller=" + m_name,
                                std::string("--compare=none"),
+                               std::string("--save="),
+                               std::string("--saveEvery=0"),
                                "--outputDir=" + folder,
                                std::string("--progress=none")})
     {

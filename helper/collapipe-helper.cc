@@ -65,26 +65,52 @@ RunApplications::AssignStreams(int64_t stream) const
 }
 
 ModelProfile
-MakeModelProfile(const ModelConfig& model, const OptimizerConfig& optimizer, double backwardRatio)
+MakeModelProfile(const ModelConfig& model,
+                 const OptimizerConfig& optimizer,
+                 double backwardRatio,
+                 const WirePrecision& precision,
+                 bool keepOptimizerState)
 {
     const PartRange block{false, 0, 1, false};
     const PartRange embedding{true, 0, 0, false};
+    const PartRange decoder{false, 0, 0, true};
     ModelProfile profile;
     profile.blocks = model.encoderBlocks;
     profile.blockForwardFlops = GetForwardFlops(model, block);
     profile.backwardRatio = backwardRatio;
     profile.embeddingForwardFlops = GetForwardFlops(model, embedding);
-    profile.decoderForwardFlops = GetForwardFlops(model, {false, 0, 0, true});
-    // Hidden state in float32, padding mask in bytes.
-    profile.activationBits = BITS_PER_BYTE * model.sourceLength * (4.0 * model.width + 1);
+    profile.decoderForwardFlops = GetForwardFlops(model, decoder);
+    // Hidden state in the precision of the wire, padding mask in bytes.
+    const double hidden = static_cast<double>(model.sourceLength) * model.width;
+    profile.activationBits =
+        BITS_PER_BYTE * (hidden * GetElementSize(precision.activations) + model.sourceLength);
+    profile.gradientBits = BITS_PER_BYTE * hidden * GetElementSize(precision.gradients);
     profile.targetBits = BITS_PER_BYTE * 4.0 * (model.GetLabelLength() + 1);
-    profile.blockParameterBits = BITS_PER_BYTE * GetByteSize(GetParameterShapes(model, block));
-    profile.embeddingParameterBits =
-        BITS_PER_BYTE * GetByteSize(GetParameterShapes(model, embedding));
+    // Weights in the precision of the wire; an optimizer's state, where it travels, in float32.
     const bool isSgd = optimizer.name == "sgd";
-    profile.weightCopies = !isSgd ? 4 : optimizer.momentum > 0 ? 3 : 2;
+    const double states = !isSgd ? 2 : optimizer.momentum > 0 ? 1 : 0;
+    const double wire =
+        GetElementSize(precision.parameters) / 4.0 + (keepOptimizerState ? states : 0);
+    const auto getBits = [&](const PartRange& part) {
+        return BITS_PER_BYTE * wire * GetByteSize(GetParameterShapes(model, part));
+    };
+    profile.blockParameterBits = getBits(block);
+    profile.embeddingParameterBits = getBits(embedding);
+    profile.decoderParameterBits = getBits(decoder);
+    profile.weightCopies = (2 + states) / wire; // in memory all of it is float32
     profile.activationBytesPerBlock = GetSavedActivationBytes(model);
+    profile.segmentInputBytes = 4 * hidden + model.sourceLength;
     return profile;
+}
+
+ModelProfile
+MakeModelProfile(const TrainingContext& context)
+{
+    return MakeModelProfile(context.model,
+                            context.optimizer,
+                            context.backwardRatio,
+                            context.precision,
+                            context.keepOptimizerState);
 }
 
 CollaPipeHelper::CollaPipeHelper(std::shared_ptr<const TrainingContext> context)
@@ -158,9 +184,9 @@ SystemState
 CollaPipeHelper::GetInitialState(const TopologyHelper& topology) const
 {
     SystemState state;
-    state.model =
-        MakeModelProfile(m_context->model, m_context->optimizer, m_context->backwardRatio);
+    state.model = MakeModelProfile(*m_context);
     state.training = m_training;
+    state.training.clipping = m_context->optimizer.clipNorm > 0;
     state.learning.stepSize = m_context->optimizer.learningRate;
     state.edge = m_edge;
     topology.FillLinks(state);

@@ -109,7 +109,10 @@ ToJson(const RunSummary& summary, const RoundRow& row)
                                 {"validation_loss", ToJson(row.validationLoss)},
                                 {"bytes_sent", row.bytesSent},
                                 {"messages_sent", row.messagesSent},
-                                {"planned_error", ToJson(GetPlannedError(row))}};
+                                {"planned_error", ToJson(GetPlannedError(row))},
+                                {"smoothness", row.learning.smoothness},
+                                {"gradient_variance", row.learning.gradientVariance},
+                                {"cluster_divergence", row.learning.clusterDivergence}};
     json.update(ToJson(summary, row.quality));
     return json;
 }
@@ -142,7 +145,8 @@ WriteRounds(const std::string& path, const RunSummary& summary, const std::vecto
 {
     auto file = Open(path);
     file << "round,start_s,latency_s,report_s,distribution_s,training_s,upload_s,"
-            "planned_latency_s,train_loss,validation_loss,bytes_sent,messages_sent,planned_error";
+            "planned_latency_s,train_loss,validation_loss,bytes_sent,messages_sent,planned_error,"
+            "smoothness,gradient_variance,cluster_divergence";
     const auto listScores = [&summary](const QualityScore& score) {
         return ListScores(summary.config.task, summary.classes.size(), score);
     };
@@ -157,7 +161,8 @@ WriteRounds(const std::string& path, const RunSummary& summary, const std::vecto
              << row.distributionS << ',' << row.trainingS << ',' << row.uploadS << ','
              << row.plannedLatencyS << ',' << ToCsv(row.trainLoss) << ','
              << ToCsv(row.validationLoss) << ',' << row.bytesSent << ',' << row.messagesSent << ','
-             << ToCsv(GetPlannedError(row));
+             << ToCsv(GetPlannedError(row)) << ',' << row.learning.smoothness << ','
+             << row.learning.gradientVariance << ',' << row.learning.clusterDivergence;
         for (const auto& score : listScores(row.quality))
         {
             file << ',' << ToCsv(score.second);
@@ -173,14 +178,21 @@ WriteDevices(const std::string& path, const std::vector<DeviceRow>& rows)
     auto file = Open(path);
     file << "round,cluster,node,profile,flops,stage,first_block,last_block,compute_s,utilisation,"
             "compute_energy_j,planned_memory_bytes,bytes_sent,messages_sent,wifi_energy_j,"
-            "lte_energy_j,active_energy_j,battery_j\n";
+            "lte_energy_j,active_energy_j,battery_j,kept_memory_bytes,parameter_bytes,gradient_bytes,"
+            "optimizer_bytes,activation_bytes,peak_memory_bytes\n";
     for (const auto& row : rows)
     {
         file << row.round << ',' << row.cluster << ',' << row.node << ',' << row.profile << ','
              << row.flops << ',' << row.stage << ',' << row.firstBlock << ',' << row.lastBlock << ',' << row.computeS
              << ',' << row.utilisation << ',' << row.computeEnergyJ << ',' << row.plannedMemoryBytes
              << ',' << row.bytesSent << ',' << row.messagesSent << ',' << row.wifiEnergyJ << ','
-             << row.lteEnergyJ << ',' << row.activeEnergyJ << ',' << row.batteryJ << '\n';
+             << row.lteEnergyJ << ',' << row.activeEnergyJ << ',' << row.batteryJ << ','
+             << row.memory.kept.GetTotal();
+        for (const auto bytes : row.memory.kept.bytes)
+        {
+            file << ',' << bytes;
+        }
+        file << ',' << row.memory.peakBytes << '\n';
     }
     Close(file, path);
 }

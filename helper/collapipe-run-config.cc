@@ -4,7 +4,10 @@
 
 #include "collapipe-run-config.h"
 
+#include "collapipe-checkpoint.h"
+
 #include "ns3/collapipe-controller.h"
+#include "ns3/collapipe-recomputation.h"
 #include "ns3/collapipe-schedule.h"
 #include "ns3/config.h"
 #include "ns3/global-value.h"
@@ -129,6 +132,11 @@ RunConfig::GetOptions()
          "energy in the battery of each device at the start, J; an empty one takes the device out; 0: "
          "from the mains",
          &batteryJ},
+        {"convergenceTarget",
+         "what phi(n), the part of the convergence bound that samples per iteration lower, may be on "
+         "average over the rounds (squared gradient norm); dssda then chooses a quarter to four "
+         "times the configured samples by its estimates; 0: as configured",
+         &convergenceTarget},
         {"energyBudget",
          "energy that a device may spend per round on average, J; dssda keeps to it; 0: no limit",
          &energyBudgetJ},
@@ -157,6 +165,19 @@ RunConfig::GetOptions()
         {"optimizer", "adam or sgd", &optimizer},
         {"learningRate", "the optimizer's step size", &learningRate},
         {"momentum", "momentum of sgd", &momentum},
+        {"recompute",
+         "whether devices compute activations again in the backward pass instead of keeping them, "
+         "for the time of one more forward pass: never, always, or auto (where they do not fit)",
+         &recompute},
+        {"activationPrecision",
+         "in which hidden states travel: fp32, fp16, bf16 or int8 (one scale per tensor)",
+         &activationPrecision},
+        {"gradientPrecision", "in which their gradients travel, likewise", &gradientPrecision},
+        {"parameterPrecision", "in which weights travel, likewise", &parameterPrecision},
+        {"clipNorm",
+         "gradients are scaled down to this norm, taken over the whole model: every stage tells the "
+         "edge server its own part, at the price of a message each way per iteration; 0: never",
+         &clipNorm},
         {"keepOptimizerState",
          "average optimizer state over rounds instead of starting afresh",
          &keepOptimizerState},
@@ -198,6 +219,12 @@ RunConfig::GetOptions()
         {"run", "run number: another channel realisation of the same seed", &run},
         {"threads", "worker threads for computation; 0: as the machine has cores", &threads},
         {"progress", "auto, bar, lines or none", &progress},
+        {"save", "folder for a checkpoint of the run as it ends; empty: none", &save},
+        {"saveEvery", "rounds after which a checkpoint is written too; 0: at the end only", &saveEvery},
+        {"load",
+         "folder of a checkpoint: the run goes on with its options as if it had never ended, up to "
+         "--rounds in all; with other options, a new run starts from the saved model",
+         &load},
     };
     learning.AppendOptions(options);
     return options;
@@ -254,6 +281,19 @@ RunConfig::Parse(int argc, char** argv)
                    option.target);
     }
     std::vector<std::string> given;
+    for (int i = 1; i < argc; ++i)
+    {
+        const std::string argument = argv[i];
+        load = argument.rfind("--load=", 0) == 0 ? argument.substr(7) : load;
+    }
+    if (!load.empty())
+    {
+        TakeOptions(options);
+        for (const auto& option : options)
+        {
+            given.push_back(option.name);
+        }
+    }
     // Options of ours are read here, so that a mistake gets one sentence and not the whole help.
     std::vector<char*> others{argv[0]};
     for (int i = 1; i < argc; ++i)
@@ -269,6 +309,7 @@ RunConfig::Parse(int argc, char** argv)
         {
             if (SetNs3s(name, argument))
             {
+                m_attributes.emplace_back(name.substr(2), argument.substr(equals + 1));
                 continue;
             }
             const bool isNs3s = name == "--help" || name == "-h" || name.rfind("--Print", 0) == 0;
@@ -320,6 +361,39 @@ RunConfig::SetTaskDefaults(const std::vector<std::string>& given)
     }
 }
 
+void
+RunConfig::TakeOptions(const std::vector<RunOption>& options)
+{
+    compare = "none"; // the other run would not go on from where it was
+    const auto checkpoint = Checkpoint::Read(load);
+    for (const auto& [name, value] : checkpoint->options)
+    {
+        const auto found =
+            std::find_if(options.begin(), options.end(), [&name = name](const auto& candidate) {
+                return candidate.name == name;
+            });
+        if (found == options.end() && SetNs3s("--" + name, "--" + name + "=" + value))
+        {
+            m_attributes.emplace_back(name, value);
+        }
+        else if (!Checkpoint::IsLocal(name))
+        {
+            RequireOption(found != options.end(),
+                    "--load=" + load + ": it was saved with an option --" + name +
+                        ", which this program does not have");
+            Set(*found, value);
+        }
+    }
+}
+
+std::vector<std::pair<std::string, std::string>>
+RunConfig::ListAll() const
+{
+    auto all = List();
+    all.insert(all.end(), m_attributes.begin(), m_attributes.end());
+    return all;
+}
+
 std::vector<std::pair<std::string, std::string>>
 RunConfig::List() const
 {
@@ -367,6 +441,7 @@ RunConfig::Validate() const
     RequireOption(progress == "auto" || progress == "bar" || progress == "lines" ||
                       progress == "none",
                   "--progress=" + progress + ": take auto, bar, lines or none");
+    RequireOption(convergenceTarget >= 0, "--convergenceTarget: this must be 0 or more");
     const std::pair<const char*, uint64_t> counts[] = {{"clusters", clusters},
                                                        {"devices", devices},
                                                        {"cells", cells},
@@ -396,6 +471,20 @@ RunConfig::Validate() const
                   "--valSource and --valTarget are given together or not at all");
     RequireOption(valSource.empty() || !trainSource.empty(),
                   "--valSource and --valTarget go with --trainSource and --trainTarget");
+    const std::pair<const char*, const std::string&> precisions[] = {
+        {"activationPrecision", activationPrecision},
+        {"gradientPrecision", gradientPrecision},
+        {"parameterPrecision", parameterPrecision}};
+    DType dtype = DType::FLOAT32;
+    for (const auto& [name, value] : precisions)
+    {
+        RequireOption(ParsePrecision(value, dtype),
+                      std::string("--") + name + "=" + value + ": take fp32, fp16, bf16 or int8");
+    }
+    Recomputation recomputation = Recomputation::NEVER;
+    RequireOption(ParseRecomputation(recompute, recomputation),
+                  "--recompute=" + recompute + ": take never, always or auto");
+    RequireOption(clipNorm >= 0, "--clipNorm: this must be 0 or more");
     ModelConfig dimensions;
     RequireOption(ParseModelSize(model, task, dimensions),
                   "--model=" + model +
@@ -403,6 +492,7 @@ RunConfig::Validate() const
                       "or, for example, 128x4x512");
     const auto problem = GetModelConfig().Check();
     RequireOption(problem.empty(), problem);
+    RequireOption(saveEvery == 0 || !save.empty(), "--saveEvery goes with --save");
     const auto topologyProblem = GetTopologyConfig().Validate();
     RequireOption(topologyProblem.empty(), topologyProblem);
 }
@@ -431,7 +521,18 @@ RunConfig::GetOptimizerConfig() const
     config.warmupSteps = learning.warmup;
     config.decay = learning.decay;
     config.totalSteps = uint64_t{rounds} * localIterations;
+    config.clipNorm = clipNorm;
     return config;
+}
+
+WirePrecision
+RunConfig::GetWirePrecision() const
+{
+    WirePrecision precision;
+    ParsePrecision(activationPrecision, precision.activations);
+    ParsePrecision(gradientPrecision, precision.gradients);
+    ParsePrecision(parameterPrecision, precision.parameters);
+    return precision;
 }
 
 TopologyConfig

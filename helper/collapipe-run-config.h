@@ -10,6 +10,7 @@
 
 #include "ns3/collapipe-corpus.h"
 #include "ns3/collapipe-model-part.h"
+#include "ns3/collapipe-wire-precision.h"
 #include "ns3/command-line.h"
 
 #include <cstdint>
@@ -41,6 +42,7 @@ struct RunConfig
     std::string deviceProfiles{"mixed"};        //!< profile names, dealt out in turn
     double memoryShare{0.5};                    //!< of the encoder's need, per device; 0: no limit
     double batteryJ{0};                         //!< that each device starts with; 0: mains
+    double convergenceTarget{0};                //!< phibar of (11); 0: samples are fixed
     double energyBudgetJ{0};                    //!< per device and round, on average; 0: none
     bool shadowing{true};                       //!< log-normal shadowing on radio links
     bool fading{false};                         //!< Rayleigh fading on radio links
@@ -68,6 +70,11 @@ struct RunConfig
     std::string optimizer{"adam"};   //!< adam or sgd
     double learningRate{3e-3};       //!< step size
     double momentum{0.9};            //!< of sgd
+    std::string recompute{"never"};          //!< activations: never, always or auto
+    std::string activationPrecision{"fp32"}; //!< on the wire: fp32, fp16, bf16 or int8
+    std::string gradientPrecision{"fp32"};   //!< likewise
+    std::string parameterPrecision{"fp32"};  //!< likewise
+    double clipNorm{0};              //!< largest norm of the model's gradients; 0: no limit
     bool keepOptimizerState{false};  //!< average optimizer state instead of starting afresh
     double dirichletAlpha{1.0};      //!< non-IID knob; 0: IID
 
@@ -94,6 +101,9 @@ struct RunConfig
     uint64_t run{1};                           //!< of the simulator: another channel realisation
     uint32_t threads{0};          //!< for real computation; 0: as the machine has cores
     std::string progress{"auto"}; //!< auto, bar, lines or none
+    std::string save;             //!< folder of the checkpoint to write; empty: none
+    uint32_t saveEvery{0};        //!< rounds between checkpoints; 0: at the end only
+    std::string load;             //!< folder of the checkpoint to go on from; empty: none
 
     /**
      * Reads the command line: `--name=value`, and what ns-3's CommandLine knows (`--help`,
@@ -109,6 +119,9 @@ struct RunConfig
      */
     std::vector<std::pair<std::string, std::string>> List() const;
 
+    /// @return List() and the ns-3 defaults and global values that Parse() met, by full name
+    std::vector<std::pair<std::string, std::string>> ListAll() const;
+
     /**
      * Checks what can be checked without data and network.
      * @throws UserError where something is impossible
@@ -121,15 +134,28 @@ struct RunConfig
     /// @return the optimizer of every segment
     OptimizerConfig GetOptimizerConfig() const;
 
+    /// @return in which precision tensors travel
+    WirePrecision GetWirePrecision() const;
+
     /// @return what the topology is built from
     TopologyConfig GetTopologyConfig() const;
 
   private:
+    /// ns-3's attribute defaults and global values of the command line, by full name
+    std::vector<std::pair<std::string, std::string>> m_attributes;
+
     /**
      * Gives options that were not given what suits the task and the model's name.
      * @param given names of the options on the command line
      */
     void SetTaskDefaults(const std::vector<std::string>& given);
+
+    /**
+     * Takes the options of the run that a checkpoint was saved by, but those of its surroundings.
+     * @param options all of them
+     * @throws UserError where the checkpoint cannot be used
+     */
+    void TakeOptions(const std::vector<RunOption>& options);
 
     /// @return all options, in the order of the help
     std::vector<RunOption> GetOptions();

@@ -92,12 +92,17 @@ LoadPlainText(const RunConfig& config, const CorpusOptions& options)
 } // namespace
 
 Corpus
-LoadCorpus(const RunConfig& config)
+LoadCorpus(const RunConfig& config, const GivenTokenizer& tokenizer)
 {
     CorpusOptions options;
     options.maximumPairs = config.maxPairs;
     options.vocabularySize = config.vocabulary;
     options.seed = config.seed;
+    if (!tokenizer.model.empty())
+    {
+        options.tokenizer = tokenizer.model;
+        options.vocabularySize = tokenizer.vocabulary;
+    }
     try
     {
         auto corpus = config.ownCorpus                ? config.ownCorpus(config)

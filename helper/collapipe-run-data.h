@@ -17,12 +17,20 @@ namespace ns3
 namespace collapipe
 {
 
+/// A tokenizer that is there already
+struct GivenTokenizer
+{
+    std::string model;      //!< as Tokenizer::GetModel() gave it; empty: one is trained
+    uint32_t vocabulary{0}; //!< its pieces
+};
+
 /**
  * @param config of a run
+ * @param tokenizer to use
  * @return its data: text and tokens; the validation part as large as it is evaluated
  * @throws UserError where it cannot be read or makes no sense
  */
-Corpus LoadCorpus(const RunConfig& config);
+Corpus LoadCorpus(const RunConfig& config, const GivenTokenizer& tokenizer = {});
 
 /**
  * @param config of a run

@@ -225,6 +225,7 @@ RunRecorder::HandleRound(const RoundRecord& record)
     row.uploadS = (record.end - trained).GetSeconds();
     row.plannedLatencyS = m_plan.plannedLatencyS;
     row.trainLoss = record.trainLoss;
+    row.learning = record.learning;
     AddTraffic(row);
     m_rounds.push_back(row);
     m_flushes = 0;
@@ -275,6 +276,7 @@ RunRecorder::AddDeviceRows(const RoundRow& round)
             row.bytesSent = now.bytes - before.bytes;
             row.messagesSent = now.messages - before.messages;
             FillFromPlan(row);
+            row.memory = m_applications.clusters[cluster][node]->GetMemory();
             m_devices.push_back(row);
             before = now;
         }
@@ -298,7 +300,11 @@ RunRecorder::FillFromPlan(DeviceRow& row) const
                 row.firstBlock = chain.stages[stage].firstBlock;
                 row.lastBlock = chain.stages[stage].lastBlock;
                 row.plannedMemoryBytes =
-                    GetStageMemoryBytes(m_state.model, m_plan.schedule, chain, stage);
+                    GetStageMemoryBytes(m_state.model,
+                                        m_plan.schedule,
+                                        chain,
+                                        stage,
+                                        chain.stages[stage].recompute);
             }
         }
     }

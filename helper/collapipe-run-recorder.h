@@ -34,6 +34,7 @@ struct RoundRow
     QualityScore quality;                                            //!< on the validation part
     uint64_t bytesSent{0};                                           //!< TCP payload of all nodes
     uint64_t messagesSent{0};                                        //!< messages of all nodes
+    LearningState learning; //!< constants of the bound (9) as estimated after the round
 };
 
 /// A node in a round
@@ -55,6 +56,7 @@ struct DeviceRow
     double activeEnergyJ{0};      //!< all of these without what idle radios consume
     double batteryJ{std::numeric_limits<double>::infinity()}; //!< left; infinite from the mains
     double plannedMemoryBytes{0}; //!< formula (8)
+    MemoryReport memory;          //!< really allocated; zeros where nothing was computed
     uint64_t bytesSent{0};        //!< TCP payload
     uint64_t messagesSent{0};     //!< messages
 };

@@ -8,9 +8,11 @@
 #include "collapipe-run-data.h"
 
 #include "ns3/collapipe-pipeline-plan.h"
+#include "ns3/collapipe-recomputation.h"
 #include "ns3/collapipe-schedule.h"
 #include "ns3/config-store.h"
 #include "ns3/config.h"
+#include "ns3/double.h"
 #include "ns3/log.h"
 #include "ns3/object-factory.h"
 #include "ns3/rng-seed-manager.h"
@@ -22,6 +24,7 @@
 #include <iomanip>
 #include <sstream>
 #include <sys/resource.h>
+#include <utility>
 #include <zlib.h>
 
 namespace ns3
@@ -76,9 +79,13 @@ HashParameters(const ModelState& model, const ModelConfig& config)
 
 TrainingRun::TrainingRun(const RunConfig& config)
     : m_config(config),
-      m_progress(config.progress, config.rounds)
+      m_progress(config.progress, config.rounds),
+      m_checkpoints((config.Validate(), config))
 {
-    m_config.Validate();
+    if (!m_checkpoints.GetNotice().empty())
+    {
+        m_progress.Warn(m_checkpoints.GetNotice());
+    }
     if (!m_config.outputDir.empty())
     {
         m_output = std::make_unique<OutputDirectory>(m_config.outputDir);
@@ -112,7 +119,8 @@ void
 TrainingRun::LoadData()
 {
     m_progress.Step("reading sentences and training the tokenizer");
-    m_corpus = LoadCorpus(m_config);
+    m_corpus = LoadCorpus(m_config, m_checkpoints.GetTokenizer());
+    m_checkpoints.CheckData(m_corpus);
     m_clusterData = PartitionData(m_config, m_corpus.dataset);
 }
 
@@ -127,7 +135,7 @@ TrainingRun::CreateContext()
     m_context->seed = m_config.seed;
     m_context->transport.segmentBytes = m_config.segmentSize;
     m_context->optimizer = m_config.GetOptimizerConfig();
-    m_context->backend = factory.Create<ComputeBackend>();
+    m_context->backend = m_checkpoints.Wrap(factory.Create<ComputeBackend>());
     const unsigned threads =
         m_config.threads > 0 ? m_config.threads : Executor::GetDefaultThreads();
     const bool isThreaded = computes && m_context->backend->IsThreadSafe();
@@ -139,6 +147,7 @@ TrainingRun::CreateContext()
     m_context->runId = static_cast<uint32_t>(m_config.run);
     m_context->backwardRatio = BACKWARD_RATIO;
     m_context->keepOptimizerState = m_config.keepOptimizerState;
+    m_context->precision = m_config.GetWirePrecision();
 }
 
 void
@@ -165,6 +174,12 @@ TrainingRun::CreateController(const std::string& name, uint32_t cell) const
     ObjectFactory factory(ControllerTypeName(name));
     auto controller = factory.Create<Controller>();
     controller->AssignStreams(CONTROLLER_STREAM + CONTROLLER_STREAMS * cell);
+    if (m_config.convergenceTarget > 0)
+    {
+        // Controllers that know no such requirement keep to the configured samples.
+        controller->SetAttributeFailSafe("ConvergenceTarget",
+                                         DoubleValue(m_config.convergenceTarget));
+    }
     return controller;
 }
 
@@ -182,13 +197,26 @@ TrainingRun::CheckController(const std::string& controller) const
 std::vector<MicroBatchPair>
 TrainingRun::GetAllowedPairs() const
 {
-    const uint32_t samples = m_config.microBatches * m_config.microBatchSize;
+    const uint32_t configured = m_config.microBatches * m_config.microBatchSize;
+    // Where the bound decides, so many quarters of the samples; else all of them.
+    const std::vector<uint32_t> quarters =
+        m_config.convergenceTarget > 0 ? std::vector<uint32_t>{1, 2, 4, 8, 16}
+                                       : std::vector<uint32_t>{4};
     std::vector<MicroBatchPair> pairs;
-    for (uint32_t count = 1; count <= samples; ++count)
+    uint32_t before = 0;
+    for (const uint32_t share : quarters)
     {
-        if (samples % count == 0)
+        const uint32_t samples = std::max(1U, configured * share / 4);
+        if (samples == std::exchange(before, samples))
         {
-            pairs.push_back({count, samples / count});
+            continue; // so few that a quarter and a half are the same
+        }
+        for (uint32_t count = 1; count <= samples; ++count)
+        {
+            if (samples % count == 0)
+            {
+                pairs.push_back({count, samples / count});
+            }
         }
     }
     return pairs;
@@ -197,8 +225,7 @@ TrainingRun::GetAllowedPairs() const
 void
 TrainingRun::SetLimits(std::vector<DeviceProfile>& profiles) const
 {
-    const auto model =
-        MakeModelProfile(m_context->model, m_context->optimizer, m_context->backwardRatio);
+    const auto model = MakeModelProfile(*m_context);
     const MicroBatchPair pair{m_config.microBatches, m_config.microBatchSize};
     const auto whole = MakePipelineChain({{1, model.blocks}}, pair);
     const double limit = m_config.memoryShare * GetStageMemoryBytes(model, "gpipe", whole, 1);
@@ -219,6 +246,7 @@ TrainingRun::InstallApplications()
     training.fixedPair = {m_config.microBatches, m_config.microBatchSize};
     training.allowedPairs = GetAllowedPairs();
     training.schedule = m_config.schedule;
+    ParseRecomputation(m_config.recompute, training.recomputation);
     helper.SetTraining(training);
     helper.SetRounds(m_config.rounds);
     helper.SetEdge({EDGE_FLOPS, EDGE_OVERHEAD_S, EDGE_WORKERS});
@@ -250,9 +278,7 @@ TrainingRun::InstallApplications()
     {
         throw UserError(infeasible);
     }
-    ModelState model;
-    model.parameters = m_context->backend->CreateParameters(m_context->model, m_config.seed);
-    helper.SetModel(std::move(model));
+    helper.SetModel(m_checkpoints.CreateModel(*m_context, m_config.seed));
 
     m_applications = helper.Install(*m_topology);
     m_applications.AssignStreams(APPLICATION_STREAM);
@@ -266,6 +292,7 @@ TrainingRun::InstallApplications()
     StartEnergy();
     m_recorder = std::make_unique<RunRecorder>(m_applications);
     m_recorder->SetEnergy(m_energy.get(), m_topology->GetNetwork().readyAt);
+    m_checkpoints.Connect(m_applications, m_context->model, *m_recorder);
     m_recorder->SetProgressCallback([this](double share) { m_progress.Update(share); });
     m_recorder->SetRowCallback([this](const RoundRow& row) { m_progress.EndRound(row); });
     ConnectEnergyMeters();
@@ -466,6 +493,7 @@ TrainingRun::Save()
     WriteRounds(m_output->GetPath("rounds.csv"), m_summary, m_recorder->GetRounds());
     WriteDevices(m_output->GetPath("devices.csv"), m_recorder->GetDevices());
     m_control->Write([this](const std::string& name) { return m_output->GetPath(name); });
+    m_checkpoints.Restore(m_output->GetPath("rounds.csv"), m_output->GetPath("devices.csv"));
     WriteSummary(m_output->GetPath("summary.json"), m_summary, m_recorder->GetRounds());
     if (m_timeline && !m_timeline->Close())
     {

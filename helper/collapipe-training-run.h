@@ -13,6 +13,7 @@
 #include "collapipe-progress.h"
 #include "collapipe-quality.h"
 #include "collapipe-result-writer.h"
+#include "collapipe-run-checkpoints.h"
 #include "collapipe-run-config.h"
 #include "collapipe-run-recorder.h"
 #include "collapipe-timeline.h"
@@ -121,6 +122,7 @@ class TrainingRun
     RunConfig m_config;                                    //!< what was asked for
     Progress m_progress;                                   //!< tells the user
     std::unique_ptr<OutputDirectory> m_output;             //!< results; null: none wanted
+    RunCheckpoints m_checkpoints;                          //!< to go on from, to leave
     Corpus m_corpus;                                       //!< the data
     std::vector<std::vector<const Sample*>> m_clusterData; //!< training samples by cluster
     std::shared_ptr<TrainingContext> m_context;            //!< of all applications

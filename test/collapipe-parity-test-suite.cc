@@ -68,7 +68,9 @@ class FedAvgParityTestCase : public TestCase
 
   private:
     /// @return the whole model's parameters after all rounds, and the mean losses by round
-    TensorList RunLoop(const TestRun& run, std::vector<double>& losses) const
+    TensorList RunLoop(const TestRun& run,
+                       const OptimizerConfig& optimizer,
+                       std::vector<double>& losses) const
     {
         const PartRange whole{true, 0, run.GetModelConfig().encoderBlocks, true};
         auto global = run.GetInitialParameters();
@@ -79,7 +81,7 @@ class FedAvgParityTestCase : public TestCase
             losses.push_back(0);
             for (uint32_t cluster = 0; cluster < m_config.segments.size(); ++cluster)
             {
-                UnsplitTrainer trainer(run.GetModelConfig(), m_config.optimizer, global);
+                UnsplitTrainer trainer(run.GetModelConfig(), optimizer, global);
                 weights.push_back(run.GetWeight(cluster));
                 for (uint32_t i = 0; i < m_config.iterations; ++i)
                 {
@@ -124,12 +126,21 @@ class FedAvgParityTestCase : public TestCase
         run.Run();
         NS_TEST_ASSERT_MSG_EQ(run.IsFinished(), true, "the run did not end");
         std::vector<double> losses;
-        const auto expected = RunLoop(run, losses);
+        const auto expected = RunLoop(run, m_config.optimizer, losses);
         const PartRange whole{true, 0, run.GetModelConfig().encoderBlocks, true};
         NS_TEST_ASSERT_MSG_LT(
             GetRelativeDifference(run.GetFinalParameters().Gather(whole), expected),
             TOLERANCE,
             "weights differ");
+        if (m_config.optimizer.clipNorm > 0)
+        {
+            auto unclipped = m_config.optimizer;
+            unclipped.clipNorm = 0;
+            std::vector<double> ignored;
+            NS_TEST_ASSERT_MSG_GT(GetRelativeDifference(RunLoop(run, unclipped, ignored), expected),
+                                  100 * TOLERANCE,
+                                  "clipping changes nothing here");
+        }
         for (uint32_t round = 0; round < m_config.rounds; ++round)
         {
             NS_TEST_ASSERT_MSG_EQ_TOL(run.GetTrainLosses()[round],
@@ -194,6 +205,7 @@ class ParityTestSuite : public TestSuite
         : TestSuite("collapipe-parity", Type::UNIT)
     {
         AddGrid();
+        AddRecomputation();
         AddLossyLinks();
         AddFedAvg();
     }
@@ -220,6 +232,20 @@ class ParityTestSuite : public TestSuite
                         config)));
                 }
             }
+        }
+    }
+
+    /// Activations computed again instead of kept
+    void AddRecomputation()
+    {
+        for (const std::string schedule : {"gpipe", "1f1b"})
+        {
+            TestRunConfig config;
+            config.schedule = schedule;
+            config.segments = {{2, 1, 3}};
+            config.microBatches = {4};
+            config.recomputation = Recomputation::ALWAYS;
+            AddTestCase(WithTorch(new GradientParityTestCase(schedule + ", recomputed", config)));
         }
     }
 
@@ -265,6 +291,13 @@ class ParityTestSuite : public TestSuite
             config.optimizer.epsilon = 1e-3;
             AddTestCase(WithTorch(new FedAvgParityTestCase(optimizer, config)));
             AddTestCase(WithTorch(new KeptOptimizerTestCase(optimizer)));
+            for (const std::string schedule : {"gpipe", "1f1b"})
+            {
+                config.schedule = schedule;
+                config.optimizer.clipNorm = 0.3;
+                const auto name = optimizer + ", " + schedule + ", clipped";
+                AddTestCase(WithTorch(new FedAvgParityTestCase(name, config)));
+            }
         }
     }
 };

@@ -81,6 +81,7 @@ TestRun::TestRun(const TestRunConfig& config)
     }
     m_context->optimizer = m_config.optimizer;
     m_context->keepOptimizerState = m_config.keepOptimizerState;
+    m_context->precision = m_config.precision;
     m_context->backend = ObjectFactory(m_config.backend).Create<ComputeBackend>();
     m_context->executor = std::make_shared<Executor>(m_config.threads);
     m_initial = m_context->backend->CreateParameters(model, m_config.seed);
@@ -150,6 +151,12 @@ TestRun::MakePlan(const std::vector<uint32_t>& clusters) const
     return plan;
 }
 
+RoundPlan
+TestRun::GetPlan() const
+{
+    return MakePlan(m_topology->GetNetwork().GetClusters(0));
+}
+
 SampleSource
 TestRun::MakeSource(uint32_t cluster)
 {
@@ -198,6 +205,7 @@ TestRun::Install()
         training.allowedPairs.push_back({count, m_config.microBatchSize});
     }
     training.schedule = m_config.schedule;
+    training.recomputation = m_config.recomputation;
     helper.SetTraining(training);
     helper.SetRounds(m_config.rounds);
     helper.SetEdge(m_config.edge);

@@ -58,6 +58,8 @@ struct TestRunConfig
     OptimizerConfig optimizer;                           //!< of all segments
     std::function<void(ModelConfig&)> adaptModel;        //!< changes the small model, or nothing
     bool keepOptimizerState{false};                      //!< see TrainingContext
+    WirePrecision precision;                             //!< see TrainingContext
+    Recomputation recomputation{Recomputation::NEVER};   //!< of activations
     unsigned threads{2};                                 //!< of the executor
     uint64_t seed{1};                                    //!< of data and weights
     uint32_t run{1};                                     //!< of the simulator
@@ -118,6 +120,9 @@ class TestRun
 
     /// @return training losses by round
     const std::vector<double>& GetTrainLosses() const;
+
+    /// @return the plan of every round, of the first cell
+    RoundPlan GetPlan() const;
 
   private:
     void CreateData();

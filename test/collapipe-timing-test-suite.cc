@@ -7,6 +7,7 @@
 
 #include "collapipe-test-run.h"
 
+#include "ns3/collapipe-latency-model.h"
 #include "ns3/collapipe-pipeline-time.h"
 #include "ns3/object-factory.h"
 #include "ns3/test.h"
@@ -181,9 +182,17 @@ class BubbleTestCase : public TestCase
 class SameMessagesTestCase : public TestCase
 {
   public:
-    SameMessagesTestCase(const std::string& topology, const std::string& schedule)
-        : TestCase("same messages from every backend: " + topology + ", " + schedule)
+    SameMessagesTestCase(const std::string& topology, const std::string& schedule, bool isPlain)
+        : TestCase("same messages from every backend: " + topology + ", " + schedule +
+                   (isPlain ? "" : ", clipped, rounded, recomputed"))
     {
+        if (!isPlain)
+        {
+            m_config.optimizer.clipNorm = 0.1;
+            m_config.keepOptimizerState = true;
+            m_config.precision = {DType::INT8, DType::FLOAT16, DType::BFLOAT16};
+            m_config.recomputation = Recomputation::ALWAYS;
+        }
         m_config.topology = topology;
         m_config.schedule = schedule;
         m_config.segments = {{2, 1, 1}, {1, 3, 0}};
@@ -218,6 +227,95 @@ class SameMessagesTestCase : public TestCase
     }
 
     TestRunConfig m_config;
+};
+
+/**
+ * Clipping over all segments costs an exchange with the edge server before every step, and the
+ * latency model knows it.
+ */
+class ClippingTimeTestCase : public TestCase
+{
+  public:
+    explicit ClippingTimeTestCase(const std::string& schedule)
+        : TestCase("clipping costs an exchange: " + schedule)
+    {
+        m_config.backend = "ns3::collapipe::AnalyticBackend";
+        m_config.schedule = schedule;
+        m_config.network = MakeIdealNetwork();
+        m_config.network.p2pD2eDelay = Seconds(0.01);
+        m_config.segments = {{1, 2, 1}};
+        m_config.microBatches = {4};
+        m_config.iterations = 3;
+    }
+
+  private:
+    /// @return time of an iteration in the simulation
+    double Measure(double clipNorm)
+    {
+        m_config.optimizer.clipNorm = clipNorm;
+        TestRun run(m_config);
+        run.Run();
+        NS_TEST_EXPECT_MSG_EQ(run.IsFinished(), true, "the run did not end");
+        m_exchangeS = GetClippingTimeS(run.GetState().clusters[0], run.GetPlan().clusters[0].chains[0]);
+        const auto& flushes = run.GetFlushTimes(0);
+        return (flushes[2] - flushes[1]).GetSeconds();
+    }
+
+    void DoRun() override
+    {
+        const double without = Measure(0);
+        const double with = Measure(1);
+        NS_TEST_ASSERT_MSG_EQ_TOL(m_exchangeS, 0.02, 1e-9, "the model's time of the exchange");
+        NS_TEST_ASSERT_MSG_EQ_TOL(with - without, 0.02, 1e-6, "the simulation's");
+    }
+
+    TestRunConfig m_config;
+    double m_exchangeS{0}; //!< by the model
+};
+
+/**
+ * Computing activations again costs each device a forward pass per micro-batch, and nothing else.
+ */
+class RecomputationTimeTestCase : public TestCase
+{
+  public:
+    RecomputationTimeTestCase()
+        : TestCase("computing activations again costs a forward pass")
+    {
+    }
+
+  private:
+    void DoRun() override
+    {
+        TestRunConfig config;
+        config.backend = "ns3::collapipe::AnalyticBackend";
+        config.network = MakeIdealNetwork();
+        config.segments = {{2, 3, 1}};
+        config.microBatches = {5};
+        config.iterations = 2;
+        config.edge = {1e10, 0, 1};
+        config.profiles = {{"cu", 1e8, 0, 1e12, 5, 23}, {"device", 1e8, 1e-4, 1e12, 5, 23}};
+        const auto measure = [&config](Recomputation recomputation, double& expectedS) {
+            config.recomputation = recomputation;
+            TestRun run(config);
+            run.Run();
+            auto stages = GetStageTimes(config, run);
+            for (std::size_t s = 1; s + 1 < stages.size(); ++s)
+            {
+                const double passS = stages[s].forwardS - 1e-4; // without the overhead
+                stages[s].backwardS += recomputation == Recomputation::ALWAYS ? passS : 0;
+            }
+            const std::vector<LinkTimes> links(stages.size() - 1);
+            expectedS = GpipeIterationTime(stages, links, config.microBatches[0]);
+            const auto& flushes = run.GetFlushTimes(0);
+            return (flushes[1] - flushes[0]).GetSeconds();
+        };
+        double keptS = 0;
+        double againS = 0;
+        NS_TEST_ASSERT_MSG_EQ_TOL(measure(Recomputation::NEVER, keptS), keptS, 1e-6, "kept");
+        NS_TEST_ASSERT_MSG_EQ_TOL(measure(Recomputation::ALWAYS, againS), againS, 1e-6, "again");
+        NS_TEST_ASSERT_MSG_GT(againS, 1.1 * keptS, "it costs something");
+    }
 };
 
 /**
@@ -282,11 +380,14 @@ class TimingTestSuite : public TestSuite
                     AddTestCase(new BubbleTestCase(schedule, segments, microBatches));
                 }
             }
+            AddTestCase(new ClippingTimeTestCase(schedule));
             for (const std::string topology : {"p2p", "hybrid"})
             {
-                AddTestCase(WithTorch(new SameMessagesTestCase(topology, schedule)));
+                AddTestCase(WithTorch(new SameMessagesTestCase(topology, schedule, true)));
+                AddTestCase(WithTorch(new SameMessagesTestCase(topology, schedule, false)));
             }
         }
+        AddTestCase(new RecomputationTimeTestCase());
         AddTestCase(WithTorch(new SameWeightsTestCase()));
     }
 };

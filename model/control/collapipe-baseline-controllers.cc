@@ -216,7 +216,12 @@ SplitFedController::GetCut(const SystemState& state) const
         const uint32_t live = oneForwardOneBackward ? std::min<uint32_t>(count, 2) : count;
         for (const NodeIndex node : GetUsableDevices(cluster))
         {
-            cut = std::min(cut, GetMaxBlocks(state.model, cluster.devices[node - 1], size, live));
+            cut = std::min(cut,
+                           GetMaxBlocks(state.model,
+                                        cluster.devices[node - 1],
+                                        size,
+                                        live,
+                                        state.training.recomputation));
         }
     }
     return cut;

@@ -95,10 +95,21 @@ ClusterCosts::SetDevices(const Instance& instance, double /* edgeSlowdown */)
         const double parameters = GetParameterCost(instance, static_cast<NodeIndex>(k + 1));
         m_deviceFixed.push_back(second * m_stageFixedS[k]);
         m_devicePerBlock.push_back(second * m_stagePerBlockS[k] + parameters);
+        // Where devices differ by their place in the chain, that with the most alive counts.
+        const uint32_t most = GetLiveFromEnd(state.training.schedule, m_pair.count, m_devices);
+        const bool never = state.training.recomputation == Recomputation::NEVER;
+        const bool always = state.training.recomputation == Recomputation::ALWAYS;
+        m_keptBlocks.push_back(
+            never ? m_blocks
+            : always ? 0
+                     : GetMaxBlocks(model, device, m_pair.size, most, Recomputation::NEVER));
+        m_againPerBlockS.push_back(m_pair.size * model.blockForwardFlops / device.flops);
+        m_againCostPerBlock.push_back(second * m_againPerBlockS[k]);
         for (std::size_t j = 1; j <= m_positions; ++j)
         {
             const uint32_t live = GetLiveFromEnd(state.training.schedule, m_pair.count, j);
-            m_memoryBlocks.push_back(GetMaxBlocks(model, device, m_pair.size, live));
+            m_memoryBlocks.push_back(
+                GetMaxBlocks(model, device, m_pair.size, live, state.training.recomputation));
         }
     }
 }
@@ -163,6 +174,7 @@ ClusterCosts::SetLinks(const Instance& instance)
 {
     const std::size_t nodes = m_devices + 2;
     const double bits = m_pair.size * instance.state.model.activationBits;
+    const double gradient = m_pair.size * instance.state.model.GetGradientBits();
     m_links.resize(2 * nodes * nodes);
     for (std::size_t i = 0; i + 1 < nodes; ++i)
     {
@@ -175,7 +187,7 @@ ClusterCosts::SetLinks(const Instance& instance)
             const NodeIndex from = ToNode(i, m_devices);
             const NodeIndex to = ToNode(j, m_devices);
             m_links[2 * (i * nodes + j)] = MakeHop(instance, from, to, bits);
-            m_links[2 * (i * nodes + j) + 1] = MakeHop(instance, to, from, bits);
+            m_links[2 * (i * nodes + j) + 1] = MakeHop(instance, to, from, gradient);
         }
     }
 }

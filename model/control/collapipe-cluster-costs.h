@@ -78,7 +78,8 @@ class ClusterCosts
      */
     double GetDeviceCost(std::size_t device, uint32_t blocks) const
     {
-        return m_deviceFixed[device] + blocks * m_devicePerBlock[device];
+        const double again = blocks > m_keptBlocks[device] ? m_againCostPerBlock[device] : 0;
+        return m_deviceFixed[device] + blocks * (m_devicePerBlock[device] + again);
     }
 
     /**
@@ -88,7 +89,8 @@ class ClusterCosts
      */
     double GetStageS(std::size_t device, uint32_t blocks) const
     {
-        return m_stageFixedS[device] + blocks * m_stagePerBlockS[device];
+        const double again = blocks > m_keptBlocks[device] ? m_againPerBlockS[device] : 0;
+        return m_stageFixedS[device] + blocks * (m_stagePerBlockS[device] + again);
     }
 
     /**
@@ -176,6 +178,9 @@ class ClusterCosts
     std::vector<double> m_stageFixedS;    //!< 2 o
     std::vector<double> m_stagePerBlockS; //!< of t^f + t^b
     std::vector<uint32_t> m_memoryBlocks; //!< by device and position
+    std::vector<uint32_t> m_keptBlocks;   //!< most whose activations need not be computed again
+    std::vector<double> m_againPerBlockS; //!< time per block of computing them again
+    std::vector<double> m_againCostPerBlock; //!< its cost
     std::vector<Link> m_links;            //!< by node, node and direction
 };
 

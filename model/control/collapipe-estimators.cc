@@ -118,6 +118,20 @@ ExponentialAverage::GetCount() const
     return m_count;
 }
 
+std::array<double, 3>
+ExponentialAverage::GetState() const
+{
+    return {m_sum, m_weight, static_cast<double>(m_count)};
+}
+
+void
+ExponentialAverage::SetState(const std::array<double, 3>& state)
+{
+    m_sum = state[0];
+    m_weight = state[1];
+    m_count = static_cast<uint64_t>(state[2]);
+}
+
 GradientNoiseEstimator::GradientNoiseEstimator(double decay)
     : m_variance(decay),
       m_squaredNorm(decay)

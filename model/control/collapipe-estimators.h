@@ -7,6 +7,7 @@
 
 #include "collapipe-system-state.h"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -37,6 +38,12 @@ class ExponentialAverage
 
     /// @return number of values
     uint64_t GetCount() const;
+
+    /// @return all that is to be known to go on: sum, weight, number of values
+    std::array<double, 3> GetState() const;
+
+    /// @param state as GetState() gave it
+    void SetState(const std::array<double, 3>& state);
 
   private:
     double m_decay;      //!< d
@@ -103,6 +110,12 @@ class GradientNoiseEstimator
 
     /// @return number of flushes seen
     uint64_t GetCount() const;
+
+    /// @return the averages: of sigma^2, of |G|^2; to be exported and imported
+    std::array<ExponentialAverage*, 2> GetAverages()
+    {
+        return {&m_variance, &m_squaredNorm};
+    }
 
   private:
     ExponentialAverage m_variance;    //!< of sigma^2
@@ -247,6 +260,12 @@ class DivergenceEstimator
 
     /// @return number of rounds seen
     uint64_t GetCount() const;
+
+    /// @return the average; to be exported and imported
+    ExponentialAverage& GetAverage()
+    {
+        return m_divergence;
+    }
 
   private:
     ExponentialAverage m_divergence; //!< of delta^2

@@ -5,6 +5,7 @@
 #include "collapipe-instance-json.h"
 
 #include "collapipe-json-error.h"
+#include "collapipe-recomputation.h"
 
 #include <cmath>
 #include <limits>
@@ -107,6 +108,15 @@ class Field
         return m_json.get<std::string>();
     }
 
+    bool Flag() const
+    {
+        if (!m_json.is_boolean())
+        {
+            throw FieldError(m_path + " must be true or false");
+        }
+        return m_json.get<bool>();
+    }
+
     [[noreturn]] void Fail(const std::string& what) const
     {
         throw FieldError(m_path + " " + what);
@@ -168,6 +178,8 @@ ReadModel(const Field& field)
     model.blockParameterBits = Number(field, "blockParameterBits", Range::NON_NEGATIVE);
     model.embeddingParameterBits = Number(field, "embeddingParameterBits", Range::NON_NEGATIVE);
     model.decoderParameterBits = Optional(field, "decoderParameterBits", 0);
+    model.gradientBits = Optional(field, "gradientBits", 0);
+    model.segmentInputBytes = Optional(field, "segmentInputBytes", 0);
     model.weightCopies = Number(field, "weightCopies", Range::NON_NEGATIVE);
     model.activationBytesPerBlock = Number(field, "activationBytesPerBlock", Range::NON_NEGATIVE);
     return model;
@@ -195,6 +207,12 @@ ReadTraining(const Field& field)
     }
     training.fixedPair =
         field.Has("fixedPair") ? ReadPair(field.Get("fixedPair")) : training.allowedPairs.front();
+    training.clipping = field.Has("clipping") && field.Get("clipping").Flag();
+    if (field.Has("recomputation") &&
+        !ParseRecomputation(field.Get("recomputation").Text(), training.recomputation))
+    {
+        field.Get("recomputation").Fail("must be \"never\", \"always\" or \"auto\"");
+    }
     training.schedule = field.Get("schedule").Text();
     if (training.schedule != "gpipe" && training.schedule != "1f1b")
     {
@@ -386,6 +404,8 @@ ToJson(const ModelProfile& model)
             {"embeddingForwardFlops", model.embeddingForwardFlops},
             {"decoderForwardFlops", model.decoderForwardFlops},
             {"activationBits", model.activationBits},
+            {"gradientBits", model.GetGradientBits()},
+            {"segmentInputBytes", model.segmentInputBytes},
             {"targetBits", model.targetBits},
             {"blockParameterBits", model.blockParameterBits},
             {"embeddingParameterBits", model.embeddingParameterBits},
@@ -405,6 +425,8 @@ ToJson(const TrainingProfile& training)
     return {{"localIterations", training.localIterations},
             {"allowedPairs", pairs},
             {"fixedPair", ToJson(training.fixedPair)},
+            {"clipping", training.clipping},
+            {"recomputation", ToString(training.recomputation)},
             {"schedule", training.schedule}};
 }
 

@@ -7,6 +7,7 @@
 #include "collapipe-convergence-bound.h"
 #include "collapipe-link-model.h"
 #include "collapipe-pipeline-plan.h"
+#include "collapipe-recomputation.h"
 #include "collapipe-transfers.h"
 
 #include <algorithm>
@@ -111,7 +112,9 @@ class ClusterEvaluator
             slowest = training ? slowest : std::max(slowest, link.latencyS + link.occupationS);
         }
         const IterationTimes times = GetIterationTimes(chain, first);
-        const double tau = GetIterationTimeS(times, m_plan.schedule);
+        const double exchange =
+            m_state.training.clipping ? GetClippingTimeS(m_state.clusters[m_cluster], chain) : 0;
+        const double tau = GetIterationTimeS(times, m_plan.schedule) + exchange;
         m_result.iterationS = std::max(m_result.iterationS, tau);
         AddNodes(chain, times);
     }
@@ -178,7 +181,12 @@ class ClusterEvaluator
             node.blocks = stage.GetBlocks();
             node.forwardS = times.hops[s].forwardS;
             node.backwardS = times.hops[s].backwardS;
-            node.memoryBytes = GetStageMemoryBytes(m_state.model, m_plan.schedule, chain, s);
+            node.memoryBytes =
+                GetStageMemoryBytes(m_state.model,
+                                    m_plan.schedule,
+                                    chain,
+                                    s,
+                                    IsStageRecomputed(m_state, m_cluster, chain, s));
             node.computeEnergyJ = count * (node.forwardS + node.backwardS) *
                                   GetNode(m_state.clusters[m_cluster], stage.node).computePowerW;
         }
@@ -232,8 +240,21 @@ GetStageTimes(const SystemState& state,
     const double seconds = chain.microBatchSize * work / flops;
     HopTimes times;
     times.forwardS = slowdown * (overhead + seconds);
-    times.backwardS = slowdown * (overhead + model.backwardRatio * seconds);
+    const auto index = static_cast<std::size_t>(&stage - chain.stages.data());
+    const bool again = IsStageRecomputed(state, cluster, chain, index);
+    times.backwardS = slowdown * (overhead + (model.backwardRatio + again) * seconds);
     return times;
+}
+
+double
+GetClippingTimeS(const ClusterState& cluster, const ChainPlan& chain)
+{
+    if (chain.stages.size() < 2)
+    {
+        return 0;
+    }
+    const auto& first = GetNode(cluster, chain.stages.front().node);
+    return first.uplink.latencyS + first.downlink.latencyS;
 }
 
 Evaluation

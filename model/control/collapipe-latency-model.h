@@ -96,6 +96,17 @@ HopTimes GetStageTimes(const SystemState& state,
                        double edgeSlowdown);
 
 /**
+ * What clipping by the global norm adds to an iteration: the first stage is the last to end its
+ * backward passes; its norm goes to the edge server and the factor comes back. Messages that short
+ * take the links' latency.
+ *
+ * @param cluster the cluster
+ * @param chain one of its chains
+ * @return seconds; 0 for a chain of one stage
+ */
+double GetClippingTimeS(const ClusterState& cluster, const ChainPlan& chain);
+
+/**
  * Evaluates a plan. Clusters with several chains run them side by side: the slowest counts. A link
  * which the plan does not name counts with the whole pool and full power.
  *

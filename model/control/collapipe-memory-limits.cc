@@ -4,6 +4,8 @@
 
 #include "collapipe-memory-limits.h"
 
+#include "collapipe-recomputation.h"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -96,7 +98,11 @@ GetCapacity(const SystemState& state, std::size_t cluster, const MicroBatchPair&
         for (std::size_t j = 1; j <= devices.size(); ++j)
         {
             const uint32_t live = GetLiveFromEnd(state.training.schedule, pair.count, j);
-            capacity.back().push_back(GetMaxBlocks(state.model, device, pair.size, live));
+            capacity.back().push_back(GetMaxBlocks(state.model,
+                                                   device,
+                                                   pair.size,
+                                                   live,
+                                                   state.training.recomputation));
         }
     }
     return capacity;
@@ -116,13 +122,22 @@ CountBlocks(const std::vector<Segment>& segments)
 } // namespace
 
 uint32_t
-GetMaxBlocks(const ModelProfile& model, const DeviceState& device, uint32_t size, uint32_t live)
+GetMaxBlocks(const ModelProfile& model,
+             const DeviceState& device,
+             uint32_t size,
+             uint32_t live,
+             Recomputation recomputation)
 {
-    const double perBlock = model.weightCopies * model.blockParameterBits / 8 +
-                            static_cast<double>(live) * size * model.activationBytesPerBlock;
-    // As CheckMemory(): a device whose memory is exactly what is needed will do
-    const double most = device.memoryBytes * (1 + 1e-12) / perBlock;
-    return most >= model.blocks ? model.blocks : static_cast<uint32_t>(std::max(0.0, most));
+    const auto getMost = [&](bool recompute) {
+        const double fixed = GetSegmentMemoryBytes(model, 0, live, size, recompute);
+        const double perBlock = GetSegmentMemoryBytes(model, 1, live, size, recompute) - fixed;
+        // As CheckMemory(): a device whose memory is exactly what is needed will do
+        const double most = (device.memoryBytes * (1 + 1e-12) - fixed) / perBlock;
+        return most >= model.blocks ? model.blocks : static_cast<uint32_t>(std::max(0.0, most));
+    };
+    const bool mayKeep = recomputation != Recomputation::ALWAYS;
+    const bool mayRecompute = recomputation != Recomputation::NEVER;
+    return std::max(mayKeep ? getMost(false) : 0, mayRecompute ? getMost(true) : 0);
 }
 
 uint32_t
@@ -140,7 +155,11 @@ FitsMemory(const SystemState& state, std::size_t cluster, const ClusterChoice& c
         const auto& segment = choice.segments[s];
         const uint32_t live = GetLiveFromEnd(state.training.schedule, choice.pair.count, count - s);
         const auto& device = GetNode(state.clusters[cluster], segment.node);
-        if (segment.blocks > GetMaxBlocks(state.model, device, choice.pair.size, live))
+        if (segment.blocks > GetMaxBlocks(state.model,
+                                          device,
+                                          choice.pair.size,
+                                          live,
+                                          state.training.recomputation))
         {
             return false;
         }

@@ -22,12 +22,14 @@ namespace collapipe
  * @param device the device
  * @param size b, samples of a micro-batch
  * @param live n_k, micro-batches alive at once
+ * @param recomputation whether activations are computed again, which takes less memory
  * @return blocks, at most L
  */
 uint32_t GetMaxBlocks(const ModelProfile& model,
                       const DeviceState& device,
                       uint32_t size,
-                      uint32_t live);
+                      uint32_t live,
+                      Recomputation recomputation);
 
 /**
  * @param schedule "gpipe" or "1f1b"

@@ -5,6 +5,7 @@
 #include "collapipe-pipeline-plan.h"
 
 #include "collapipe-memory-limits.h"
+#include "collapipe-recomputation.h"
 #include "collapipe-transfers.h"
 
 #include <algorithm>
@@ -105,12 +106,14 @@ double
 GetStageMemoryBytes(const ModelProfile& model,
                     const std::string& schedule,
                     const ChainPlan& chain,
-                    std::size_t stage)
+                    std::size_t stage,
+                    bool recompute)
 {
-    const double live = GetLiveMicroBatches(schedule, chain, stage);
-    const double activations = live * chain.microBatchSize * model.activationBytesPerBlock;
-    return chain.stages[stage].GetBlocks() *
-           (model.weightCopies * model.blockParameterBits / 8 + activations);
+    return GetSegmentMemoryBytes(model,
+                                 chain.stages[stage].GetBlocks(),
+                                 GetLiveMicroBatches(schedule, chain, stage),
+                                 chain.microBatchSize,
+                                 recompute);
 }
 
 std::string
@@ -150,7 +153,11 @@ CheckMemory(const SystemState& state, const RoundPlan& plan)
             for (std::size_t s = 0; s < chain.stages.size(); ++s)
             {
                 const auto& stage = chain.stages[s];
-                const double need = GetStageMemoryBytes(state.model, plan.schedule, chain, s);
+                const double need = GetStageMemoryBytes(state.model,
+                                                        plan.schedule,
+                                                        chain,
+                                                        s,
+                                                        IsStageRecomputed(state, m, chain, s));
                 if (stage.node == EDGE_SERVER || stage.GetBlocks() == 0)
                 {
                     continue;

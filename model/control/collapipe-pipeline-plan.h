@@ -62,7 +62,8 @@ uint32_t GetLiveMicroBatches(const std::string& schedule,
 double GetStageMemoryBytes(const ModelProfile& model,
                            const std::string& schedule,
                            const ChainPlan& chain,
-                           std::size_t stage);
+                           std::size_t stage,
+                           bool recompute = false);
 
 /**
  * @param state the system

@@ -49,6 +49,7 @@ struct StagePlan
     uint32_t firstBlock{0};       //!< first encoder block
     uint32_t lastBlock{0};        //!< one past the last encoder block
     bool decoder{false};          //!< holds decoder and loss
+    bool recompute{false};        //!< computes activations again in the backward pass
 
     /// @return number of encoder blocks
     uint32_t GetBlocks() const

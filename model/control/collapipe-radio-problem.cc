@@ -6,6 +6,8 @@
 
 #include "collapipe-convergence-bound.h"
 #include "collapipe-latency-model.h"
+#include "collapipe-memory-limits.h"
+#include "collapipe-recomputation.h"
 
 #include <algorithm>
 #include <cmath>
@@ -78,7 +80,7 @@ class RadioBuilder
         }
     }
 
-    void AddStage(std::size_t m, NodeIndex node, double forwardWork)
+    void AddStage(std::size_t m, NodeIndex node, double forwardWork, bool again = false)
     {
         const bool edge = node == EDGE_SERVER;
         const auto& cluster = m_state.clusters[m];
@@ -87,7 +89,8 @@ class RadioBuilder
         const double overhead = edge ? m_state.edge.overheadS : GetNode(cluster, node).overheadS;
         const double seconds = m_choice[m].pair.size * forwardWork / flops;
         const double forward = slow * (overhead + seconds);
-        const double backward = slow * (overhead + m_state.model.backwardRatio * seconds);
+        const double backward =
+            slow * (overhead + (m_state.model.backwardRatio + again) * seconds);
         RadioCluster& c = m_problem.clusters[m];
         c.sumS += forward + backward;
         c.forwardS = std::max(c.forwardS, forward);
@@ -112,9 +115,17 @@ class RadioBuilder
         c.iterations = m_state.training.localIterations;
         c.bubble = m_choice[m].pair.count - 1.0;
         AddStage(m, CONTROL_UNIT, m_state.model.embeddingForwardFlops);
+        std::size_t fromEnd = m_choice[m].segments.size();
         for (const auto& segment : m_choice[m].segments)
         {
-            AddStage(m, segment.node, segment.blocks * m_state.model.blockForwardFlops);
+            const uint32_t live =
+                GetLiveFromEnd(m_state.training.schedule, m_choice[m].pair.count, fromEnd--);
+            const bool again = IsRecomputed(m_state,
+                                            GetNode(m_state.clusters[m], segment.node),
+                                            segment.blocks,
+                                            live,
+                                            m_choice[m].pair.size);
+            AddStage(m, segment.node, segment.blocks * m_state.model.blockForwardFlops, again);
         }
         AddStage(m, EDGE_SERVER, m_state.model.decoderForwardFlops);
     }
@@ -130,11 +141,11 @@ class RadioBuilder
         for (const auto& segment : segments)
         {
             AddParameters(m, segment.node, segment.blocks * model.blockParameterBits);
-            AddHop(m, previous, segment.node, size * model.activationBits);
+            AddHop(m, previous, segment.node, size);
             previous = segment.node;
             ++m_hop;
         }
-        AddHop(m, previous, EDGE_SERVER, size * model.activationBits);
+        AddHop(m, previous, EDGE_SERVER, size);
         AddLink(m, LinkRole::TARGET, CONTROL_UNIT, EDGE_SERVER, size * model.targetBits);
     }
 
@@ -144,10 +155,10 @@ class RadioBuilder
         AddLink(m, LinkRole::UPLOAD, node, EDGE_SERVER, bits);
     }
 
-    void AddHop(std::size_t m, NodeIndex here, NodeIndex next, double bits)
+    void AddHop(std::size_t m, NodeIndex here, NodeIndex next, double size)
     {
-        AddLink(m, LinkRole::FORWARD, here, next, bits);
-        AddLink(m, LinkRole::BACKWARD, next, here, bits);
+        AddLink(m, LinkRole::FORWARD, here, next, size * m_state.model.activationBits);
+        AddLink(m, LinkRole::BACKWARD, next, here, size * m_state.model.GetGradientBits());
     }
 
     std::size_t GetPoolIndex(std::size_t m, LinkRole role, Pool pool) const

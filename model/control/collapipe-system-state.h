@@ -30,9 +30,17 @@ struct ModelProfile
     double targetBits{0};              //!< bits of one sample's targets, control unit to edge
     double blockParameterBits{0};      //!< W, bits of one block's parameters
     double embeddingParameterBits{0};  //!< W_emb, bits of the embedding's parameters
-    double weightCopies{4};            //!< c_w: weights, gradients and optimizer state
+    double weightCopies{4};            //!< c_w: weights, gradients, optimizer state over W
     double activationBytesPerBlock{0}; //!< A_teb, bytes kept per block and sample until backward
+    double segmentInputBytes{0};       //!< A_in, bytes of one sample's input of a segment
     double decoderParameterBits{0};    //!< bits of the decoder's parameters; a device may hold it
+    double gradientBits{0};            //!< of one sample's gradient at a cut; 0: as activationBits
+
+    /// @return bits of one sample's gradient at a cut
+    double GetGradientBits() const
+    {
+        return gradientBits > 0 ? gradientBits : activationBits;
+    }
 };
 
 /// A number of micro-batches and their size
@@ -42,6 +50,14 @@ struct MicroBatchPair
     uint32_t size{1};  //!< b, samples
 };
 
+/// Whether segments compute activations again in the backward pass instead of keeping them
+enum class Recomputation : uint8_t
+{
+    NEVER,  //!< all are kept
+    ALWAYS, //!< none is kept but a segment's input
+    AUTO,   //!< as NEVER, but as ALWAYS where a device's memory would not hold them
+};
+
 /// How a training round is run, apart from what the controller decides
 struct TrainingProfile
 {
@@ -49,6 +65,9 @@ struct TrainingProfile
     std::vector<MicroBatchPair> allowedPairs; //!< pairs (N, b) the controller may choose from
     MicroBatchPair fixedPair;                 //!< pair of controllers that do not choose
     std::string schedule{"gpipe"};            //!< "gpipe" or "1f1b"
+    /// Whether activations are computed again
+    Recomputation recomputation{Recomputation::NEVER};
+    bool clipping{false};                     //!< gradients are clipped by their global norm
 };
 
 /// Who shares a medium, and how

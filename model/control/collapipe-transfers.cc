@@ -56,12 +56,13 @@ void
 AddTraining(std::vector<Transfer>& list, const ModelProfile& model, const ChainPlan& chain)
 {
     const double activation = model.activationBits * chain.microBatchSize;
+    const double gradient = model.GetGradientBits() * chain.microBatchSize;
     for (std::size_t s = 0; s + 1 < chain.stages.size(); ++s)
     {
         const NodeIndex here = chain.stages[s].node;
         const NodeIndex next = chain.stages[s + 1].node;
         Add(list, Phase::TRAINING, here, next, activation);
-        Add(list, Phase::TRAINING, next, here, activation);
+        Add(list, Phase::TRAINING, next, here, gradient);
     }
     if (!chain.stages.empty() && chain.stages.back().node == EDGE_SERVER)
     {

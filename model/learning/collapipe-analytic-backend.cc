@@ -5,6 +5,7 @@
 #include "collapipe-analytic-backend.h"
 
 #include "collapipe-batch.h"
+#include "collapipe-gradient-statistics.h"
 #include "collapipe-part-shapes.h"
 
 #include "ns3/abort.h"
@@ -30,9 +31,15 @@ class AnalyticPart : public ModelPart
   public:
     /**
      * @param shapes of the part
+     * @param part the run of the model
      */
-    explicit AnalyticPart(const PartShapes& shapes)
-        : m_shapes(shapes)
+    AnalyticPart(const PartShapes& shapes, const PartRange& part)
+        : m_shapes(shapes),
+          m_part(part)
+    {
+    }
+
+    void SetRecompute(bool /* recompute */) override
     {
     }
 
@@ -60,6 +67,20 @@ class AnalyticPart : public ModelPart
     {
     }
 
+    double GetSquaredGradientNorm() const override
+    {
+        return 0;
+    }
+
+    void ScaleGradients(double /* factor */) override
+    {
+    }
+
+    TensorList ExportStatistics() const override
+    {
+        return GetStatisticsShapes(m_part);
+    }
+
     TensorList ExportGradients() const override
     {
         return m_shapes.GetParameters();
@@ -72,6 +93,7 @@ class AnalyticPart : public ModelPart
 
   private:
     PartShapes m_shapes;                    //!< of the part
+    PartRange m_part;                       //!< the run of the model
     std::map<uint32_t, uint32_t> m_samples; //!< sizes of the micro-batches under way
 };
 
@@ -113,7 +135,7 @@ AnalyticBackend::CreatePart(const ModelConfig& config,
 {
     const PartShapes shapes(config, part, optimizer);
     shapes.CheckParameters(parameters);
-    return std::make_unique<AnalyticPart>(shapes);
+    return std::make_unique<AnalyticPart>(shapes, part);
 }
 
 EvaluationResult

@@ -86,6 +86,13 @@ AverageTensor(const std::vector<TensorList>& sets, size_t index, const std::vect
 
 } // namespace
 
+double
+GetClipFactor(const OptimizerConfig& optimizer, double squaredNorm)
+{
+    const double norm = std::sqrt(squaredNorm);
+    return optimizer.clipNorm > 0 && norm > optimizer.clipNorm ? optimizer.clipNorm / norm : 1;
+}
+
 TypeId
 ComputeBackend::GetTypeId()
 {

@@ -166,7 +166,15 @@ TokenizeCorpus(const CorpusOptions& options, const std::vector<std::string>& top
 {
     std::vector<std::string> lines;
     AppendLines(corpus.training, lines);
-    corpus.tokenizer.Train(lines, options.vocabularySize, options.workDirectory);
+    if (options.tokenizer.empty())
+    {
+        corpus.tokenizer.Train(lines, options.vocabularySize, options.workDirectory);
+    }
+    else
+    {
+        corpus.tokenizer =
+            Tokenizer(options.tokenizer, options.vocabularySize, options.workDirectory);
+    }
     std::unordered_map<std::string, uint32_t> indices;
     for (const auto& topic : topics)
     {

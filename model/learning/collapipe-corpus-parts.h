@@ -35,7 +35,7 @@ void SplitCorpus(std::vector<SentencePair> pairs, const CorpusOptions& options, 
 void LimitPairs(std::vector<SentencePair>& pairs, uint64_t maximum, uint64_t seed);
 
 /**
- * Trains the tokenizer on the training part and encodes all parts.
+ * Trains the tokenizer on the training part, unless it is given, and encodes all parts.
  * @param options how to
  * @param topics of all pairs, in the order that they get
  * @param corpus with its text; gets the rest

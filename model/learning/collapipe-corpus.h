@@ -91,6 +91,7 @@ struct CorpusOptions
     uint32_t vocabularySize{2000};   //!< pieces wanted of the tokenizer
     uint64_t seed{1};                //!< for the choice of samples and the split
     std::string workDirectory{};     //!< see Tokenizer::Train()
+    std::string tokenizer{};         //!< a model as Tokenizer::GetModel() gave it; empty: train one
 };
 
 /**

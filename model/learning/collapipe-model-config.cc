@@ -7,6 +7,7 @@
 #include "ns3/abort.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace ns3
 {
@@ -94,6 +95,26 @@ Take(const TensorList& from, size_t& position, TensorList& to)
 }
 
 } // namespace
+
+bool
+ModelConfig::operator==(const ModelConfig& other) const
+{
+    const auto all = [](const ModelConfig& model) {
+        return std::tie(model.vocabulary,
+                        model.width,
+                        model.heads,
+                        model.feedForward,
+                        model.encoderBlocks,
+                        model.decoderBlocks,
+                        model.sourceLength,
+                        model.targetLength,
+                        model.head,
+                        model.classes,
+                        model.preNorm,
+                        model.tiedProjection);
+    };
+    return all(*this) == all(other);
+}
 
 std::string
 ModelConfig::Check() const

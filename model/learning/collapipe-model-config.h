@@ -72,6 +72,9 @@ struct ModelConfig
     /// @return U, labels of a sample, padding included: targetLength, of BERT what its head takes
     uint32_t GetLabelLength() const;
 
+    /// @return whether the models are alike, that is, whether parameters of one fit the other
+    bool operator==(const ModelConfig& other) const;
+
     /**
      * @return empty where the dimensions fit together, else one sentence that says what does not
      */

@@ -5,6 +5,7 @@
 #ifndef COLLAPIPE_MODEL_PART_H
 #define COLLAPIPE_MODEL_PART_H
 
+#include "collapipe-memory-account.h"
 #include "collapipe-model-config.h"
 
 namespace ns3
@@ -24,6 +25,7 @@ struct OptimizerConfig
     double beta1{0.9};         //!< of adam
     double beta2{0.98};        //!< of adam
     double epsilon{1e-9};      //!< of adam
+    double clipNorm{0};        //!< largest norm of all gradients of the model; 0: no limit
     uint64_t warmupSteps{0};   //!< steps over which the step size rises from 0 to its peak
     std::string decay{"none"}; //!< after that: "none", "inverse-sqrt" or "linear"
     uint64_t totalSteps{0};    //!< where the linear decay reaches 0
@@ -48,6 +50,15 @@ struct TrainingPosition
     uint64_t stream{0}; //!< key of the run, cluster and chain; see MakeRandomKey()
     uint64_t step{0};   //!< optimizer steps that came before, over all rounds
 };
+
+/**
+ * Clipping by the global norm (Pascanu et al., "On the Difficulty of Training Recurrent Neural
+ * Networks", 2013).
+ * @param optimizer with the largest norm allowed
+ * @param squaredNorm of all gradients of the model together
+ * @return by what they are to be multiplied before the step
+ */
+double GetClipFactor(const OptimizerConfig& optimizer, double squaredNorm);
 
 /**
  * @ingroup collapipe
@@ -84,6 +95,13 @@ class ModelPart
     virtual ~ModelPart() = default;
 
     /**
+     * To be called before the first pass.
+     * @param recompute whether nothing is kept of a forward pass but its input, and the backward
+     *        pass begins with running it again; the results are the same
+     */
+    virtual void SetRecompute(bool recompute) = 0;
+
+    /**
      * @param microBatch index within the iteration; names the activations kept for Backward()
      * @param input see the class
      * @return see the class
@@ -101,6 +119,20 @@ class ModelPart
     /// Optimizer step with the accumulated gradients, which are then zero.
     virtual void Step() = 0;
 
+    /// @return the squared Euclidean norm of all accumulated gradients; 0 where nothing is computed
+    virtual double GetSquaredGradientNorm() const = 0;
+
+    /**
+     * @param factor by which all accumulated gradients are multiplied before the step
+     */
+    virtual void ScaleGradients(double factor) = 0;
+
+    /**
+     * @return what the part has learnt of its gradients since it was made, encoded: see
+     *         GradientStatistics
+     */
+    virtual TensorList ExportStatistics() const = 0;
+
     /// @return the accumulated gradients, one per parameter, in chain order
     virtual TensorList ExportGradients() const = 0;
 
@@ -109,6 +141,16 @@ class ModelPart
      * @return parameters in chain order; a snapshot that later steps do not change
      */
     virtual TensorList ExportParameters(bool withOptimizer) const = 0;
+
+    /**
+     * @return the memory that the part has taken since it was made, as the library that computes
+     *         really allocated it; zeros where nothing is computed. What was handed over (outputs,
+     *         exports) is the network's, not the part's
+     */
+    virtual MemoryReport GetMemory() const
+    {
+        return {};
+    }
 };
 
 } // namespace collapipe

@@ -7,6 +7,7 @@
 #include "collapipe-parameter-layout.h"
 #include "collapipe-random-key.h"
 #include "collapipe-torch-evaluation.h"
+#include "collapipe-torch-memory.h"
 #include "collapipe-torch-part.h"
 #include "collapipe-torch-support.h"
 
@@ -100,6 +101,7 @@ TorchBackend::GetTypeId()
 TorchBackend::TorchBackend()
 {
     SetUpTorch();
+    InstallMemoryAccounting();
 }
 
 bool
@@ -171,12 +173,15 @@ TorchBackend::CreatePart(const ModelConfig& config,
     const PartShapes shapes(config, part, optimizer);
     shapes.CheckParameters(parameters);
     const auto state = parameters.begin() + shapes.GetParameters().size();
+    auto account = std::make_shared<MemoryAccount>();
+    const MemoryScope scope(account, MemoryKind::PARAMETERS);
     return std::make_unique<TorchPart>(config,
                                        part,
                                        optimizer,
                                        TensorList(parameters.begin(), state),
                                        TensorList(state, parameters.end()),
-                                       start);
+                                       start,
+                                       account);
 }
 
 EvaluationResult

@@ -178,7 +178,12 @@ TorchOptimizer::DropGradients()
 {
     for (auto& parameter : m_parameters)
     {
-        parameter.mutable_grad().reset();
+        // The memory stays, as formula (8) counts it: allocating it anew would save none at the
+        // moment when most is needed.
+        if (parameter.grad().defined())
+        {
+            parameter.mutable_grad().detach_().zero_();
+        }
     }
 }
 

@@ -4,9 +4,13 @@
 
 #include "collapipe-torch-part.h"
 
+#include "collapipe-torch-memory.h"
 #include "collapipe-torch-support.h"
 
 #include "ns3/abort.h"
+
+#include <torch/csrc/autograd/engine.h>
+#include <torch/csrc/autograd/variable.h>
 
 namespace ns3
 {
@@ -18,16 +22,21 @@ TorchPart::TorchPart(const ModelConfig& config,
                      const OptimizerConfig& optimizer,
                      const TensorList& parameters,
                      const TensorList& state,
-                     const TrainingPosition& start)
+                     const TrainingPosition& start,
+                     std::shared_ptr<MemoryAccount> account)
     : m_part(part),
       m_skipPadding(config.skipPadding),
       m_stream(start.stream),
       m_shapes(config, part, optimizer),
+      m_account(std::move(account)),
       m_parameters(ToParameters(parameters)),
       m_layers(config, part, m_parameters),
-      m_optimizer(optimizer, m_parameters, start.step)
+      m_optimizer(optimizer, m_parameters, start.step),
+      m_watch(config, part, m_parameters)
 {
+    const MemoryScope scope(m_account, MemoryKind::OPTIMIZER);
     m_optimizer.ImportState(state);
+    m_account->Settle();
 }
 
 at::Tensor
@@ -41,41 +50,72 @@ TorchPart::RunEncoder(Pass& pass,
     {
         return m_layers.Encode(m_layers.Embed(first, layout, dropout), layout, padding, dropout);
     }
-    pass.input = first.detach().requires_grad_();
+    pass.input = first.detach().requires_grad_(at::GradMode::is_enabled());
     return m_layers.Encode(layout.Pack(pass.input), layout, padding, dropout);
+}
+
+void
+TorchPart::SetRecompute(bool recompute)
+{
+    NS_ABORT_MSG_IF(!m_passes.empty(), "Recomputation is chosen before the first pass");
+    m_recompute = recompute;
 }
 
 TensorList
 TorchPart::Forward(uint32_t microBatch, TensorList input)
 {
-    Pass pass;
-    pass.samples = m_shapes.CheckForward(input);
+    auto output = RunForward(microBatch, std::move(input));
+    m_account->Settle();
+    return output;
+}
+
+TensorList
+TorchPart::RunForward(uint32_t microBatch, TensorList input)
+{
     NS_ABORT_MSG_IF(m_passes.count(microBatch),
                     "Micro-batch " << microBatch << " goes forward twice");
-    const at::AutoGradMode recording(true);
-    const auto first = ToTorch(input[0]);
-    const auto padding = m_part.embedding ? MakePadding(first) : ToTorch(input[1]);
-    // Micro-batches of an iteration are of equal size
-    const TorchRows layout(padding, m_skipPadding, microBatch * pass.samples);
-    const auto dropout = m_layers.GetDropout({m_stream, m_optimizer.GetSteps()});
-    const auto rows = RunEncoder(pass, first, padding, layout, dropout);
+    const at::AutoGradMode recording(!m_recompute);
+    const MemoryScope scope(m_account, MemoryKind::ACTIVATIONS);
+    Pass pass;
+    pass.samples = m_shapes.CheckForward(input);
+    pass.microBatch = microBatch;
+    // Kept for the backward pass: a copy, since the message's memory is not the device's.
+    pass.first = ToTorch(input[0]).clone();
+    pass.padding = m_part.embedding ? MakePadding(pass.first) : ToTorch(input[1]).clone();
     if (m_part.decoder)
     {
-        const auto targets = ToTorch(input[input.size() - 2]);
-        const auto normaliser = ToTorch(input.back()).to(at::kDouble);
-        pass.output = m_layers.Decode(rows, layout, padding, targets, dropout) / normaliser;
+        pass.targets = ToTorch(input[input.size() - 2]).clone();
+        pass.normaliser = ToTorch(input.back()).to(at::kDouble);
     }
-    else
+    auto result = Compute(pass);
+    TensorList output;
+    if (!m_part.decoder)
     {
-        pass.output = layout.Unpack(rows);
+        output.push_back(m_part.embedding ? ReleaseToNetwork(pass.padding) : input[1]);
     }
-    const auto output = FromTorch(pass.output);
+    if (!m_recompute)
+    {
+        // The graph alone is kept, not its result: that is the next stage's.
+        pass.start = torch::autograd::impl::gradient_edge(result);
+        pass.first = pass.padding = pass.targets = pass.normaliser = at::Tensor();
+    }
     m_passes.emplace(microBatch, std::move(pass));
-    if (m_part.decoder)
+    output.insert(output.begin(), ReleaseToNetwork(std::move(result)));
+    return output;
+}
+
+at::Tensor
+TorchPart::Compute(Pass& pass) const
+{
+    // Micro-batches of an iteration are of equal size
+    const TorchRows layout(pass.padding, m_skipPadding, pass.microBatch * pass.samples);
+    const auto dropout = m_layers.GetDropout({m_stream, m_optimizer.GetSteps()});
+    const auto rows = RunEncoder(pass, pass.first, pass.padding, layout, dropout);
+    if (!m_part.decoder)
     {
-        return {output};
+        return layout.Unpack(rows);
     }
-    return {output, m_part.embedding ? FromTorch(padding) : input[1]};
+    return m_layers.Decode(rows, layout, pass.padding, pass.targets, dropout) / pass.normaliser;
 }
 
 TensorList
@@ -84,23 +124,91 @@ TorchPart::Backward(uint32_t microBatch, TensorList gradient)
     const auto found = m_passes.find(microBatch);
     NS_ABORT_MSG_IF(found == m_passes.end(),
                     "Micro-batch " << microBatch << " goes backward without having gone forward");
-    const Pass pass = std::move(found->second);
+    Pass pass = std::move(found->second);
     m_passes.erase(found);
     m_shapes.CheckBackward(gradient, pass.samples);
+    auto given = RunBackward(std::move(pass), gradient);
+    m_account->Settle();
+    return given;
+}
+
+TensorList
+TorchPart::RunBackward(Pass pass, const TensorList& gradient)
+{
+    if (m_recompute)
+    {
+        const at::AutoGradMode recording(true);
+        const MemoryScope scope(m_account, MemoryKind::ACTIVATIONS);
+        pass.start = torch::autograd::impl::gradient_edge(Compute(pass));
+        m_account->Settle();
+    }
+    const MemoryScope scope(m_account, MemoryKind::GRADIENTS);
     // Held until the pass is over: what is shared is not written to by automatic differentiation
-    const auto start = m_part.decoder ? at::ones_like(pass.output) : ToTorch(gradient[0]);
-    pass.output.backward(start);
+    const auto start = m_part.decoder ? at::ones({1}, at::kDouble) : ToTorch(gradient[0]);
+    torch::autograd::Engine::get_default_engine().execute({pass.start}, {start}, false, false, true);
     if (m_part.embedding)
     {
         return {};
     }
-    return {FromTorch(pass.input.grad())};
+    auto result = pass.input.grad();
+    pass.input.mutable_grad().reset();
+    return {ReleaseToNetwork(std::move(result))};
 }
 
 void
 TorchPart::Step()
 {
+    Watch();
+    m_isWatched = false;
+    const MemoryScope scope(m_account, MemoryKind::OPTIMIZER);
     m_optimizer.Step();
+    m_account->Settle();
+}
+
+void
+TorchPart::Watch()
+{
+    if (!m_isWatched)
+    {
+        m_watch.EndIteration(m_parameters);
+        m_isWatched = true;
+    }
+}
+
+double
+TorchPart::GetSquaredGradientNorm() const
+{
+    double sum = 0;
+    for (const auto& parameter : m_parameters)
+    {
+        sum += parameter.grad().defined() ? GetSquaredNorm(parameter.grad()) : 0;
+    }
+    return sum;
+}
+
+void
+TorchPart::ScaleGradients(double factor)
+{
+    Watch();
+    for (const auto& parameter : m_parameters)
+    {
+        if (parameter.grad().defined())
+        {
+            parameter.mutable_grad().mul_(factor);
+        }
+    }
+}
+
+TensorList
+TorchPart::ExportStatistics() const
+{
+    return EncodeStatistics(m_part, m_watch.Get());
+}
+
+MemoryReport
+TorchPart::GetMemory() const
+{
+    return m_account->GetReport();
 }
 
 TensorList

@@ -5,11 +5,15 @@
 #ifndef COLLAPIPE_TORCH_PART_H
 #define COLLAPIPE_TORCH_PART_H
 
+#include "collapipe-memory-account.h"
 #include "collapipe-part-shapes.h"
+#include "collapipe-torch-gradient-watch.h"
 #include "collapipe-torch-layers.h"
 #include "collapipe-torch-optimizer.h"
 
 #include <map>
+#include <memory>
+#include <torch/csrc/autograd/edge.h>
 
 namespace ns3
 {
@@ -29,32 +33,66 @@ class TorchPart : public ModelPart
      * @param parameters in chain order
      * @param state the optimizer's, or nothing
      * @param start where in the training it begins
+     * @param account charged with all memory that the part takes
      */
     TorchPart(const ModelConfig& config,
               const PartRange& part,
               const OptimizerConfig& optimizer,
               const TensorList& parameters,
               const TensorList& state,
-              const TrainingPosition& start);
+              const TrainingPosition& start,
+              std::shared_ptr<MemoryAccount> account);
 
+    void SetRecompute(bool recompute) override;
     TensorList Forward(uint32_t microBatch, TensorList input) override;
     TensorList Backward(uint32_t microBatch, TensorList gradient) override;
     void Step() override;
+    double GetSquaredGradientNorm() const override;
+    void ScaleGradients(double factor) override;
+    TensorList ExportStatistics() const override;
     TensorList ExportGradients() const override;
     TensorList ExportParameters(bool withOptimizer) const override;
+    MemoryReport GetMemory() const override;
 
   private:
+    struct Pass;
+
+    /// Has the accumulated gradients looked at, once per iteration, before anything changes them.
+    void Watch();
+
+    /// Forward() without the account's settling.
+    TensorList RunForward(uint32_t microBatch, TensorList input);
+
+    /**
+     * The forward pass, as often as it is run.
+     * @param pass with its inputs; gets the leaf whose gradient goes back
+     * @return the part's output
+     */
+    at::Tensor Compute(Pass& pass) const;
+
+    /**
+     * @param pass the micro-batch's, which is let go of
+     * @param gradient of Backward()
+     * @return of Backward()
+     */
+    TensorList RunBackward(Pass pass, const TensorList& gradient);
+
     /// What is kept of a micro-batch between its passes
     struct Pass
     {
-        uint32_t samples;  //!< its size
-        at::Tensor input;  //!< the leaf whose gradient goes back; undefined after the embedding
-        at::Tensor output; //!< where the backward pass begins
+        uint32_t samples;            //!< its size
+        uint32_t microBatch;         //!< its index
+        at::Tensor first;            //!< tokens or hidden state; memory of the part's own
+        at::Tensor padding;          //!< of the source
+        at::Tensor targets;          //!< where the part has the decoder
+        at::Tensor normaliser;       //!< likewise
+        at::Tensor input;            //!< the leaf whose gradient goes back; undefined: tokens
+        torch::autograd::Edge start; //!< where the backward pass begins
     };
 
     /**
      * @param pass gets the leaf whose gradient goes back
-     * @param first of the part's input: tokens or hidden state
+     * @param first of the part's input: tokens or hidden state; its memory is the part's own
      * @param padding the source's, as LibTorch sees it
      * @param layout the rows to compute on
      * @param dropout of the step
@@ -66,14 +104,18 @@ class TorchPart : public ModelPart
                           const TorchRows& layout,
                           const TorchDropout& dropout) const;
 
-    PartRange m_part;                     //!< the run of the model
-    bool m_skipPadding;                   //!< compute on words only
-    uint64_t m_stream;                    //!< key of the random stream
-    PartShapes m_shapes;                  //!< what goes in and out
-    std::vector<at::Tensor> m_parameters; //!< in chain order
-    TorchLayers m_layers;                 //!< the modules
-    TorchOptimizer m_optimizer;           //!< the optimizer
-    std::map<uint32_t, Pass> m_passes;    //!< micro-batches under way
+    PartRange m_part;                         //!< the run of the model
+    bool m_skipPadding;                       //!< compute on words only
+    bool m_recompute{false};                  //!< keep inputs only
+    uint64_t m_stream;                        //!< key of the random stream
+    PartShapes m_shapes;                      //!< what goes in and out
+    std::shared_ptr<MemoryAccount> m_account; //!< charged with all memory
+    std::vector<at::Tensor> m_parameters;     //!< in chain order
+    TorchLayers m_layers;                     //!< the modules
+    TorchOptimizer m_optimizer;               //!< the optimizer
+    TorchGradientWatch m_watch;               //!< learns of the gradients
+    bool m_isWatched{false};                  //!< this iteration's gradients were looked at
+    std::map<uint32_t, Pass> m_passes;        //!< micro-batches under way
 };
 
 } // namespace collapipe

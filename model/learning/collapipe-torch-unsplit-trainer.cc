@@ -4,6 +4,7 @@
 
 #include "collapipe-batch.h"
 #include "collapipe-part-shapes.h"
+#include "collapipe-torch-gradient-watch.h"
 #include "collapipe-torch-layers.h"
 #include "collapipe-torch-optimizer.h"
 #include "collapipe-torch-support.h"
@@ -21,25 +22,41 @@ struct UnsplitTrainer::State
 {
     /**
      * @param modelConfig the model
-     * @param optimizerConfig the optimizer
+     * @param steps the optimizer
      * @param initial parameters of the whole model
      * @param start where in the training this begins
      */
     State(const ModelConfig& modelConfig,
-          const OptimizerConfig& optimizerConfig,
+          const OptimizerConfig& steps,
           const ModelParameters& initial,
           const TrainingPosition& start)
         : config(modelConfig),
+          optimizerConfig(steps),
           whole{true, 0, modelConfig.encoderBlocks, true},
           layout(initial),
           parameters(ToParameters(initial.Gather(whole))),
           layers(modelConfig, whole, parameters),
-          optimizer(optimizerConfig, parameters, start.step),
+          optimizer(steps, parameters, start.step),
           stream(start.stream)
     {
     }
 
+    /// @return the gradients that there are
+    std::vector<at::Tensor> GetGradients() const
+    {
+        std::vector<at::Tensor> gradients;
+        for (const auto& parameter : parameters)
+        {
+            if (parameter.grad().defined())
+            {
+                gradients.push_back(parameter.grad());
+            }
+        }
+        return gradients;
+    }
+
     ModelConfig config;                 //!< the model
+    OptimizerConfig optimizerConfig;    //!< of the optimizer
     PartRange whole;                    //!< all of it
     ModelParameters layout;             //!< how many tensors every block has
     std::vector<at::Tensor> parameters; //!< in chain order
@@ -93,6 +110,19 @@ UnsplitTrainer::GetGradients() const
 void
 UnsplitTrainer::Step()
 {
+    double squaredNorm = 0;
+    for (const auto& gradient : m_state->GetGradients())
+    {
+        squaredNorm += GetSquaredNorm(gradient);
+    }
+    const double factor = GetClipFactor(m_state->optimizerConfig, squaredNorm);
+    if (factor < 1)
+    {
+        for (auto& gradient : m_state->GetGradients())
+        {
+            gradient.mul_(factor);
+        }
+    }
     m_state->optimizer.Step();
 }
 

@@ -53,6 +53,7 @@ EncodeAssignment(const StageAssignment& assignment)
         {"firstBlock", assignment.plan.firstBlock},
         {"lastBlock", assignment.plan.lastBlock},
         {"decoder", assignment.plan.decoder},
+        {"recompute", assignment.plan.recompute},
         {"microBatches", assignment.microBatches},
         {"microBatchSize", assignment.microBatchSize},
         {"iterations", assignment.iterations},
@@ -86,6 +87,7 @@ DecodeAssignment(const TensorData& tensor, StageAssignment& assignment)
         json.at("firstBlock").get_to(assignment.plan.firstBlock);
         json.at("lastBlock").get_to(assignment.plan.lastBlock);
         json.at("decoder").get_to(assignment.plan.decoder);
+        json.at("recompute").get_to(assignment.plan.recompute);
         json.at("microBatches").get_to(assignment.microBatches);
         json.at("microBatchSize").get_to(assignment.microBatchSize);
         json.at("iterations").get_to(assignment.iterations);

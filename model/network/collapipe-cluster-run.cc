@@ -5,6 +5,7 @@
 #include "collapipe-cluster-run.h"
 
 #include "ns3/abort.h"
+#include "ns3/collapipe-wire-part.h"
 #include "ns3/object-factory.h"
 #include "ns3/simulator.h"
 
@@ -41,6 +42,10 @@ ClusterRun::ClusterRun(uint32_t cluster,
       m_services(std::move(services)),
       m_runners(m_plan.chains.size())
 {
+    for (const auto& chain : m_plan.chains)
+    {
+        m_clippers.emplace_back(m_services.context->optimizer, chain.stages.size());
+    }
 }
 
 Neighbour
@@ -112,9 +117,18 @@ ClusterRun::Distribute(const ModelState& model)
                              {EncodeAssignment(MakeAssignment(chain, stage))}});
             m_services.send(node,
                             {MakeHeader(MessageType::SEGMENT_PARAMETERS, chain, stage),
-                             model.Gather(ToPartRange(stages[stage]))});
+                             EncodeModel(ToPartRange(stages[stage]), model)});
         }
     }
+}
+
+TensorList
+ClusterRun::EncodeModel(const PartRange& range, const ModelState& model) const
+{
+    const auto& context = *m_services.context;
+    return EncodeParameters(model.Gather(range),
+                            GetParameterShapes(context.model, range).size(),
+                            context.precision.parameters);
 }
 
 void
@@ -134,14 +148,19 @@ ClusterRun::CreateRunner(uint32_t chain, uint32_t stage, const ModelState& model
         factory.Create<Schedule>()->Generate(plan.stages.size(), stage, plan.microBatches);
     task.forwardFlops = plan.microBatchSize * GetForwardFlops(context.model, range);
     task.backwardFlops = context.backwardRatio * task.forwardFlops;
+    task.isClipped = context.optimizer.clipNorm > 0;
+    auto precision = context.precision;
+    precision.parameters = DType::FLOAT32; // the edge server's own do not travel
     m_runners[chain] = std::make_unique<StageRunner>(
         std::move(task),
-        context.backend->CreatePart(
+        std::make_unique<WirePart>(
+            *context.backend,
             context.model,
             range,
             context.optimizer,
             model.Gather(range),
-            GetTrainingPosition(context, m_services.number, chain, m_round, m_iterations)),
+            GetTrainingPosition(context, m_services.number, chain, m_round, m_iterations),
+            precision),
         m_services.processor,
         *context.executor,
         MakeCallbacks(chain, stage));
@@ -191,12 +210,16 @@ ClusterRun::MakeCallbacks(uint32_t chain, uint32_t stage)
     callbacks.onFlush = [this, chain](uint32_t iteration, const ModelPart& part) {
         m_services.onFlush(chain, iteration, part);
     };
+    callbacks.onNorm = [this, chain, stage](uint32_t iteration, double squaredNorm) {
+        AddNorm(chain, iteration, stage, squaredNorm);
+    };
     callbacks.canSend = m_services.canSend;
     callbacks.onFinished = [this, chain, stage] {
-        AddUpload(
-            chain,
-            stage,
-            m_runners[chain]->GetPart().ExportParameters(m_services.context->keepOptimizerState));
+        const auto& part = m_runners[chain]->GetPart();
+        auto tensors = part.ExportParameters(m_services.context->keepOptimizerState);
+        const auto statistics = part.ExportStatistics();
+        tensors.insert(tensors.end(), statistics.begin(), statistics.end());
+        AddUpload(chain, stage, std::move(tensors));
     };
     return callbacks;
 }
@@ -232,7 +255,10 @@ ClusterRun::HandleMessage(Message message)
             .ProvideGradient(header.iteration, header.microBatch, std::move(message.tensors));
         return;
     case MessageType::PARAMETER_UPLOAD:
-        AddUpload(header.chain, header.stage, message.tensors);
+        AddUpload(header.chain, header.stage, std::move(message.tensors));
+        return;
+    case MessageType::GRADIENT_NORM:
+        HandleNorm(message);
         return;
     default:
         NS_ABORT_MSG("a " << ToString(header.type)
@@ -258,17 +284,64 @@ ClusterRun::HandleReady(NodeIndex node)
 }
 
 void
-ClusterRun::AddUpload(uint32_t chain, uint32_t stage, const TensorList& tensors)
+ClusterRun::HandleNorm(const Message& message)
+{
+    const auto& header = message.header;
+    double squaredNorm = 0;
+    const auto error = ReadScalar(message.tensors, squaredNorm);
+    NS_ABORT_MSG_IF(!error.empty(), "a gradient norm " << error);
+    NS_ABORT_MSG_IF(header.chain >= m_clippers.size(),
+                    "a gradient norm of chain " << header.chain << ", which is not there");
+    AddNorm(header.chain, header.iteration, header.stage, squaredNorm);
+}
+
+void
+ClusterRun::AddNorm(uint32_t chain, uint32_t iteration, uint32_t stage, double squaredNorm)
+{
+    if (!m_clippers[chain].Add(iteration, stage, squaredNorm))
+    {
+        return;
+    }
+    const double factor = m_clippers[chain].GetFactor();
+    const auto& stages = m_plan.chains[chain].stages;
+    for (uint32_t receiver = 0; receiver < stages.size(); ++receiver)
+    {
+        if (stages[receiver].node != EDGE_SERVER)
+        {
+            auto header = MakeHeader(MessageType::CLIP_FACTOR, chain, receiver);
+            header.iteration = iteration;
+            m_services.send(stages[receiver].node, {header, {MakeScalar(factor)}});
+        }
+    }
+    if (m_runners[chain])
+    {
+        m_runners[chain]->ProvideClipFactor(iteration, factor);
+    }
+}
+
+void
+ClusterRun::AddUpload(uint32_t chain, uint32_t stage, TensorList tensors)
 {
     NS_ABORT_MSG_IF(chain >= m_plan.chains.size() || stage >= m_plan.chains[chain].stages.size() ||
                         m_missingUploads == 0,
                     "an upload of stage " << stage << " of chain " << chain << " in cluster "
                                           << m_cluster << ", which has no such stage");
     const auto& plan = m_plan.chains[chain];
+    const auto range = ToPartRange(plan.stages[stage]);
+    NS_ABORT_MSG_IF(tensors.size() < STATISTICS_TENSORS, "an upload without gradient statistics");
+    const auto statistics = tensors.end() - STATISTICS_TENSORS;
+    const auto error = m_services.learning->Add(
+        {m_cluster, chain},
+        {m_weight * plan.dataShare, plan.microBatches, plan.microBatchSize},
+        range,
+        TensorList(statistics, tensors.end()));
+    NS_ABORT_MSG_IF(!error.empty(), error);
+    tensors.erase(statistics, tensors.end());
+    const auto count = GetParameterShapes(m_services.context->model, range).size();
     m_services.aggregator->Add({m_cluster, chain},
                                m_weight * plan.dataShare,
-                               ToPartRange(plan.stages[stage]),
-                               tensors);
+                               range,
+                               DecodeParameters(tensors, count));
     --m_missingUploads;
     if (!m_uploading)
     {

@@ -6,10 +6,12 @@
 #define COLLAPIPE_CLUSTER_RUN_H
 
 #include "collapipe-assignment.h"
+#include "collapipe-gradient-clipper.h"
 #include "collapipe-message-application.h"
 #include "collapipe-stage-runner.h"
 
 #include "ns3/collapipe-aggregator.h"
+#include "ns3/collapipe-learning-monitor.h"
 
 #include <functional>
 #include <memory>
@@ -48,6 +50,7 @@ class ClusterRun
         Ptr<Processor> processor;                     //!< of the edge server
         Ipv4Address edgeAddress;                      //!< by which the nodes reach it
         Aggregator* aggregator;                       //!< gets the uploads
+        LearningMonitor* learning;                    //!< gets what they tell of gradients
         std::function<void(NodeIndex, Message)> send; //!< to a node of the cluster
         std::function<bool()> canSend;                //!< back-pressure
         std::function<void(Phase)> onPhase;           //!< a phase begins
@@ -103,6 +106,9 @@ class ClusterRun
     /// @return a head of this round and cluster from the edge server
     MessageHeader MakeHeader(MessageType type, uint32_t chain, uint32_t stage) const;
 
+    /// @return a part's parameters and optimizer state as they travel
+    TensorList EncodeModel(const PartRange& range, const ModelState& model) const;
+
     /// Makes the runner of a stage that the edge server holds.
     void CreateRunner(uint32_t chain, uint32_t stage, const ModelState& model);
 
@@ -110,7 +116,9 @@ class ClusterRun
     StageRunner::Callbacks MakeCallbacks(uint32_t chain, uint32_t stage);
 
     void HandleReady(NodeIndex node);
-    void AddUpload(uint32_t chain, uint32_t stage, const TensorList& tensors);
+    void HandleNorm(const Message& message);
+    void AddNorm(uint32_t chain, uint32_t iteration, uint32_t stage, double squaredNorm);
+    void AddUpload(uint32_t chain, uint32_t stage, TensorList tensors);
 
     /// @return the edge server's runner in a chain; aborts where it has none
     StageRunner& GetRunner(uint32_t chain);
@@ -126,6 +134,7 @@ class ClusterRun
 
     std::vector<std::unique_ptr<StageRunner>>
         m_runners;                  //!< by chain; null where it has no stage here
+    std::vector<GradientClipper> m_clippers; //!< by chain
     std::set<NodeIndex> m_notReady; //!< nodes that are not ready yet
     bool m_uploading{false};        //!< the upload phase has begun
     uint32_t m_missingUploads{0};   //!< stages whose parameters are not there

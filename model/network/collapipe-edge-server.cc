@@ -5,6 +5,7 @@
 #include "collapipe-edge-server.h"
 
 #include "ns3/abort.h"
+#include "ns3/collapipe-recomputation.h"
 #include "ns3/log.h"
 #include "ns3/pointer.h"
 #include "ns3/simulator.h"
@@ -142,6 +143,12 @@ const std::vector<uint32_t>&
 EdgeServerApplication::GetClusterNumbers() const
 {
     return m_numbers;
+}
+
+const LearningMonitor&
+EdgeServerApplication::GetLearningMonitor() const
+{
+    return m_learning;
 }
 
 uint32_t
@@ -325,6 +332,7 @@ EdgeServerApplication::Decide(double allSamples)
     NS_ABORT_MSG_IF(!error.empty(),
                     "the controller's plan for round " << m_record.round
                                                        << " cannot be used: " << error);
+    MarkRecomputation(m_state, plan);
     m_record.plan = std::make_shared<const RoundPlan>(std::move(plan));
     m_record.planned = Simulator::Now();
     m_planTrace(m_state, *m_record.plan);
@@ -362,6 +370,7 @@ EdgeServerApplication::MakeServices(uint32_t cluster)
     services.edgeAddress =
         Ipv4Address::GetAny(); // nodes know the edge server by their own attribute
     services.aggregator = m_aggregator.get();
+    services.learning = &m_learning;
     services.send = [this, cluster](NodeIndex node, Message message) {
         message.header.cluster = m_numbers[cluster];
         SendMessage(GetNodeConnection(cluster, node), std::move(message));
@@ -424,7 +433,10 @@ EdgeServerApplication::EndRound()
         m_record.phases.push_back(run->GetPhaseTimes());
     }
     m_record.trainLoss = ComputeTrainLoss();
+    m_learning.EndRound(GetContext().model, m_model->parameters, m_state.learning);
+    m_record.learning = m_state.learning;
     m_model = std::make_shared<const ModelState>(m_aggregator->Average());
+    RecallRound();
     RoundMeasurement measurement;
     measurement.round = m_record.round;
     measurement.latencyS = (m_record.end - m_record.start).GetSeconds();
@@ -435,6 +447,24 @@ EdgeServerApplication::EndRound()
     m_measurementTrace(measurement);
     m_controller->Observe(measurement);
     HandleAveraged(m_record);
+}
+
+void
+EdgeServerApplication::RecallRound()
+{
+    const uint32_t rounds = m_history ? m_history->GetRounds() : 0;
+    if (m_record.round > rounds)
+    {
+        return;
+    }
+    m_record.trainLoss = m_history->trainLosses[m_record.round - 1];
+    m_record.learning = m_history->learning[m_record.round - 1];
+    m_state.learning = m_record.learning;
+    if (m_record.round == rounds)
+    {
+        m_learning = m_history->monitor;
+        m_model = std::make_shared<const ModelState>(m_history->model);
+    }
 }
 
 void

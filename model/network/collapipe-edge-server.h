@@ -66,6 +66,9 @@ class EdgeServerApplication : public ModelServerApplication
     /// @return who decides; null: not set
     Ptr<Controller> GetController() const;
 
+    /// @return what estimates the constants of the bound (9)
+    const LearningMonitor& GetLearningMonitor() const;
+
     /// @return who acts on the radios; null: nobody does
     Ptr<RadioActuator> GetActuator() const;
 
@@ -162,6 +165,10 @@ class EdgeServerApplication : public ModelServerApplication
     /// @return a cluster's part of the samples of this server
     double GetWeight(uint32_t cluster) const;
 
+    /// Takes what this round learnt from the history, where the round is replayed.
+    void RecallRound();
+
+
     /// @return connection to a node
     Ptr<Connection> GetNodeConnection(uint32_t cluster, NodeIndex node) const;
 
@@ -181,6 +188,7 @@ class EdgeServerApplication : public ModelServerApplication
     std::size_t m_missingReports{0};                 //!< nodes that have not reported
     std::vector<double> m_samples;                   //!< by cluster: training samples held
     std::unique_ptr<Aggregator> m_aggregator;        //!< of this round
+    LearningMonitor m_learning;                      //!< estimates the bound's constants
     std::vector<std::unique_ptr<ClusterRun>> m_runs; //!< by cluster
     std::size_t m_runningClusters{0};                //!< not yet ended
     RoundRecord m_record;                            //!< of this round

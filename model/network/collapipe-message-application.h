@@ -11,6 +11,7 @@
 #include "ns3/application.h"
 #include "ns3/collapipe-compute-backend.h"
 #include "ns3/collapipe-executor.h"
+#include "ns3/collapipe-wire-precision.h"
 #include "ns3/collapipe-plan.h"
 #include "ns3/collapipe-schedule.h"
 #include "ns3/traced-callback.h"
@@ -38,6 +39,7 @@ struct TrainingContext
     TransportConfig transport;          //!< TCP settings
     uint32_t runId{1};                  //!< in every message; others are refused
     double backwardRatio{2};            //!< beta, backward work over forward work
+    WirePrecision precision;            //!< in which tensors travel
     bool keepOptimizerState{false};     //!< average and redistribute optimizers instead of new ones
     uint16_t port{9000};                //!< TCP port that every application listens on
 };

@@ -104,8 +104,30 @@ ToString(MessageType type)
         return "cell-start";
     case MessageType::CELL_LOSS:
         return "cell-loss";
+    case MessageType::GRADIENT_NORM:
+        return "gradient-norm";
+    case MessageType::CLIP_FACTOR:
+        return "clip-factor";
     }
     return "unknown";
+}
+
+TensorData
+MakeScalar(double value)
+{
+    return TensorData::FromVector(DType::FLOAT64, {1}, std::vector<double>{value});
+}
+
+std::string
+ReadScalar(const TensorList& tensors, double& value)
+{
+    if (tensors.size() != 1 || tensors[0].IsVirtual() || tensors[0].dtype != DType::FLOAT64 ||
+        tensors[0].shape != std::vector<uint32_t>{1})
+    {
+        return "must be one float64 value";
+    }
+    value = *tensors[0].As<double>();
+    return "";
 }
 
 namespace wire

@@ -25,11 +25,13 @@ enum class MessageType : uint8_t
     SEGMENT_ASSIGNMENT = 4,  //!< the stage's description: JSON, uint8; see StageAssignment
     READY = 5,               //!< node has its parameters and its neighbour
     START = 6,               //!< edge server starts a chain's local iterations
-    ACTIVATION = 7,          //!< hidden [b,T,D] float32, padding [b,T] uint8
+    ACTIVATION = 7,          //!< hidden [b,T,D], see WirePrecision; padding [b,T] uint8
     TARGETS = 8,             //!< target tokens [b,U+1] int32, normaliser [1] float32
-    GRADIENT = 9,            //!< d hidden [b,T,D] float32
-    PARAMETER_UPLOAD = 10,   //!< parameters in chain order
+    GRADIENT = 9,            //!< d hidden [b,T,D], see WirePrecision
+    PARAMETER_UPLOAD = 10,   //!< parameters in chain order, then GradientStatistics
     SEGMENT_PARAMETERS = 11, //!< edge server to node: the stage's parameters in chain order
+    GRADIENT_NORM = 12,      //!< node to edge server: squared norm of its gradients, [1] float64
+    CLIP_FACTOR = 13,        //!< edge server to node: what multiplies them, [1] float64
     // Between the edge servers of several cells and their lead; the cluster field holds the cell
     CELL_MODEL = 32,  //!< all parameters in chain order: a round's first, or a cell's average
     CELL_REPORT = 33, //!< [1] float64: training samples in the cell; it is ready to plan
@@ -92,6 +94,20 @@ struct MessageHeader
     uint64_t payloadBytes{0};             //!< payload length; set when encoding
     uint32_t payloadCrc{0};               //!< CRC-32 of descriptors and payload; set when encoding
 };
+
+/**
+ * @param value any number
+ * @return a [1] float64 tensor of it
+ */
+TensorData MakeScalar(double value);
+
+/**
+ * @param tensors of a message
+ * @param value filled in
+ * @return empty, or the rest of a sentence that says what is wrong: not one [1] float64 tensor with
+ *         bytes
+ */
+std::string ReadScalar(const TensorList& tensors, double& value);
 
 /// A head with its tensors
 struct Message

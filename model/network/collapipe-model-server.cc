@@ -61,6 +61,12 @@ ModelServerApplication::SetModel(ModelState model)
 }
 
 void
+ModelServerApplication::SetHistory(std::shared_ptr<const TrainingHistory> history)
+{
+    m_history = std::move(history);
+}
+
+void
 ModelServerApplication::SetValidation(const std::vector<Sample>* samples)
 {
     m_validation = samples;
@@ -115,6 +121,13 @@ ModelServerApplication::FinishRound(const RoundRecord& record)
 void
 ModelServerApplication::PostEvaluation()
 {
+    const std::size_t index = m_evaluations.size() + m_evaluating.size();
+    if (m_history && index <= m_history->GetRounds())
+    {
+        auto known = std::make_shared<EvaluationResult>(m_history->evaluations[index]);
+        m_evaluating.push_back({m_evaluator->Post([] {}), known});
+        return;
+    }
     static const std::vector<Sample> NONE;
     const auto& context = GetContext();
     auto result = std::make_shared<EvaluationResult>();

@@ -7,6 +7,7 @@
 
 #include "collapipe-cluster-run.h"
 #include "collapipe-message-application.h"
+#include "collapipe-training-history.h"
 
 #include <deque>
 #include <functional>
@@ -30,6 +31,7 @@ struct RoundRecord
     Time end;                              //!< last upload complete
     std::vector<PhaseTimes> phases;        //!< by cluster of the server; lead: none
     std::shared_ptr<const RoundPlan> plan; //!< what was decided; lead: null, its cells decide
+    LearningState learning; //!< constants of the bound (9), estimated up to this round
     double trainLoss{0}; //!< mean over clusters (by weight) and iterations; NaN: unknown
 };
 
@@ -50,6 +52,9 @@ class ModelServerApplication : public MessageApplication
 
     /// @param model what the first round starts from
     void SetModel(ModelState model);
+
+    /// @param history of the first rounds, which are replayed; see TrainingHistory
+    void SetHistory(std::shared_ptr<const TrainingHistory> history);
 
     /// @param samples to evaluate on after every round; must outlive the run
     void SetValidation(const std::vector<Sample>* samples);
@@ -100,6 +105,7 @@ class ModelServerApplication : public MessageApplication
     void FinishRound(const RoundRecord& record);
 
     std::shared_ptr<const ModelState> m_model;       //!< after the last round
+    std::shared_ptr<const TrainingHistory> m_history; //!< of replayed rounds; null: none
     TracedCallback<const RoundRecord&> m_roundTrace; //!< a round has ended
 
   private:

@@ -6,6 +6,7 @@
 
 #include "ns3/abort.h"
 #include "ns3/collapipe-batch.h"
+#include "ns3/collapipe-wire-part.h"
 #include "ns3/double.h"
 #include "ns3/log.h"
 #include "ns3/object-factory.h"
@@ -123,6 +124,12 @@ StageApplication::SetData(SampleSource source, uint64_t samples)
     m_samples = samples;
 }
 
+MemoryReport
+StageApplication::GetMemory() const
+{
+    return m_runner ? m_runner->GetPart().GetMemory() : MemoryReport();
+}
+
 void
 StageApplication::StartApplication()
 {
@@ -204,6 +211,9 @@ StageApplication::HandleMessage(Ptr<Connection> connection, Message message)
     case MessageType::GRADIENT:
         m_runner->ProvideGradient(header.iteration, header.microBatch, std::move(message.tensors));
         return;
+    case MessageType::CLIP_FACTOR:
+        HandleClipFactor(message);
+        return;
     default:
         NS_ABORT_MSG("a " << ToString(header.type) << " message came to node " << m_node
                           << " of cluster " << m_cluster << ", which has no use for it");
@@ -273,7 +283,8 @@ StageApplication::CreateRunner(TensorList parameters)
                                                         m_assignment.stage,
                                                         m_assignment.microBatches);
     task.forwardFlops = m_assignment.microBatchSize * GetForwardFlops(context.model, range);
-    task.backwardFlops = context.backwardRatio * task.forwardFlops;
+    task.backwardFlops = (context.backwardRatio + plan.recompute) * task.forwardFlops;
+    task.isClipped = context.optimizer.clipNorm > 0;
 
     StageRunner::Callbacks callbacks;
     callbacks.onForward = [this](uint32_t iteration, uint32_t microBatch, TensorList output) {
@@ -310,6 +321,9 @@ StageApplication::CreateRunner(TensorList parameters)
     callbacks.onFlush = [this](uint32_t iteration, const ModelPart& part) {
         m_flushTrace(m_round, iteration, part);
     };
+    callbacks.onNorm = [this](uint32_t iteration, double squaredNorm) {
+        SendNorm(iteration, squaredNorm);
+    };
     if (m_assignment.stage == 0)
     {
         callbacks.onIterationStart = [this](uint32_t iteration) { FeedIteration(iteration); };
@@ -326,13 +340,17 @@ StageApplication::CreateRunner(TensorList parameters)
     };
     callbacks.onFinished = [this] { Upload(); };
 
+    auto part = std::make_unique<WirePart>(*context.backend,
+                                           context.model,
+                                           range,
+                                           context.optimizer,
+                                           parameters,
+                                           GetPosition(),
+                                           context.precision);
+    part->SetRecompute(plan.recompute);
     m_runner = std::make_unique<StageRunner>(
         std::move(task),
-        context.backend->CreatePart(context.model,
-                                    range,
-                                    context.optimizer,
-                                    parameters,
-                                    GetPosition()),
+        std::move(part),
         GetProcessor(),
         *context.executor,
         std::move(callbacks));
@@ -404,11 +422,36 @@ StageApplication::SendOutput(MessageType type,
 }
 
 void
+StageApplication::SendNorm(uint32_t iteration, double squaredNorm)
+{
+    if (m_assignment.stages == 1)
+    {
+        m_runner->ProvideClipFactor(iteration,
+                                    GetClipFactor(GetContext().optimizer, squaredNorm));
+        return;
+    }
+    auto header = MakeHeader(MessageType::GRADIENT_NORM);
+    header.iteration = iteration;
+    SendMessage(m_peers[EDGE_SERVER], {header, {MakeScalar(squaredNorm)}});
+}
+
+void
+StageApplication::HandleClipFactor(const Message& message)
+{
+    double factor = 1;
+    const auto error = ReadScalar(message.tensors, factor);
+    NS_ABORT_MSG_IF(!error.empty(), "a clip factor " << error);
+    m_runner->ProvideClipFactor(message.header.iteration, factor);
+}
+
+void
 StageApplication::Upload()
 {
+    auto tensors = m_runner->GetPart().ExportParameters(GetContext().keepOptimizerState);
+    const auto statistics = m_runner->GetPart().ExportStatistics();
+    tensors.insert(tensors.end(), statistics.begin(), statistics.end());
     SendMessage(m_peers[EDGE_SERVER],
-                {MakeHeader(MessageType::PARAMETER_UPLOAD),
-                 m_runner->GetPart().ExportParameters(GetContext().keepOptimizerState)});
+                {MakeHeader(MessageType::PARAMETER_UPLOAD), std::move(tensors)});
 }
 
 } // namespace collapipe

@@ -42,6 +42,9 @@ class StageApplication : public MessageApplication
      */
     void SetData(SampleSource source, uint64_t samples);
 
+    /// @return memory of this round's stage so far, as really allocated; zeros where there is none
+    MemoryReport GetMemory() const;
+
     /**
      * Signature of the Flush trace.
      * @param round the round
@@ -62,6 +65,7 @@ class StageApplication : public MessageApplication
     void HandleStateRequest(const Message& message);
     void HandleAssignment(const Message& message);
     void HandleParameters(Message message);
+    void HandleClipFactor(const Message& message);
 
     /// Makes the runner of this round's stage.
     void CreateRunner(TensorList parameters);
@@ -78,6 +82,9 @@ class StageApplication : public MessageApplication
                     uint32_t iteration,
                     uint32_t microBatch,
                     TensorList tensors);
+
+    /// Tells the edge server the norm of this stage's gradients, where they are clipped.
+    void SendNorm(uint32_t iteration, double squaredNorm);
 
     /// All local iterations are done: sends the parameters to the edge server.
     void Upload();

@@ -219,7 +219,38 @@ StageRunner::Flush()
     {
         m_callbacks.onFlush(m_iteration, *m_part);
     }
-    m_strand->Post([part = m_part] { part->Step(); });
+    if (!m_task.isClipped)
+    {
+        Step(1);
+        return;
+    }
+    auto squaredNorm = std::make_shared<double>();
+    m_strand->Wait(m_strand->Post(
+        [part = m_part, squaredNorm] { *squaredNorm = part->GetSquaredGradientNorm(); }));
+    m_isWaiting = true;
+    m_callbacks.onNorm(m_iteration, *squaredNorm);
+}
+
+void
+StageRunner::ProvideClipFactor(uint32_t iteration, double factor)
+{
+    NS_ABORT_MSG_IF(!m_isWaiting || iteration != m_iteration,
+                    "a clip factor came for local iteration " << iteration
+                                                              << ", which does not wait for one");
+    m_isWaiting = false;
+    Step(factor);
+}
+
+void
+StageRunner::Step(double factor)
+{
+    m_strand->Post([part = m_part, factor] {
+        if (factor != 1)
+        {
+            part->ScaleGradients(factor);
+        }
+        part->Step();
+    });
     ++m_iteration;
     m_nextPost = 0;
     m_current = 0;

@@ -31,6 +31,7 @@ struct StageTask
     ActionList actions;      //!< of one iteration
     double forwardFlops{0};  //!< work of one forward pass of a micro-batch
     double backwardFlops{0}; //!< work of one backward pass of a micro-batch
+    bool isClipped{false};   //!< the step waits for ProvideClipFactor()
 };
 
 /**
@@ -56,6 +57,8 @@ class StageRunner
         OutputCallback onBackward; //!< a backward pass has ended
         /// An iteration's gradients are complete; called before the optimizer's step
         std::function<void(uint32_t iteration, const ModelPart&)> onFlush;
+        /// Where gradients are clipped: the squared norm of this stage's is known
+        std::function<void(uint32_t iteration, double squaredNorm)> onNorm;
         std::function<void(uint32_t iteration)> onIterationStart; //!< stage 0: data is wanted
         std::function<bool()> canSend;    //!< back-pressure: whether an output may be made now
         std::function<void()> onFinished; //!< the last iteration has ended
@@ -96,6 +99,13 @@ class StageRunner
 
     /// Brings the gradient of the stage's output, where this is not the last stage.
     void ProvideGradient(uint32_t iteration, uint32_t microBatch, TensorList gradient);
+
+    /**
+     * Lets an iteration end whose norm was told by onNorm.
+     * @param iteration local iteration
+     * @param factor by which the gradients are multiplied before the step
+     */
+    void ProvideClipFactor(uint32_t iteration, double factor);
 
     /// To be called when canSend() may have become true.
     void Resume();
@@ -150,8 +160,11 @@ class StageRunner
     /// The current action has ended in simulated time.
     void EndAction();
 
-    /// Ends an iteration with the optimizer's step.
+    /// An iteration's passes are done: tells of its gradients, and ends it or waits for a factor.
     void Flush();
+
+    /// Ends an iteration with the optimizer's step.
+    void Step(double factor);
 
     StageTask m_task;
     std::shared_ptr<ModelPart> m_part;
@@ -167,6 +180,7 @@ class StageRunner
     bool m_busy{false};                  //!< an action is at the processor
     Time m_passStart;                    //!< when the processor began the current action
     bool m_started{false};               //!< Start() was called
+    bool m_isWaiting{false};             //!< for the clip factor of the current iteration
 };
 
 } // namespace collapipe

@@ -1,0 +1,470 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-checkpoint.h"
+
+#include "collapipe-tensor-file.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <zlib.h>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+namespace
+{
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+constexpr const char* FORMAT = "collapipe-checkpoint";
+constexpr const char* VERSION = "1";
+
+/// Options that a run may go on with other values of
+constexpr const char* LOCAL_OPTIONS[] = {"rounds",
+                                         "outputDir",
+                                         "pcap",
+                                         "threads",
+                                         "progress",
+                                         "compare",
+                                         "save",
+                                         "saveEvery",
+                                         "load"};
+
+std::string
+GetPath(const std::string& folder)
+{
+    return (fs::path(folder) / "collapipe.safetensors").string();
+}
+
+/// @return the number, or null where it is none: JSON has no NaN
+Json
+ToJson(double value)
+{
+    return std::isfinite(value) ? Json(value) : Json(nullptr);
+}
+
+double
+ToNumber(const Json& json)
+{
+    return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>();
+}
+
+Json
+ToJson(const EvaluationResult& result)
+{
+    return {{"loss", ToJson(result.loss)},
+            {"labelTokens", result.labelTokens},
+            {"bleu", ToJson(result.quality.bleu)},
+            {"accuracy", ToJson(result.quality.accuracy)},
+            {"macroF1", ToJson(result.quality.macroF1)},
+            {"binaryF1", ToJson(result.quality.binaryF1)}};
+}
+
+EvaluationResult
+ToEvaluation(const Json& json)
+{
+    EvaluationResult result;
+    result.loss = ToNumber(json.at("loss"));
+    result.labelTokens = json.at("labelTokens").get<uint64_t>();
+    result.quality.bleu = ToNumber(json.at("bleu"));
+    result.quality.accuracy = ToNumber(json.at("accuracy"));
+    result.quality.macroF1 = ToNumber(json.at("macroF1"));
+    result.quality.binaryF1 = ToNumber(json.at("binaryF1"));
+    return result;
+}
+
+Json
+ToJson(const LearningState& state)
+{
+    return {{"stepSize", state.stepSize},
+            {"smoothness", state.smoothness},
+            {"gradientVariance", state.gradientVariance},
+            {"clusterDivergence", state.clusterDivergence}};
+}
+
+LearningState
+ToLearning(const Json& json)
+{
+    return {json.at("stepSize").get<double>(),
+            json.at("smoothness").get<double>(),
+            json.at("gradientVariance").get<double>(),
+            json.at("clusterDivergence").get<double>()};
+}
+
+Json
+ToJson(const TrainingHistory& history)
+{
+    Json json{{"evaluations", Json::array()},
+              {"trainLosses", Json::array()},
+              {"learning", Json::array()}};
+    for (const auto& result : history.evaluations)
+    {
+        json["evaluations"].push_back(ToJson(result));
+    }
+    for (const double loss : history.trainLosses)
+    {
+        json["trainLosses"].push_back(ToJson(loss));
+    }
+    for (const auto& state : history.learning)
+    {
+        json["learning"].push_back(ToJson(state));
+    }
+    return json;
+}
+
+void
+ReadHistory(const Json& json, TrainingHistory& history)
+{
+    for (const auto& result : json.at("evaluations"))
+    {
+        history.evaluations.push_back(ToEvaluation(result));
+    }
+    for (const auto& loss : json.at("trainLosses"))
+    {
+        history.trainLosses.push_back(ToNumber(loss));
+    }
+    for (const auto& state : json.at("learning"))
+    {
+        history.learning.push_back(ToLearning(state));
+    }
+}
+
+Json
+ToJson(const ModelConfig& model)
+{
+    return {{"vocabulary", model.vocabulary},
+            {"width", model.width},
+            {"heads", model.heads},
+            {"feedForward", model.feedForward},
+            {"encoderBlocks", model.encoderBlocks},
+            {"decoderBlocks", model.decoderBlocks},
+            {"sourceLength", model.sourceLength},
+            {"targetLength", model.targetLength},
+            {"head", static_cast<int>(model.head)},
+            {"classes", model.classes},
+            {"preNorm", model.preNorm},
+            {"tiedProjection", model.tiedProjection}};
+}
+
+ModelConfig
+ToModelConfig(const Json& json)
+{
+    ModelConfig model;
+    json.at("vocabulary").get_to(model.vocabulary);
+    json.at("width").get_to(model.width);
+    json.at("heads").get_to(model.heads);
+    json.at("feedForward").get_to(model.feedForward);
+    json.at("encoderBlocks").get_to(model.encoderBlocks);
+    json.at("decoderBlocks").get_to(model.decoderBlocks);
+    json.at("sourceLength").get_to(model.sourceLength);
+    json.at("targetLength").get_to(model.targetLength);
+    model.head = static_cast<ModelHead>(json.at("head").get<int>());
+    json.at("classes").get_to(model.classes);
+    json.at("preNorm").get_to(model.preNorm);
+    json.at("tiedProjection").get_to(model.tiedProjection);
+    return model;
+}
+
+/// Calls a function with the name and the tensors of each link of the chain.
+template <typename Parameters, typename Function>
+void
+ForEachLink(Parameters& parameters, Function function)
+{
+    function("embedding.", parameters.embedding);
+    for (std::size_t block = 0; block < parameters.blocks.size(); ++block)
+    {
+        function("block." + std::to_string(block) + ".", parameters.blocks[block]);
+    }
+    function("decoder.", parameters.decoder);
+}
+
+/// Adds a model's tensors to a file.
+void
+AddParameters(TensorFile& file, const std::string& prefix, const ModelParameters& parameters)
+{
+    ForEachLink(parameters, [&](const std::string& name, const TensorList& tensors) {
+        for (std::size_t i = 0; i < tensors.size(); ++i)
+        {
+            file.tensors.emplace_back(prefix + name + std::to_string(i), tensors[i]);
+        }
+    });
+}
+
+/// @return tensors PREFIX0, PREFIX1 and so on, as many as there are
+TensorList
+ReadList(const TensorFile& file, const std::string& prefix)
+{
+    TensorList list;
+    while (const auto* tensor = file.Find(prefix + std::to_string(list.size())))
+    {
+        list.push_back(*tensor);
+    }
+    return list;
+}
+
+ModelParameters
+ReadParameters(const TensorFile& file, const std::string& prefix, uint32_t blocks)
+{
+    ModelParameters parameters;
+    parameters.blocks.resize(blocks);
+    ForEachLink(parameters, [&](const std::string& name, TensorList& tensors) {
+        tensors = ReadList(file, prefix + name);
+    });
+    return parameters;
+}
+
+/// @return whether parameters have the shapes of the model's
+bool
+FitsModel(const ModelParameters& parameters, const ModelConfig& model)
+{
+    const PartRange whole{true, 0, model.encoderBlocks, true};
+    const auto shapes = GetParameterShapes(model, whole);
+    const auto tensors = parameters.Gather(whole);
+    return std::equal(tensors.begin(),
+                      tensors.end(),
+                      shapes.begin(),
+                      shapes.end(),
+                      [](const auto& left, const auto& right) {
+                          return left.dtype == right.dtype && left.shape == right.shape;
+                      });
+}
+
+/// Puts together what a checked file holds. @throws nlohmann::json::exception, std::out_of_range
+void
+Fill(Checkpoint& checkpoint, const TensorFile& file)
+{
+    const auto text = [&](const std::string& name) {
+        const auto* tensor = file.Find("text." + name);
+        return tensor ? GetText(*tensor) : throw std::out_of_range(name);
+    };
+    const auto options = Json::parse(file.metadata.at("options"));
+    for (const auto& [name, value] : options.items())
+    {
+        checkpoint.options.emplace_back(name, value.get<std::string>());
+    }
+    checkpoint.model = ToModelConfig(Json::parse(file.metadata.at("model")));
+    checkpoint.dataCrc = std::stoul(file.metadata.at("data"));
+    checkpoint.vocabulary = std::stoul(file.metadata.at("vocabulary"));
+    ReadHistory(Json::parse(file.metadata.at("history")), checkpoint.history);
+    checkpoint.tokenizer = text("tokenizer");
+    checkpoint.rounds = text("rounds");
+    checkpoint.devices = text("devices");
+    auto& state = checkpoint.history.model;
+    state.parameters = ReadParameters(file, "", checkpoint.model.encoderBlocks);
+    for (uint32_t kind = 0;; ++kind)
+    {
+        const auto prefix = "optimizer." + std::to_string(kind) + ".";
+        if (!file.Find(prefix + "embedding.0"))
+        {
+            break;
+        }
+        state.optimizer.push_back(ReadParameters(file, prefix, checkpoint.model.encoderBlocks));
+    }
+    state.counters = ReadList(file, "counter.");
+}
+
+} // namespace
+
+void
+Checkpoint::Write(const std::string& folder) const
+{
+    TensorFile file;
+    Json texts;
+    for (const auto& [name, value] : options)
+    {
+        texts[name] = value;
+    }
+    file.metadata = {{"format", FORMAT},
+                     {"version", VERSION},
+                     {"options", texts.dump()},
+                     {"model", ToJson(model).dump()},
+                     {"history", ToJson(history).dump()},
+                     {"vocabulary", std::to_string(vocabulary)},
+                     {"data", std::to_string(dataCrc)}};
+    AddParameters(file, "", history.model.parameters);
+    for (std::size_t kind = 0; kind < history.model.optimizer.size(); ++kind)
+    {
+        AddParameters(file,
+                      "optimizer." + std::to_string(kind) + ".",
+                      history.model.optimizer[kind]);
+    }
+    const auto addList = [&file](const std::string& prefix, const TensorList& list) {
+        for (std::size_t i = 0; i < list.size(); ++i)
+        {
+            file.tensors.emplace_back(prefix + std::to_string(i), list[i]);
+        }
+    };
+    addList("counter.", history.model.counters);
+    addList("monitor.", history.monitor.ExportState());
+    file.tensors.emplace_back("text.tokenizer", MakeTextTensor(tokenizer));
+    file.tensors.emplace_back("text.rounds", MakeTextTensor(rounds));
+    file.tensors.emplace_back("text.devices", MakeTextTensor(devices));
+    std::error_code error;
+    fs::create_directories(folder, error);
+    CheckTarget(folder);
+    WriteTensorFile(GetPath(folder), file);
+}
+
+void
+Checkpoint::CheckTarget(const std::string& folder)
+{
+    const auto path = GetPath(folder);
+    std::error_code error;
+    if (!fs::exists(path, error))
+    {
+        return;
+    }
+    std::ifstream stream(path, std::ios::binary);
+    std::string beginning(1U << 20, '\0');
+    stream.read(beginning.data(), static_cast<std::streamsize>(beginning.size()));
+    if (beginning.find(FORMAT) == beginning.npos)
+    {
+        throw UserError("--save=" + folder + ": " + path +
+                        " is there and is no checkpoint of CollaPipe's; it is left as it is");
+    }
+}
+
+std::shared_ptr<const Checkpoint>
+Checkpoint::Read(const std::string& folder)
+{
+    const auto path = GetPath(folder);
+    std::error_code ignored;
+    if (!fs::exists(path, ignored))
+    {
+        throw UserError("--load=" + folder + ": there is no checkpoint (" + path + " is missing)");
+    }
+    const auto file = ReadTensorFile(path);
+    const auto format = file.metadata.find("format");
+    if (format == file.metadata.end() || format->second != FORMAT)
+    {
+        throw UserError("--load=" + folder + ": " + path + " is no checkpoint of CollaPipe's");
+    }
+    const auto version = file.metadata.find("version");
+    if (version == file.metadata.end() || version->second != VERSION)
+    {
+        throw UserError("--load=" + folder + ": this checkpoint has format version " +
+                        (version == file.metadata.end() ? "?" : version->second) +
+                        ", this program reads version " + VERSION);
+    }
+    auto checkpoint = std::make_shared<Checkpoint>();
+    std::string problem;
+    try
+    {
+        Fill(*checkpoint, file);
+        problem = checkpoint->history.monitor.ImportState(ReadList(file, "monitor."));
+    }
+    catch (const std::exception& error) // of JSON or of a missing entry
+    {
+        problem = error.what();
+    }
+    const auto& history = checkpoint->history;
+    if (problem.empty() && (!FitsModel(history.model.parameters, checkpoint->model) ||
+                            history.evaluations.size() != history.trainLosses.size() + 1 ||
+                            history.learning.size() != history.trainLosses.size()))
+    {
+        problem = "its parts do not fit each other";
+    }
+    if (!problem.empty())
+    {
+        throw UserError("--load=" + folder + ": " + path + " cannot be used: " + problem);
+    }
+    return checkpoint;
+}
+
+bool
+Checkpoint::IsLocal(const std::string& option)
+{
+    return std::find(std::begin(LOCAL_OPTIONS), std::end(LOCAL_OPTIONS), option) !=
+           std::end(LOCAL_OPTIONS);
+}
+
+std::vector<std::string>
+Checkpoint::FindChanges(const RunConfig& config) const
+{
+    std::vector<std::string> changes;
+    for (const auto& [name, value] : config.ListAll())
+    {
+        const bool isSame =
+            std::find(options.begin(), options.end(), std::make_pair(name, value)) != options.end();
+        if (!isSame && !IsLocal(name))
+        {
+            changes.push_back(name);
+        }
+    }
+    return changes;
+}
+
+uint32_t
+Checkpoint::GetDataCrc(const Dataset& dataset)
+{
+    uint32_t crc = 0;
+    const auto add = [&crc](const std::vector<int32_t>& tokens) {
+        const auto size = static_cast<uint32_t>(tokens.size());
+        crc = crc32_z(crc, reinterpret_cast<const Bytef*>(&size), sizeof(size));
+        crc = crc32_z(crc,
+                      reinterpret_cast<const Bytef*>(tokens.data()),
+                      tokens.size() * sizeof(int32_t));
+    };
+    for (const auto* part : {&dataset.training, &dataset.validation})
+    {
+        for (const auto& sample : *part)
+        {
+            add(sample.source);
+            add(sample.target);
+            add({sample.label});
+        }
+    }
+    return crc;
+}
+
+std::string
+ReadWholeFile(const std::string& path)
+{
+    std::ifstream stream(path, std::ios::binary);
+    std::ostringstream text;
+    text << stream.rdbuf();
+    if (!stream || !text)
+    {
+        throw UserError("cannot read " + path);
+    }
+    return text.str();
+}
+
+void
+RestoreRows(const std::string& path, const std::string& earlier)
+{
+    std::istringstream rows(ReadWholeFile(path));
+    std::istringstream known(earlier);
+    std::string text;
+    std::string row;
+    std::string other;
+    for (bool isFirst = true; std::getline(rows, row); isFirst = false)
+    {
+        const bool isKnown = static_cast<bool>(std::getline(known, other));
+        if (isFirst && other != row)
+        {
+            return; // another version's columns: the rows of the replay have all but what was learnt
+        }
+        text += (isKnown ? other : row) + '\n';
+    }
+    std::ofstream file(path, std::ios::binary);
+    file << text;
+    file.close();
+    if (!file)
+    {
+        throw UserError("cannot write " + path + "; is the disk full?");
+    }
+}
+
+} // namespace collapipe
+} // namespace ns3

@@ -1,0 +1,214 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-run-checkpoints.h"
+
+#include "collapipe-result-writer.h"
+
+#include <filesystem>
+#include <unistd.h>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+namespace
+{
+
+/// @return the text of a file that a function writes, given its path, somewhere beside the results
+template <typename Writer>
+std::string
+WriteToText(const std::string& folder, Writer write)
+{
+    namespace fs = std::filesystem;
+    const auto path =
+        (fs::path(folder) / (".rows.partial-" + std::to_string(getpid()))).string();
+    write(path);
+    const auto text = ReadWholeFile(path);
+    std::error_code ignored;
+    fs::remove(path, ignored);
+    return text;
+}
+
+} // namespace
+
+RunCheckpoints::RunCheckpoints(const RunConfig& config)
+    : m_config(config)
+{
+    if (m_config.cells > 1 && !(m_config.save.empty() && m_config.load.empty()))
+    {
+        throw UserError("--save and --load are for runs of a single cell; leave --cells at 1");
+    }
+    if (!m_config.save.empty())
+    {
+        Checkpoint::CheckTarget(m_config.save);
+    }
+    if (m_config.load.empty())
+    {
+        return;
+    }
+    m_loaded = Checkpoint::Read(m_config.load);
+    m_changes = m_loaded->FindChanges(m_config);
+    const auto rounds = m_loaded->history.GetRounds();
+    if (m_changes.empty() && m_config.rounds <= rounds)
+    {
+        throw UserError("--load=" + m_config.load + ": this run has had " +
+                        std::to_string(rounds) + " rounds; --rounds says how many it shall have "
+                        "in all and must be larger");
+    }
+}
+
+std::string
+RunCheckpoints::GetNotice() const
+{
+    if (!m_loaded || m_changes.empty())
+    {
+        return "";
+    }
+    std::string names;
+    for (const auto& change : m_changes)
+    {
+        names += (names.empty() ? "--" : ", --") + change;
+    }
+    return "this is a new run that starts from the model in " + m_config.load +
+           ", not a continuation, because of " + names;
+}
+
+GivenTokenizer
+RunCheckpoints::GetTokenizer() const
+{
+    return m_loaded ? GivenTokenizer{m_loaded->tokenizer, m_loaded->vocabulary} : GivenTokenizer();
+}
+
+void
+RunCheckpoints::CheckData(const Corpus& corpus)
+{
+    m_tokenizer = corpus.tokenizer.GetModel();
+    m_classes = corpus.dataset.classes;
+    m_vocabulary = corpus.tokenizer.GetVocabularySize();
+    m_dataCrc = Checkpoint::GetDataCrc(corpus.dataset);
+    if (m_loaded && m_changes.empty() && m_dataCrc != m_loaded->dataCrc)
+    {
+        throw UserError("--load=" + m_config.load + ": the training or validation data are not "
+                        "those that this run has had; put the files back as they were");
+    }
+}
+
+Ptr<ComputeBackend>
+RunCheckpoints::Wrap(Ptr<ComputeBackend> backend)
+{
+    if (!m_loaded || !m_changes.empty())
+    {
+        return backend;
+    }
+    m_backend = CreateObject<ReplayBackend>();
+    m_backend->SetBackend(backend);
+    return m_backend;
+}
+
+ModelState
+RunCheckpoints::CreateModel(const TrainingContext& context, uint64_t seed) const
+{
+    ModelState model;
+    if (!m_loaded || m_backend)
+    {
+        model.parameters = context.backend->CreateParameters(context.model, seed);
+        return model;
+    }
+    if (!(m_loaded->model == context.model))
+    {
+        throw UserError("--load=" + m_config.load +
+                        ": the saved model has other dimensions than this run's");
+    }
+    model = m_loaded->history.model;
+    if (!context.keepOptimizerState)
+    {
+        model.optimizer.clear();
+        model.counters.clear();
+    }
+    return model;
+}
+
+void
+RunCheckpoints::Connect(const RunApplications& applications,
+                        const ModelConfig& model,
+                        const RunRecorder& recorder)
+{
+    m_edgeServer = applications.edgeServer;
+    m_recorder = &recorder;
+    m_model = model;
+    if (m_backend)
+    {
+        m_edgeServer->SetHistory({m_loaded, &m_loaded->history});
+    }
+    m_edgeServer->TraceConnectWithoutContext("Round",
+                                             MakeCallback(&RunCheckpoints::HandleRound, this));
+}
+
+void
+RunCheckpoints::HandleRound(const RoundRecord& record)
+{
+    const uint32_t replayed = m_backend ? m_loaded->history.GetRounds() : 0;
+    if (record.round == replayed)
+    {
+        m_backend->EndReplay();
+    }
+    const bool isLast = record.round == m_config.rounds;
+    const bool isDue = m_config.saveEvery > 0 && record.round % m_config.saveEvery == 0;
+    if (!m_config.save.empty() && record.round > replayed && (isLast || isDue))
+    {
+        Save();
+    }
+}
+
+void
+RunCheckpoints::Save()
+{
+    std::error_code ignored;
+    std::filesystem::create_directories(m_config.save, ignored);
+    Checkpoint checkpoint;
+    auto& history = checkpoint.history;
+    history.evaluations = m_edgeServer->GetEvaluations();
+    history.model = m_edgeServer->GetModel();
+    history.monitor = m_edgeServer->GetLearningMonitor();
+    for (const auto& row : m_recorder->GetRounds())
+    {
+        history.trainLosses.push_back(row.trainLoss);
+        history.learning.push_back(row.learning);
+    }
+    checkpoint.options = m_config.ListAll();
+    checkpoint.model = m_model;
+    checkpoint.tokenizer = m_tokenizer;
+    checkpoint.vocabulary = m_vocabulary;
+    checkpoint.dataCrc = m_dataCrc;
+    checkpoint.rounds = WriteToText(m_config.save, [this](const std::string& path) {
+        RunSummary summary; // what the columns go by
+        summary.config = m_config;
+        summary.classes = m_classes;
+        WriteRounds(path, summary, m_recorder->GetRounds());
+        Restore(path, "");
+    });
+    checkpoint.devices = WriteToText(m_config.save, [this](const std::string& path) {
+        WriteDevices(path, m_recorder->GetDevices());
+        Restore("", path);
+    });
+    checkpoint.Write(m_config.save);
+}
+
+void
+RunCheckpoints::Restore(const std::string& rounds, const std::string& devices) const
+{
+    if (m_backend && !rounds.empty())
+    {
+        RestoreRows(rounds, m_loaded->rounds);
+    }
+    if (m_backend && !devices.empty())
+    {
+        RestoreRows(devices, m_loaded->devices);
+    }
+}
+
+} // namespace collapipe
+} // namespace ns3
