@@ -9,7 +9,7 @@
 #include "ns3/simulator.h"
 #include "ns3/wifi-net-device.h"
 #include "ns3/wifi-phy.h"
-#include "ns3/wifi-radio-energy-model-helper.h"
+#include "ns3/wifi-tx-current-model.h"
 
 #include <algorithm>
 #include <limits>
@@ -27,11 +27,87 @@ constexpr double WIFI_PA_EFFICIENCY = 0.1; //!< ns-3's default: radiated power o
 constexpr double MAINS_J = 1e7;            //!< more than any run consumes, and few enough digits
 constexpr double EMPTY = 1e-9;             //!< of the battery: no more than rounding is left
 
-/// ns-3 would switch the radio off in mid-frame, and the round could not end
-void
-KeepOn()
+/**
+ * WifiRadioEnergyModel that schedules nothing. ns-3's reckons anew when the radio would have to be
+ * switched off at every change of state and of the source, and leaves the event it reckoned before
+ * in the simulator's queue: millions of them, where the battery lasts. Here the source alone tells
+ * when it is empty. Nor does the radio go off then, see EnergyAccounts; it consumes no more.
+ */
+class SteadyWifiEnergyModel : public WifiRadioEnergyModel
 {
-}
+  public:
+    void SetEnergySource(const Ptr<energy::EnergySource> source) override
+    {
+        m_energySource = source;
+        m_since = Simulator::Now();
+    }
+
+    double GetTotalEnergyConsumption() const override
+    {
+        return m_consumedJ +
+               DoGetCurrentA() * SUPPLY_VOLTAGE * (Simulator::Now() - m_since).GetSeconds();
+    }
+
+    void ChangeState(int newState) override
+    {
+        m_consumedJ = GetTotalEnergyConsumption();
+        m_since = Simulator::Now();
+        m_energySource->UpdateEnergySource(); // reads the current as it has been until now
+        m_state = newState;
+        m_currentA = GetCurrentOf(newState);
+    }
+
+    void HandleEnergyDepletion() override
+    {
+        m_consumedJ = GetTotalEnergyConsumption();
+        m_since = Simulator::Now();
+        m_isEmpty = true;
+    }
+
+    void HandleEnergyRecharged() override
+    {
+        m_since = Simulator::Now();
+        m_isEmpty = false;
+    }
+
+    void HandleEnergyChanged() override
+    {
+    }
+
+  private:
+    double DoGetCurrentA() const override
+    {
+        return m_isEmpty ? 0 : m_state < 0 ? GetIdleCurrentA() : m_currentA;
+    }
+
+    double GetCurrentOf(int state) const
+    {
+        switch (static_cast<WifiPhyState>(state))
+        {
+        case WifiPhyState::TX:
+            return GetTxCurrentA();
+        case WifiPhyState::RX:
+            return GetRxCurrentA();
+        case WifiPhyState::CCA_BUSY:
+            return GetCcaBusyCurrentA();
+        case WifiPhyState::SWITCHING:
+            return GetSwitchingCurrentA();
+        case WifiPhyState::SLEEP:
+            return GetSleepCurrentA();
+        case WifiPhyState::OFF:
+            return 0;
+        default:
+            return GetIdleCurrentA();
+        }
+    }
+
+    Ptr<energy::EnergySource> m_energySource; //!< where it comes from
+    double m_consumedJ{0};                    //!< until the next
+    Time m_since;                             //!< when the state began
+    int m_state{-1};                          //!< of the PHY; -1: none told yet, so idle
+    double m_currentA{0};                     //!< in that state
+    bool m_isEmpty{false};                    //!< nothing is left to consume
+};
 
 /// The first device of a type on a node; null where there is none
 template <class Device>
@@ -96,16 +172,15 @@ NodeEnergy::InstallWifi(Ptr<Node> node)
     {
         return;
     }
-    WifiRadioEnergyModelHelper helper;
-    helper.SetTxCurrentModel("ns3::LinearWifiTxCurrentModel",
-                             "Voltage",
-                             DoubleValue(SUPPLY_VOLTAGE),
-                             "Eta",
-                             DoubleValue(WIFI_PA_EFFICIENCY));
-    helper.SetDepletionCallback(MakeCallback(&KeepOn));
-    m_wifi = DynamicCast<WifiRadioEnergyModel>(helper.Install(device, m_source).Get(0));
-    // The PHY would send nothing that what is left does not suffice for; see EnergyAccounts
-    device->GetPhy()->SetWifiRadioEnergyModel(nullptr);
+    m_wifi = CreateObject<SteadyWifiEnergyModel>();
+    m_wifi->SetTxCurrentModel(
+        CreateObjectWithAttributes<LinearWifiTxCurrentModel>("Voltage",
+                                                             DoubleValue(SUPPLY_VOLTAGE),
+                                                             "Eta",
+                                                             DoubleValue(WIFI_PA_EFFICIENCY)));
+    m_source->AppendDeviceEnergyModel(m_wifi);
+    m_wifi->SetEnergySource(m_source);
+    device->GetPhy()->RegisterListener(m_wifi->GetPhyListener());
     m_wifiIdleW = m_wifi->GetIdleCurrentA() * SUPPLY_VOLTAGE;
 }
 
