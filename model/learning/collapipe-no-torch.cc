@@ -34,7 +34,9 @@ struct UnsplitTrainer::State
 
 UnsplitTrainer::UnsplitTrainer(const ModelConfig& /* config */,
                                const OptimizerConfig& /* optimizer */,
-                               const ModelParameters& /* parameters */)
+                               const ModelParameters& /* parameters */,
+                               const TrainingPosition& /* start */,
+                               const TensorList& /* optimizerState */)
 {
     Refuse();
 }
@@ -55,6 +57,12 @@ UnsplitTrainer::GetGradients() const
 
 void
 UnsplitTrainer::Step()
+{
+    Refuse();
+}
+
+TensorList
+UnsplitTrainer::GetOptimizerState() const
 {
     Refuse();
 }
