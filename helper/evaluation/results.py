@@ -110,7 +110,9 @@ class RunResult:
         return self.get_device_energy().groupby(self.devices["round"]).sum()
 
     def get_device_energy(self):
-        """Energy by row of devices.csv, J."""
+        """Energy by row of devices.csv, J: what the budgets count, where the run says that."""
+        if "active_energy_j" in self.devices:
+            return self.devices["active_energy_j"]
         return self.devices[get_energy_columns(self.devices)].sum(axis=1)
 
 
@@ -120,9 +122,9 @@ def find_column(table, *names):
 
 
 def get_energy_columns(devices):
-    """Measured energies of devices.csv: what ends in energy_j and is no plan, budget or queue."""
+    """Measured energies of devices.csv: what ends in energy_j and is no plan, budget, queue or sum."""
     return [column for column in devices.columns if column.endswith("energy_j") and
-            not any(word in column for word in ("planned", "budget", "queue", "total"))]
+            not any(word in column for word in ("planned", "budget", "queue", "total", "active"))]
 
 
 def get_memory_column(devices):
