@@ -171,6 +171,16 @@ RunCheckpoints::Save()
     Checkpoint checkpoint;
     auto& history = checkpoint.history;
     history.evaluations = m_edgeServer->GetEvaluations();
+    auto rows = m_recorder->GetRounds();
+    if (m_config.learning.score == "end")
+    {
+        // The round at which the saved run ends is one in the middle of the run that goes on.
+        for (auto& row : rows)
+        {
+            row.quality = QualityScore();
+            history.evaluations[row.round].quality = QualityScore();
+        }
+    }
     history.model = m_edgeServer->GetModel();
     history.monitor = m_edgeServer->GetLearningMonitor();
     for (const auto& row : m_recorder->GetRounds())
@@ -183,11 +193,11 @@ RunCheckpoints::Save()
     checkpoint.tokenizer = m_tokenizer;
     checkpoint.vocabulary = m_vocabulary;
     checkpoint.dataCrc = m_dataCrc;
-    checkpoint.rounds = WriteToText(m_config.save, [this](const std::string& path) {
+    checkpoint.rounds = WriteToText(m_config.save, [this, &rows](const std::string& path) {
         RunSummary summary; // what the columns go by
         summary.config = m_config;
         summary.classes = m_classes;
-        WriteRounds(path, summary, m_recorder->GetRounds());
+        WriteRounds(path, summary, rows);
         Restore(path, "");
     });
     checkpoint.devices = WriteToText(m_config.save, [this](const std::string& path) {
