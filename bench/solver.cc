@@ -11,7 +11,11 @@
 #include "ns3/collapipe-radio-allocator.h"
 #include "ns3/collapipe-round-solver.h"
 
+#include <algorithm>
 #include <benchmark/benchmark.h>
+#include <cmath>
+#include <ctime>
+#include <limits>
 #include <vector>
 
 using namespace ns3::collapipe;
@@ -146,6 +150,103 @@ RadioGeneralSolver(benchmark::State& state)
     }
 }
 
+/// The best of all discrete decisions of a cluster
+struct Best
+{
+    double objective{std::numeric_limits<double>::infinity()}; //!< up to a constant
+    std::size_t index{0};                                      //!< among the candidates
+};
+
+/// Solves the continuous part of every candidate, from scratch, and measures its own time.
+template <typename F>
+Best
+Enumerate(std::size_t candidates, double& cpuS, F solve)
+{
+    Best best;
+    const std::clock_t begin = std::clock();
+    for (std::size_t i = 0; i < candidates; ++i)
+    {
+        const double objective = solve(i);
+        best = objective < best.objective ? Best{objective, i} : best;
+    }
+    cpuS += static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+    return best;
+}
+
+ClusterChoice
+ToChoice(const judge::Candidate& candidate)
+{
+    ClusterChoice choice{{}, candidate.pair};
+    for (const auto& placement : candidate.chain)
+    {
+        choice.segments.push_back({static_cast<NodeIndex>(placement.device + 1), placement.blocks});
+    }
+    return choice;
+}
+
+/// What both solvers take for the same enumeration
+struct EnumerationTimes
+{
+    double moduleS{0};      //!< CPU time of RadioAllocator
+    double generalS{0};     //!< CPU time of NLopt
+    double candidates{0};   //!< how many each has solved
+    double disagreement{0}; //!< largest relative difference of the best plans' objective (13)
+
+    void Add(const Instance& instance)
+    {
+        const auto list = judge::EnumerateCandidates(instance, 0);
+        if (list.empty())
+        {
+            return;
+        }
+        RadioAllocator allocator;
+        RadioProblem problem;
+        const Best module = Enumerate(list.size(), moduleS, [&](std::size_t i) {
+            BuildRadioProblem(instance, {ToChoice(list[i])}, RadioFreedom(), problem);
+            return allocator.Solve(problem, 1e-6).objective;
+        });
+        judge::ContinuousOptions options;
+        options.solver = judge::ContinuousSolver::NLOPT;
+        options.tolerance = 1e-6;
+        const Best general = Enumerate(list.size(), generalS, [&](std::size_t i) {
+            const auto own = judge::MakeClusterProblem(instance, 0, list[i]);
+            return judge::SolveTogether({&own}, instance.penaltyWeight, options).cost;
+        });
+        candidates += static_cast<double>(list.size());
+        // The module's objective of the general solver's choice, so that constants do not matter
+        BuildRadioProblem(instance, {ToChoice(list[general.index])}, RadioFreedom(), problem);
+        const double other = allocator.Solve(problem, 1e-6).objective;
+        const double scale = std::max(std::abs(module.objective), general.objective);
+        disagreement = std::max(disagreement, (other - module.objective) / scale);
+    }
+};
+
+/**
+ * The same enumeration of all discrete decisions, once with the module's interior point method for
+ * shares and powers and once with the general solver, both to 1e-6 and without any pruning.
+ */
+void
+EnumerationSpeedup(benchmark::State& state)
+{
+    EnumerationTimes times;
+    for (auto _ : state)
+    {
+        test::RandomShape shape;
+        shape.devices = state.range(0);
+        shape.blocks = state.range(1);
+        shape.microBatches = 2;
+        for (uint64_t seed = 1; seed <= 4; ++seed)
+        {
+            times.Add(test::RandomInstance(seed).Make(shape));
+        }
+    }
+    state.counters["candidates"] = times.candidates;
+    state.counters["moduleS"] = times.moduleS;
+    state.counters["generalS"] = times.generalS;
+    state.counters["ratio"] = times.generalS / times.moduleS;
+    state.counters["disagreement"] = times.disagreement;
+}
+
 } // namespace
 
 BENCHMARK(SolveGpipe)
@@ -173,5 +274,12 @@ BENCHMARK(SolveOneForwardOneBackward)
 
 BENCHMARK(RadioInteriorPoint)->Unit(benchmark::kMillisecond);
 BENCHMARK(RadioGeneralSolver)->Unit(benchmark::kMillisecond);
+
+// Devices, blocks
+BENCHMARK(EnumerationSpeedup)
+    ->Unit(benchmark::kMillisecond)
+    ->Args({2, 4})
+    ->Args({3, 4})
+    ->Iterations(1);
 
 BENCHMARK_MAIN();

@@ -36,15 +36,15 @@ GetFiniteHop(const ClusterCosts& costs, std::size_t from, std::size_t to)
     return std::min(1e100, costs.GetHopCost(from, to, ClusterCosts::NO_LIMIT));
 }
 
-/// All hop costs, computed once
+/// All hop costs, computed once, where they are needed
 class HopTable
 {
   public:
-    explicit HopTable(const ClusterCosts& costs)
+    HopTable(const ClusterCosts& costs, bool needed)
         : m_nodes(costs.GetDevices() + 2),
           m_costs(m_nodes * m_nodes, 0)
     {
-        for (std::size_t i = 0; i + 1 < m_nodes; ++i)
+        for (std::size_t i = 0; needed && i + 1 < m_nodes; ++i)
         {
             for (std::size_t j = 1; j < m_nodes; ++j)
             {
@@ -214,7 +214,7 @@ class NeighbourList
 std::vector<std::size_t>
 MakeChainOrder(const ClusterCosts& costs, const std::vector<Segment>& chain)
 {
-    const HopTable hops(costs);
+    const HopTable hops(costs, chain.size() < costs.GetDevices());
     std::vector<std::size_t> path{0};
     std::vector<bool> placed(costs.GetDevices() + 2, false);
     for (const auto& segment : chain)

@@ -61,7 +61,8 @@ ClusterCosts::ClusterCosts(const Instance& instance,
                            const MicroBatchPair& pair,
                            const ClusterPrices& prices,
                            double edgeSlowdown)
-    : m_cluster(cluster),
+    : m_instance(instance),
+      m_cluster(cluster),
       m_pair(pair),
       m_prices(prices),
       m_devices(instance.state.clusters[cluster].devices.size()),
@@ -75,7 +76,7 @@ ClusterCosts::ClusterCosts(const Instance& instance,
     m_positions = depends ? std::min<std::size_t>(m_devices, pair.count - 1) : 1;
     SetDevices(instance, edgeSlowdown);
     SetConstant(instance, edgeSlowdown);
-    SetLinks(instance);
+    m_links.resize(2 * (m_devices + 2) * (m_devices + 2));
 }
 
 void
@@ -169,44 +170,38 @@ ClusterCosts::SetConstant(const Instance& instance, double edgeSlowdown)
     }
 }
 
-void
-ClusterCosts::SetLinks(const Instance& instance)
+const ClusterCosts::Link&
+ClusterCosts::GetLink(std::size_t from, std::size_t to, bool forward) const
 {
-    const std::size_t nodes = m_devices + 2;
-    const double bits = m_pair.size * instance.state.model.activationBits;
-    const double gradient = m_pair.size * instance.state.model.GetGradientBits();
-    m_links.resize(2 * nodes * nodes);
-    for (std::size_t i = 0; i + 1 < nodes; ++i)
+    Link& link = m_links[2 * (from * (m_devices + 2) + to) + (forward ? 0 : 1)];
+    if (!link.known)
     {
-        for (std::size_t j = 1; j < nodes; ++j)
-        {
-            if (i == j || (i == 0 && j == nodes - 1))
-            {
-                continue;
-            }
-            const NodeIndex from = ToNode(i, m_devices);
-            const NodeIndex to = ToNode(j, m_devices);
-            m_links[2 * (i * nodes + j)] = MakeHop(instance, from, to, bits);
-            m_links[2 * (i * nodes + j) + 1] = MakeHop(instance, to, from, gradient);
-        }
+        const ModelProfile& model = m_instance.state.model;
+        const NodeIndex here = ToNode(from, m_devices);
+        const NodeIndex next = ToNode(to, m_devices);
+        link = forward ? MakeHop(here, next, m_pair.size * model.activationBits)
+                       : MakeHop(next, here, m_pair.size * model.GetGradientBits());
+        link.known = true;
     }
+    return link;
 }
 
 ClusterCosts::Link
-ClusterCosts::MakeHop(const Instance& instance, NodeIndex from, NodeIndex to, double bits) const
+ClusterCosts::MakeHop(NodeIndex from, NodeIndex to, double bits) const
 {
-    const SystemState& state = instance.state;
+    const SystemState& state = m_instance.state;
     Link result;
     const LinkState* link = FindLinkState(state.clusters[m_cluster], from, to);
     if (bits <= 0 || !link)
     {
         result.works = link != nullptr || bits <= 0;
+        SetBest(result);
         return result;
     }
     const Pool pool = GetPool(from, to);
     const bool d2d = pool == Pool::D2D;
     const double share = d2d ? m_prices.d2dShare : m_prices.edgeShare;
-    const double queue = from == EDGE_SERVER ? 0 : instance.GetEnergyQueue(m_cluster, from);
+    const double queue = from == EDGE_SERVER ? 0 : m_instance.GetEnergyQueue(m_cluster, from);
     const double transfers = static_cast<double>(state.training.localIterations) * m_pair.count;
     const RadioLink radio =
         MakeLink(*link, GetPoolState(state, m_cluster, pool), bits, queue * transfers);
@@ -224,10 +219,10 @@ ClusterCosts::MakeHop(const Instance& instance, NodeIndex from, NodeIndex to, do
         candidate.loadS = poolS / (m_prices.sharesFixed && !dedicated ? share : 1);
         candidate.fixed = GetEnergyCost(radio, fraction, poolS, dedicated ? 1 : share) +
                           m_iterationPrice * link->latencyS;
-        const double cost = GetLinkCost(candidate, NO_LIMIT);
-        if (cost < best)
+        SetBest(candidate);
+        if (candidate.bestCost < best)
         {
-            best = cost;
+            best = candidate.bestCost;
             result = candidate;
         }
         if (radio.price <= 0 || dedicated)
@@ -239,12 +234,22 @@ ClusterCosts::MakeHop(const Instance& instance, NodeIndex from, NodeIndex to, do
     return result;
 }
 
+/// The time that is cheapest without a limit, and its cost
+void
+ClusterCosts::SetBest(Link& link) const
+{
+    const double free =
+        m_iterationPrice > 0 ? std::sqrt(link.price * link.loadS / m_iterationPrice) : NO_LIMIT;
+    link.bestS = std::max(link.loadS, free);
+    link.bestCost = link.loadS > 0 ? link.fixed + m_iterationPrice * link.bestS +
+                                         link.price * link.loadS / link.bestS
+                                   : link.fixed;
+}
+
 double
 ClusterCosts::GetLinkS(const Link& link, double limitS) const
 {
-    const double best =
-        m_iterationPrice > 0 ? std::sqrt(link.price * link.loadS / m_iterationPrice) : NO_LIMIT;
-    return std::max(link.loadS, std::min(best, limitS));
+    return std::max(link.loadS, std::min(link.bestS, limitS));
 }
 
 double
@@ -254,12 +259,11 @@ ClusterCosts::GetLinkCost(const Link& link, double limitS) const
     {
         return NO_LIMIT;
     }
-    if (link.loadS <= 0)
+    if (link.loadS <= 0 || link.bestS <= limitS)
     {
-        return link.fixed;
+        return link.bestCost;
     }
-    const double x = GetLinkS(link, limitS);
-    return link.fixed + m_iterationPrice * x + link.price * link.loadS / x;
+    return link.fixed + m_iterationPrice * limitS + link.price * link.loadS / limitS;
 }
 
 uint32_t

@@ -44,7 +44,7 @@ class ClusterCosts
 {
   public:
     /**
-     * @param instance the round's problem
+     * @param instance the round's problem; is kept by reference
      * @param cluster m
      * @param pair (N, b)
      * @param prices of time and media
@@ -143,25 +143,27 @@ class ClusterCosts
     /// A directed link at its best power
     struct Link
     {
-        double loadS{0};  //!< seconds with the whole pool
-        double price{0};  //!< of the whole pool
-        double fixed{0};  //!< energy and latency
-        bool works{true}; //!< whether anything can be sent
+        double loadS{0};    //!< seconds with the whole pool
+        double price{0};    //!< of the whole pool
+        double fixed{0};    //!< energy and latency
+        double bestS{0};    //!< time that is cheapest without a limit
+        double bestCost{0}; //!< cost with that time
+        bool works{true};   //!< whether anything can be sent
+        bool known{false};  //!< whether all this is set
     };
 
     void SetDevices(const Instance& instance, double edgeSlowdown);
     void SetConstant(const Instance& instance, double edgeSlowdown);
-    void SetLinks(const Instance& instance);
-    Link MakeHop(const Instance& instance, NodeIndex from, NodeIndex to, double bits) const;
+    Link MakeHop(NodeIndex from, NodeIndex to, double bits) const;
+    void SetBest(Link& link) const;
     double GetParameterCost(const Instance& instance, NodeIndex node) const;
     double GetLinkCost(const Link& link, double limitS) const;
     double GetLinkS(const Link& link, double limitS) const;
 
-    const Link& GetLink(std::size_t from, std::size_t to, bool forward) const
-    {
-        return m_links[2 * (from * (m_devices + 2) + to) + (forward ? 0 : 1)];
-    }
+    /// A hop is priced when it is first asked for: of K^2 few are.
+    const Link& GetLink(std::size_t from, std::size_t to, bool forward) const;
 
+    const Instance& m_instance;           //!< the round's problem
     std::size_t m_cluster;                //!< m
     MicroBatchPair m_pair;                //!< (N, b)
     ClusterPrices m_prices;               //!< of time and media
@@ -181,7 +183,7 @@ class ClusterCosts
     std::vector<uint32_t> m_keptBlocks;   //!< most whose activations need not be computed again
     std::vector<double> m_againPerBlockS; //!< time per block of computing them again
     std::vector<double> m_againCostPerBlock; //!< its cost
-    std::vector<Link> m_links;            //!< by node, node and direction
+    mutable std::vector<Link> m_links;    //!< by node, node and direction; those asked for
 };
 
 } // namespace collapipe

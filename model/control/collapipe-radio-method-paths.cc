@@ -49,9 +49,14 @@ RadioMethod::Solve(const RadioProblem& problem, double tolerance, double cutoff)
     m_cut = false;
     StartPaths(problem);
     RadioSolution best;
+    std::vector<Vector2> reached; // log w, log of x in seconds
     for (std::size_t round = 0; round < MAX_ROUNDS; ++round)
     {
         Prepare(problem);
+        if (round > 0)
+        {
+            Resume(reached);
+        }
         m_cutoff = (cutoff - problem.constant) / m_unit;
         Minimise();
         RadioSolution solution = GetSolution(problem);
@@ -68,6 +73,11 @@ RadioMethod::Solve(const RadioProblem& problem, double tolerance, double cutoff)
         {
             break;
         }
+        reached.clear();
+        for (const auto& work : m_links)
+        {
+            reached.push_back({work.z.u, work.z.v + std::log(m_unitS)});
+        }
     }
     if (problem.oneForwardOneBackward && m_inequalities > 0)
     {
@@ -75,6 +85,21 @@ RadioMethod::Solve(const RadioProblem& problem, double tolerance, double cutoff)
     }
     best.iterations = m_steps;
     return best;
+}
+
+/// Starts from the point that the method had reached before a path was added.
+void
+RadioMethod::Resume(const std::vector<Vector2>& reached)
+{
+    for (std::size_t i = 0; i < m_links.size(); ++i)
+    {
+        LinkWork& work = m_links[i];
+        if (work.freedom != LinkFreedom::FIXED)
+        {
+            work.z = {reached[i].u, reached[i].v - std::log(m_unitS)};
+            work.Evaluate();
+        }
+    }
 }
 
 /// Solves the problem of the present paths.

@@ -17,6 +17,7 @@ namespace
 
 constexpr double LONGEST_STEP = 2.5; //!< of a logarithm
 constexpr double LEAST_DUAL = 3e-8;  //!< relative residual that rounding may leave
+constexpr double LOOSE_DUAL = 1e-3;  //!< relative residual from which the dual bound is tight enough
 
 } // namespace
 
@@ -186,8 +187,10 @@ RadioMethod::IsDone(double patience)
     // What is left of the residuals costs as much as the gap, once the point is made feasible
     m_converged = gap <= 0.5 * m_tolerance * objective && primal <= 0.1 * patience * m_tolerance &&
                   dual <= patience * std::max(m_tolerance, LEAST_DUAL) * objective;
-    if (!m_converged && primal < 1e-3 && dual < 1e-3 * objective)
+    if (!m_converged && dual < LOOSE_DUAL * objective)
     {
+        // A bound by weak duality, whether or not the point is feasible yet; the optimum is not
+        // farther than a few units away in each logarithm, which is what the residual costs
         m_cut = GetLagrangian() - 10 * dual > m_cutoff;
     }
     return m_converged || m_cut;

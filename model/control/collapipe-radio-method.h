@@ -113,6 +113,7 @@ class RadioMethod
     void Move(double primal, double dual);
     // Result
     void Minimise();
+    void Resume(const std::vector<Vector2>& reached);
     void Iterate(uint32_t steps, bool careful);
     bool IsDone(double patience);
     double GetMu() const;

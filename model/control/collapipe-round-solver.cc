@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <set>
 
 namespace ns3
@@ -57,6 +58,12 @@ bool
 IsCheaper(const Candidate& a, const Candidate& b)
 {
     return a.cost < b.cost;
+}
+
+bool
+IsSamePair(const MicroBatchPair& a, const MicroBatchPair& b)
+{
+    return a.count == b.count && a.size == b.size;
 }
 
 /// @return whether every link can carry anything
@@ -115,12 +122,18 @@ class RoundSolver::Search
     void SetEffort();
     void SetPairs();
     std::vector<std::size_t> ListGuesses() const;
+    std::vector<Point> FindStarts();
     // Candidates of a cluster
-    std::vector<Candidate> Plan(std::size_t m, const MicroBatchPair& pair, const ClusterPrices&);
+    std::vector<Candidate> Plan(std::size_t m,
+                                const MicroBatchPair& pair,
+                                const ClusterCosts& costs);
     std::vector<Candidate> ListStarts(std::size_t m, std::size_t guess);
-    std::vector<Candidate> ListCandidates(std::size_t m);
-    void AddNeighbours(std::size_t m, std::vector<Candidate>& list);
-    void AddPairs(std::size_t m, std::vector<Candidate>& list);
+    const std::vector<Candidate>& ListCandidates(std::size_t m);
+    std::vector<Candidate> MakeCandidates(std::size_t m);
+    void AddNeighbours(std::size_t m, const ClusterCosts& costs, std::vector<Candidate>& list);
+    void AddPairs(std::size_t m,
+                  const std::vector<ClusterCosts>& costs,
+                  std::vector<Candidate>& list);
     std::vector<Candidate> MakeFallback(std::size_t m) const;
     // Search
     void Start(std::size_t guess);
@@ -139,6 +152,10 @@ class RoundSolver::Search
     std::set<std::vector<uint32_t>> m_tried;          //!< choices whose radio problem was solved
     bool m_any{false};                                //!< whether there is a point
     Point m_point;                                    //!< the present one
+    double m_startCutoff{0};                          //!< starts that are worse do not count
+    uint64_t m_moves{1};                              //!< how often the point has changed
+    std::vector<std::vector<Candidate>> m_lists;      //!< candidates, by cluster
+    std::vector<uint64_t> m_listedAt;                 //!< m_moves when they were listed
     std::vector<double> m_history; //!< (13) after the steps of the present descent
     RoundSolution m_result;        //!< statistics
     RadioProblem m_problem;        //!< of the last choice
@@ -173,35 +190,17 @@ RoundSolver::Search::Solve(const Instance& instance, const SolverOptions& option
     {
         return m_result;
     }
+    const std::vector<Point> starts = FindStarts();
     Point best;
-    std::vector<Point> starts;
-    for (const std::size_t guess : ListGuesses())
-    {
-        m_any = false;
-        Start(guess);
-        if (m_any)
-        {
-            starts.push_back(m_point);
-        }
-    }
-    if (m_options.segments)
-    {
-        m_any = false;
-        StartEvenly();
-        if (m_any)
-        {
-            starts.push_back(m_point);
-        }
-    }
-    std::stable_sort(starts.begin(), starts.end(), [](const Point& a, const Point& b) {
-        return a.objective < b.objective;
-    });
-    starts.resize(std::min(starts.size(), m_effort.descents));
-    for (std::size_t i = 0; i < starts.size(); ++i)
+    for (std::size_t i = 0; i < std::min(starts.size(), m_effort.descents); ++i)
     {
         m_point = starts[i];
         m_any = true;
-        m_tried.clear();
+        ++m_moves;
+        if (m_effort.descents > 1)
+        {
+            m_tried.clear();
+        }
         m_history = {m_point.objective};
         Descend();
         if (i == 0 || m_point.objective < best.objective)
@@ -213,6 +212,36 @@ RoundSolver::Search::Solve(const Instance& instance, const SolverOptions& option
     m_any = !starts.empty();
     m_point = best;
     return Finish();
+}
+
+/// @return points to descend from, the best first; where only one is followed, others that are
+/// surely worse may be left out
+std::vector<Point>
+RoundSolver::Search::FindStarts()
+{
+    std::vector<Point> starts;
+    m_startCutoff = ClusterCosts::NO_LIMIT;
+    const auto add = [&](const std::function<void()>& start) {
+        m_any = false;
+        start();
+        if (m_any)
+        {
+            starts.push_back(m_point);
+            m_startCutoff = m_effort.descents > 1 ? m_startCutoff : m_point.objective;
+        }
+    };
+    for (const std::size_t guess : ListGuesses())
+    {
+        add([&]() { Start(guess); });
+    }
+    if (m_options.segments)
+    {
+        add([&]() { StartEvenly(); });
+    }
+    std::stable_sort(starts.begin(), starts.end(), [](const Point& a, const Point& b) {
+        return a.objective < b.objective;
+    });
+    return starts;
 }
 
 std::string
@@ -235,6 +264,8 @@ RoundSolver::Search::Prepare()
     m_slowdown = GetEdgeSlowdown(state.edge, state.clusters.size());
     SetPairs();
     SetEffort();
+    m_lists.assign(m_pairs.size(), {});
+    m_listedAt.assign(m_pairs.size(), 0);
     return "";
 }
 
@@ -303,9 +334,8 @@ RoundSolver::Search::ListGuesses() const
 }
 
 std::vector<Candidate>
-RoundSolver::Search::Plan(std::size_t m, const MicroBatchPair& pair, const ClusterPrices& prices)
+RoundSolver::Search::Plan(std::size_t m, const MicroBatchPair& pair, const ClusterCosts& costs)
 {
-    const ClusterCosts costs(*m_instance, m, pair, prices, m_slowdown);
     if (!m_options.segments)
     {
         const auto segments = CutUniformly(m_instance->state, m);
@@ -333,7 +363,8 @@ RoundSolver::Search::ListStarts(std::size_t m, std::size_t guess)
     for (const auto& pair : m_pairs[m])
     {
         const auto prices = GuessPrices(*m_instance, m, pair, guess, m_options.radio);
-        const auto more = Plan(m, pair, prices);
+        const ClusterCosts costs(*m_instance, m, pair, prices, m_slowdown);
+        const auto more = Plan(m, pair, costs);
         list.insert(list.end(), more.begin(), more.end());
     }
     const auto fits = [&](const Candidate& candidate) {
@@ -374,16 +405,20 @@ RoundSolver::Search::Start(std::size_t guess)
             return;
         }
     }
-    for (std::size_t rank = 0; rank < most && !m_any; ++rank)
+    const uint32_t before = m_result.evaluations;
+    for (std::size_t rank = 0; rank < most && m_result.evaluations == before; ++rank)
     {
         RoundChoice choice;
         for (const auto& list : lists)
         {
             choice.push_back(list[std::min(rank, list.size() - 1)].choice);
         }
+        m_tried.insert(Encode(choice));
         Try(choice);
+        m_point.choice = choice;
     }
-    for (std::size_t m = 0; m < clusters && clusters <= 2 && m_any; ++m)
+    const bool usable = m_result.evaluations > before;
+    for (std::size_t m = 0; m < clusters && clusters <= 2 && usable; ++m)
     {
         TryCandidates(m, lists[m], m_effort.candidates / 2);
     }
@@ -400,7 +435,7 @@ RoundSolver::Search::StartEvenly()
     {
         const auto found =
             std::find_if(m_pairs[m].begin(), m_pairs[m].end(), [&](const auto& pair) {
-                return pair.count == fixed.count && pair.size == fixed.size;
+                return IsSamePair(pair, fixed);
             });
         choice.push_back({CutUniformly(m_instance->state, m),
                           found == m_pairs[m].end() ? m_pairs[m].front() : *found});
@@ -408,33 +443,40 @@ RoundSolver::Search::StartEvenly()
     Try(choice);
 }
 
-/// Chains for the likeliest pairs at the present prices
+/// Chains for the likeliest pairs
 void
-RoundSolver::Search::AddPairs(std::size_t m, std::vector<Candidate>& list)
+RoundSolver::Search::AddPairs(std::size_t m,
+                              const std::vector<ClusterCosts>& costs,
+                              std::vector<Candidate>& list)
 {
     const ClusterChoice& own = m_point.choice[m];
     std::vector<Candidate> pairs;
-    const auto prices = GetPrices(m_problem, m_point.solution, m, own.segments.size());
-    for (const auto& pair : m_pairs[m])
+    std::vector<std::size_t> order;
+    for (std::size_t i = 0; i < costs.size(); ++i)
     {
-        const ClusterCosts costs(*m_instance, m, pair, prices, m_slowdown);
-        pairs.push_back({{own.segments, pair}, costs.GetChainCost(own.segments)});
+        pairs.push_back({{own.segments, m_pairs[m][i]}, costs[i].GetChainCost(own.segments)});
+        order.push_back(i);
     }
-    std::stable_sort(pairs.begin(), pairs.end(), IsCheaper);
-    for (std::size_t i = 0; i < std::min(pairs.size(), m_effort.pairs); ++i)
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+        return IsCheaper(pairs[a], pairs[b]);
+    });
+    for (std::size_t i = 0; i < std::min(order.size(), m_effort.pairs); ++i)
     {
-        const auto more = Plan(m, pairs[i].choice.pair, prices);
+        const auto more = Plan(m, m_pairs[m][order[i]], costs[order[i]]);
         list.insert(list.end(), more.begin(), more.end());
     }
-    list.insert(list.end(), pairs.begin(), pairs.end());
+    for (const std::size_t i : order)
+    {
+        list.push_back(std::move(pairs[i]));
+    }
 }
 
 void
-RoundSolver::Search::AddNeighbours(std::size_t m, std::vector<Candidate>& list)
+RoundSolver::Search::AddNeighbours(std::size_t m,
+                                   const ClusterCosts& costs,
+                                   std::vector<Candidate>& list)
 {
     const ClusterChoice& own = m_point.choice[m];
-    const auto prices = GetPrices(m_problem, m_point.solution, m, own.segments.size());
-    const ClusterCosts costs(*m_instance, m, own.pair, prices, m_slowdown);
     for (auto& segments : ListNeighbours(costs, own.segments))
     {
         const double cost = costs.GetChainCost(segments);
@@ -442,14 +484,36 @@ RoundSolver::Search::AddNeighbours(std::size_t m, std::vector<Candidate>& list)
     }
 }
 
-std::vector<Candidate>
+/// @return candidates at the present point, the cheapest first
+const std::vector<Candidate>&
 RoundSolver::Search::ListCandidates(std::size_t m)
 {
+    if (m_listedAt[m] != m_moves)
+    {
+        m_lists[m] = MakeCandidates(m);
+        m_listedAt[m] = m_moves;
+    }
+    return m_lists[m];
+}
+
+std::vector<Candidate>
+RoundSolver::Search::MakeCandidates(std::size_t m)
+{
+    BuildRadioProblem(*m_instance, m_point.choice, m_options.radio, m_problem);
+    const ClusterChoice& own = m_point.choice[m];
+    const auto prices = GetPrices(m_problem, m_point.solution, m, own.segments.size());
+    std::vector<ClusterCosts> costs;
+    std::size_t ownPair = 0;
+    for (std::size_t i = 0; i < m_pairs[m].size(); ++i)
+    {
+        costs.emplace_back(*m_instance, m, m_pairs[m][i], prices, m_slowdown);
+        ownPair = IsSamePair(m_pairs[m][i], own.pair) ? i : ownPair;
+    }
     std::vector<Candidate> list;
-    AddPairs(m, list);
+    AddPairs(m, costs, list);
     if (m_options.segments)
     {
-        AddNeighbours(m, list);
+        AddNeighbours(m, costs[ownPair], list);
     }
     std::stable_sort(list.begin(), list.end(), IsCheaper);
     return list;
@@ -466,7 +530,7 @@ RoundSolver::Search::Try(const RoundChoice& choice)
             return false;
         }
     }
-    const double cutoff = m_any ? m_point.objective : ClusterCosts::NO_LIMIT;
+    const double cutoff = m_any ? m_point.objective : m_startCutoff;
     BuildRadioProblem(*m_instance, choice, m_options.radio, m_problem);
     if (!IsUsable(m_problem))
     {
@@ -479,12 +543,13 @@ RoundSolver::Search::Try(const RoundChoice& choice)
     m_result.newtonSteps += solution.iterations;
     const double objective = solution.objective;
     const double radio = objective - m_problem.constant;
-    if (!std::isfinite(objective) || (m_any && objective >= m_point.objective - LEAST_GAIN * radio))
+    if (!std::isfinite(objective) || objective >= cutoff - LEAST_GAIN * radio)
     {
         return false;
     }
     m_point = {choice, std::move(solution), objective};
     m_any = true;
+    ++m_moves;
     return true;
 }
 
@@ -524,7 +589,6 @@ RoundSolver::Search::Sweep()
     if (clusters > 1)
     {
         // All clusters at once, each to what seems best at the present prices
-        BuildRadioProblem(*m_instance, m_point.choice, m_options.radio, m_problem);
         RoundChoice choice;
         for (std::size_t m = 0; m < clusters; ++m)
         {
@@ -538,7 +602,6 @@ RoundSolver::Search::Sweep()
     }
     for (std::size_t m = 0; m < clusters; ++m)
     {
-        BuildRadioProblem(*m_instance, m_point.choice, m_options.radio, m_problem);
         better |= TryCandidates(m, ListCandidates(m), m_effort.candidates);
     }
     return better;

@@ -4,6 +4,7 @@
 
 #include "collapipe-segment-planner.h"
 
+#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 
@@ -29,6 +30,20 @@ CountBits(std::size_t set)
     return count;
 }
 
+/// @return whether every device's memory holds its blocks at its place
+bool
+Fits(const std::vector<Segment>& segments, const ClusterCosts& costs)
+{
+    for (std::size_t s = 0; s < segments.size(); ++s)
+    {
+        if (segments[s].blocks > costs.GetMemoryBlocks(segments[s].node - 1, segments.size() - s))
+        {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool
 IsSame(const std::vector<Segment>& a, const std::vector<Segment>& b)
 {
@@ -43,7 +58,7 @@ std::vector<RatedChain>
 SegmentPlanner::Plan(const ClusterCosts& costs, const std::vector<std::size_t>& order)
 {
     Prepare(costs, order);
-    const double sum = Solve(costs, ClusterCosts::NO_LIMIT);
+    const double sum = Solve(costs, ClusterCosts::NO_LIMIT, ClusterCosts::NO_LIMIT);
     if (std::isfinite(sum) && costs.GetBottleneckPrice() > 0)
     {
         SetCandidates(costs, costs.GetBottleneckS(m_chains.front().segments));
@@ -68,7 +83,7 @@ SegmentPlanner::Prepare(const ClusterCosts& costs, const std::vector<std::size_t
         }
     }
     const std::size_t devices = m_order.size();
-    m_layers = costs.GetMemoryPositions() > 1 ? devices : 1;
+    m_positions = std::min(costs.GetMemoryPositions(), devices);
     m_costs.resize(devices * (m_blocks + 1));
     for (std::size_t i = 0; i < devices; ++i)
     {
@@ -85,7 +100,7 @@ void
 SegmentPlanner::SetBottleneck(const ClusterCosts& costs, double bottleneckS)
 {
     const std::size_t devices = m_order.size();
-    m_limits.resize(devices * m_layers);
+    m_limits.resize(devices * m_positions);
     m_hops.assign((devices + 2) * (devices + 2), ClusterCosts::NO_LIMIT);
     for (std::size_t i = 0; i < devices; ++i)
     {
@@ -95,9 +110,9 @@ SegmentPlanner::SetBottleneck(const ClusterCosts& costs, double bottleneckS)
         {
             --most;
         }
-        for (std::size_t layer = 0; layer < m_layers; ++layer)
+        for (std::size_t layer = 0; layer < m_positions; ++layer)
         {
-            m_limits[i * m_layers + layer] = std::min(most, costs.GetMemoryBlocks(k, layer + 1));
+            m_limits[i * m_positions + layer] = std::min(most, costs.GetMemoryBlocks(k, layer + 1));
         }
         const std::size_t width = devices + 2;
         m_hops[i + 1] = costs.GetHopCost(0, k + 1, bottleneckS);
@@ -173,8 +188,9 @@ SegmentPlanner::Scan(const ClusterCosts& costs, double sum)
     double best = sum + price * costs.GetBottleneckS(m_chains.front().segments);
     std::size_t bestIndex = count;
     const auto attempt = [&](std::size_t index) {
-        sum = Solve(costs, m_candidates[index]);
-        const double value = sum + price * m_candidates[index];
+        const double bottleneck = price * m_candidates[index];
+        sum = Solve(costs, m_candidates[index], best - bottleneck);
+        const double value = sum + bottleneck;
         bestIndex = value < best ? index : bestIndex;
         best = std::min(best, value);
     };
@@ -202,39 +218,69 @@ SegmentPlanner::Scan(const ClusterCosts& costs, double sum)
     }
 }
 
-/// @return the least sum under a bottleneck; the chain is added to those found
+/// @return the least sum under a bottleneck, whose chain is added to those found; or, where that
+/// sum is `mostSum` or more, perhaps a bound of it from below
 double
-SegmentPlanner::Solve(const ClusterCosts& costs, double bottleneckS)
+SegmentPlanner::Solve(const ClusterCosts& costs, double bottleneckS, double mostSum)
 {
     SetBottleneck(costs, bottleneckS);
-    m_tail.resize(m_blocks + 1);
-    m_tailNext.resize(m_blocks + 1);
     if (m_subsets)
     {
+        m_layers = m_positions;
         SolveSubsets();
+        return AddBestOfEveryLength(costs);
     }
-    else
+    // The fewest micro-batches are alive at the chain's end: all chains that fit are among those
+    // that have its limits everywhere
+    m_layers = 1;
+    SolveOrdered();
+    if (m_positions > 1)
     {
-        SolveOrdered();
+        const Head head = FindHead();
+        if (head.cost >= mostSum)
+        {
+            return head.cost;
+        }
+        if (!Fits(Trace(head), costs))
+        {
+            m_layers = CountLayers();
+            SolveOrdered();
+        }
     }
-    return Finish(costs);
+    return AddBest(costs);
+}
+
+/// @return how many positions have to be told apart: beyond them the limits stay the same
+std::size_t
+SegmentPlanner::CountLayers() const
+{
+    const auto isSame = [&](std::size_t layer) {
+        for (std::size_t i = 0; i < m_order.size(); ++i)
+        {
+            if (GetLimit(i, layer) != GetLimit(i, layer - 1))
+            {
+                return false;
+            }
+        }
+        return true;
+    };
+    std::size_t layers = m_positions;
+    while (layers > 1 && isSame(layers - 1))
+    {
+        --layers;
+    }
+    return layers;
 }
 
 void
 SegmentPlanner::SolveOrdered()
 {
-    const std::size_t devices = m_order.size();
-    m_steps.assign(m_layers * devices * (m_blocks + 1), Step());
+    m_table.assign(m_layers * m_order.size() * (m_blocks + 1), ClusterCosts::NO_LIMIT);
     for (std::size_t layer = 0; layer < m_layers; ++layer)
     {
-        for (std::size_t i = devices; i-- > 0;)
+        for (std::size_t i = m_order.size(); i-- > 0;)
         {
-            StartTail(i, layer == 0);
-            for (std::size_t j = i + 1; j < devices && (layer > 0 || m_layers == 1); ++j)
-            {
-                ExtendTail(i, j, GetRow(m_layers == 1 ? 0 : layer - 1, j));
-            }
-            Place(i, layer, GetRow(layer, i));
+            Place(i, layer);
         }
     }
 }
@@ -242,90 +288,123 @@ SegmentPlanner::SolveOrdered()
 void
 SegmentPlanner::SolveSubsets()
 {
-    const std::size_t devices = m_order.size();
-    const std::size_t sets = std::size_t{1} << devices;
-    m_steps.assign(sets * devices * (m_blocks + 1), Step());
+    const std::size_t sets = std::size_t{1} << m_order.size();
+    m_table.assign(sets * m_order.size() * (m_blocks + 1), ClusterCosts::NO_LIMIT);
     for (std::size_t set = 1; set < sets; ++set)
     {
-        const std::size_t layer = std::min(CountBits(set), m_layers) - 1;
-        for (std::size_t i = 0; i < devices; ++i)
+        for (std::size_t i = 0; i < m_order.size(); ++i)
         {
-            const std::size_t rest = set & ~(std::size_t{1} << i);
-            if (rest == set)
+            if ((set >> i) & 1)
             {
-                continue;
+                Place(i, set);
             }
-            StartTail(i, rest == 0);
-            for (std::size_t j = 0; j < devices; ++j)
-            {
-                if ((rest >> j) & 1)
-                {
-                    ExtendTail(i, j, GetRow(rest, j));
-                }
-            }
-            Place(i, layer, GetRow(set, i));
         }
     }
 }
 
+template <typename F>
 void
-SegmentPlanner::StartTail(std::size_t device, bool last)
+SegmentPlanner::ForEachNext(const Head& head, F f) const
 {
-    std::fill(m_tail.begin(), m_tail.end(), ClusterCosts::NO_LIMIT);
-    m_tail[0] = last ? GetHop(device + 1, m_order.size() + 1) : ClusterCosts::NO_LIMIT;
-}
-
-void
-SegmentPlanner::ExtendTail(std::size_t device, std::size_t next, std::size_t nextRow)
-{
-    const double hop = GetHop(device + 1, next + 1);
-    for (std::size_t n = 1; n <= m_blocks; ++n)
+    if (m_subsets)
     {
-        const double cost = At(nextRow, n).cost + hop;
-        if (cost < m_tail[n])
+        const std::size_t rest = head.layerOrSet & ~(std::size_t{1} << head.device);
+        for (std::size_t j = 0; j < m_order.size(); ++j)
         {
-            m_tail[n] = cost;
-            m_tailNext[n] = static_cast<uint16_t>(next);
+            if ((rest >> j) & 1)
+            {
+                f(j, rest);
+            }
+        }
+        return;
+    }
+    for (std::size_t j = head.device + 1; j < m_order.size(); ++j)
+    {
+        if (head.layerOrSet > 0)
+        {
+            f(j, head.layerOrSet - 1);
+        }
+        if (head.layerOrSet + 1 == m_layers)
+        {
+            f(j, head.layerOrSet);
         }
     }
 }
 
-void
-SegmentPlanner::Place(std::size_t device, std::size_t fromEnd, std::size_t row)
+bool
+SegmentPlanner::IsLast(const Head& head) const
 {
-    const uint32_t limit = m_limits[device * m_layers + fromEnd];
+    return head.layerOrSet == (m_subsets ? std::size_t{1} << head.device : 0);
+}
+
+std::size_t
+SegmentPlanner::GetLayer(std::size_t layerOrSet) const
+{
+    return m_subsets ? std::min(CountBits(layerOrSet), m_layers) - 1 : layerOrSet;
+}
+
+/// Fills the row of a device, whose successors' rows are there.
+void
+SegmentPlanner::Place(std::size_t device, std::size_t layerOrSet)
+{
+    const Head head{0, layerOrSet, device};
+    const auto all = static_cast<Eigen::Index>(m_blocks + 1);
+    m_tail.assign(m_blocks + 1, ClusterCosts::NO_LIMIT);
+    m_tail[0] = IsLast(head) ? GetHop(device + 1, m_order.size() + 1) : ClusterCosts::NO_LIMIT;
+    Eigen::Map<Eigen::ArrayXd> tail(m_tail.data(), all);
+    ForEachNext(head, [&](std::size_t next, std::size_t after) {
+        const double* row = Row(GetRow(after, next));
+        const double hop = GetHop(device + 1, next + 1);
+        tail = tail.min(Eigen::Map<const Eigen::ArrayXd>(row, all) + hop);
+    });
     const double* costs = &m_costs[device * (m_blocks + 1)];
-    for (std::size_t l = 1; l <= limit; ++l)
+    double* own = Row(GetRow(layerOrSet, device));
+    const uint32_t limit = GetLimit(device, GetLayer(layerOrSet));
+    for (uint32_t l = 1; l <= limit; ++l)
     {
-        for (std::size_t n = 0; n + l <= m_blocks; ++n)
-        {
-            const double cost = m_tail[n] + costs[l];
-            Step& step = At(row, n + l);
-            if (cost < step.cost)
-            {
-                step = {cost, m_tailNext[n], static_cast<uint16_t>(l)};
-            }
-        }
+        Eigen::Map<Eigen::ArrayXd> row(own + l, all - l);
+        row = row.min(tail.head(all - l) + costs[l]);
     }
 }
 
-/// Adds the best chain; with subsets the best of every length
-double
-SegmentPlanner::Finish(const ClusterCosts& costs)
+SegmentPlanner::Head
+SegmentPlanner::FindHead() const
 {
-    const std::size_t devices = m_order.size();
-    const std::size_t heads = m_subsets ? std::size_t{1} << devices : m_layers;
-    std::vector<Head> best(m_subsets ? devices + 1 : 1);
-    for (std::size_t h = 0; h < heads; ++h)
+    Head best;
+    for (std::size_t layer = 0; layer < m_layers; ++layer)
     {
-        Head& own = best[m_subsets ? CountBits(h) : 0];
-        for (std::size_t i = 0; i < devices; ++i)
+        for (std::size_t i = 0; i < m_order.size(); ++i)
         {
-            const double cost = At(GetRow(h, i), m_blocks).cost + GetHop(0, i + 1);
-            if (cost < own.cost)
-            {
-                own = {cost, h, i};
-            }
+            const double cost = At(GetRow(layer, i), m_blocks) + GetHop(0, i + 1);
+            best = cost < best.cost ? Head{cost, layer, i} : best;
+        }
+    }
+    return best;
+}
+
+double
+SegmentPlanner::AddBest(const ClusterCosts& costs)
+{
+    const Head head = FindHead();
+    if (std::isfinite(head.cost))
+    {
+        AddChain(costs, Trace(head));
+    }
+    return head.cost;
+}
+
+double
+SegmentPlanner::AddBestOfEveryLength(const ClusterCosts& costs)
+{
+    std::vector<Head> best(m_order.size() + 1);
+    const std::size_t sets = std::size_t{1} << m_order.size();
+    for (std::size_t set = 1; set < sets; ++set)
+    {
+        Head& own = best[CountBits(set)];
+        for (std::size_t i = 0; i < m_order.size(); ++i)
+        {
+            const double cost = At(GetRow(set, i), m_blocks) + GetHop(0, i + 1);
+            own = cost < own.cost ? Head{cost, set, i} : own;
         }
     }
     double least = ClusterCosts::NO_LIMIT;
@@ -340,18 +419,51 @@ SegmentPlanner::Finish(const ClusterCosts& costs)
     return least;
 }
 
+/**
+ * @param head a device
+ * @param left blocks from it to the chain's end
+ * @param blocks is set to the device's own
+ * @return what follows it in the cheapest such chain; at the chain's end that has no meaning
+ */
+SegmentPlanner::Head
+SegmentPlanner::FindStep(const Head& head, std::size_t left, std::size_t& blocks) const
+{
+    const double* costs = &m_costs[head.device * (m_blocks + 1)];
+    const std::size_t most = GetLimit(head.device, GetLayer(head.layerOrSet));
+    Head best;
+    if (left <= most && IsLast(head))
+    {
+        best.cost = GetHop(head.device + 1, m_order.size() + 1) + costs[left];
+        blocks = left;
+    }
+    for (std::size_t l = 1; l <= std::min(most, left - 1); ++l)
+    {
+        ForEachNext(head, [&](std::size_t next, std::size_t after) {
+            const double hop = GetHop(head.device + 1, next + 1);
+            const double cost = At(GetRow(after, next), left - l) + hop + costs[l];
+            if (cost < best.cost)
+            {
+                best = {cost, after, next};
+                blocks = l;
+            }
+        });
+    }
+    return best;
+}
+
+/// The table has costs only: the decisions that led to them are found again on the way.
 std::vector<Segment>
-SegmentPlanner::Trace(Head head)
+SegmentPlanner::Trace(Head head) const
 {
     std::vector<Segment> segments;
     for (std::size_t left = m_blocks; left > 0;)
     {
-        const Step& step = At(GetRow(head.layerOrSet, head.device), left);
-        segments.push_back({static_cast<NodeIndex>(m_order[head.device] + 1), step.blocks});
-        left -= step.blocks;
-        head.layerOrSet = m_subsets ? head.layerOrSet & ~(std::size_t{1} << head.device)
-                                    : head.layerOrSet - (m_layers > 1 ? 1 : 0);
-        head.device = step.next;
+        std::size_t blocks = left;
+        const Head next = FindStep(head, left, blocks);
+        segments.push_back(
+            {static_cast<NodeIndex>(m_order[head.device] + 1), static_cast<uint32_t>(blocks)});
+        left -= blocks;
+        head = next;
     }
     return segments;
 }

@@ -30,8 +30,10 @@ struct RatedChain
  *
  * With at most SUBSET_DEVICES devices the state is (set of devices, its first one, blocks), which
  * covers every order: O(2^K K (K + L) L) per theta. With more it is (first device, blocks) along a
- * given order: O(K L (K + L)) per theta, times K under 1F1B, whose memory limit depends on the
- * position.
+ * given order: O(K L (K + L)) per theta. Under 1F1B the memory limit depends on the position from
+ * the chain's end, up to the position where all N micro-batches are alive: the largest limits are
+ * tried first, and only where their best chain does not fit and its bound does not exclude theta,
+ * the programme tells positions apart, at min(K, N - 1) times the cost.
  */
 class SegmentPlanner
 {
@@ -51,18 +53,10 @@ class SegmentPlanner
     std::vector<RatedChain> Plan(const ClusterCosts& costs, const std::vector<std::size_t>& order);
 
   private:
-    /// An entry of the programme's table
-    struct Step
-    {
-        double cost{ClusterCosts::NO_LIMIT}; //!< from here to the end of the chain
-        uint16_t next{0};                    //!< the device after this one, as index into m_order
-        uint16_t blocks{0};                  //!< of this device
-    };
-
-    /// The first device of a chain
+    /// A device and what follows it
     struct Head
     {
-        double cost{ClusterCosts::NO_LIMIT}; //!< of the chain
+        double cost{ClusterCosts::NO_LIMIT}; //!< of the chain from here
         std::size_t layerOrSet{0};           //!< see GetRow()
         std::size_t device{0};               //!< index into m_order
     };
@@ -71,25 +65,45 @@ class SegmentPlanner
     void SetBottleneck(const ClusterCosts& costs, double bottleneckS);
     void SetCandidates(const ClusterCosts& costs, double mostS);
     bool IsEnough(const ClusterCosts& costs, double bottleneckS) const;
-    double Solve(const ClusterCosts& costs, double bottleneckS);
+    double Solve(const ClusterCosts& costs, double bottleneckS, double mostSum);
     void SolveOrdered();
     void SolveSubsets();
     void Scan(const ClusterCosts& costs, double sum);
-    void StartTail(std::size_t device, bool last);
-    void ExtendTail(std::size_t device, std::size_t next, std::size_t nextRow);
-    void Place(std::size_t device, std::size_t fromEnd, std::size_t row);
-    double Finish(const ClusterCosts& costs);
-    std::vector<Segment> Trace(Head head);
+    void Place(std::size_t device, std::size_t layerOrSet);
+    std::size_t CountLayers() const;
+    Head FindHead() const;
+    double AddBest(const ClusterCosts& costs);
+    double AddBestOfEveryLength(const ClusterCosts& costs);
+    std::vector<Segment> Trace(Head head) const;
+    Head FindStep(const Head& head, std::size_t left, std::size_t& blocks) const;
+    bool IsLast(const Head& head) const;
     void AddChain(const ClusterCosts& costs, const std::vector<Segment>& segments);
+
+    /// Calls f(index in m_order, layer or set) for all that may come after a device.
+    template <typename F>
+    void ForEachNext(const Head& head, F f) const;
 
     std::size_t GetRow(std::size_t layerOrSet, std::size_t device) const
     {
         return layerOrSet * m_order.size() + device;
     }
 
-    Step& At(std::size_t row, std::size_t blocks)
+    /// @return which limits hold for the first device of a layer or set
+    std::size_t GetLayer(std::size_t layerOrSet) const;
+
+    double* Row(std::size_t row)
     {
-        return m_steps[row * (m_blocks + 1) + blocks];
+        return &m_table[row * (m_blocks + 1)];
+    }
+
+    double At(std::size_t row, std::size_t blocks) const
+    {
+        return m_table[row * (m_blocks + 1) + blocks];
+    }
+
+    uint32_t GetLimit(std::size_t device, std::size_t layer) const
+    {
+        return m_limits[device * m_positions + layer];
     }
 
     double GetHop(std::size_t from, std::size_t to) const
@@ -100,14 +114,14 @@ class SegmentPlanner
     std::vector<std::size_t> m_order; //!< devices, in order
     std::size_t m_blocks{0};          //!< L
     bool m_subsets{true};             //!< which programme
-    std::size_t m_layers{1};          //!< positions from the end that are told apart
+    std::size_t m_positions{1};       //!< positions from the end that may differ in memory
+    std::size_t m_layers{1};          //!< of those, how many are told apart; the last is all beyond
     std::vector<double> m_candidates; //!< bottlenecks in seconds, ascending
-    std::vector<uint32_t> m_limits;   //!< blocks by index in order and layer
+    std::vector<uint32_t> m_limits;   //!< blocks by index in order and position
     std::vector<double> m_hops;       //!< costs by index in order + 1 (0 control unit, K + 1 edge)
     std::vector<double> m_costs;      //!< of devices, by index in order and blocks
-    std::vector<Step> m_steps;        //!< the table, by row and blocks
+    std::vector<double> m_table;      //!< least cost to the chain's end, by row and blocks
     std::vector<double> m_tail;       //!< least cost after a device, by blocks placed there
-    std::vector<uint16_t> m_tailNext; //!< the device which that leads to
     std::vector<RatedChain> m_chains; //!< best first
 };
 
