@@ -101,7 +101,7 @@ ClusterCosts::SetDevices(const Instance& instance, double /* edgeSlowdown */)
         const bool never = state.training.recomputation == Recomputation::NEVER;
         const bool always = state.training.recomputation == Recomputation::ALWAYS;
         m_keptBlocks.push_back(
-            never ? m_blocks
+            never    ? m_blocks
             : always ? 0
                      : GetMaxBlocks(model, device, m_pair.size, most, Recomputation::NEVER));
         m_againPerBlockS.push_back(m_pair.size * model.blockForwardFlops / device.flops);
@@ -220,11 +220,13 @@ ClusterCosts::MakeHop(NodeIndex from, NodeIndex to, double bits) const
         candidate.fixed = GetEnergyCost(radio, fraction, poolS, dedicated ? 1 : share) +
                           m_iterationPrice * link->latencyS;
         SetBest(candidate);
-        if (candidate.bestCost < best)
+        // Time grows and energy falls with less power: past the least cost there is no lower one
+        if (candidate.bestCost >= best)
         {
-            best = candidate.bestCost;
-            result = candidate;
+            break;
         }
+        best = candidate.bestCost;
+        result = candidate;
         if (radio.price <= 0 || dedicated)
         {
             break;

@@ -163,27 +163,27 @@ class ClusterCosts
     /// A hop is priced when it is first asked for: of K^2 few are.
     const Link& GetLink(std::size_t from, std::size_t to, bool forward) const;
 
-    const Instance& m_instance;           //!< the round's problem
-    std::size_t m_cluster;                //!< m
-    MicroBatchPair m_pair;                //!< (N, b)
-    ClusterPrices m_prices;               //!< of time and media
-    std::size_t m_devices{0};             //!< K
-    uint32_t m_blocks{0};                 //!< L
-    std::size_t m_positions{1};           //!< see GetMemoryPositions()
-    double m_iterationPrice{0};           //!< lambda H
-    double m_bottleneckPrice{0};          //!< lambda H (N - 1)
-    double m_forwardPart{0.5};            //!< of t^f + t^b
-    double m_leastBottleneckS{0};         //!< of control unit and edge server
-    double m_constant{0};                 //!< of the pair: control unit, edge server, phi
-    std::vector<double> m_deviceFixed;    //!< cost with no block
-    std::vector<double> m_devicePerBlock; //!< cost per block
-    std::vector<double> m_stageFixedS;    //!< 2 o
-    std::vector<double> m_stagePerBlockS; //!< of t^f + t^b
-    std::vector<uint32_t> m_memoryBlocks; //!< by device and position
-    std::vector<uint32_t> m_keptBlocks;   //!< most whose activations need not be computed again
-    std::vector<double> m_againPerBlockS; //!< time per block of computing them again
+    const Instance& m_instance;              //!< the round's problem
+    std::size_t m_cluster;                   //!< m
+    MicroBatchPair m_pair;                   //!< (N, b)
+    ClusterPrices m_prices;                  //!< of time and media
+    std::size_t m_devices{0};                //!< K
+    uint32_t m_blocks{0};                    //!< L
+    std::size_t m_positions{1};              //!< see GetMemoryPositions()
+    double m_iterationPrice{0};              //!< lambda H
+    double m_bottleneckPrice{0};             //!< lambda H (N - 1)
+    double m_forwardPart{0.5};               //!< of t^f + t^b
+    double m_leastBottleneckS{0};            //!< of control unit and edge server
+    double m_constant{0};                    //!< of the pair: control unit, edge server, phi
+    std::vector<double> m_deviceFixed;       //!< cost with no block
+    std::vector<double> m_devicePerBlock;    //!< cost per block
+    std::vector<double> m_stageFixedS;       //!< 2 o
+    std::vector<double> m_stagePerBlockS;    //!< of t^f + t^b
+    std::vector<uint32_t> m_memoryBlocks;    //!< by device and position
+    std::vector<uint32_t> m_keptBlocks;      //!< most whose activations need not be computed again
+    std::vector<double> m_againPerBlockS;    //!< time per block of computing them again
     std::vector<double> m_againCostPerBlock; //!< its cost
-    mutable std::vector<Link> m_links;    //!< by node, node and direction; those asked for
+    mutable std::vector<Link> m_links;       //!< by node, node and direction; those asked for
 };
 
 } // namespace collapipe

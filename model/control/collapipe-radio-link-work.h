@@ -116,8 +116,8 @@ struct LinkWork
     std::size_t paths{0};                    //!< of its cluster; 0 outside training
     std::array<double, MAX_PATHS> flow{};    //!< how often each of them passes the link in a round
 
-    std::array<Vector2, 2 + MAX_PATHS> columns{}; //!< coupling to cap variable, pool, paths
-    std::array<Vector2, 2 + MAX_PATHS> solved{};  //!< inverse times those
+    std::array<Vector2, 3> columns{}; //!< coupling to cap variable, pool, and a path's one passage
+    std::array<Vector2, 3> solved{};  //!< inverse times those
 
     /// @return whether log x is a variable, and hence the power
     bool HasPower() const

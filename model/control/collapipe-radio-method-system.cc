@@ -79,10 +79,7 @@ RadioMethod::AssembleLink(LinkWork& work)
     const double weight = work.cap.Weight() / work.capBound;
     work.columns[0] = {-weight * work.logGradient.u, -weight * work.logGradient.v};
     work.columns[1] = {GetPart(work), 0};
-    for (std::size_t p = 0; p < work.paths; ++p)
-    {
-        work.columns[2 + p] = {work.flow[p] * work.xGradient.u, work.flow[p] * work.xGradient.v};
-    }
+    work.columns[2] = work.xGradient;
     if (work.capped)
     {
         const std::size_t time = TimeIndex(work.capVariable);
@@ -104,6 +101,35 @@ RadioMethod::Couple(LinkWork& work)
                 Entry(i, j) -= work.columns[b].Dot(work.solved[a]);
             }
         });
+    });
+    if (work.paths > 0)
+    {
+        work.solved[2] = Times(work.inverse, work.columns[2]);
+        CouplePaths(work);
+    }
+}
+
+/// All of a link's paths couple to it alike, as often as they pass it; their rows are in a row.
+void
+RadioMethod::CouplePaths(const LinkWork& work)
+{
+    const std::size_t first = PathIndex(work.firstPath);
+    const double curvature = work.columns[2].Dot(work.solved[2]);
+    for (std::size_t p = 0; p < work.paths; ++p)
+    {
+        const double scaled = work.flow[p] * curvature;
+        double* row = &m_matrix[(first + p) * m_size + first];
+        for (std::size_t q = 0; q <= p; ++q)
+        {
+            row[q] -= scaled * work.flow[q];
+        }
+    }
+    ForEachColumn(work, [&](std::size_t i, std::size_t a) {
+        const double slope = work.columns[a].Dot(work.solved[2]);
+        for (std::size_t p = 0; p < work.paths; ++p)
+        {
+            Entry(i, first + p) -= work.flow[p] * slope;
+        }
     });
 }
 
@@ -268,6 +294,11 @@ RadioMethod::SolveSystem()
         ForEachColumn(work, [&](std::size_t i, std::size_t a) {
             m_vector[i] -= work.columns[a].Dot(work.step);
         });
+        const double passage = work.columns[2].Dot(work.step);
+        for (std::size_t p = 0; p < work.paths; ++p)
+        {
+            m_vector[PathIndex(work.firstPath) + p] -= work.flow[p] * passage;
+        }
     }
     Substitute();
     for (auto& work : m_links)
@@ -280,6 +311,13 @@ RadioMethod::SolveSystem()
             work.step.u -= work.solved[a].u * m_vector[i];
             work.step.v -= work.solved[a].v * m_vector[i];
         });
+        double passages = 0;
+        for (std::size_t p = 0; p < work.paths; ++p)
+        {
+            passages += work.flow[p] * m_vector[PathIndex(work.firstPath) + p];
+        }
+        work.step.u -= work.solved[2].u * passages;
+        work.step.v -= work.solved[2].v * passages;
     }
     SetSteps();
 }

@@ -17,7 +17,7 @@ namespace
 
 constexpr double LONGEST_STEP = 2.5; //!< of a logarithm
 constexpr double LEAST_DUAL = 3e-8;  //!< relative residual that rounding may leave
-constexpr double LOOSE_DUAL = 1e-3;  //!< relative residual from which the dual bound is tight enough
+constexpr double LOOSE_DUAL = 1e-3;  //!< from which the dual bound is looked at
 
 } // namespace
 

@@ -102,6 +102,7 @@ class RadioMethod
     void AssembleLink(LinkWork& work);
     void AddCurvature(LinkWork& work) const;
     void Couple(LinkWork& work);
+    void CouplePaths(const LinkWork& work);
     void SolveSystem();
     void SetRightHandSide();
     void SetSteps();
@@ -133,7 +134,7 @@ class RadioMethod
         const_cast<RadioMethod*>(this)->ForEach([&](Inequality& i) { f(i); });
     }
 
-    /// Calls f(index in the coupling system, column of the link) for all that a link couples to.
+    /// Calls f(index in the coupling system, column of the link) for a link's cap and pool.
     template <typename F>
     void ForEachColumn(const LinkWork& work, F f) const;
 
@@ -246,13 +247,6 @@ RadioMethod::ForEachColumn(const LinkWork& work, F f) const
     if (work.HasShare())
     {
         f(PoolIndex(work.link->pool), std::size_t{1});
-    }
-    for (std::size_t p = 0; p < work.paths; ++p)
-    {
-        if (work.flow[p] > 0)
-        {
-            f(PathIndex(work.firstPath + p), 2 + p);
-        }
     }
 }
 

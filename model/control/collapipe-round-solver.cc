@@ -433,10 +433,9 @@ RoundSolver::Search::StartEvenly()
     RoundChoice choice;
     for (std::size_t m = 0; m < m_pairs.size(); ++m)
     {
-        const auto found =
-            std::find_if(m_pairs[m].begin(), m_pairs[m].end(), [&](const auto& pair) {
-                return IsSamePair(pair, fixed);
-            });
+        const auto found = std::find_if(m_pairs[m].begin(),
+                                        m_pairs[m].end(),
+                                        [&](const auto& pair) { return IsSamePair(pair, fixed); });
         choice.push_back({CutUniformly(m_instance->state, m),
                           found == m_pairs[m].end() ? m_pairs[m].front() : *found});
     }
