@@ -47,6 +47,10 @@ class ShareTest : public TestCase
     }
 
   private:
+    /// An A-MPDU takes up to 5.5 ms: a tenth of this is some 50 of them, so that one more or less is
+    /// within the tolerance
+    const Time WINDOW{Seconds(3)};
+
     static std::string MakeName(const std::vector<std::vector<double>>& settings, bool common)
     {
         std::ostringstream name;
@@ -91,7 +95,7 @@ class ShareTest : public TestCase
             cell.Apply(plan);
             cell.Run(MilliSeconds(100));
             cell.ResetCounters();
-            cell.Run(Seconds(1.5));
+            cell.Run(WINDOW);
             Check(cell, names, shares);
         }
     }
@@ -122,7 +126,7 @@ class ShareTest : public TestCase
                                       "goodput of link " << i);
         }
         // 20 MHz carry some 80 Mb/s of TCP at this distance, and shares must not cost them
-        NS_TEST_EXPECT_MSG_GT(8 * bytes / 1.5, 60e6, "the channel is used");
+        NS_TEST_EXPECT_MSG_GT(8 * bytes / WINDOW.GetSeconds(), 60e6, "the channel is used");
     }
 
     std::vector<std::vector<double>> m_settings;
@@ -290,6 +294,7 @@ class RandomStepsTest : public TestCase
         }
         cell.Run(MilliSeconds(200));
         std::mt19937 random(11);
+        std::vector<int> idle(LINKS + 1, 0); // changes in a row without a byte
         for (int change = 0; change < 40; ++change)
         {
             std::vector<LinkPlan> plan;
@@ -306,9 +311,15 @@ class RandomStepsTest : public TestCase
             cell.Run(MilliSeconds(100));
             for (uint32_t i = 1; i <= LINKS; ++i)
             {
-                NS_TEST_EXPECT_MSG_GT(cell.GetCounters({i, 0}).bytes,
+                const auto counters = cell.GetCounters({i, 0});
+                NS_TEST_EXPECT_MSG_GT(counters.frames,
                                       0,
-                                      "link " << i << " after change " << change);
+                                      "link " << i << " sends after change " << change);
+                // A frame that was lost as the power fell holds up those behind it: for a moment
+                idle[i] = counters.bytes > 0 ? 0 : idle[i] + 1;
+                NS_TEST_EXPECT_MSG_LT(idle[i],
+                                      2,
+                                      "link " << i << " delivers after change " << change);
             }
         }
     }

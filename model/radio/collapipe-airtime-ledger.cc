@@ -18,6 +18,18 @@ namespace collapipe
 NS_LOG_COMPONENT_DEFINE("CollaPipeAirtimeLedger");
 NS_OBJECT_ENSURE_REGISTERED(AirtimeLedger);
 
+namespace
+{
+
+/**
+ * How long after the frame that pays for it a link is woken. Preambles are detected 4 us after they
+ * begin to arrive: before that the others' channel still looks idle, so a station that was woken
+ * earlier could send at once, into the frame that has just begun.
+ */
+const Time WAKE_DELAY = MicroSeconds(10);
+
+} // namespace
+
 TypeId
 AirtimeLedger::GetTypeId()
 {
@@ -276,10 +288,9 @@ AirtimeLedger::AwaitGrace()
 void
 AirtimeLedger::Wake(Entry& entry)
 {
-    // Frames are charged from within the PHY, which must not be asked to send just then
     if (entry.isBacklogged && entry.waking.IsExpired())
     {
-        entry.waking = Simulator::ScheduleNow([wake = entry.wake]() { wake(); });
+        entry.waking = Simulator::Schedule(WAKE_DELAY, [wake = entry.wake]() { wake(); });
     }
 }
 
