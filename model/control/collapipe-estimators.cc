@@ -217,12 +217,9 @@ SmoothnessEstimator::AddSecant(const float* step,
     {
         return;
     }
-    Secant secant;
-    for (std::size_t i = 0; i < dimension; ++i)
-    {
-        secant.step.push_back(step[i] / norm);
-        secant.change.push_back(gradientChange[i] / norm);
-    }
+    Secant secant{norm,
+                  std::vector<float>(step, step + dimension),
+                  std::vector<float>(gradientChange, gradientChange + dimension)};
     if (!m_secants.empty() && m_secants.back().step.size() != dimension)
     {
         m_secants.clear();
@@ -260,10 +257,11 @@ double
 SmoothnessEstimator::SolvePencil() const
 {
     const auto size = static_cast<Eigen::Index>(m_secants.size());
-    const auto dot = [](const std::vector<double>& a, const std::vector<double>& b) {
+    const auto dot = [](const std::vector<float>& a, const std::vector<float>& b) {
         const auto length = static_cast<Eigen::Index>(a.size());
-        return Eigen::Map<const Eigen::VectorXd>(a.data(), length)
-            .dot(Eigen::Map<const Eigen::VectorXd>(b.data(), length));
+        return Eigen::Map<const Eigen::VectorXf>(a.data(), length)
+            .cast<double>()
+            .dot(Eigen::Map<const Eigen::VectorXf>(b.data(), length).cast<double>());
     };
     Eigen::MatrixXd steps(size, size);
     Eigen::MatrixXd changes(size, size);
@@ -272,12 +270,14 @@ SmoothnessEstimator::SolvePencil() const
     {
         for (Eigen::Index j = 0; j < size; ++j)
         {
-            products(i, j) = dot(m_secants[i].step, m_secants[j].change);
-        }
-        for (Eigen::Index j = 0; j <= i; ++j)
-        {
-            steps(i, j) = steps(j, i) = dot(m_secants[i].step, m_secants[j].step);
-            changes(i, j) = changes(j, i) = dot(m_secants[i].change, m_secants[j].change);
+            const double scale = 1 / (m_secants[i].norm * m_secants[j].norm);
+            products(i, j) = scale * dot(m_secants[i].step, m_secants[j].change);
+            if (j <= i)
+            {
+                steps(i, j) = steps(j, i) = scale * dot(m_secants[i].step, m_secants[j].step);
+                changes(i, j) = changes(j, i) =
+                    scale * dot(m_secants[i].change, m_secants[j].change);
+            }
         }
     }
     const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> gram(steps);

@@ -155,7 +155,7 @@ class SmoothnessEstimator
      * of the difference
      * @param window m, number of pairs looked at together, at least 1
      */
-    explicit SmoothnessEstimator(double decay = 0.998, std::size_t window = 8);
+    explicit SmoothnessEstimator(double decay = 0.998, std::size_t window = 16);
 
     /**
      * @param step s = w' - w
@@ -184,11 +184,12 @@ class SmoothnessEstimator
     uint64_t GetCount() const;
 
   private:
-    /// A pair, scaled to a step of length one
+    /// A pair
     struct Secant
     {
-        std::vector<double> step;   //!< s / |s|
-        std::vector<double> change; //!< y / |s|
+        double norm;               //!< |s|, by which both are divided in the Gram matrices
+        std::vector<float> step;   //!< s
+        std::vector<float> change; //!< y
     };
 
     /// @param value of the present window

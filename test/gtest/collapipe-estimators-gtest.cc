@@ -139,6 +139,20 @@ TEST(Estimators, SmoothnessOfQuadratics)
     }
 }
 
+/// Short steps of a large problem show the largest curvature later: with 12 of them at 1 / (64 L_s)
+/// the bound is lower than with 40
+TEST(Estimators, SmoothnessOfLargeQuadratics)
+{
+    for (const double fraction : {1.0 / 64, 1.0 / 8, 1.0 / 2, 1.0, 1.5})
+    {
+        const QuadraticFederation f(1, 100, 4, 0);
+        SmoothnessEstimator estimator;
+        FeedSteps(f, fraction / 4, estimator, 40);
+        EXPECT_NEAR(estimator.GetSmoothness(), 4, 0.4) << "step " << fraction << " / L_s";
+        EXPECT_LT(estimator.GetMaximum(), 4 * 1.001);
+    }
+}
+
 /// Where the Hessian changes from pair to pair the estimate does not exceed the largest of them
 TEST(Estimators, SmoothnessOfAChangingHessian)
 {

@@ -33,6 +33,7 @@ struct LongRunResult
     double phiTarget{0};             //!< phibar
     std::vector<double> finalQueueJ; //!< Q(T)
     double finalConvergence{0};      //!< Z(T)
+    std::vector<double> meanQueues;  //!< of Q per node and, last, of Z; second half
 };
 
 /**
@@ -43,31 +44,44 @@ struct LongRunResult
 class LongRun
 {
   public:
-    explicit LongRun(uint64_t seed)
+    /**
+     * @param seed of fading and measurements
+     * @param radioOnly one device that holds all, whose computation is free, and one pair (N, b):
+     *        only shares and powers are decided, which is quick
+     */
+    explicit LongRun(uint64_t seed, bool radioOnly = false)
         : m_engine(seed)
     {
         MakeSystem();
+        if (radioOnly)
+        {
+            LeaveRadio();
+        }
         SetBudgets();
     }
 
     /**
      * @param penaltyWeight V
      * @param rounds T
+     * @param start queues at the start, as LongRunResult::meanQueues; where empty, none. What holds
+     *        in the long run does not depend on them, but when it begins to hold does.
      * @return averages
      */
-    LongRunResult Run(double penaltyWeight, uint32_t rounds)
+    LongRunResult Run(double penaltyWeight, uint32_t rounds, const std::vector<double>& start = {})
     {
-        m_queues.Reset(m_instance.state);
+        StartQueues(start);
         LongRunResult result;
         result.budgetJ = VirtualQueues::GetBudgets(m_instance.state)[0];
         result.phiTarget = m_instance.convergenceTarget;
         result.energyJ.assign(result.budgetJ.size(), 0);
+        result.meanQueues.assign(result.budgetJ.size() + 1, 0);
         for (uint32_t t = 0; t < rounds; ++t)
         {
             const double before = result.latencyS;
             Step(penaltyWeight, result);
             if (2 * t >= rounds)
             {
+                AddQueues(2.0 / rounds, result.meanQueues);
                 result.settledLatencyS += 2 * (result.latencyS - before) / rounds;
                 result.queue += 2 * SumQueues() / rounds;
             }
@@ -84,6 +98,40 @@ class LongRun
     }
 
   private:
+    void StartQueues(const std::vector<double>& start)
+    {
+        m_queues.Reset(m_instance.state);
+        if (start.empty())
+        {
+            return;
+        }
+        auto measured = VirtualQueues::GetBudgets(m_instance.state);
+        for (std::size_t node = 0; node < measured[0].size(); ++node)
+        {
+            measured[0][node] += start[node];
+        }
+        const double target = m_instance.convergenceTarget;
+        m_queues.UpdateEnergy(measured, VirtualQueues::GetBudgets(m_instance.state));
+        m_queues.UpdateConvergence(target + start.back(), target);
+    }
+
+    /// @return Q of every node, and Z
+    std::vector<double> GetQueues() const
+    {
+        std::vector<double> queues = m_queues.GetEnergyQueues()[0];
+        queues.push_back(m_queues.GetConvergenceQueue());
+        return queues;
+    }
+
+    void AddQueues(double part, std::vector<double>& sums) const
+    {
+        const std::vector<double> queues = GetQueues();
+        for (std::size_t i = 0; i < queues.size(); ++i)
+        {
+            sums[i] += part * queues[i];
+        }
+    }
+
     double Uniform()
     {
         return (static_cast<double>(m_engine() >> 11) + 0.5) / 9007199254740992.0;
@@ -109,6 +157,18 @@ class LongRun
         device.uplink = MakeLink(snr, 0.2);
         device.downlink = MakeLink(4 * snr, 1);
         return device;
+    }
+
+    void LeaveRadio()
+    {
+        ClusterState& cluster = m_nominal.clusters[0];
+        cluster.devices.resize(1);
+        cluster.devices[0].memoryBytes = 1e12;
+        cluster.devices[0].computePowerW = cluster.controlUnit.computePowerW = 0;
+        cluster.d2dLinks.assign(2, std::vector<LinkState>(2, MakeLink(20, 0.1)));
+        m_nominal.training.allowedPairs = {{2, 4}};
+        m_budgetPart = 0.5;
+        m_instance.state = m_nominal;
     }
 
     void MakeSystem()
@@ -157,7 +217,8 @@ class LongRun
         cluster.controlUnit.energyBudgetJ = 1.2 * free.energyJ[0];
         for (std::size_t k = 0; k < cluster.devices.size(); ++k)
         {
-            cluster.devices[k].energyBudgetJ = std::max(0.85 * free.energyJ[k + 1], 0.5 * most);
+            cluster.devices[k].energyBudgetJ =
+                std::max(m_budgetPart * free.energyJ[k + 1], 0.5 * most);
         }
         m_instance.convergenceTarget = 1.1 * free.phi;
         m_instance.state = m_nominal;
@@ -223,11 +284,12 @@ class LongRun
         return sum;
     }
 
-    std::mt19937_64 m_engine; //!< of fading and measurement
-    SystemState m_nominal;    //!< without fading
-    Instance m_instance;      //!< the present round
-    VirtualQueues m_queues;   //!< (12)
-    RoundSolver m_solver;     //!< DSSDA
+    std::mt19937_64 m_engine;  //!< of fading and measurement
+    double m_budgetPart{0.85}; //!< of what a device spends without queues
+    SystemState m_nominal;     //!< without fading
+    Instance m_instance;       //!< the present round
+    VirtualQueues m_queues;    //!< (12)
+    RoundSolver m_solver;      //!< DSSDA
 };
 
 } // namespace test
