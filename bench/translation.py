@@ -29,7 +29,7 @@ MODEL = ["--model=256x4x512", "--blocks=4", "--decoderBlocks=2", "--preNorm", "-
          "--vocabulary=4000", "--sequenceLength=28"]
 SCENARIO = ["--topology=p2p", "--segmentSize=8900", "--clusters=4", "--devices=4",
             "--controller=uniform-pipeline", "--compare=none", "--dirichletAlpha=0"]
-TRAINING = ["--microBatches=2", "--microBatchSize=8", "--localIterations=60", "--rounds=90",
+TRAINING = ["--microBatches=2", "--microBatchSize=8", "--localIterations=60", "--rounds=45",
             "--learningRate=1e-3", "--warmup=200", "--decay=linear", "--labelSmoothing=0.1",
             "--keepOptimizerState", "--skipPadding", "--threads=2"]
 MEASUREMENT = ["--maxValidation=0", "--score=end", "--beam=4"]

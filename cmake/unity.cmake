@@ -33,9 +33,14 @@ function(collapipe_unify directory)
         UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 12 UNITY_BUILD_UNIQUE_ID COLLAPIPE_FILE_ID
         UNITY_BUILD_CODE_BEFORE_INCLUDE "${COLLAPIPE_UNITY_BEFORE}")
       get_target_property(sources ${target} SOURCES)
-      list(FILTER sources INCLUDE REGEX "${COLLAPIPE_UNITY_ALONE}")
-      set_source_files_properties(${sources} TARGET_DIRECTORY ${target}
-        PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+      get_target_property(folder ${target} SOURCE_DIR)
+      foreach(source ${sources})
+        get_filename_component(source ${source} ABSOLUTE BASE_DIR ${folder})
+        if(source MATCHES "${COLLAPIPE_UNITY_ALONE}")
+          set_source_files_properties(${source} TARGET_DIRECTORY ${target}
+            PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+        endif()
+      endforeach()
     endif()
   endforeach()
   get_property(subdirectories DIRECTORY ${directory} PROPERTY SUBDIRECTORIES)

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <tuple>
 
 namespace ns3
 {
@@ -21,7 +23,7 @@ constexpr std::size_t LEARNING_ROUNDS = 5; //!< after which link monitors are ta
 /// FLOPs done and FLOPs that there was time for
 struct Work
 {
-    double done{0};     //!< FLOPs while computing
+    double done{0};     //!< FLOPs of the model
     double possible{0}; //!< FLOPs in the whole round
 
     /// @return the share done
@@ -34,8 +36,14 @@ struct Work
 void
 AddDevices(const std::vector<RoundRow>& rounds,
            const std::vector<DeviceRow>& devices,
+           const std::vector<ControlNodeRow>& decided,
            RunTotals& totals)
 {
+    std::map<std::tuple<uint32_t, uint32_t, uint32_t>, double> flops;
+    for (const auto& row : decided)
+    {
+        flops[{row.round, row.cluster, row.node}] += row.usefulFlops;
+    }
     Work used;
     Work all;
     for (const auto& row : devices)
@@ -45,11 +53,11 @@ AddDevices(const std::vector<RoundRow>& rounds,
         {
             continue;
         }
-        const double done = row.flops * row.computeS;
+        const double done = flops[{row.round, row.cluster, row.node}];
         const double possible = row.flops * rounds[row.round - 1].latencyS;
         all.done += done;
         all.possible += possible;
-        if (row.lastBlock > row.firstBlock)
+        if (done > 0)
         {
             used.done += done;
             used.possible += possible;
@@ -93,7 +101,8 @@ GetPlannedErrorMedian(const std::vector<RoundRow>& rounds)
 RunTotals
 ComputeTotals(double initialLoss,
               const std::vector<RoundRow>& rounds,
-              const std::vector<DeviceRow>& devices)
+              const std::vector<DeviceRow>& devices,
+              const std::vector<ControlNodeRow>& decided)
 {
     RunTotals totals;
     totals.endS.push_back(0);
@@ -111,7 +120,7 @@ ComputeTotals(double initialLoss,
         totals.validation.push_back(row.validationLoss);
     }
     totals.plannedErrorMedian = GetPlannedErrorMedian(rounds);
-    AddDevices(rounds, devices, totals);
+    AddDevices(rounds, devices, decided, totals);
     return totals;
 }
 

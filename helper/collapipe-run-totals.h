@@ -5,6 +5,7 @@
 #ifndef COLLAPIPE_RUN_TOTALS_H
 #define COLLAPIPE_RUN_TOTALS_H
 
+#include "collapipe-control-recorder.h"
 #include "collapipe-run-recorder.h"
 
 #include <utility>
@@ -27,7 +28,7 @@ struct RunTotals
     double distributionS{0};        //!< of a round, mean
     double trainingS{0};            //!< of a round, mean
     double uploadS{0};              //!< of a round, mean
-    double efficiencyUsed{0};       //!< FLOPs done over FLOPs possible, devices that hold blocks
+    double efficiencyUsed{0};       //!< model's FLOPs done over possible ones, devices with blocks
     double efficiencyAll{0};        //!< the same, all devices
     double computeEnergyJ{0};       //!< of all devices and control units, whole run
     double peakPlannedMemory{0};    //!< bytes of formula (8), of the device that needs most
@@ -53,11 +54,14 @@ double GetPlannedErrorMedian(const std::vector<RoundRow>& rounds);
  * @param initialLoss validation loss before the first round
  * @param rounds a row per round
  * @param devices a row per round and node
+ * @param decided a row per round and node: the FLOPs that its part of the model takes. Time spent on
+ *        a micro-batch's fixed cost is no work.
  * @return the totals
  */
 RunTotals ComputeTotals(double initialLoss,
                         const std::vector<RoundRow>& rounds,
-                        const std::vector<DeviceRow>& devices);
+                        const std::vector<DeviceRow>& devices,
+                        const std::vector<ControlNodeRow>& decided);
 
 /**
  * @param totals of a run

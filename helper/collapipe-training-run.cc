@@ -471,8 +471,10 @@ TrainingRun::CompleteSummary(double wallS)
     {
         m_summary.messages[ToString(type)] = count;
     }
-    m_summary.totals =
-        ComputeTotals(m_summary.initialLoss, m_recorder->GetRounds(), m_recorder->GetDevices());
+    m_summary.totals = ComputeTotals(m_summary.initialLoss,
+                                     m_recorder->GetRounds(),
+                                     m_recorder->GetDevices(),
+                                     m_control->GetNodes());
     m_summary.parametersHash =
         HashParameters(m_applications.leader->GetModel(), m_context->model);
 }

@@ -46,6 +46,33 @@ cpp_examples = [
         "True",
         "False",
     ),
+    (
+        "collapipe-own-controller --compute=analytic --rounds=1 --clusters=1 --devices=2 --blocks=2 "
+        "--microBatches=3 --microBatchSize=2 --localIterations=1 --decoderBlocks=1 "
+        "--vocabulary=300 --maxPairs=100 --maxValidation=10 --progress=none --outputDir=",
+        "True",
+        "False",
+    ),
+    (
+        "collapipe-own-schedule --compute=analytic --rounds=1 --clusters=1 --devices=2 --blocks=2 "
+        "--microBatches=3 --microBatchSize=2 --localIterations=1 --decoderBlocks=1 "
+        "--vocabulary=300 --maxPairs=100 --maxValidation=10 --progress=none --outputDir=",
+        "True",
+        "False",
+    ),
+    (
+        "collapipe-own-topology --compute=analytic --rounds=1 --clusters=1 --devices=2 --blocks=2 "
+        "--microBatches=3 --microBatchSize=2 --localIterations=1 --decoderBlocks=1 "
+        "--vocabulary=300 --maxPairs=100 --maxValidation=10 --progress=none --outputDir=",
+        "True",
+        "False",
+    ),
+    (
+        "collapipe-own-task --compute=analytic --rounds=1 --localIterations=1 --progress=none "
+        "--outputDir=",
+        "True",
+        "False",
+    ),
     ("collapipe-solve --help", "True", "False"),
 ]
 

@@ -57,6 +57,7 @@ uint32_t GetLiveMicroBatches(const std::string& schedule,
  * @param schedule "gpipe" or "1f1b"
  * @param chain a chain
  * @param stage index of one of its stages
+ * @param recompute whether the stage keeps its blocks' inputs alone and computes the rest again
  * @return bytes of formula (8)
  */
 double GetStageMemoryBytes(const ModelProfile& model,

@@ -50,3 +50,24 @@ TEST(RunTotals, ControllersThatDoNotPredictHaveNoError)
     EXPECT_TRUE(std::isnan(GetPlannedErrorMedian(rounds)));
     EXPECT_TRUE(std::isnan(GetPlannedErrorMedian({})));
 }
+
+TEST(RunTotals, FixedCostsAreNoWork)
+{
+    // Device 1 computes all of both rounds, half of it fixed costs; device 2 holds nothing.
+    std::vector<DeviceRow> devices(5);
+    std::vector<ControlNodeRow> decided(5);
+    for (std::size_t i = 0; i < 4; ++i)
+    {
+        devices[i].round = decided[i].round = 1 + i / 2;
+        devices[i].node = decided[i].node = 1 + i % 2;
+        devices[i].flops = 100;
+        devices[i].computeS = devices[i].node == 1 ? 2 : 0;
+        decided[i].usefulFlops = devices[i].node == 1 ? 100 : 0;
+    }
+    // The control unit is no device.
+    devices[4].round = decided[4].round = 1;
+    devices[4].flops = decided[4].usefulFlops = 1e9;
+    const RunTotals totals = ComputeTotals(0, MakeRounds({0, 0}), devices, decided);
+    EXPECT_DOUBLE_EQ(totals.efficiencyUsed, 0.5);
+    EXPECT_DOUBLE_EQ(totals.efficiencyAll, 0.25);
+}
