@@ -21,7 +21,7 @@ set(COLLAPIPE_UNITY_BEFORE
 
 # Files that define what another of their module does, or specialise templates that one has used.
 set(COLLAPIPE_UNITY_ALONE
-  "/(mac48-address|mac64-address|sqlite-output|codel-queue-disc|lte-ff?r-[a-z-]+)[.]cc$")
+  "/(mac48-address|mac64-address|ipv6-flow-[a-z]+|sqlite-output|codel-queue-disc|lte-ff?r-[a-z-]+)[.]cc$")
 
 function(collapipe_unify directory)
   get_property(targets DIRECTORY ${directory} PROPERTY BUILDSYSTEM_TARGETS)

@@ -100,7 +100,7 @@ JoinFirstCell(Network& network)
 {
     // A topology that knows of one cell only sets what is the network's
     CellNetwork& cell = network.cells.front();
-    if (cell.edgeAddress.IsInitialized())
+    if (cell.edgeAddress != Ipv4Address())
     {
         network.edgeAddress = cell.edgeAddress;
         network.baseStation = cell.baseStation;
