@@ -264,13 +264,15 @@ BENCHMARK(SolveGpipe)
     ->Args({1, 64, 48})
     ->Args({2, 8, 48})
     ->Args({4, 8, 48})
-    ->Args({16, 8, 48});
+    ->Args({16, 8, 48})
+    ->Args({30, 4, 6});
 
 BENCHMARK(SolveOneForwardOneBackward)
     ->Unit(benchmark::kMillisecond)
     ->Args({1, 8, 12})
     ->Args({1, 16, 24})
-    ->Args({8, 8, 48});
+    ->Args({8, 8, 48})
+    ->Args({30, 4, 6});
 
 BENCHMARK(RadioInteriorPoint)->Unit(benchmark::kMillisecond);
 BENCHMARK(RadioGeneralSolver)->Unit(benchmark::kMillisecond);

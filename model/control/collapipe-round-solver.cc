@@ -4,17 +4,12 @@
 
 #include "collapipe-round-solver.h"
 
-#include "collapipe-chain-order.h"
-#include "collapipe-cluster-costs.h"
 #include "collapipe-memory-limits.h"
-#include "collapipe-plan-prices.h"
-#include "collapipe-radio-allocator.h"
-#include "collapipe-segment-planner.h"
+#include "collapipe-round-search.h"
 
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <set>
 
 namespace ns3
 {
@@ -24,47 +19,9 @@ namespace collapipe
 namespace
 {
 
-constexpr double FINAL_TOLERANCE = 1e-7; //!< relative gap of the plan
-constexpr double LEAST_GAIN = 1e-7;      //!< relative to V tau: less is no improvement
-
-/// How much is tried, by the size of the instance
-struct Effort
-{
-    std::size_t starts{3};      //!< guesses of the chains' length
-    std::size_t descents{1};    //!< starts that are followed
-    std::size_t candidates{8};  //!< radio problems per cluster and sweep
-    std::size_t sweeps{4};      //!< over all clusters
-    std::size_t pairs{4};       //!< for which segments are planned anew in a sweep
-    double tolerance{1e-5};     //!< relative gap of the radio problems
-    double pathTolerance{5e-4}; //!< the same under 1F1B, where it saves paths
-};
-
-/// A candidate for one cluster
-struct Candidate
-{
-    ClusterChoice choice; //!< its decisions
-    double cost{0};       //!< estimated
-};
-
-/// A point of the search
-struct Point
-{
-    RoundChoice choice;     //!< discrete decisions
-    RadioSolution solution; //!< continuous ones
-    double objective{0};    //!< (13)
-};
-
-bool
-IsCheaper(const Candidate& a, const Candidate& b)
-{
-    return a.cost < b.cost;
-}
-
-bool
-IsSamePair(const MicroBatchPair& a, const MicroBatchPair& b)
-{
-    return a.count == b.count && a.size == b.size;
-}
+constexpr double FINAL_TOLERANCE = 1e-7;  //!< relative gap of the plan
+constexpr std::size_t MANY_CLUSTERS = 16; //!< with more, fewer candidates of each are tried
+constexpr double LEAST_GAIN = 1e-7;       //!< relative to V tau: less is no improvement
 
 /// @return whether every link can carry anything
 bool
@@ -94,74 +51,7 @@ Encode(const RoundChoice& choice)
     return code;
 }
 
-std::vector<Segment>
-CutUniformly(const SystemState& state, std::size_t cluster)
-{
-    const auto devices = static_cast<uint32_t>(state.clusters[cluster].devices.size());
-    const uint32_t blocks = state.model.blocks;
-    std::vector<Segment> segments;
-    for (uint32_t k = 0; k < std::min(devices, blocks); ++k)
-    {
-        const uint32_t extra = k < blocks % devices ? 1 : 0;
-        segments.push_back({static_cast<NodeIndex>(k + 1), blocks / devices + extra});
-    }
-    return segments;
-}
-
 } // namespace
-
-/// The search for one instance
-class RoundSolver::Search
-{
-  public:
-    RoundSolution Solve(const Instance& instance, const SolverOptions& options);
-
-  private:
-    // Preparation
-    std::string Prepare();
-    void SetEffort();
-    void SetPairs();
-    std::vector<std::size_t> ListGuesses() const;
-    std::vector<Point> FindStarts();
-    // Candidates of a cluster
-    std::vector<Candidate> Plan(std::size_t m,
-                                const MicroBatchPair& pair,
-                                const ClusterCosts& costs);
-    std::vector<Candidate> ListStarts(std::size_t m, std::size_t guess);
-    const std::vector<Candidate>& ListCandidates(std::size_t m);
-    std::vector<Candidate> MakeCandidates(std::size_t m);
-    void AddNeighbours(std::size_t m, const ClusterCosts& costs, std::vector<Candidate>& list);
-    void AddPairs(std::size_t m,
-                  const std::vector<ClusterCosts>& costs,
-                  std::vector<Candidate>& list);
-    std::vector<Candidate> MakeFallback(std::size_t m) const;
-    // Search
-    void Start(std::size_t guess);
-    void StartEvenly();
-    void Descend();
-    bool Sweep();
-    bool Try(const RoundChoice& choice);
-    bool TryCandidates(std::size_t m, const std::vector<Candidate>& list, std::size_t most);
-    RoundSolution Finish();
-
-    const Instance* m_instance{nullptr};              //!< the problem
-    SolverOptions m_options;                          //!< what is decided
-    Effort m_effort;                                  //!< how much is tried
-    double m_slowdown{1};                             //!< of the edge server
-    std::vector<std::vector<MicroBatchPair>> m_pairs; //!< feasible ones, by cluster
-    std::set<std::vector<uint32_t>> m_tried;          //!< choices whose radio problem was solved
-    bool m_any{false};                                //!< whether there is a point
-    Point m_point;                                    //!< the present one
-    double m_startCutoff{0};                          //!< starts that are worse do not count
-    uint64_t m_moves{1};                              //!< how often the point has changed
-    std::vector<std::vector<Candidate>> m_lists;      //!< candidates, by cluster
-    std::vector<uint64_t> m_listedAt;                 //!< m_moves when they were listed
-    std::vector<double> m_history; //!< (13) after the steps of the present descent
-    RoundSolution m_result;        //!< statistics
-    RadioProblem m_problem;        //!< of the last choice
-    RadioAllocator m_allocator;    //!< solves it
-    SegmentPlanner m_planner;      //!< plans chains
-};
 
 RoundSolver::RoundSolver()
     : m_search(std::make_unique<Search>())
@@ -190,8 +80,8 @@ RoundSolver::Search::Solve(const Instance& instance, const SolverOptions& option
     {
         return m_result;
     }
-    const std::vector<Point> starts = FindStarts();
-    Point best;
+    const std::vector<SearchPoint> starts = FindStarts();
+    SearchPoint best;
     for (std::size_t i = 0; i < std::min(starts.size(), m_effort.descents); ++i)
     {
         m_point = starts[i];
@@ -216,10 +106,10 @@ RoundSolver::Search::Solve(const Instance& instance, const SolverOptions& option
 
 /// @return points to descend from, the best first; where only one is followed, others that are
 /// surely worse may be left out
-std::vector<Point>
+std::vector<SearchPoint>
 RoundSolver::Search::FindStarts()
 {
-    std::vector<Point> starts;
+    std::vector<SearchPoint> starts;
     m_startCutoff = ClusterCosts::NO_LIMIT;
     const auto add = [&](const std::function<void()>& start) {
         m_any = false;
@@ -238,7 +128,7 @@ RoundSolver::Search::FindStarts()
     {
         add([&]() { StartEvenly(); });
     }
-    std::stable_sort(starts.begin(), starts.end(), [](const Point& a, const Point& b) {
+    std::stable_sort(starts.begin(), starts.end(), [](const SearchPoint& a, const SearchPoint& b) {
         return a.objective < b.objective;
     });
     return starts;
@@ -306,7 +196,9 @@ RoundSolver::Search::SetEffort()
     }
     else
     {
-        m_effort = {2, 1, 4, 3, 2, 1e-4, 5e-4};
+        // Every cluster's candidates cost a joint problem of all clusters each
+        const std::size_t clusters = m_instance->state.clusters.size();
+        m_effort = {2, 1, clusters <= MANY_CLUSTERS ? 4U : 2U, 3, 2, 1e-4, 5e-4};
     }
 }
 
@@ -333,68 +225,11 @@ RoundSolver::Search::ListGuesses() const
     return guesses;
 }
 
-std::vector<Candidate>
-RoundSolver::Search::Plan(std::size_t m, const MicroBatchPair& pair, const ClusterCosts& costs)
-{
-    if (!m_options.segments)
-    {
-        const auto segments = CutUniformly(m_instance->state, m);
-        return {{{segments, pair}, costs.GetChainCost(segments)}};
-    }
-    const bool ordered = costs.GetDevices() > SegmentPlanner::SUBSET_DEVICES;
-    std::vector<Segment> chain;
-    if (ordered && m_any && !m_point.choice.empty())
-    {
-        chain = m_point.choice[m].segments;
-    }
-    const auto order = ordered ? MakeChainOrder(costs, chain) : std::vector<std::size_t>();
-    std::vector<Candidate> list;
-    for (auto& rated : m_planner.Plan(costs, order))
-    {
-        list.push_back({{std::move(rated.segments), pair}, rated.cost});
-    }
-    return list;
-}
-
-std::vector<Candidate>
-RoundSolver::Search::ListStarts(std::size_t m, std::size_t guess)
-{
-    std::vector<Candidate> list;
-    for (const auto& pair : m_pairs[m])
-    {
-        const auto prices = GuessPrices(*m_instance, m, pair, guess, m_options.radio);
-        const ClusterCosts costs(*m_instance, m, pair, prices, m_slowdown);
-        const auto more = Plan(m, pair, costs);
-        list.insert(list.end(), more.begin(), more.end());
-    }
-    const auto fits = [&](const Candidate& candidate) {
-        return !FitsMemory(m_instance->state, m, candidate.choice);
-    };
-    list.erase(std::remove_if(list.begin(), list.end(), fits), list.end());
-    std::stable_sort(list.begin(), list.end(), IsCheaper);
-    return list.empty() ? MakeFallback(m) : list;
-}
-
-/// A chain that surely fits, cut down from the largest one
-std::vector<Candidate>
-RoundSolver::Search::MakeFallback(std::size_t m) const
-{
-    std::vector<Candidate> list;
-    for (const auto& pair : m_pairs[m])
-    {
-        if (m_options.segments)
-        {
-            list.push_back({{CutLargestChain(m_instance->state, m, pair), pair}, 0});
-        }
-    }
-    return list;
-}
-
 void
 RoundSolver::Search::Start(std::size_t guess)
 {
     const std::size_t clusters = m_pairs.size();
-    std::vector<std::vector<Candidate>> lists;
+    std::vector<std::vector<ClusterCandidate>> lists;
     std::size_t most = 0;
     for (std::size_t m = 0; m < clusters; ++m)
     {
@@ -442,82 +277,6 @@ RoundSolver::Search::StartEvenly()
     Try(choice);
 }
 
-/// Chains for the likeliest pairs
-void
-RoundSolver::Search::AddPairs(std::size_t m,
-                              const std::vector<ClusterCosts>& costs,
-                              std::vector<Candidate>& list)
-{
-    const ClusterChoice& own = m_point.choice[m];
-    std::vector<Candidate> pairs;
-    std::vector<std::size_t> order;
-    for (std::size_t i = 0; i < costs.size(); ++i)
-    {
-        pairs.push_back({{own.segments, m_pairs[m][i]}, costs[i].GetChainCost(own.segments)});
-        order.push_back(i);
-    }
-    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-        return IsCheaper(pairs[a], pairs[b]);
-    });
-    for (std::size_t i = 0; i < std::min(order.size(), m_effort.pairs); ++i)
-    {
-        const auto more = Plan(m, m_pairs[m][order[i]], costs[order[i]]);
-        list.insert(list.end(), more.begin(), more.end());
-    }
-    for (const std::size_t i : order)
-    {
-        list.push_back(std::move(pairs[i]));
-    }
-}
-
-void
-RoundSolver::Search::AddNeighbours(std::size_t m,
-                                   const ClusterCosts& costs,
-                                   std::vector<Candidate>& list)
-{
-    const ClusterChoice& own = m_point.choice[m];
-    for (auto& segments : ListNeighbours(costs, own.segments))
-    {
-        const double cost = costs.GetChainCost(segments);
-        list.push_back({{std::move(segments), own.pair}, cost});
-    }
-}
-
-/// @return candidates at the present point, the cheapest first
-const std::vector<Candidate>&
-RoundSolver::Search::ListCandidates(std::size_t m)
-{
-    if (m_listedAt[m] != m_moves)
-    {
-        m_lists[m] = MakeCandidates(m);
-        m_listedAt[m] = m_moves;
-    }
-    return m_lists[m];
-}
-
-std::vector<Candidate>
-RoundSolver::Search::MakeCandidates(std::size_t m)
-{
-    BuildRadioProblem(*m_instance, m_point.choice, m_options.radio, m_problem);
-    const ClusterChoice& own = m_point.choice[m];
-    const auto prices = GetPrices(m_problem, m_point.solution, m, own.segments.size());
-    std::vector<ClusterCosts> costs;
-    std::size_t ownPair = 0;
-    for (std::size_t i = 0; i < m_pairs[m].size(); ++i)
-    {
-        costs.emplace_back(*m_instance, m, m_pairs[m][i], prices, m_slowdown);
-        ownPair = IsSamePair(m_pairs[m][i], own.pair) ? i : ownPair;
-    }
-    std::vector<Candidate> list;
-    AddPairs(m, costs, list);
-    if (m_options.segments)
-    {
-        AddNeighbours(m, costs[ownPair], list);
-    }
-    std::stable_sort(list.begin(), list.end(), IsCheaper);
-    return list;
-}
-
 /// Solves the radio problem of a choice and moves there if that is better.
 bool
 RoundSolver::Search::Try(const RoundChoice& choice)
@@ -554,7 +313,7 @@ RoundSolver::Search::Try(const RoundChoice& choice)
 
 bool
 RoundSolver::Search::TryCandidates(std::size_t m,
-                                   const std::vector<Candidate>& list,
+                                   const std::vector<ClusterCandidate>& list,
                                    std::size_t most)
 {
     bool better = false;
