@@ -25,7 +25,8 @@ namespace
 constexpr double SUPPLY_VOLTAGE = 3.0;     //!< to which ns-3's currents of Wi-Fi radios belong
 constexpr double WIFI_PA_EFFICIENCY = 0.1; //!< ns-3's default: radiated power over consumed
 constexpr double MAINS_J = 1e7;            //!< more than any run consumes, and few enough digits
-constexpr double EMPTY = 1e-9;             //!< of the battery: no more than rounding is left
+constexpr double RESERVE_J = 1e4;          //!< under the battery in its source, see NodeEnergy
+constexpr double ROUNDING = 1e-12;         //!< of the source
 
 /**
  * WifiRadioEnergyModel that schedules nothing. ns-3's reckons anew when the radio would have to be
@@ -145,9 +146,14 @@ NodeEnergy::NodeEnergy(Ptr<Node> node,
           CreateObjectWithAttributes<ComputeEnergyModel>("Power", DoubleValue(computePowerW))),
       m_emptyAt(-1)
 {
-    m_source->SetAttribute("BasicEnergyLowBatteryThreshold", DoubleValue(EMPTY));
+    // ns-3's source may not be drained below nothing, and looks once in a while only.
+    const double initialJ = m_hasBattery ? batteryJ + RESERVE_J : MAINS_J;
+    const double emptyJ = m_hasBattery ? RESERVE_J : 0;
+    m_source->SetAttribute("BasicEnergyLowBatteryThreshold",
+                           DoubleValue(emptyJ / initialJ + ROUNDING));
+    m_source->SetAttribute("BasicEnergyHighBatteryThreshold", DoubleValue(1));
     m_source->SetSupplyVoltage(SUPPLY_VOLTAGE);
-    m_source->SetInitialEnergy(m_hasBattery ? batteryJ : MAINS_J);
+    m_source->SetInitialEnergy(initialJ);
     m_source->SetNode(node);
     m_source->AppendDeviceEnergyModel(m_compute);
     m_compute->SetEnergySource(m_source);
@@ -227,7 +233,7 @@ NodeEnergy::GetDrawnJ() const
 double
 NodeEnergy::GetLeftJ() const
 {
-    return m_hasBattery ? std::max(0.0, m_source->GetRemainingEnergy())
+    return m_hasBattery ? std::max(0.0, m_source->GetRemainingEnergy() - RESERVE_J)
                         : std::numeric_limits<double>::infinity();
 }
 

@@ -53,6 +53,9 @@ EnergyParts operator-(const EnergyParts& after, const EnergyParts& before);
  * defaults are ns-3's (0.82 W idle, 0.94 W receiving, amplifier efficiency 0.1 at 3 V), which go
  * back to D. Halperin, B. Greenstein, A. Sheth and D. Wetherall, "Demystifying 802.11n Power
  * Consumption", HotPower 2010. LTE: LteUeEnergyModel. Computing: ComputeEnergyModel.
+ *
+ * The source holds a reserve beside the battery, from which a device whose battery has become empty
+ * ends its round; it is empty, for its consumers too, when the reserve alone is left.
  */
 class NodeEnergy
 {
