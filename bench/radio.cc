@@ -165,7 +165,8 @@ main(int argc, char** argv)
         return EXIT_SUCCESS;
     }
     std::cout << "LTE, 100 resource blocks, TCP backlogged, equal weights; one TTI is 1 ms\n"
-                 "UEs, direction, CPU us per TTI, Mb/s; CPU and goodput as ratios to PF; to RR\n";
+                 "UEs, direction, CPU us per TTI, Mb/s; CPU, goodput and CPU per byte as ratios to "
+                 "PF; to RR\n";
     for (const uint32_t ues : sizes)
     {
         for (const bool uplink : {true, false})
@@ -177,9 +178,10 @@ main(int argc, char** argv)
                       << std::setprecision(2);
             for (const std::size_t other : {1, 2})
             {
-                std::cout << "; " << results[0].cpuSecondsPerTti / results[other].cpuSecondsPerTti
-                          << ", "
-                          << results[0].megabitsPerSecond / results[other].megabitsPerSecond;
+                const double cpu = results[0].cpuSecondsPerTti / results[other].cpuSecondsPerTti;
+                const double goodput =
+                    results[0].megabitsPerSecond / results[other].megabitsPerSecond;
+                std::cout << "; " << cpu << ", " << goodput << ", " << cpu / goodput;
             }
             std::cout << std::endl;
         }

@@ -4,12 +4,12 @@
 
 #include "collapipe-lte-access.h"
 
+#include "collapipe-preferred-default.h"
 #include "collapipe-wired-link.h"
 
 #include "ns3/abort.h"
 #include "ns3/boolean.h"
 #include "ns3/collapipe-lte-actuator.h"
-#include "ns3/config.h"
 #include "ns3/constant-position-mobility-model.h"
 #include "ns3/double.h"
 #include "ns3/ipv4-static-routing-helper.h"
@@ -85,18 +85,18 @@ GetSrsPeriod(uint32_t ues)
 
 /**
  * The RLC entities are made while UEs attach, by code that hands on no attributes: the only way
- * to their buffers is the defaults. With ns-3's 10 KiB a cell collapses under TCP.
+ * to their buffers is the defaults (--ns3::LteRlcUm::MaxTxBufferSize=BYTES sets another). With
+ * ns-3's 10 KiB a cell collapses under TCP.
  */
 void
 SetRlcDefaults()
 {
-    for (const std::string rlc : {"ns3::LteRlcUm::", "ns3::LteRlcAm::"})
+    for (const std::string rlc : {"ns3::LteRlcUm", "ns3::LteRlcAm"})
     {
-        Config::SetDefault(rlc + "MaxTxBufferSize", UintegerValue(RLC_BUFFER_BYTES));
-        Config::SetDefaultFailSafe(rlc + "EnablePdcpDiscarding", BooleanValue(false));
+        PreferDefault(rlc, "MaxTxBufferSize", UintegerValue(RLC_BUFFER_BYTES));
+        PreferDefault(rlc, "EnablePdcpDiscarding", BooleanValue(false));
     }
-    Config::SetDefaultFailSafe("ns3::LteRlcAm::TxOpportunityForRetxAlwaysBigEnough",
-                               BooleanValue(true));
+    PreferDefault("ns3::LteRlcAm", "TxOpportunityForRetxAlwaysBigEnough", BooleanValue(true));
 }
 
 } // namespace
