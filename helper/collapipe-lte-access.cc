@@ -201,8 +201,7 @@ LteAccess::EnableHandover()
         m_lte->SetHandoverAlgorithmType("ns3::A3RsrpHandoverAlgorithm");
         m_lte->SetHandoverAlgorithmAttribute("Hysteresis",
                                              DoubleValue(m_config.lteHandoverMarginDb));
-        m_lte->SetHandoverAlgorithmAttribute("TimeToTrigger",
-                                             TimeValue(m_config.lteHandoverDelay));
+        m_lte->SetHandoverAlgorithmAttribute("TimeToTrigger", TimeValue(m_config.lteHandoverDelay));
     }
 }
 

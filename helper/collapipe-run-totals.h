@@ -54,8 +54,8 @@ double GetPlannedErrorMedian(const std::vector<RoundRow>& rounds);
  * @param initialLoss validation loss before the first round
  * @param rounds a row per round
  * @param devices a row per round and node
- * @param decided a row per round and node: the FLOPs that its part of the model takes. Time spent on
- *        a micro-batch's fixed cost is no work.
+ * @param decided a row per round and node: the FLOPs that its part of the model takes. Time spent
+ * on a micro-batch's fixed cost is no work.
  * @return the totals
  */
 RunTotals ComputeTotals(double initialLoss,

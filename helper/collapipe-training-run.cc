@@ -199,9 +199,9 @@ TrainingRun::GetAllowedPairs() const
 {
     const uint32_t configured = m_config.microBatches * m_config.microBatchSize;
     // Where the bound decides, so many quarters of the samples; else all of them.
-    const std::vector<uint32_t> quarters =
-        m_config.convergenceTarget > 0 ? std::vector<uint32_t>{1, 2, 4, 8, 16}
-                                       : std::vector<uint32_t>{4};
+    const std::vector<uint32_t> quarters = m_config.convergenceTarget > 0
+                                               ? std::vector<uint32_t>{1, 2, 4, 8, 16}
+                                               : std::vector<uint32_t>{4};
     std::vector<MicroBatchPair> pairs;
     uint32_t before = 0;
     for (const uint32_t share : quarters)
@@ -475,8 +475,7 @@ TrainingRun::CompleteSummary(double wallS)
                                      m_recorder->GetRounds(),
                                      m_recorder->GetDevices(),
                                      m_control->GetNodes());
-    m_summary.parametersHash =
-        HashParameters(m_applications.leader->GetModel(), m_context->model);
+    m_summary.parametersHash = HashParameters(m_applications.leader->GetModel(), m_context->model);
 }
 
 void

@@ -47,8 +47,8 @@ class ShareTest : public TestCase
     }
 
   private:
-    /// An A-MPDU takes up to 5.5 ms: a tenth of this is some 50 of them, so that one more or less is
-    /// within the tolerance
+    /// An A-MPDU takes up to 5.5 ms: a tenth of this is some 50 of them, so that one more or less
+    /// is within the tolerance
     const Time WINDOW{Seconds(3)};
 
     static std::string MakeName(const std::vector<std::vector<double>>& settings, bool common)
