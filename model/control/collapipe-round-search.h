@@ -59,6 +59,12 @@ std::vector<Segment> CutUniformly(const SystemState& state, std::size_t cluster)
 class RoundSolver::Search
 {
   public:
+    /**
+     * Solves (13).
+     * @param instance a round's problem
+     * @param options what may be decided
+     * @return the plan, or why there is none
+     */
     RoundSolution Solve(const Instance& instance, const SolverOptions& options);
 
   private:
