@@ -156,6 +156,12 @@ CollaPipeHelper::SetProfiles(const DeviceProfile& controlUnit, std::vector<Devic
 }
 
 void
+CollaPipeHelper::SetBackgroundPrograms(double programs)
+{
+    m_backgroundPrograms = programs;
+}
+
+void
 CollaPipeHelper::SetData(std::vector<std::vector<const Sample*>> clusters, uint64_t seed)
 {
     m_data = std::move(clusters);
@@ -337,6 +343,12 @@ CollaPipeHelper::InstallNode(const Network& network, uint32_t cluster, NodeIndex
     application->SetAttribute("MemoryBytes", DoubleValue(profile.memoryBytes));
     application->SetAttribute("ComputePowerW", DoubleValue(profile.computePowerW));
     SetProcessor(application->GetProcessor(), profile.flops, profile.overheadS, 1);
+    if (m_backgroundPrograms > 0)
+    {
+        auto load = CreateObject<BackgroundLoad>();
+        load->SetAttribute("MeanPrograms", DoubleValue(m_backgroundPrograms));
+        application->GetProcessor()->SetBackgroundLoad(load);
+    }
     network.clusters[cluster].GetNode(index)->AddApplication(application);
     application->SetStartTime(network.readyAt);
     return application;

@@ -25,9 +25,10 @@ namespace collapipe
  */
 struct RunApplications
 {
-    Ptr<EdgeServerApplication> edgeServer;                    //!< of the first cell
-    std::vector<Ptr<EdgeServerApplication>> edgeServers;      //!< by cell
-    Ptr<ModelServerApplication> leader; //!< holds the model: the edge server, or the lead of several
+    Ptr<EdgeServerApplication> edgeServer;               //!< of the first cell
+    std::vector<Ptr<EdgeServerApplication>> edgeServers; //!< by cell
+    Ptr<ModelServerApplication>
+        leader; //!< holds the model: the edge server, or the lead of several
     std::vector<std::vector<Ptr<StageApplication>>> clusters; //!< by cluster and node
 
     /// @return edge servers and lead
@@ -97,6 +98,9 @@ class CollaPipeHelper
      */
     void SetProfiles(const DeviceProfile& controlUnit, std::vector<DeviceProfile> devices);
 
+    /// @param programs that run beside training on every device and control unit, on average
+    void SetBackgroundPrograms(double programs);
+
     /**
      * @param clusters training samples of each cluster; they must outlive the run. Device k also
      *        holds every K-th of them from k on, for controllers that train on devices alone.
@@ -151,6 +155,7 @@ class CollaPipeHelper
     EdgeState m_edge;                                 //!< edge server
     DeviceProfile m_controlUnit;                      //!< of control units
     std::vector<DeviceProfile> m_devices;             //!< of devices, dealt out in turn
+    double m_backgroundPrograms{0};                   //!< beside training, on average
     std::vector<std::vector<const Sample*>> m_data;   //!< by cluster
     uint64_t m_seed{1};                               //!< of the samples' order
     const std::vector<Sample>* m_validation{nullptr}; //!< for evaluation

@@ -77,8 +77,8 @@ bool
 SetNs3s(const std::string& name, const std::string& argument)
 {
     StringValue known;
-    const bool isGlobal = name.rfind("--", 0) == 0 &&
-                          GlobalValue::GetValueByNameFailSafe(name.substr(2), known);
+    const bool isGlobal =
+        name.rfind("--", 0) == 0 && GlobalValue::GetValueByNameFailSafe(name.substr(2), known);
     if (!isGlobal && name.rfind("--ns3::", 0) != 0)
     {
         return false;
@@ -88,12 +88,12 @@ SetNs3s(const std::string& name, const std::string& argument)
     if (isGlobal)
     {
         RequireOption(Config::SetGlobalFailSafe(name.substr(2), value),
-                argument + ": this global value takes no such value");
+                      argument + ": this global value takes no such value");
     }
     else
     {
         RequireOption(Config::SetDefaultFailSafe(name.substr(2), value),
-                argument + ": there is no such attribute, or it takes no such value");
+                      argument + ": there is no such attribute, or it takes no such value");
     }
     return true;
 }
@@ -129,11 +129,13 @@ RunConfig::GetOptions()
          "there; 0: all that its profile has",
          &memoryShare},
         {"battery",
-         "energy in the battery of each device at the start, J; an empty one takes the device out; 0: "
+         "energy in the battery of each device at the start, J; an empty one takes the device out; "
+         "0: "
          "from the mains",
          &batteryJ},
         {"convergenceTarget",
-         "what phi(n), the part of the convergence bound that samples per iteration lower, may be on "
+         "what phi(n), the part of the convergence bound that samples per iteration lower, may be "
+         "on "
          "average over the rounds (squared gradient norm); dssda then chooses a quarter to four "
          "times the configured samples by its estimates; 0: as configured",
          &convergenceTarget},
@@ -175,7 +177,8 @@ RunConfig::GetOptions()
         {"gradientPrecision", "in which their gradients travel, likewise", &gradientPrecision},
         {"parameterPrecision", "in which weights travel, likewise", &parameterPrecision},
         {"clipNorm",
-         "gradients are scaled down to this norm, taken over the whole model: every stage tells the "
+         "gradients are scaled down to this norm, taken over the whole model: every stage tells "
+         "the "
          "edge server its own part, at the price of a message each way per iteration; 0: never",
          &clipNorm},
         {"keepOptimizerState",
@@ -197,6 +200,11 @@ RunConfig::GetOptions()
          "how nodes move within their cluster's disc: none, waypoint or gauss-markov",
          &mobility},
         {"speed", "mean speed of nodes that move, m/s", &speedMps},
+        {"backgroundPrograms",
+         "programs that come and go beside training on every device and control unit, on average; "
+         "k "
+         "of them leave 1/(k+1) of its speed",
+         &backgroundPrograms},
         {"clusterDistance", "base station to cluster centre, m", &clusterDistanceM},
         {"clusterRadius", "control unit to its devices, m", &clusterRadiusM},
         {"lteResourceBlocks",
@@ -220,7 +228,9 @@ RunConfig::GetOptions()
         {"threads", "worker threads for computation; 0: as the machine has cores", &threads},
         {"progress", "auto, bar, lines or none", &progress},
         {"save", "folder for a checkpoint of the run as it ends; empty: none", &save},
-        {"saveEvery", "rounds after which a checkpoint is written too; 0: at the end only", &saveEvery},
+        {"saveEvery",
+         "rounds after which a checkpoint is written too; 0: at the end only",
+         &saveEvery},
         {"load",
          "folder of a checkpoint: the run goes on with its options as if it had never ended, up to "
          "--rounds in all; with other options, a new run starts from the saved model",
@@ -379,8 +389,8 @@ RunConfig::TakeOptions(const std::vector<RunOption>& options)
         else if (!Checkpoint::IsLocal(name))
         {
             RequireOption(found != options.end(),
-                    "--load=" + load + ": it was saved with an option --" + name +
-                        ", which this program does not have");
+                          "--load=" + load + ": it was saved with an option --" + name +
+                              ", which this program does not have");
             Set(*found, value);
         }
     }
@@ -463,6 +473,8 @@ RunConfig::Validate() const
     RequireOption(learningRate > 0, "--learningRate: this must be positive");
     RequireOption(momentum >= 0 && momentum < 1,
                   "--momentum: this must be at least 0 and less than 1");
+    RequireOption(backgroundPrograms >= 0 && backgroundPrograms <= 100,
+                  "--backgroundPrograms: this must be from 0 to 100");
     RequireOption(packetErrorRate >= 0 && packetErrorRate < 1,
                   "--packetErrorRate: this must be at least 0 and less than 1");
     RequireOption(trainSource.empty() == trainTarget.empty(),

@@ -31,28 +31,29 @@ namespace collapipe
 struct RunConfig
 {
     // Scenario
-    std::string topology{"hybrid"};             //!< p2p, wifi, lte or hybrid
-    std::string actuator{"auto"};               //!< auto, none, lte, wifi, hybrid or a TypeId
-    std::string controller{"dssda"};            //!< short name or TypeId
-    std::string compare{"uniform-pipeline"};    //!< controller of a second run beside; none: no run
-    uint32_t clusters{2};                       //!< M
-    uint32_t devices{4};                        //!< K, devices of each cluster
-    uint32_t cells{1};                          //!< each with an edge server
-    double cellDistanceM{500};                  //!< base station to the next
-    std::string deviceProfiles{"mixed"};        //!< profile names, dealt out in turn
-    double memoryShare{0.5};                    //!< of the encoder's need, per device; 0: no limit
-    double batteryJ{0};                         //!< that each device starts with; 0: mains
-    double convergenceTarget{0};                //!< phibar of (11); 0: samples are fixed
-    double energyBudgetJ{0};                    //!< per device and round, on average; 0: none
-    bool shadowing{true};                       //!< log-normal shadowing on radio links
-    bool fading{false};                         //!< Rayleigh fading on radio links
-    std::string mobility{"none"};               //!< none, waypoint or gauss-markov
-    double speedMps{1};                         //!< mean speed of nodes that move
-    double clusterDistanceM{100};               //!< base station to cluster centre
-    double clusterRadiusM{10};                  //!< control unit to devices
-    uint32_t lteResourceBlocks{100};            //!< bandwidth of the cell
-    double packetErrorRate{0};                  //!< on wired links, for tests
-    uint32_t segmentSize{1400};                 //!< of TCP, bytes; more takes jumbo frames
+    std::string topology{"hybrid"};          //!< p2p, wifi, lte or hybrid
+    std::string actuator{"auto"};            //!< auto, none, lte, wifi, hybrid or a TypeId
+    std::string controller{"dssda"};         //!< short name or TypeId
+    std::string compare{"uniform-pipeline"}; //!< controller of a second run beside; none: no run
+    uint32_t clusters{2};                    //!< M
+    uint32_t devices{4};                     //!< K, devices of each cluster
+    uint32_t cells{1};                       //!< each with an edge server
+    double cellDistanceM{500};               //!< base station to the next
+    std::string deviceProfiles{"mixed"};     //!< profile names, dealt out in turn
+    double memoryShare{0.5};                 //!< of the encoder's need, per device; 0: no limit
+    double batteryJ{0};                      //!< that each device starts with; 0: mains
+    double convergenceTarget{0};             //!< phibar of (11); 0: samples are fixed
+    double energyBudgetJ{0};                 //!< per device and round, on average; 0: none
+    bool shadowing{true};                    //!< log-normal shadowing on radio links
+    bool fading{false};                      //!< Rayleigh fading on radio links
+    std::string mobility{"none"};            //!< none, waypoint or gauss-markov
+    double speedMps{1};                      //!< mean speed of nodes that move
+    double clusterDistanceM{100};            //!< base station to cluster centre
+    double clusterRadiusM{10};               //!< control unit to devices
+    uint32_t lteResourceBlocks{100};         //!< bandwidth of the cell
+    double packetErrorRate{0};               //!< on wired links, for tests
+    double backgroundPrograms{0};            //!< beside training on a node, on average
+    uint32_t segmentSize{1400};              //!< of TCP, bytes; more takes jumbo frames
 
     // Training
     std::string task{"translation"}; //!< what is learnt
@@ -70,13 +71,13 @@ struct RunConfig
     std::string optimizer{"adam"};   //!< adam or sgd
     double learningRate{3e-3};       //!< step size
     double momentum{0.9};            //!< of sgd
-    std::string recompute{"never"};          //!< activations: never, always or auto
+    std::string recompute{"never"};  //!< activations: never, always or auto
     std::string activationPrecision{"fp32"}; //!< on the wire: fp32, fp16, bf16 or int8
     std::string gradientPrecision{"fp32"};   //!< likewise
     std::string parameterPrecision{"fp32"};  //!< likewise
-    double clipNorm{0};              //!< largest norm of the model's gradients; 0: no limit
-    bool keepOptimizerState{false};  //!< average optimizer state instead of starting afresh
-    double dirichletAlpha{1.0};      //!< non-IID knob; 0: IID
+    double clipNorm{0};                      //!< largest norm of the model's gradients; 0: no limit
+    bool keepOptimizerState{false};          //!< average optimizer state instead of starting afresh
+    double dirichletAlpha{1.0};              //!< non-IID knob; 0: IID
 
     LearningConfig learning; //!< what is learnt, and how well
 

@@ -250,6 +250,7 @@ TrainingRun::InstallApplications()
     helper.SetTraining(training);
     helper.SetRounds(m_config.rounds);
     helper.SetEdge({EDGE_FLOPS, EDGE_OVERHEAD_S, EDGE_WORKERS});
+    helper.SetBackgroundPrograms(m_config.backgroundPrograms);
     try
     {
         auto profiles = ParseDeviceProfiles(m_config.deviceProfiles);

@@ -8,6 +8,7 @@
 
 #include "ns3/arp-cache.h"
 #include "ns3/collapipe-compat.h"
+#include "ns3/collapipe-link-model.h"
 #include "ns3/double.h"
 #include "ns3/ipv4-interface.h"
 #include "ns3/ipv4-l3-protocol.h"
@@ -63,7 +64,15 @@ GetRateFit(uint16_t widthMhz)
 
 /// Weaker frames are not detected: ns-3's ThresholdPreambleDetectionModel
 constexpr double MIN_RX_POWER_DBM = -82;
-constexpr double LATENCY_S = 2.5e-4; //!< d of a packet on an idle channel, measured
+
+/**
+ * What a message takes of the channel beside its payload, in seconds: two accesses, its own and
+ * that of TCP's acknowledgement. Each is AIFS of best effort, half of the least contention window
+ * of 15 slots, an HE preamble, SIFS and a block acknowledgement at 24 Mb/s (timing of IEEE 802.11ax
+ * in the 5 GHz band): 43 + 7.5 * 9 + 48 + 16 + 32 microseconds.
+ */
+constexpr double MESSAGE_AIRTIME_S = 2 * 206.5e-6;
+constexpr double LATENCY_S = 1e-5; //!< d beside that
 
 /// What the MAC holds itself, where an AirtimeQueueDisc decides what comes next: one A-MPDU
 constexpr const char* MAC_QUEUE = "64p";
@@ -215,6 +224,12 @@ WifiCluster::FillArpCaches()
     }
 }
 
+PoolState
+WifiCluster::GetChannel() const
+{
+    return {SharingMode::AIRTIME, m_config.wifiChannelWidthMhz * 1e6};
+}
+
 LinkState
 WifiCluster::MakeLink(Ptr<Node> from, Ptr<Node> to) const
 {
@@ -226,13 +241,14 @@ WifiCluster::MakeLink(Ptr<Node> from, Ptr<Node> to) const
     link.noiseDensityWPerHz = GetNoiseDensity(m_config.wifiNoiseFigureDb);
     link.maxPowerW = DbmToW(m_config.wifiPowerDbm);
     link.latencyS = LATENCY_S;
+    link.overheadBits = MESSAGE_AIRTIME_S * GetRateBps(link, GetChannel(), 1, link.maxPowerW);
     return link;
 }
 
 void
 WifiCluster::FillD2d(ClusterState& state) const
 {
-    state.d2d = {SharingMode::AIRTIME, m_config.wifiChannelWidthMhz * 1e6};
+    state.d2d = GetChannel();
     for (uint32_t i = 0; i < m_cluster.GetN(); ++i)
     {
         for (uint32_t j = 0; j < m_cluster.GetN(); ++j)

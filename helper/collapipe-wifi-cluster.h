@@ -87,6 +87,7 @@ class WifiCluster
     void InstallQueueDiscs();
     void FillArpCaches();
     std::vector<WarmUpFlow> GetWarmUpFlows() const;
+    PoolState GetChannel() const;
     LinkState MakeLink(Ptr<Node> from, Ptr<Node> to) const;
 
     TopologyConfig m_config;                        //!< configuration

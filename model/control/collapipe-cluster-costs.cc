@@ -203,8 +203,10 @@ ClusterCosts::MakeHop(NodeIndex from, NodeIndex to, double bits) const
     const double share = d2d ? m_prices.d2dShare : m_prices.edgeShare;
     const double queue = from == EDGE_SERVER ? 0 : m_instance.GetEnergyQueue(m_cluster, from);
     const double transfers = static_cast<double>(state.training.localIterations) * m_pair.count;
-    const RadioLink radio =
-        MakeLink(*link, GetPoolState(state, m_cluster, pool), bits, queue * transfers);
+    const RadioLink radio = MakeLink(*link,
+                                     GetPoolState(state, m_cluster, pool),
+                                     bits + link->overheadBits,
+                                     queue * transfers);
     const bool dedicated = radio.mode == SharingMode::DEDICATED;
     result.price = dedicated              ? 0
                    : d2d                  ? m_prices.d2d

@@ -264,6 +264,7 @@ ReadLink(const Field& field, const PoolState& pool)
 {
     LinkState link;
     link.latencyS = Optional(field, "latencyS", 0);
+    link.overheadBits = Optional(field, "overheadBits", 0);
     if (pool.mode == SharingMode::DEDICATED)
     {
         link.fixedRateBps = Number(field, "fixedRateBps", Range::POSITIVE);
@@ -448,14 +449,16 @@ ToJson(const LinkState& link, const PoolState& pool)
     {
         return {{"fixedRateBps", link.fixedRateBps},
                 {"maxPowerW", link.maxPowerW},
-                {"latencyS", link.latencyS}};
+                {"latencyS", link.latencyS},
+                {"overheadBits", link.overheadBits}};
     }
     return {{"gain", link.gain},
             {"efficiency", link.efficiency},
             {"snrGap", link.snrGap},
             {"noiseDensityWPerHz", link.noiseDensityWPerHz},
             {"maxPowerW", link.maxPowerW},
-            {"latencyS", link.latencyS}};
+            {"latencyS", link.latencyS},
+            {"overheadBits", link.overheadBits}};
 }
 
 Json

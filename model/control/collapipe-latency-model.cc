@@ -85,10 +85,11 @@ class ClusterEvaluator
         const double power = plan ? plan->powerW : link.maxPowerW;
         LinkEvaluation result{t.phase, t.from, t.to, t.bits, 0, 0, link.latencyS, 0};
         result.rateBps = GetRateBps(link, pool, share, power);
-        result.occupationS = t.bits / result.rateBps;
+        const double bits = t.bits + link.overheadBits;
+        result.occupationS = bits / result.rateBps;
         if (t.from != EDGE_SERVER)
         {
-            result.energyJ = times * GetTransferEnergyJ(link, pool, share, power, t.bits);
+            result.energyJ = times * GetTransferEnergyJ(link, pool, share, power, bits);
         }
         return result;
     }
@@ -181,12 +182,11 @@ class ClusterEvaluator
             node.blocks = stage.GetBlocks();
             node.forwardS = times.hops[s].forwardS;
             node.backwardS = times.hops[s].backwardS;
-            node.memoryBytes =
-                GetStageMemoryBytes(m_state.model,
-                                    m_plan.schedule,
-                                    chain,
-                                    s,
-                                    IsStageRecomputed(m_state, m_cluster, chain, s));
+            node.memoryBytes = GetStageMemoryBytes(m_state.model,
+                                                   m_plan.schedule,
+                                                   chain,
+                                                   s,
+                                                   IsStageRecomputed(m_state, m_cluster, chain, s));
             node.computeEnergyJ = count * (node.forwardS + node.backwardS) *
                                   GetNode(m_state.clusters[m_cluster], stage.node).computePowerW;
         }

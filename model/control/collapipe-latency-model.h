@@ -25,7 +25,7 @@ struct LinkEvaluation
     NodeIndex to{CONTROL_UNIT};   //!< receiver
     double bits{0};               //!< payload; in TRAINING per micro-batch
     double rateBps{0};            //!< (5), (6)
-    double occupationS{0};        //!< a / r
+    double occupationS{0};        //!< a / r, with the overhead of a message
     double latencyS{0};           //!< d
     double energyJ{0};            //!< of the sender in the whole round; 0 for the edge server
 };

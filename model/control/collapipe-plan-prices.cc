@@ -30,7 +30,7 @@ class AverageLoad
     void Add(const LinkState& link)
     {
         const double load =
-            m_bits * std::log(2.0) /
+            (m_bits + link.overheadBits) * std::log(2.0) /
             (link.efficiency * m_pool.bandwidthHz *
              std::log1p(link.maxPowerW * link.gain /
                         (link.snrGap * link.noiseDensityWPerHz * m_pool.bandwidthHz)));

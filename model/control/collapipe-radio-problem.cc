@@ -89,8 +89,7 @@ class RadioBuilder
         const double overhead = edge ? m_state.edge.overheadS : GetNode(cluster, node).overheadS;
         const double seconds = m_choice[m].pair.size * forwardWork / flops;
         const double forward = slow * (overhead + seconds);
-        const double backward =
-            slow * (overhead + (m_state.model.backwardRatio + again) * seconds);
+        const double backward = slow * (overhead + (m_state.model.backwardRatio + again) * seconds);
         RadioCluster& c = m_problem.clusters[m];
         c.sumS += forward + backward;
         c.forwardS = std::max(c.forwardS, forward);
@@ -196,7 +195,7 @@ class RadioBuilder
         link.latencyS = state.latencyS;
         const double queue = from == EDGE_SERVER ? 0 : m_instance.GetEnergyQueue(m, from);
         link.price = queue * (training ? GetTransfers(m) : 1);
-        SetRate(link, state, pool, bits);
+        SetRate(link, state, pool, bits + state.overheadBits);
         m_problem.links.push_back(link);
     }
 

@@ -67,7 +67,7 @@ struct TrainingProfile
     std::string schedule{"gpipe"};            //!< "gpipe" or "1f1b"
     /// Whether activations are computed again
     Recomputation recomputation{Recomputation::NEVER};
-    bool clipping{false};                     //!< gradients are clipped by their global norm
+    bool clipping{false}; //!< gradients are clipped by their global norm
 };
 
 /// Who shares a medium, and how
@@ -96,6 +96,7 @@ struct LinkState
     double noiseDensityWPerHz{0}; //!< N0, noise figure included
     double maxPowerW{0};          //!< pmax
     double latencyS{0};           //!< d, of formula (2)
+    double overheadBits{0};       //!< that a message takes of the medium beside its payload
     double fixedRateBps{0};       //!< rate where the pool is DEDICATED
 };
 

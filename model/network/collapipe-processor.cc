@@ -75,7 +75,19 @@ Processor::Stop()
 Time
 Processor::GetDuration(double flops) const
 {
-    return m_overhead + Seconds(flops / m_flops);
+    return m_overhead + Seconds(flops / GetUsableFlops());
+}
+
+void
+Processor::SetBackgroundLoad(Ptr<BackgroundLoad> load)
+{
+    m_load = load;
+}
+
+double
+Processor::GetUsableFlops() const
+{
+    return m_load ? m_flops * m_load->GetShare() : m_flops;
 }
 
 Time
@@ -88,7 +100,7 @@ int64_t
 Processor::AssignStreams(int64_t stream)
 {
     m_jitter->SetStream(stream);
-    return 1;
+    return 1 + (m_load ? m_load->AssignStreams(stream + 1) : 0);
 }
 
 void

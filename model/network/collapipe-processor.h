@@ -5,6 +5,8 @@
 #ifndef COLLAPIPE_PROCESSOR_H
 #define COLLAPIPE_PROCESSOR_H
 
+#include "collapipe-background-load.h"
+
 #include "ns3/event-id.h"
 #include "ns3/nstime.h"
 #include "ns3/object.h"
@@ -23,7 +25,8 @@ namespace collapipe
  * @ingroup collapipe
  * A node's simulated processor: spends simulated time on work, a stated number of pieces at once,
  * in the order in which they were asked for. Time of one piece, formula (1): overhead + FLOPs /
- * speed, times the jitter.
+ * speed, times the jitter. Speed is what other programs leave as the piece begins; one that is
+ * being worked on goes on as it began.
  */
 class Processor : public Object
 {
@@ -41,9 +44,15 @@ class Processor : public Object
 
     /**
      * @param flops floating-point operations
-     * @return time for them without jitter
+     * @return time for them now, without jitter
      */
     Time GetDuration(double flops) const;
+
+    /// @param load what else runs here; null: nothing does
+    void SetBackgroundLoad(Ptr<BackgroundLoad> load);
+
+    /// @return speed of one worker, in FLOP/s, that other programs leave now
+    double GetUsableFlops() const;
 
     /// @return simulated time spent computing so far, summed over workers
     Time GetBusyTime() const;
@@ -86,6 +95,7 @@ class Processor : public Object
     void End(uint32_t slot);
 
     double m_flops{1e9};                        //!< speed of one worker
+    Ptr<BackgroundLoad> m_load;                 //!< what else runs here; null: nothing does
     Time m_overhead;                            //!< fixed time per piece
     uint32_t m_workers{1};                      //!< pieces at once
     Ptr<RandomVariableStream> m_jitter;         //!< factor on every duration

@@ -231,12 +231,10 @@ StageApplication::HandleStateRequest(const Message& message)
 {
     m_round = message.header.round;
     m_runner.reset();
-    DoubleValue flops;
     TimeValue overhead;
-    GetProcessor()->GetAttribute("Flops", flops);
     GetProcessor()->GetAttribute("Overhead", overhead);
     StateReport report;
-    report.flops = flops.Get();
+    report.flops = GetProcessor()->GetUsableFlops();
     report.overheadS = overhead.Get().GetSeconds();
     report.memoryBytes = ToReport(m_memoryBytes);
     report.computePowerW = m_computePowerW;
@@ -348,12 +346,11 @@ StageApplication::CreateRunner(TensorList parameters)
                                            GetPosition(),
                                            context.precision);
     part->SetRecompute(plan.recompute);
-    m_runner = std::make_unique<StageRunner>(
-        std::move(task),
-        std::move(part),
-        GetProcessor(),
-        *context.executor,
-        std::move(callbacks));
+    m_runner = std::make_unique<StageRunner>(std::move(task),
+                                             std::move(part),
+                                             GetProcessor(),
+                                             *context.executor,
+                                             std::move(callbacks));
     if (m_assignment.stage > 0)
     {
         m_runner->Start(); // it runs when its first activation comes
@@ -426,8 +423,7 @@ StageApplication::SendNorm(uint32_t iteration, double squaredNorm)
 {
     if (m_assignment.stages == 1)
     {
-        m_runner->ProvideClipFactor(iteration,
-                                    GetClipFactor(GetContext().optimizer, squaredNorm));
+        m_runner->ProvideClipFactor(iteration, GetClipFactor(GetContext().optimizer, squaredNorm));
         return;
     }
     auto header = MakeHeader(MessageType::GRADIENT_NORM);

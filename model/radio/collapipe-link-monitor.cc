@@ -17,10 +17,10 @@ namespace collapipe
 namespace
 {
 
-constexpr double FORGETTING = 0.5;    //!< weight of what was known, per round
+constexpr double FORGETTING = 0.5;     //!< weight of what was known, per round
 constexpr double DELAY_WEIGHT = 0.005; //!< of the prior on D, where a round's transfers have 1
-constexpr double RATE_WEIGHT = 0.005; //!< of the prior on rho
-constexpr double MIN_SLOWNESS = 0.5;  //!< beyond, a link took what others left and says little
+constexpr double RATE_WEIGHT = 0.005;  //!< of the prior on rho
+constexpr double MIN_SLOWNESS = 0.5;   //!< beyond, a link took what others left and says little
 constexpr double MIN_DELAY_S = 1e-6;
 
 } // namespace
@@ -125,8 +125,7 @@ LinkMonitor::ObserveSinr(const LinkId& link, double sinr, double powerW)
         return;
     }
     const auto& pool = GetPoolState(m_expected, link.cluster, GetPool(link.from, link.to));
-    const double snr =
-        powerW * expected->gain / (expected->noiseDensityWPerHz * pool.bandwidthHz);
+    const double snr = powerW * expected->gain / (expected->noiseDensityWPerHz * pool.bandwidthHz);
     auto& mean = m_sinrs[link];
     mean.first += 10 * std::log10(sinr / snr);
     ++mean.count;
@@ -176,7 +175,9 @@ LinkMonitor::EndRound()
     for (const auto& [key, mean] : m_served)
     {
         const auto& [id, phase, queued] = key;
-        const double expectedS = mean.first / mean.count * GetExpectedSecondsPerBit(id, phase);
+        const auto* link = FindExpected(id);
+        const double bits = mean.first / mean.count + (link ? link->overheadBits : 0);
+        const double expectedS = bits * GetExpectedSecondsPerBit(id, phase);
         const double measuredS = mean.second / mean.count;
         if (expectedS > 0 && measuredS > 0)
         {

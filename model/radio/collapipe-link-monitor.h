@@ -35,9 +35,10 @@ struct LinkId
 /**
  * @ingroup collapipe
  * Learns from every round what the links are really worth, as a correction of what the topology
- * expects of them. A transfer of a bits over an idle link takes D + rho a / r, one that queued
- * behind another ends rho a / r after it, where r is the rate (5) or (6) that the topology expects
- * under the plan's share and power; and the SINR is gamma times the expected one:
+ * expects of them. A transfer of a bits, those of the message's overhead among them, takes D + rho
+ * a / r over an idle link; one that queued behind another ends rho a / r after it, where r is the
+ * rate (5) or (6) that the topology expects under the plan's share and power; and the SINR is gamma
+ * times the expected one:
  *
  *     delay = D,   e = e_expected / rho,   g = g_expected gamma
  *
@@ -69,11 +70,7 @@ class LinkMonitor
      *        behind that one, to its arrival
      * @param queued whether it did
      */
-    void ObserveTransfer(const LinkId& link,
-                         Phase phase,
-                         double bits,
-                         double seconds,
-                         bool queued);
+    void ObserveTransfer(const LinkId& link, Phase phase, double bits, double seconds, bool queued);
 
     /**
      * The radio reported an SINR.

@@ -79,6 +79,7 @@ class RandomInstance
         state.uplink = MakePool(shape);
         state.downlink = MakePool(shape);
         m_latency = shape.latencies && Chance(0.5) ? 1e-3 : 0;
+        m_overhead = Chance(0.3) ? state.model.activationBits * Log(0.1, 10) : 0;
         const bool tight = Chance(shape.tightMemory);
         const double memory = tight ? Log(0.7, 2) * shape.blocks / shape.devices : shape.blocks;
         for (uint32_t m = 0; m < shape.clusters; ++m)
@@ -168,6 +169,7 @@ class RandomInstance
         const double snr = Log(0.5, 1000);
         link.gain = snr * link.snrGap * link.noiseDensityWPerHz * pool.bandwidthHz / link.maxPowerW;
         link.latencyS = m_latency * Uniform(0.1, 2);
+        link.overheadBits = m_overhead * Uniform(0.1, 2);
         link.fixedRateBps = Log(5e6, 5e8);
         return link;
     }
@@ -242,6 +244,7 @@ class RandomInstance
 
     std::mt19937_64 m_engine; //!< its output is fixed by the standard
     double m_latency{0};      //!< scale of the links' latencies
+    double m_overhead{0};     //!< scale of their messages' overheads, bits
 };
 
 } // namespace test

@@ -155,7 +155,8 @@ TEST(Judge, PlansCostWhatTheSolverSays)
     }
 }
 
-/// The problem made harder to get right: long latencies and large targets, in every combination
+/// The problem made harder to get right: long latencies, large targets and costly messages, in
+/// every combination
 Instance
 Stretch(Instance instance, uint64_t number)
 {
@@ -164,6 +165,7 @@ Stretch(Instance instance, uint64_t number)
     model.targetBits = number % 2 == 0 ? model.activationBits * random.Log(0.01, 10) : 0;
     const auto stretch = [&](LinkState& link) {
         link.latencyS = number % 4 < 2 ? random.Log(1e-3, 1) : 0;
+        link.overheadBits = number % 3 == 0 ? model.activationBits * random.Log(0.1, 10) : 0;
     };
     for (ClusterState& cluster : instance.state.clusters)
     {

@@ -4,6 +4,9 @@
 
 #include "collapipe-judge-instances.h"
 
+#include "ns3/collapipe-plan.h"
+
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -65,6 +68,10 @@ InstanceMaker::Make()
         state.clusters[m].weight = m == 0 ? first : 1 - first;
     }
     MakeQueues(instance);
+    if (Chance(0.3))
+    {
+        MakeOverheads(state);
+    }
     return instance;
 }
 
@@ -167,6 +174,24 @@ InstanceMaker::MakeCluster(const SystemState& state, uint32_t devices)
         }
     }
     return cluster;
+}
+
+void
+InstanceMaker::MakeOverheads(SystemState& state)
+{
+    const auto set = [&](LinkState& link) {
+        link.overheadBits = state.model.activationBits * Log(0.1, 10);
+    };
+    for (ClusterState& cluster : state.clusters)
+    {
+        for (NodeIndex node = 0; node <= cluster.devices.size(); ++node)
+        {
+            auto& device = node == CONTROL_UNIT ? cluster.controlUnit : cluster.devices[node - 1];
+            set(device.uplink);
+            set(device.downlink);
+            std::for_each(cluster.d2dLinks[node].begin(), cluster.d2dLinks[node].end(), set);
+        }
+    }
 }
 
 void

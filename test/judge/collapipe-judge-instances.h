@@ -46,6 +46,7 @@ class InstanceMaker
     DeviceState MakeDevice(const SystemState& state);
     ClusterState MakeCluster(const SystemState& state, uint32_t devices);
     void MakeQueues(Instance& instance);
+    void MakeOverheads(SystemState& state);
 
     std::mt19937_64 m_engine; //!< whose output is the standard's
     bool m_single;            //!< one cluster

@@ -243,7 +243,7 @@ class Builder
     int AddTransmission(Phase phase, NodeIndex from, NodeIndex to, double bits)
     {
         Transmission t = MakeTransmission(m_instance, m_index, phase, from, to);
-        t.bits = bits;
+        t.bits = bits + t.link.overheadBits;
         t.count = phase == Phase::TRAINING ? PerRound() : 1;
         m_problem.transmissions.push_back(t);
         return static_cast<int>(m_problem.transmissions.size()) - 1;
