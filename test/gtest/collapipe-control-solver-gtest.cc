@@ -229,6 +229,7 @@ class Units
         link.noiseDensityWPerHz *= m_joule;
         link.maxPowerW *= m_joule / m_time;
         link.latencyS *= m_time;
+        link.overheadBits *= m_bit;
         link.fixedRateBps *= m_bit / m_time;
     }
 
