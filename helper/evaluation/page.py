@@ -44,12 +44,14 @@ summary{cursor:pointer;color:var(--muted)}
 body{font-size:10pt}
 main{max-width:none;padding:0}
 nav,summary{display:none}
-h2{break-after:avoid}
+h2,h3{break-after:avoid}
 figure,table,.tile{break-inside:avoid}
 .figures{grid-template-columns:1fr 1fr}
 .scroll{overflow:visible}
 figure.wide .scroll svg{min-width:0}
-th,td{white-space:normal}
+table{font-size:6.6pt}
+th,td{padding:.15rem .2rem}
+th,td:first-child{white-space:normal}
 }
 """
 
