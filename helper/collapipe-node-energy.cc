@@ -252,7 +252,7 @@ NodeEnergy::HandleDepletion(bool isEmpty)
         if (m_onEmpty)
         {
             // Not from within a radio or the processor
-            Simulator::ScheduleNow([callback = m_onEmpty] { callback(); });
+            ScheduleCall(Time(0), [callback = m_onEmpty] { callback(); });
         }
     }
 }

@@ -6,11 +6,15 @@
 #define COLLAPIPE_COMPAT_H
 
 #include "ns3/deprecated.h"
+#include "ns3/event-id.h"
+#include "ns3/event-impl.h"
+#include "ns3/simulator.h"
 #include "ns3/string.h"
 #include "ns3/uinteger.h"
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
 /**
  * @file
@@ -18,11 +22,11 @@
  * The one place that knows on which ns-3 release the module is built: COLLAPIPE_NS3_N is 1 from
  * release 3.N on, else 0.
  *
- * Every release names itself in a macro of deprecated.h and drops the oldest of those names: 3.31 to
- * 3.34 have NS_DEPRECATED_3_30, 3.35 to 3.37 _3_34, 3.38 to 3.40 _3_36, 3.41 to 3.45 _3_40, 3.46 on
- * _3_43. So a release that has none of the older names and not its own is newer than all that is
- * listed here. Whether a header exists would not do: in a source tree, those of another release that
- * is installed on the same machine exist, too.
+ * Every release names itself in a macro of deprecated.h and drops the oldest of those names: 3.31
+ * to 3.34 have NS_DEPRECATED_3_30, 3.35 to 3.37 _3_34, 3.38 to 3.40 _3_36, 3.41 to 3.45 _3_40, 3.46
+ * on _3_43. So a release that has none of the older names and not its own is newer than all that is
+ * listed here. Whether a header exists would not do: in a source tree, those of another release
+ * that is installed on the same machine exist, too.
  */
 
 #if defined(NS_DEPRECATED_3_36) || !(defined(NS_DEPRECATED_3_30) || defined(NS_DEPRECATED_3_34))
@@ -31,9 +35,8 @@
 #define COLLAPIPE_NS3_36 0
 #endif
 
-#if defined(NS_DEPRECATED_3_42) ||                                                                 \
-    !(defined(NS_DEPRECATED_3_30) || defined(NS_DEPRECATED_3_34) || defined(NS_DEPRECATED_3_36) || \
-      defined(NS_DEPRECATED_3_40))
+#if defined(NS_DEPRECATED_3_42) || !(defined(NS_DEPRECATED_3_30) || defined(NS_DEPRECATED_3_34) || \
+                                     defined(NS_DEPRECATED_3_36) || defined(NS_DEPRECATED_3_40))
 #define COLLAPIPE_NS3_42 1
 #else
 #define COLLAPIPE_NS3_42 0
@@ -47,15 +50,53 @@
 
 #if !COLLAPIPE_NS3_36
 #include "ns3/regular-wifi-mac.h"
+#include "ns3/wifi-phy.h"
+#include "ns3/wifi-remote-station-manager.h"
 #endif
 
 namespace ns3
 {
 
 class WifiMac;
+class WifiRemoteStationManager;
 
 namespace collapipe
 {
+
+/// An event that calls a function object
+template <typename Function>
+class CallEvent : public EventImpl
+{
+  public:
+    /// @param function to be called
+    explicit CallEvent(Function function)
+        : m_function(std::move(function))
+    {
+    }
+
+  private:
+    void Notify() override
+    {
+        m_function();
+    }
+
+    Function m_function; //!< to be called
+};
+
+/**
+ * Schedules the call of a function object such as a lambda expression, which Simulator::Schedule()
+ * itself does not take in every release.
+ * @param delay from now
+ * @param function to be called without arguments
+ * @return the event
+ */
+template <typename Function>
+EventId
+ScheduleCall(const Time& delay, Function function)
+{
+    return Simulator::Schedule(delay,
+                               Ptr<EventImpl>(new CallEvent<Function>(std::move(function)), false));
+}
 
 #if !COLLAPIPE_NS3_42
 namespace energy = ::ns3; //!< where the energy framework was before it had a namespace
@@ -107,6 +148,27 @@ DisableFlowControl([[maybe_unused]] LinkHelper& link)
 using WifiWidth = double; //!< MHz, as ns-3 passes channel widths
 #else
 using WifiWidth = uint16_t; //!< MHz, as ns-3 passes channel widths
+#endif
+
+#if COLLAPIPE_NS3_36
+using WifiManagerBase = WifiRemoteStationManager; //!< what a rate manager derives from
+#else
+/// What a rate manager derives from: asks it for TXVECTORs as later releases do, with a width
+class WifiManagerBase : public WifiRemoteStationManager
+{
+  private:
+    WifiTxVector DoGetDataTxVector(WifiRemoteStation* station) final
+    {
+        return DoGetDataTxVector(station, GetPhy()->GetChannelWidth());
+    }
+
+    /**
+     * @param station receiver
+     * @param allowedWidth largest allowed width, in MHz
+     * @return the TXVECTOR of a data frame
+     */
+    virtual WifiTxVector DoGetDataTxVector(WifiRemoteStation* station, WifiWidth allowedWidth) = 0;
+};
 #endif
 
 /**

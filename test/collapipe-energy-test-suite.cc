@@ -4,6 +4,7 @@
 
 #include "collapipe-wifi-cell.h"
 
+#include "ns3/collapipe-compat.h"
 #include "ns3/collapipe-node-energy.h"
 #include "ns3/double.h"
 #include "ns3/test.h"
@@ -150,7 +151,7 @@ class ComputeEnergyTest : public TestCase
             {
                 const Time at = NanoSeconds(random() % 2000000000);
                 const double flops = std::uniform_real_distribution<>(1e3, 3e7)(random);
-                Simulator::Schedule(at, [processor, flops] {
+                ScheduleCall(at, [processor, flops] {
                     processor->Run(
                         flops,
                         [] {},

@@ -4,6 +4,7 @@
 
 #include "collapipe-airtime-ledger.h"
 
+#include "ns3/collapipe-compat.h"
 #include "ns3/log.h"
 #include "ns3/simulator.h"
 
@@ -278,7 +279,7 @@ AirtimeLedger::AwaitGrace()
     }
     if (someoneWaits && first < Time::Max() && m_graceEnd.IsExpired())
     {
-        m_graceEnd = Simulator::Schedule(std::max(Time(0), first - Simulator::Now()), [this] {
+        m_graceEnd = ScheduleCall(std::max(Time(0), first - Simulator::Now()), [this] {
             DropIdle();
             Settle();
         });
@@ -290,7 +291,7 @@ AirtimeLedger::Wake(Entry& entry)
 {
     if (entry.isBacklogged && entry.waking.IsExpired())
     {
-        entry.waking = Simulator::Schedule(WAKE_DELAY, [wake = entry.wake]() { wake(); });
+        entry.waking = ScheduleCall(WAKE_DELAY, [wake = entry.wake]() { wake(); });
     }
 }
 

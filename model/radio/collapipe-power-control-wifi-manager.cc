@@ -261,8 +261,10 @@ PowerControlWifiManager::Choose(Station& station, double widthMhz, double powerD
     }
     station.chosenQuality = expected;
     station.chosenWidth = widthMhz;
+    const auto& candidates = GetCandidates(station);
     // Nothing suffices, or nothing is known: the most robust mode of all
-    const WifiMode robust = GetDefaultModeForSta(&station);
+    const WifiMode robust =
+        candidates.empty() ? GetDefaultMode() : candidates.back().txVector.GetMode();
     WifiTxVector choice;
     choice.SetMode(robust);
     choice.SetChannelWidth(
@@ -274,7 +276,7 @@ PowerControlWifiManager::Choose(Station& station, double widthMhz, double powerD
         choice.SetGuardInterval(std::max(GetGuardInterval(&station), GetGuardInterval()));
     }
     double snr = 0;
-    for (const Candidate& candidate : GetCandidates(station))
+    for (const Candidate& candidate : candidates)
     {
         const double width = candidate.txVector.GetChannelWidth();
         snr = expected / (width * candidate.txVector.GetNss());

@@ -44,7 +44,7 @@ namespace collapipe
  * in dB. Frames other than unicast data (acknowledgments, RTS, management, broadcast) are sent with
  * the power that the PHY had when the first power was set.
  */
-class PowerControlWifiManager : public WifiRemoteStationManager
+class PowerControlWifiManager : public WifiManagerBase
 {
   public:
     /// @return the TypeId
