@@ -19,16 +19,18 @@ set(COLLAPIPE_UNITY_BEFORE
 #undef g_log
 #define g_log COLLAPIPE_JOIN(g_log_, COLLAPIPE_FILE_ID)")
 
-# Files that define what another of their module does, or specialise templates that one has used.
-set(COLLAPIPE_UNITY_ALONE
-  "/(mac48-address|mac64-address|ipv6-flow-[a-z]+|sqlite-output|codel-queue-disc|lte-ff?r-[a-z-]+)[.]cc$")
+# Files that define what another of their module does, specialise templates that one has used, or
+# include a header whose guard is another's.
+string(JOIN "|" COLLAPIPE_UNITY_ALONE
+  mac48-address mac64-address "ipv6-flow-[a-z]+" sqlite-output codel-queue-disc "lte-ff?r-[a-z-]+"
+  ss-link-manager ss-net-device)
+set(COLLAPIPE_UNITY_ALONE "/(${COLLAPIPE_UNITY_ALONE})[.]cc$")
 
 function(collapipe_unify directory)
   get_property(targets DIRECTORY ${directory} PROPERTY BUILDSYSTEM_TARGETS)
   foreach(target ${targets})
     get_target_property(type ${target} TYPE)
-    # wimax has two headers under one guard.
-    if(type MATCHES "^(OBJECT|SHARED)_LIBRARY$" AND NOT target MATCHES "wimax|^libtest$")
+    if(type MATCHES "^(OBJECT|SHARED)_LIBRARY$" AND NOT target MATCHES "^libtest$")
       target_compile_options(${target} PRIVATE -w)
       set_target_properties(${target} PROPERTIES
         UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 12 UNITY_BUILD_UNIQUE_ID COLLAPIPE_FILE_ID
