@@ -4,6 +4,7 @@
 
 // Simulated processors: time of work, and what other programs leave of their speed.
 
+#include "ns3/collapipe-compat.h"
 #include "ns3/collapipe-processor.h"
 #include "ns3/double.h"
 #include "ns3/simulator.h"
@@ -35,7 +36,7 @@ Sample(double stepS, uint32_t count, const std::function<void()>& sample)
 {
     for (uint32_t i = 0; i < count; ++i)
     {
-        Simulator::Schedule(Seconds(i * stepS), sample);
+        ScheduleCall(Seconds(i * stepS), sample);
     }
     Simulator::Run();
     Simulator::Destroy();
