@@ -104,17 +104,19 @@ def add_headline(document, study, table):
     document.heading(f"{study.reference} against the others", 3)
     document.text("Every cell is the mean of the differences in percent between runs with the same "
                   "random numbers, with its interval; negative: less than the other controller. "
-                  "The first line is what the CollaPipe paper reports.")
+                  "The first line is what the CollaPipe paper reports. The last column compares "
+                  "latency at equal loss: that of the rounds where both came to the same loss in "
+                  "them, else the time to the loss.")
     header = ["against", *(metric.title for metric in shown), "at equal loss"]
     rows = [["the paper", *(PAPER.get(metric.key, "–") for metric in shown), ""]]
     for case in get_cases(table):
         part = table[table["case"] == case]
         for other in compare.order_controllers(part, study.reference)[1:]:
-            judged = "time_to_loss_s" if part["time_to_loss_s"].notna().any() else "latency_s"
             rows.append([(f"{case}: " if case else "") + campaign_figures.get_label(other, part),
                          *(compare.write_change(compare.get_change(part, study, other, metric.key))
                            for metric in shown),
-                         compare.get_verdict(part, study, other, judged)])
+                         compare.get_verdict(part, study, other,
+                                             compare.choose_latency(part, study, other))])
     document.table(header, rows)
 
 

@@ -6,6 +6,9 @@ import math
 import intervals
 import results
 
+#: By how much two losses may differ, relative to either, and be called the same.
+SAME_LOSS = 0.005
+
 
 def order_controllers(table, reference):
     """The reference first, then its ablations, then the others, as they were described."""
@@ -72,6 +75,15 @@ def intervals_overlap(first, second):
     if not (math.isfinite(first[1]) and math.isfinite(second[1])):
         return True
     return abs(first[0] - second[0]) <= first[1] + second[1]
+
+
+def choose_latency(table, study, other):
+    """The metric that compares latency at equal loss. Where both controllers came to the same loss in
+    the same rounds, it is the rounds' latency; the time to a loss, which lies somewhere between two
+    rounds and differs from seed to seed, says the same with less certainty."""
+    pairs = get_pairs(table, study, other, "final_loss")
+    alike = all(abs(a - b) <= SAME_LOSS * abs(b) for a, b in pairs)
+    return "latency_s" if alike else "time_to_loss_s"
 
 
 def get_verdict(table, study, other, metric):

@@ -49,8 +49,8 @@ METRICS = [
     Metric("planning_error", "planned over measured latency", "%", 100),
 ]
 METRIC = {metric.key: metric for metric in METRICS}
-#: What tables quote: the three headline figures, and time and energy to a loss.
-QUOTED = ["latency_s", "time_to_loss_s", "efficiency_used", "efficiency_all", "memory_bytes",
+#: What tables quote: the three headline figures, the loss, and time and energy to a loss.
+QUOTED = ["latency_s", "final_loss", "time_to_loss_s", "efficiency_used", "efficiency_all", "memory_bytes",
           "energy_to_loss_j"]
 
 

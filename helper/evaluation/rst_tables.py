@@ -60,13 +60,13 @@ def make_changes(study, table, metrics):
     rows = []
     for case in dict.fromkeys(table["case"]):
         part = table[table["case"] == case]
-        judged = "time_to_loss_s" if part["time_to_loss_s"].notna().any() else "latency_s"
         for other in compare.order_controllers(part, study.reference)[1:]:
             rows.append([(f"{case}: " if case else "") + campaign_figures.get_label(other, part)
                          .replace("*", "\\*"),
                          *(compare.write_change(compare.get_change(part, study, other, metric.key))
                            for metric in metrics),
-                         compare.get_verdict(part, study, other, judged)])
+                         compare.get_verdict(part, study, other,
+                                             compare.choose_latency(part, study, other))])
     return (f"{study.reference} against the others, mean of the paired differences:\n\n" +
             make_list_table(["against", *(metric.title for metric in metrics), "verdict"], rows))
 
