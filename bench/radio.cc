@@ -13,6 +13,8 @@
 #include <ctime>
 #include <iomanip>
 #include <iostream>
+#include <utility>
+#include <vector>
 
 using namespace ns3;
 using namespace ns3::collapipe;
@@ -82,9 +84,10 @@ Compare(uint32_t ues, bool uplink, Time duration)
     return best;
 }
 
-/// Stations that all send to one of their own, with equal shares where the disc takes shares
+/// Stations that all send to one of their own, or one that sends to all; with equal shares where
+/// the disc takes shares
 Result
-RunChannel(const std::string& disc, uint32_t links, Time duration)
+RunChannel(const std::string& disc, uint32_t links, bool hasOneSender, Time duration)
 {
     TopologyConfig config = tests::WifiCell::MakeConfig(2 * links + 1, 80);
     config.wifiQueueDisc = disc;
@@ -93,8 +96,9 @@ RunChannel(const std::string& disc, uint32_t links, Time duration)
     for (NodeIndex link = 1; link <= links; ++link)
     {
         const auto to = static_cast<NodeIndex>(link + links);
-        cell.AddFlow({link, to});
-        plan.push_back({Phase::TRAINING, link, to, 1.0 / links, 0});
+        const NodeIndex from = hasOneSender ? CONTROL_UNIT : link;
+        cell.AddFlow({from, to});
+        plan.push_back({Phase::TRAINING, from, to, 1.0 / links, 0});
     }
     cell.Apply(plan);
     // Until TCP's windows keep all senders backlogged
@@ -116,9 +120,16 @@ void
 CompareDiscs(Time duration)
 {
     std::cout << "Wi-Fi, 802.11ax ad hoc, 80 MHz, TCP backlogged, equal shares\n"
-                 "links; Mb/s and CPU us per ms with the airtime disc; as ratios to those without; "
+                 "senders and receivers; Mb/s and CPU us per ms with the airtime disc; as ratios "
+                 "to those without; "
                  "CPU per byte as a ratio\n";
-    for (const uint32_t links : {1, 2, 4, 8})
+    const std::vector<std::pair<uint32_t, bool>> channels{{1, false},
+                                                          {2, false},
+                                                          {4, false},
+                                                          {8, false},
+                                                          {2, true},
+                                                          {4, true}};
+    for (const auto& [links, hasOneSender] : channels)
     {
         Result with{1e9, 0};
         Result without{1e9, 0};
@@ -131,6 +142,7 @@ CompareDiscs(Time duration)
                 const Result result =
                     RunChannel(hasDisc ? "ns3::collapipe::AirtimeQueueDisc" : "ns3::FifoQueueDisc",
                                links,
+                               hasOneSender,
                                duration);
                 best->cpuSecondsPerTti = std::min(best->cpuSecondsPerTti, result.cpuSecondsPerTti);
                 best->megabitsPerSecond += result.megabitsPerSecond / REPETITIONS;
@@ -138,10 +150,10 @@ CompareDiscs(Time duration)
         }
         const double goodput = with.megabitsPerSecond / without.megabitsPerSecond;
         const double cpu = with.cpuSecondsPerTti / without.cpuSecondsPerTti;
-        std::cout << std::fixed << links << "; " << std::setprecision(1) << with.megabitsPerSecond
-                  << ", " << std::setprecision(0) << 1e6 * with.cpuSecondsPerTti << "; "
-                  << std::setprecision(2) << goodput << ", " << cpu << "; " << cpu / goodput
-                  << std::endl;
+        std::cout << std::fixed << (hasOneSender ? 1 : links) << " to " << links << "; "
+                  << std::setprecision(1) << with.megabitsPerSecond << ", " << std::setprecision(0)
+                  << 1e6 * with.cpuSecondsPerTti << "; " << std::setprecision(2) << goodput << ", "
+                  << cpu << "; " << cpu / goodput << std::endl;
     }
 }
 

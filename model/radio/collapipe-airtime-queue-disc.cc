@@ -37,7 +37,13 @@ AirtimeQueueDisc::GetTypeId()
                           "Largest packet, IP header included, that never waits for airtime",
                           UintegerValue(128),
                           MakeUintegerAccessor(&AirtimeQueueDisc::m_expressBytes),
-                          MakeUintegerChecker<uint32_t>());
+                          MakeUintegerChecker<uint32_t>())
+            .AddAttribute("Burst",
+                          "Packets for one receiver after which it is the next one's turn; the MAC "
+                          "aggregates what it has for one receiver",
+                          UintegerValue(64),
+                          MakeUintegerAccessor(&AirtimeQueueDisc::m_burst),
+                          MakeUintegerChecker<uint32_t>(1));
     return tid;
 }
 
@@ -148,24 +154,33 @@ AirtimeQueueDisc::DoDequeue()
     {
         return item;
     }
-    for (std::size_t tried = 0; tried < m_waiting.size(); ++tried)
+    for (std::size_t tried = 0; tried <= m_waiting.size() && !m_waiting.empty(); ++tried)
     {
-        m_next = m_next + 1 < m_waiting.size() ? m_next + 1 : 0;
-        Link& link = *m_waiting[m_next];
-        if (!m_ledger->MaySend(link.account))
+        Link& link = *m_waiting[m_turn];
+        if (m_left == 0 || !m_ledger->MaySend(link.account))
         {
+            TakeTurn(m_turn + 1);
             continue;
         }
+        --m_left;
         Ptr<QueueDiscItem> item = GetInternalQueue(link.queue)->Dequeue();
         if (GetInternalQueue(link.queue)->IsEmpty())
         {
             link.isWaiting = false;
-            m_waiting.erase(m_waiting.begin() + m_next);
+            m_waiting.erase(m_waiting.begin() + m_turn);
+            TakeTurn(m_turn);
             m_ledger->SetBacklogged(link.account, false);
         }
         return item;
     }
     return nullptr;
+}
+
+void
+AirtimeQueueDisc::TakeTurn(std::size_t turn)
+{
+    m_turn = turn < m_waiting.size() ? turn : 0;
+    m_left = m_burst;
 }
 
 bool

@@ -30,6 +30,9 @@ namespace collapipe
  * share are not held back. The MAC's own queue should be short, since what is in it cannot be held
  * back any more: a full A-MPDU is enough.
  *
+ * Receivers take turns of a burst each, not of a packet: an A-MPDU goes to one receiver, and the
+ * MAC makes it of what its short queue holds for that one.
+ *
  * A link is charged for the data frames, RTS and block acknowledgment requests that the PHY really
  * sends to its receiver, at their length on the air, retransmissions included.
  *
@@ -87,15 +90,21 @@ class AirtimeQueueDisc : public QueueDisc
 
     Link& GetLink(Mac48Address to);
     std::size_t AddQueue();
+
+    /// Begins a burst.
+    void TakeTurn(std::size_t turn);
+
     void ChargeFrame(WifiConstPsduMap psdus, WifiTxVector txVector, double powerW);
 
     uint32_t m_expressBytes{0};                                      //!< attribute
+    uint32_t m_burst{0};                                             //!< attribute
     Ptr<WifiNetDevice> m_device;                                     //!< whose disc it is
     Ptr<AirtimeLedger> m_ledger;                                     //!< of its channel
     std::size_t m_expressQueue{0};                                   //!< internal queue
     std::unordered_map<Mac48Address, Link, WifiAddressHash> m_links; //!< by receiver
     std::vector<Link*> m_waiting;                                    //!< those with packets
-    std::size_t m_next{0};                                           //!< of these, whose turn it is
+    std::size_t m_turn{0};                                           //!< of these, whose turn it is
+    uint32_t m_left{0};                                              //!< of that one's burst
 };
 
 } // namespace collapipe
