@@ -169,6 +169,28 @@ ControlRecorder::ControlRecorder(const std::vector<Ptr<EdgeServerApplication>>& 
     }
 }
 
+void
+ControlRecorder::Connect(uint32_t cell, Ptr<LinkMonitor> monitor)
+{
+    monitor->TraceConnectWithoutContext("Report",
+                                        MakeCallback(&ControlRecorder::HandleReport, this)
+                                            .Bind(static_cast<const Cell*>(&m_cells.at(cell))));
+}
+
+void
+ControlRecorder::HandleReport(const Cell* cell, const LinkReport& report)
+{
+    const uint32_t cluster = cell->clusters.at(report.link.cluster);
+    for (auto row = m_links.rbegin(); row != m_links.rend() && row->round >= report.round; ++row)
+    {
+        if (row->round == report.round && row->cluster == cluster &&
+            row->evaluation.from == report.link.from && row->evaluation.to == report.link.to)
+        {
+            row->measured = report;
+        }
+    }
+}
+
 const std::vector<ControlRow>&
 ControlRecorder::GetRounds() const
 {
@@ -274,6 +296,9 @@ ControlRecorder::AddLink(const SystemState& state,
     row.pool = GetName(pool);
     row.powerW = row.maxPowerW = link->maxPowerW;
     row.efficiency = link->efficiency;
+    row.snrGap = link->snrGap;
+    row.measured.sinr = row.measured.mcs = row.measured.goodputBps =
+        std::numeric_limits<double>::quiet_NaN();
     row.snrDb = medium.mode == SharingMode::DEDICATED
                     ? std::numeric_limits<double>::quiet_NaN()
                     : 10 * std::log10(link->maxPowerW * link->gain /
@@ -374,7 +399,8 @@ ControlRecorder::WriteLinks(const std::string& path) const
 {
     CsvFile file(path,
                  "round,cluster,phase,from,to,pool,share,power_w,max_power_w,snr_db,efficiency,"
-                 "payload_bits,planned_rate_bps,latency_s");
+                 "payload_bits,planned_rate_bps,latency_s,snr_gap,measured_snr_db,measured_mcs,"
+                 "measured_goodput_bps");
     for (const auto& row : m_links)
     {
         const auto& evaluation = row.evaluation;
@@ -391,7 +417,11 @@ ControlRecorder::WriteLinks(const std::string& path) const
                    row.efficiency,
                    evaluation.bits,
                    evaluation.rateBps,
-                   evaluation.latencyS);
+                   evaluation.latencyS,
+                   row.snrGap,
+                   10 * std::log10(row.measured.sinr),
+                   row.measured.mcs,
+                   row.measured.goodputBps);
     }
     file.Close();
 }

@@ -7,6 +7,7 @@
 
 #include "ns3/collapipe-edge-server.h"
 #include "ns3/collapipe-latency-model.h"
+#include "ns3/collapipe-link-monitor.h"
 
 #include <deque>
 #include <functional>
@@ -43,11 +44,11 @@ struct ControlClusterRow
 /// The energy constraint of a node in a round
 struct ControlNodeRow
 {
-    uint32_t round{0};   //!< from 1
-    uint32_t cluster{0}; //!< index
-    uint32_t node{0};    //!< 0 is the control unit, k + 1 device k
-    double budgetJ{0};   //!< Ebar_k; 0: none
-    double queueJ{0};    //!< Q_k when the round was decided
+    uint32_t round{0};         //!< from 1
+    uint32_t cluster{0};       //!< index
+    uint32_t node{0};          //!< 0 is the control unit, k + 1 device k
+    double budgetJ{0};         //!< Ebar_k; 0: none
+    double queueJ{0};          //!< Q_k when the round was decided
     double memoryBytes{0};     //!< Mem_k, what the node can give
     double usefulFlops{0};     //!< of the model, in the whole round; fixed costs do none
     NodeEvaluation evaluation; //!< prediction
@@ -65,6 +66,8 @@ struct ControlLinkRow
     double maxPowerW{0};       //!< pmax
     double snrDb{0};           //!< at full power over the whole pool; NaN where the rate is fixed
     double efficiency{0};      //!< e of (5) and (6)
+    double snrGap{1};          //!< Gamma of these, linear
+    LinkReport measured;       //!< in that round, in all phases; NaN where nothing was
 };
 
 /**
@@ -95,6 +98,13 @@ class ControlRecorder
     const std::vector<ControlLinkRow>& GetLinks() const;
 
     /**
+     * Keeps what a monitor reports of links beside what was decided on them.
+     * @param cell whose
+     * @param monitor of its links; must outlive the recorder's use
+     */
+    void Connect(uint32_t cell, Ptr<LinkMonitor> monitor);
+
+    /**
      * Writes control.csv, clusters.csv, budgets.csv and links.csv.
      * @param getPath turns a file's name into its path
      * @throws UserError where a file could not be written
@@ -105,12 +115,14 @@ class ControlRecorder
     /// Who decides for whom
     struct Cell
     {
-        uint32_t index{0};               //!< of the cell
+        uint32_t index{0};                //!< of the cell
         Ptr<const Controller> controller; //!< who decides
-        std::vector<uint32_t> clusters;  //!< numbers of its clusters
+        std::vector<uint32_t> clusters;   //!< numbers of its clusters
     };
 
     void HandlePlan(const Cell* cell, const SystemState& state, const RoundPlan& plan);
+
+    void HandleReport(const Cell* cell, const LinkReport& report);
 
     /// @return the round's problem as the controller saw it
     static Instance MakeInstance(const Controller& controller, const SystemState& state);

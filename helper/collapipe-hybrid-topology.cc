@@ -78,6 +78,16 @@ HybridTopologyHelper::GetHandovers() const
 }
 
 void
+HybridTopologyHelper::ConnectMonitors(const std::vector<ClusterMonitor>& monitors)
+{
+    m_access.ConnectMonitors(monitors);
+    for (uint32_t m = 0; m < m_clusters.size(); ++m)
+    {
+        m_clusters[m].ConnectMonitor(monitors.at(m));
+    }
+}
+
+void
 HybridTopologyHelper::DoEnablePcap(const std::string& prefix)
 {
     m_access.EnablePcap(prefix + "-link");

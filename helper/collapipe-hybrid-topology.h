@@ -21,10 +21,11 @@ namespace collapipe
  * Wi-Fi and LTE in every node: 802.11ax ad hoc between the nodes of a cluster, LTE to the edge
  * server.
  */
-class HybridTopologyHelper : public TopologyHelper
+class HybridTopologyHelper : public TopologyHelper, public MonitoredRadios
 {
   public:
     Ptr<RadioActuator> CreateActuator() const override;
+    void ConnectMonitors(const std::vector<ClusterMonitor>& monitors) override;
     uint32_t GetCell(uint32_t cluster, uint32_t node) const override;
     void ScheduleHandover(Time when, uint32_t cluster, uint32_t node, uint32_t cell) override;
     uint32_t GetHandovers() const override;

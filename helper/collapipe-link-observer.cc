@@ -18,6 +18,7 @@ namespace
 {
 
 constexpr double BITS_PER_BYTE = 8;
+constexpr double MIN_SHARE = 1e-6; //!< of a link; a link without any still gets what is left
 
 /// @return the phase to which a message belongs; nothing for those that the model does not count
 std::optional<Phase>
@@ -42,31 +43,28 @@ GetPhase(MessageType type)
 
 LinkObserver::LinkObserver(const RunApplications& applications,
                            uint32_t cell,
-                           LinkMonitor& monitor)
+                           Ptr<LinkMonitor> monitor)
     : m_monitor(monitor),
       m_clusters(applications.edgeServers.at(cell)->GetClusterNumbers())
 {
     for (const auto number : m_clusters)
     {
-        const auto& cluster = applications.clusters.at(number);
-        for (NodeIndex node = 0; node < cluster.size(); ++node)
+        for (const auto& application : applications.clusters.at(number))
         {
-            Connect(cluster[node], node);
+            Connect(application);
         }
     }
     const auto& edge = applications.edgeServers[cell];
-    Connect(edge, EDGE_SERVER);
+    Connect(edge);
     edge->TraceConnectWithoutContext("Plan", MakeCallback(&LinkObserver::HandlePlan, this));
     edge->TraceConnectWithoutContext("Round", MakeCallback(&LinkObserver::HandleRound, this));
 }
 
 void
-LinkObserver::Connect(Ptr<MessageApplication> application, NodeIndex node)
+LinkObserver::Connect(Ptr<MessageApplication> application)
 {
     application->TraceConnectWithoutContext("Tx", MakeCallback(&LinkObserver::HandleTx, this));
-    application->TraceConnectWithoutContext(
-        "Rx",
-        MakeCallback(&LinkObserver::HandleRx, this).Bind(node));
+    application->TraceConnectWithoutContext("Rx", MakeCallback(&LinkObserver::HandleRx, this));
 }
 
 LinkObserver::MessageKey
@@ -82,49 +80,120 @@ LinkObserver::GetKey(const MessageHeader& header)
             header.microBatch};
 }
 
+NodeIndex
+LinkObserver::FindReceiver(uint32_t cluster, const MessageHeader& header) const
+{
+    if (cluster >= m_plan.clusters.size() || header.chain >= m_plan.clusters[cluster].chains.size())
+    {
+        return header.node;
+    }
+    const auto& stages = m_plan.clusters[cluster].chains[header.chain].stages;
+    std::size_t stage =
+        header.stage; // of the sender; the edge server sends to that of the receiver
+    switch (header.type)
+    {
+    case MessageType::ACTIVATION:
+        ++stage;
+        break;
+    case MessageType::GRADIENT:
+        --stage; // below 0 it is none
+        break;
+    case MessageType::TARGETS:
+        stage = stages.size() - 1;
+        break;
+    case MessageType::PARAMETER_UPLOAD:
+        return EDGE_SERVER;
+    default:
+        break;
+    }
+    return stage < stages.size() ? stages[stage].node : header.node;
+}
+
 void
 LinkObserver::HandleTx(const MessageHeader& header, uint64_t /* bytes */)
 {
-    if (GetPhase(header.type))
-    {
-        m_sent[GetKey(header)] = Simulator::Now();
-    }
-}
-
-void
-LinkObserver::HandleRx(NodeIndex receiver, const MessageHeader& header, uint64_t bytes)
-{
     const auto phase = GetPhase(header.type);
-    const auto sent = m_sent.find(GetKey(header));
-    if (!phase || sent == m_sent.end())
+    const auto cluster = std::find(m_clusters.begin(), m_clusters.end(), header.cluster);
+    if (!phase || cluster == m_clusters.end())
     {
         return;
     }
-    const auto cluster = std::find(m_clusters.begin(), m_clusters.end(), header.cluster);
-    const LinkId link{static_cast<uint32_t>(cluster - m_clusters.begin()), header.node, receiver};
-    auto& last = m_lastArrival[link];
-    const bool queued = last > sent->second;
-    const Time begin = queued ? last : sent->second;
-    last = Simulator::Now();
-    m_monitor.ObserveTransfer(link,
-                              *phase,
-                              BITS_PER_BYTE * static_cast<double>(bytes),
-                              (last - begin).GetSeconds(),
-                              queued);
+    const auto index = static_cast<uint32_t>(cluster - m_clusters.begin());
+    const LinkId link{index, header.node, FindReceiver(index, header)};
+    if (link.from == link.to)
+    {
+        return; // no plan knows it
+    }
+    const Time now = Simulator::Now();
+    PoolClock& clock = m_clocks[LinkMonitor::GetPoolId(link)];
+    LinkUse& use = m_links[link];
+    if (use.underWay++ == 0)
+    {
+        const auto share = m_shares.find({link, *phase});
+        use.weight = share == m_shares.end() ? 1 : std::max(share->second, MIN_SHARE);
+        clock.Join(use.weight, now);
+    }
+    m_sent[GetKey(header)] = {now, clock.Read(now), link};
+}
+
+void
+LinkObserver::HandleRx(const MessageHeader& header, uint64_t bytes)
+{
+    const auto sent = m_sent.find(GetKey(header));
+    if (sent == m_sent.end())
+    {
+        return;
+    }
+    const Sending sending = sent->second;
     m_sent.erase(sent);
+    const Time now = Simulator::Now();
+    PoolClock& clock = m_clocks[LinkMonitor::GetPoolId(sending.link)];
+    LinkUse& use = m_links[sending.link];
+    const bool queued = use.lastArrival > sending.at;
+    const double seconds = (now - (queued ? use.lastArrival : sending.at)).GetSeconds();
+    const double reading = clock.Read(now);
+    const double served = reading - (queued ? use.arrivalClock : sending.clock);
+    use.lastArrival = now;
+    use.arrivalClock = reading;
+    if (--use.underWay == 0)
+    {
+        clock.Leave(use.weight, now);
+    }
+    m_monitor->ObserveTransfer(sending.link,
+                               *GetPhase(header.type),
+                               BITS_PER_BYTE * static_cast<double>(bytes),
+                               seconds,
+                               queued,
+                               seconds > 0 ? use.weight * served / seconds : use.weight);
 }
 
 void
-LinkObserver::HandlePlan(const SystemState& /* state */, const RoundPlan& plan)
+LinkObserver::HandlePlan(const SystemState& state, const RoundPlan& plan)
 {
-    m_monitor.BeginRound(plan);
-}
-
-void
-LinkObserver::HandleRound(const RoundRecord& /* record */)
-{
-    m_monitor.EndRound();
+    m_plan = plan;
+    m_shares.clear();
+    m_clocks.clear();
+    m_links.clear();
     m_sent.clear();
+    for (uint32_t m = 0; m < plan.clusters.size(); ++m)
+    {
+        for (const auto& link : plan.clusters[m].links)
+        {
+            m_shares[{LinkId{m, link.from, link.to}, link.phase}] = link.share;
+        }
+    }
+    m_monitor->BeginRound(state.round, plan);
+}
+
+void
+LinkObserver::HandleRound(const RoundRecord& record)
+{
+    for (uint32_t m = 0; m < record.phases.size() && m < m_plan.clusters.size(); ++m)
+    {
+        const Time training = record.phases[m].backward - record.phases[m].distribution;
+        m_monitor->ObserveIteration(m, training.GetSeconds() / m_plan.localIterations);
+    }
+    m_monitor->EndRound((record.end - record.start).GetSeconds());
 }
 
 } // namespace collapipe

@@ -8,9 +8,12 @@
 #include "collapipe-helper.h"
 
 #include "ns3/collapipe-link-monitor.h"
+#include "ns3/collapipe-pool-clock.h"
 
 #include <map>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 namespace ns3
 {
@@ -21,7 +24,7 @@ namespace collapipe
  * @ingroup collapipe
  * Listens to the applications and tells a LinkMonitor how long the links served each message: from
  * when it was handed to its connection, or from when the message before it had arrived where it
- * queued behind that one, until it had arrived.
+ * queued behind that one, until it had arrived; and which share of its medium it had meanwhile.
  */
 class LinkObserver
 {
@@ -29,39 +32,56 @@ class LinkObserver
     /**
      * @param applications to listen to
      * @param cell whose edge server and clusters
-     * @param monitor to tell, with the cell's clusters counted from 0; must outlive the run
+     * @param monitor to tell, with the cell's clusters counted from 0
      */
-    LinkObserver(const RunApplications& applications, uint32_t cell, LinkMonitor& monitor);
+    LinkObserver(const RunApplications& applications, uint32_t cell, Ptr<LinkMonitor> monitor);
 
     LinkObserver(const LinkObserver&) = delete; // traces hold its address
     LinkObserver& operator=(const LinkObserver&) = delete;
 
   private:
     /// What tells a message under way from all others
-    using MessageKey = std::tuple<MessageType,
-                                  uint16_t,
-                                  uint16_t,
-                                  uint16_t,
-                                  uint16_t,
-                                  uint32_t,
-                                  uint32_t,
-                                  uint32_t>;
+    using MessageKey = std::
+        tuple<MessageType, uint16_t, uint16_t, uint16_t, uint16_t, uint32_t, uint32_t, uint32_t>;
+
+    /// When a message was sent
+    struct Sending
+    {
+        Time at;         //!< the time
+        double clock{0}; //!< its medium's clock
+        LinkId link;     //!< over which
+    };
+
+    /// What goes on on a link
+    struct LinkUse
+    {
+        uint32_t underWay{0};   //!< messages
+        double weight{0};       //!< share that the plan gave it
+        Time lastArrival;       //!< of the latest message
+        double arrivalClock{0}; //!< its medium's clock then
+    };
 
     /// @return a message's key
     static MessageKey GetKey(const MessageHeader& header);
 
     /// Listens to a node.
-    void Connect(Ptr<MessageApplication> application, NodeIndex node);
+    void Connect(Ptr<MessageApplication> application);
+
+    /// @return to whom the plan sends a message; the sender where it says nothing of it
+    NodeIndex FindReceiver(uint32_t cluster, const MessageHeader& header) const;
 
     void HandleTx(const MessageHeader& header, uint64_t bytes);
-    void HandleRx(NodeIndex receiver, const MessageHeader& header, uint64_t bytes);
+    void HandleRx(const MessageHeader& header, uint64_t bytes);
     void HandlePlan(const SystemState& state, const RoundPlan& plan);
     void HandleRound(const RoundRecord& record);
 
-    LinkMonitor& m_monitor;               //!< to tell
-    std::vector<uint32_t> m_clusters;     //!< their numbers
-    std::map<MessageKey, Time> m_sent;    //!< messages under way
-    std::map<LinkId, Time> m_lastArrival; //!< by link
+    Ptr<LinkMonitor> m_monitor;                          //!< to tell
+    std::vector<uint32_t> m_clusters;                    //!< their numbers
+    RoundPlan m_plan;                                    //!< of the current round
+    std::map<std::pair<LinkId, Phase>, double> m_shares; //!< that it gave
+    std::map<LinkMonitor::PoolId, PoolClock> m_clocks;   //!< by medium
+    std::map<LinkId, LinkUse> m_links;                   //!< that carried something
+    std::map<MessageKey, Sending> m_sent;                //!< messages under way
 };
 
 } // namespace collapipe

@@ -523,6 +523,28 @@ LteAccess::CreateActuator(bool d2d) const
 }
 
 void
+LteAccess::ConnectMonitors(const std::vector<ClusterMonitor>& monitors)
+{
+    m_probe = CreateObject<LteLinkProbe>();
+    for (auto it = m_enbDevices.Begin(); it != m_enbDevices.End(); ++it)
+    {
+        m_probe->AddBaseStation(DynamicCast<LteEnbNetDevice>(*it));
+    }
+    uint32_t ue = 0;
+    for (uint32_t m = 0; m < m_network.clusters.size(); ++m)
+    {
+        for (uint32_t i = 0; i < m_network.clusters[m].GetN(); ++i, ++ue)
+        {
+            m_probe->AddNode(DynamicCast<LteUeNetDevice>(m_ueDevices.Get(ue)),
+                             monitors.at(m).monitor,
+                             monitors[m].cluster,
+                             i,
+                             DOWNLINK_MAX_SINR);
+        }
+    }
+}
+
+void
 LteAccess::EnablePcap(const std::string& prefix)
 {
     NodeContainer nodes(m_epc->GetPgwNode());

@@ -5,10 +5,12 @@
 #ifndef COLLAPIPE_LTE_ACCESS_H
 #define COLLAPIPE_LTE_ACCESS_H
 
+#include "collapipe-cluster-monitor.h"
 #include "collapipe-path-loss.h"
 #include "collapipe-topology.h"
 #include "collapipe-warm-up.h"
 
+#include "ns3/collapipe-lte-link-probe.h"
 #include "ns3/collapipe-radio-actuator.h"
 #include "ns3/error-model.h"
 #include "ns3/lte-helper.h"
@@ -77,6 +79,12 @@ class LteAccess
     Ptr<RadioActuator> CreateActuator(bool d2d) const;
 
     /**
+     * Have the radios tell monitors of SINR and MCS.
+     * @param monitors by cluster
+     */
+    void ConnectMonitors(const std::vector<ClusterMonitor>& monitors);
+
+    /**
      * Hand a node over to another cell, whatever its radio sees. Its connections go on.
      * @param when from now
      * @param node one of a cluster
@@ -137,6 +145,7 @@ class LteAccess
     std::unique_ptr<PathLoss> m_pathLoss;           //!< propagation
     NetDeviceContainer m_enbDevices;                //!< radios of the base stations, by cell
     NetDeviceContainer m_ueDevices;                 //!< radios of the UEs
+    Ptr<LteLinkProbe> m_probe;                      //!< tells monitors; null where there are none
     std::vector<Ptr<RateErrorModel>> m_errorModels; //!< of the links to the edge servers
 };
 

@@ -66,6 +66,12 @@ LteTopologyHelper::GetHandovers() const
 }
 
 void
+LteTopologyHelper::ConnectMonitors(const std::vector<ClusterMonitor>& monitors)
+{
+    m_access.ConnectMonitors(monitors);
+}
+
+void
 LteTopologyHelper::DoEnablePcap(const std::string& prefix)
 {
     m_access.EnablePcap(prefix + "-link");

@@ -22,10 +22,11 @@ namespace collapipe
  * uplink pool are in truth one medium, as are the downlinks: that is not in the state, whose pools
  * are independent.
  */
-class LteTopologyHelper : public TopologyHelper
+class LteTopologyHelper : public TopologyHelper, public MonitoredRadios
 {
   public:
     Ptr<RadioActuator> CreateActuator() const override;
+    void ConnectMonitors(const std::vector<ClusterMonitor>& monitors) override;
     uint32_t GetCell(uint32_t cluster, uint32_t node) const override;
     void ScheduleHandover(Time when, uint32_t cluster, uint32_t node, uint32_t cell) override;
     uint32_t GetHandovers() const override;

@@ -5,6 +5,7 @@
 #include "collapipe-training-run.h"
 
 #include "collapipe-actuator-choice.h"
+#include "collapipe-cluster-monitor.h"
 #include "collapipe-run-data.h"
 
 #include "ns3/collapipe-pipeline-plan.h"
@@ -290,6 +291,10 @@ TrainingRun::InstallApplications()
     ConnectActuator();
     StartTimeline();
     m_control = std::make_unique<ControlRecorder>(m_applications.edgeServers);
+    for (uint32_t cell = 0; cell < m_monitors.size(); ++cell)
+    {
+        m_control->Connect(cell, m_monitors[cell]);
+    }
     StartEnergy();
     m_recorder = std::make_unique<RunRecorder>(m_applications);
     m_recorder->SetEnergy(m_energy.get(), m_topology->GetNetwork().readyAt);
@@ -322,17 +327,27 @@ TrainingRun::CreateActuator() const
 void
 TrainingRun::ConnectMonitors()
 {
-    m_monitors.resize(m_config.cells);
+    std::vector<ClusterMonitor> byCluster(m_config.clusters);
     for (uint32_t cell = 0; cell < m_config.cells; ++cell)
     {
-        auto& monitor = m_monitors[cell];
+        const auto monitor = CreateObject<LinkMonitor>();
+        m_monitors.push_back(monitor);
         const auto& edge = m_applications.edgeServers[cell];
         m_observers.push_back(std::make_unique<LinkObserver>(m_applications, cell, monitor));
         edge->SetStateUpdate(
-            [this, &monitor, clusters = edge->GetClusterNumbers()](SystemState& state) {
+            [this, monitor, clusters = edge->GetClusterNumbers()](SystemState& state) {
                 m_topology->FillLinks(state, clusters);
-                monitor.Update(state);
+                monitor->Update(state);
             });
+        const auto numbers = edge->GetClusterNumbers();
+        for (uint32_t m = 0; m < numbers.size(); ++m)
+        {
+            byCluster[numbers[m]] = {monitor, m};
+        }
+    }
+    if (auto* radios = dynamic_cast<MonitoredRadios*>(m_topology.get()))
+    {
+        radios->ConnectMonitors(byCluster);
     }
 }
 
@@ -544,6 +559,12 @@ const TopologyHelper&
 TrainingRun::GetTopology() const
 {
     return *m_topology;
+}
+
+const std::vector<Ptr<LinkMonitor>>&
+TrainingRun::GetLinkMonitors() const
+{
+    return m_monitors;
 }
 
 } // namespace collapipe

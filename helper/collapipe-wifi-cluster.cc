@@ -343,6 +343,18 @@ WifiCluster::AddTo(Ptr<WifiActuator> actuator) const
     }
 }
 
+void
+WifiCluster::ConnectMonitor(const ClusterMonitor& monitor)
+{
+    std::vector<Ptr<WifiNetDevice>> devices;
+    for (auto it = m_devices.Begin(); it != m_devices.End(); ++it)
+    {
+        devices.push_back(DynamicCast<WifiNetDevice>(*it));
+    }
+    m_probe = CreateObject<WifiLinkProbe>();
+    m_probe->Connect(monitor.monitor, monitor.cluster, devices);
+}
+
 Ptr<AirtimeLedger>
 WifiCluster::GetLedger() const
 {

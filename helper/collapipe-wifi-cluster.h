@@ -5,12 +5,14 @@
 #ifndef COLLAPIPE_WIFI_CLUSTER_H
 #define COLLAPIPE_WIFI_CLUSTER_H
 
+#include "collapipe-cluster-monitor.h"
 #include "collapipe-path-loss.h"
 #include "collapipe-topology.h"
 #include "collapipe-warm-up.h"
 
 #include "ns3/collapipe-airtime-ledger.h"
 #include "ns3/collapipe-wifi-actuator.h"
+#include "ns3/collapipe-wifi-link-probe.h"
 #include "ns3/error-model.h"
 #include "ns3/net-device-container.h"
 #include "ns3/yans-wifi-helper.h"
@@ -74,6 +76,9 @@ class WifiCluster
     /// @param actuator that is to act on the cluster's radios
     void AddTo(Ptr<WifiActuator> actuator) const;
 
+    /// @param monitor that the cluster's radios are to tell of SINR and MCS
+    void ConnectMonitor(const ClusterMonitor& monitor);
+
     /// @return who owes whom airtime; null where the queue discs keep no account
     Ptr<AirtimeLedger> GetLedger() const;
 
@@ -97,6 +102,7 @@ class WifiCluster
     Ptr<YansWifiChannel> m_channel;                 //!< its channel
     YansWifiPhyHelper m_phy;                        //!< for installation and captures
     NetDeviceContainer m_devices;                   //!< the radios
+    Ptr<WifiLinkProbe> m_probe;                     //!< tells a monitor; null where there is none
     Ptr<AirtimeLedger> m_ledger;                    //!< of the channel
     std::vector<Ptr<RateErrorModel>> m_errorModels; //!< extra frame loss
 };

@@ -129,6 +129,15 @@ WifiTopologyHelper::CreateActuator() const
 }
 
 void
+WifiTopologyHelper::ConnectMonitors(const std::vector<ClusterMonitor>& monitors)
+{
+    for (uint32_t m = 0; m < m_clusters.size(); ++m)
+    {
+        m_clusters[m].ConnectMonitor(monitors.at(m));
+    }
+}
+
+void
 WifiTopologyHelper::DoEnablePcap(const std::string& prefix)
 {
     PointToPointHelper().EnablePcap(prefix + "-link", m_backhaul, false);

@@ -27,10 +27,11 @@ namespace collapipe
  * calls the D2E pools DEDICATED, with the lower of both rates; that such a transfer also takes
  * airtime from the cluster's D2D pool is not in it.
  */
-class WifiTopologyHelper : public TopologyHelper
+class WifiTopologyHelper : public TopologyHelper, public MonitoredRadios
 {
   public:
     Ptr<RadioActuator> CreateActuator() const override;
+    void ConnectMonitors(const std::vector<ClusterMonitor>& monitors) override;
 
   protected:
     void DoBuild() override;

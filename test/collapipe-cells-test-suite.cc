@@ -5,6 +5,7 @@
 // Several cells: their edge servers average at a lead, radios interfere, nodes are handed over in
 // mid-round, and none of it changes what is learnt.
 
+#include "collapipe-get-radio.h"
 #include "collapipe-test-run.h"
 
 #include "ns3/lte-enb-net-device.h"
@@ -25,21 +26,6 @@ using namespace ns3::collapipe::tests;
 
 namespace
 {
-
-/// @return the first radio of a type on a node
-template <typename T>
-Ptr<T>
-GetRadio(Ptr<Node> node)
-{
-    for (uint32_t i = 0; i < node->GetNDevices(); ++i)
-    {
-        if (const auto device = DynamicCast<T>(node->GetDevice(i)))
-        {
-            return device;
-        }
-    }
-    return nullptr;
-}
 
 /// @return whether all bytes are equal
 bool

@@ -4,66 +4,144 @@
 
 #include "collapipe-link-monitor.h"
 
+#include "ns3/collapipe-latency-model.h"
 #include "ns3/collapipe-link-model.h"
+#include "ns3/log.h"
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 namespace ns3
 {
 namespace collapipe
 {
 
+NS_LOG_COMPONENT_DEFINE("CollaPipeLinkMonitor");
+NS_OBJECT_ENSURE_REGISTERED(LinkMonitor);
+
 namespace
 {
 
-constexpr double FORGETTING = 0.5;     //!< weight of what was known, per round
-constexpr double DELAY_WEIGHT = 0.005; //!< of the prior on D, where a round's transfers have 1
-constexpr double RATE_WEIGHT = 0.005;  //!< of the prior on rho
-constexpr double MIN_SLOWNESS = 0.5;   //!< beyond, a link took what others left and says little
-constexpr double MIN_DELAY_S = 1e-6;
+constexpr double PROBE_S = 1e-6;    //!< by which latencies are varied to count them on a path
+constexpr double WAIT_WEIGHT = 0.5; //!< of a round in what is known of waiting
+constexpr double NOT_MEASURED = std::numeric_limits<double>::quiet_NaN();
 
-} // namespace
-
-void
-LinkMonitor::Update(SystemState& state)
+/// @return SNR of a link at full power over its pool's whole bandwidth
+double
+GetFullSnr(const LinkState& link, const PoolState& pool)
 {
-    m_expected = state;
-    const Fit uplink = GetPoolMean(0, Pool::UPLINK);
-    const Fit downlink = GetPoolMean(0, Pool::DOWNLINK);
+    return link.maxPowerW * link.gain / (link.noiseDensityWPerHz * pool.bandwidthHz);
+}
+
+/// Calls a function with every link of a state, and its id.
+template <typename Function>
+void
+ForEachLink(SystemState& state, const Function& function)
+{
     for (uint32_t m = 0; m < state.clusters.size(); ++m)
     {
         auto& cluster = state.clusters[m];
-        const Fit d2d = GetPoolMean(m, Pool::D2D);
         const auto nodes = static_cast<NodeIndex>(cluster.devices.size() + 1);
         for (NodeIndex from = 0; from < nodes; ++from)
         {
             auto& node = from == CONTROL_UNIT ? cluster.controlUnit : cluster.devices[from - 1];
-            Correct({m, from, EDGE_SERVER}, node.uplink, &uplink);
-            Correct({m, EDGE_SERVER, from}, node.downlink, &downlink);
+            function(LinkId{m, from, EDGE_SERVER}, node.uplink);
+            function(LinkId{m, EDGE_SERVER, from}, node.downlink);
             for (NodeIndex to = 0; to < nodes; ++to)
             {
                 if (from != to)
                 {
-                    Correct({m, from, to}, cluster.d2dLinks[from][to], &d2d);
+                    function(LinkId{m, from, to}, cluster.d2dLinks[from][to]);
                 }
             }
         }
     }
 }
 
-void
-LinkMonitor::Correct(const LinkId& id, LinkState& link, const Fit* poolMean) const
+} // namespace
+
+TypeId
+LinkMonitor::GetTypeId()
 {
-    if (GetPoolState(m_expected, id.cluster, GetPool(id.from, id.to)).mode ==
-        SharingMode::DEDICATED)
+    static TypeId tid =
+        TypeId("ns3::collapipe::LinkMonitor")
+            .SetParent<Object>()
+            .SetGroupName("CollaPipe")
+            .AddConstructor<LinkMonitor>()
+            .AddTraceSource("Sinr",
+                            "The radio reported a link's SINR: link, SINR (linear, over the "
+                            "pool's whole bandwidth), transmit power in W",
+                            MakeTraceSourceAccessor(&LinkMonitor::m_sinrTrace),
+                            "ns3::collapipe::LinkMonitor::SinrTracedCallback")
+            .AddTraceSource("Mcs",
+                            "The radio sent a transport block or a frame: link, index of the "
+                            "modulation and coding scheme",
+                            MakeTraceSourceAccessor(&LinkMonitor::m_mcsTrace),
+                            "ns3::collapipe::LinkMonitor::McsTracedCallback")
+            .AddTraceSource("Goodput",
+                            "A message arrived: link, phase, its bits, seconds in which the link "
+                            "served it",
+                            MakeTraceSourceAccessor(&LinkMonitor::m_goodputTrace),
+                            "ns3::collapipe::LinkMonitor::GoodputTracedCallback")
+            .AddTraceSource("Report",
+                            "A round ended: for each link that was observed in it, means of what "
+                            "was measured, and the fitted g, e, Gamma and d",
+                            MakeTraceSourceAccessor(&LinkMonitor::m_reportTrace),
+                            "ns3::collapipe::LinkMonitor::ReportTracedCallback")
+            .AddTraceSource("Forecast",
+                            "A round ended: its number, latency in s as planned, and as measured",
+                            MakeTraceSourceAccessor(&LinkMonitor::m_forecastTrace),
+                            "ns3::collapipe::LinkMonitor::ForecastTracedCallback");
+    return tid;
+}
+
+// ---------------------------------------------------------------- what the controller gets
+
+void
+LinkMonitor::Update(SystemState& state)
+{
+    NS_LOG_FUNCTION(this << state.round);
+    m_expected = state;
+    for (auto& meter : m_meters)
+    {
+        const auto* link = FindExpected(meter.link);
+        meter.maxPowerW = link ? link->maxPowerW : 0;
+    }
+    ForEachLink(state, [this](const LinkId& id, LinkState& link) { Correct(id, link); });
+}
+
+void
+LinkMonitor::Correct(const LinkId& id, LinkState& link) const
+{
+    CorrectByFit(id, link);
+    const auto wait = m_waits.find(id.cluster);
+    if (wait != m_waits.end() && !IsWire(id))
+    {
+        link.latencyS = std::max(0.0, link.latencyS + wait->second);
+    }
+}
+
+bool
+LinkMonitor::IsWire(const LinkId& id) const
+{
+    return GetPoolState(m_expected, id.cluster, GetPoolId(id).first).mode == SharingMode::DEDICATED;
+}
+
+void
+LinkMonitor::CorrectByFit(const LinkId& id, LinkState& link) const
+{
+    const PoolId pool = GetPoolId(id);
+    if (IsWire(id))
     {
         return; // a wire has the rate that it has
     }
-    const auto ratio = m_gainRatios.find(id);
-    link.gain *= ratio == m_gainRatios.end() ? 1 : ratio->second;
+    const Meter* meter = FindMeter(id);
+    link.gain *= meter ? meter->gain.GetRatio() : 1;
+    const std::size_t gap = GetGap(pool);
+    link.snrGap *= GapChoice::GetFactor(gap);
     const auto own = m_fits.find(id);
-    const Fit& fit = own == m_fits.end() ? *poolMean : own->second;
+    const TransferFit fit = own == m_fits.end() ? GetPoolMean(pool) : own->second[gap];
     if (fit.known)
     {
         link.latencyS = fit.delayS;
@@ -71,18 +149,33 @@ LinkMonitor::Correct(const LinkId& id, LinkState& link, const Fit* poolMean) con
     }
 }
 
-LinkMonitor::Fit
-LinkMonitor::GetPoolMean(uint32_t cluster, Pool pool) const
+LinkMonitor::PoolId
+LinkMonitor::GetPoolId(const LinkId& link)
 {
-    Fit mean;
+    const Pool pool = GetPool(link.from, link.to);
+    return {pool, pool == Pool::D2D ? link.cluster : 0};
+}
+
+std::size_t
+LinkMonitor::GetGap(const PoolId& pool) const
+{
+    const auto it = m_gaps.find(pool);
+    return it == m_gaps.end() ? GapChoice().GetBest() : it->second.GetBest();
+}
+
+TransferFit
+LinkMonitor::GetPoolMean(const PoolId& pool) const
+{
+    const std::size_t gap = GetGap(pool);
+    TransferFit mean;
     double logSlowness = 0;
     uint32_t count = 0;
-    for (const auto& [id, fit] : m_fits)
+    for (const auto& [id, fits] : m_fits)
     {
-        if (GetPool(id.from, id.to) == pool && (pool != Pool::D2D || id.cluster == cluster))
+        if (GetPoolId(id) == pool)
         {
-            mean.delayS += fit.delayS;
-            logSlowness += std::log(fit.slowness);
+            mean.delayS += fits[gap].delayS;
+            logSlowness += std::log(fits[gap].slowness);
             ++count;
         }
     }
@@ -95,42 +188,6 @@ LinkMonitor::GetPoolMean(uint32_t cluster, Pool pool) const
     return mean;
 }
 
-void
-LinkMonitor::BeginRound(const RoundPlan& plan)
-{
-    m_plan = plan;
-    m_served.clear();
-    m_sinrs.clear();
-}
-
-void
-LinkMonitor::ObserveTransfer(const LinkId& link,
-                             Phase phase,
-                             double bits,
-                             double seconds,
-                             bool queued)
-{
-    auto& mean = m_served[{link, phase, queued}];
-    mean.first += bits;
-    mean.second += seconds;
-    ++mean.count;
-}
-
-void
-LinkMonitor::ObserveSinr(const LinkId& link, double sinr, double powerW)
-{
-    const auto* expected = FindExpected(link);
-    if (!expected || sinr <= 0 || powerW <= 0)
-    {
-        return;
-    }
-    const auto& pool = GetPoolState(m_expected, link.cluster, GetPool(link.from, link.to));
-    const double snr = powerW * expected->gain / (expected->noiseDensityWPerHz * pool.bandwidthHz);
-    auto& mean = m_sinrs[link];
-    mean.first += 10 * std::log10(sinr / snr);
-    ++mean.count;
-}
-
 const LinkState*
 LinkMonitor::FindExpected(const LinkId& link) const
 {
@@ -139,14 +196,139 @@ LinkMonitor::FindExpected(const LinkId& link) const
                : nullptr;
 }
 
-double
-LinkMonitor::GetExpectedSecondsPerBit(const LinkId& link, Phase phase) const
+const LinkMonitor::Meter*
+LinkMonitor::FindMeter(const LinkId& link) const
 {
+    auto it = m_numbers.find(link);
+    const bool throughCell = link.cluster < m_expected.clusters.size() &&
+                             m_expected.clusters[link.cluster].d2d.mode == SharingMode::FREQUENCY;
+    if (it == m_numbers.end() && throughCell && GetPool(link.from, link.to) == Pool::D2D)
+    {
+        it = m_numbers.find({link.cluster, link.from, EDGE_SERVER}); // the sender's uplink
+    }
+    return it == m_numbers.end() ? nullptr : &m_meters[it->second];
+}
+
+// ---------------------------------------------------------------- what is observed
+
+uint32_t
+LinkMonitor::AddMeter(const LinkId& link, double maxSinr)
+{
+    const auto [it, isNew] = m_numbers.emplace(link, m_meters.size());
+    if (isNew)
+    {
+        Meter meter;
+        meter.link = link;
+        m_meters.push_back(meter);
+    }
+    m_meters[it->second].maxSinr = maxSinr;
+    return it->second;
+}
+
+void
+LinkMonitor::ObserveSinr(uint32_t meter, double sinr, double powerW)
+{
+    Meter& target = m_meters[meter];
+    m_sinrTrace(target.link, sinr, powerW);
+    if (target.maxPowerW > 0 && sinr > 0 && powerW > 0)
+    {
+        const double full = sinr * target.maxPowerW / powerW;
+        target.sinr.Add(std::min(full, target.maxSinr));
+        target.sinrSum += full;
+    }
+}
+
+void
+LinkMonitor::ObserveMcs(uint32_t meter, uint32_t mcs)
+{
+    Meter& target = m_meters[meter];
+    m_mcsTrace(target.link, mcs);
+    target.mcsSum += mcs;
+    ++target.blocks;
+}
+
+void
+LinkMonitor::ObserveIteration(uint32_t cluster, double seconds)
+{
+    m_iterations[cluster] = seconds;
+}
+
+void
+LinkMonitor::ObserveTransfer(const LinkId& link,
+                             Phase phase,
+                             double bits,
+                             double seconds,
+                             bool queued,
+                             double share)
+{
+    m_goodputTrace(link, phase, bits, seconds);
+    auto& served = m_served[{link, phase, queued}];
+    served.bits += bits;
+    served.seconds += seconds;
+    served.shareSeconds += share * seconds;
+    ++served.count;
+}
+
+// ---------------------------------------------------------------- rounds
+
+void
+LinkMonitor::BeginRound(uint32_t round, const RoundPlan& plan)
+{
+    m_round = round;
+    m_plan = plan;
+    m_served.clear();
+    m_iterations.clear();
+    for (auto& meter : m_meters)
+    {
+        meter.sinr = SinrStatistics();
+        meter.sinrSum = 0;
+        meter.mcsSum = meter.blocks = 0;
+    }
+}
+
+void
+LinkMonitor::EndRound(double latencyS)
+{
+    UpdateGains();
+    UpdateFits();
+    UpdateWaits();
+    Report();
+    if (m_plan.plannedLatencyS > 0)
+    {
+        m_forecastTrace(m_round, m_plan.plannedLatencyS, latencyS);
+    }
+}
+
+void
+LinkMonitor::UpdateGains()
+{
+    for (auto& meter : m_meters)
+    {
+        const auto* link = FindExpected(meter.link);
+        if (!link || meter.sinr.GetCount() == 0)
+        {
+            continue;
+        }
+        const auto& pool =
+            GetPoolState(m_expected, meter.link.cluster, GetPoolId(meter.link).first);
+        meter.seenRatio = meter.sinr.GetEffective() / GetFullSnr(*link, pool);
+        meter.gain.Observe(10 * std::log10(meter.seenRatio), meter.sinr.GetVarianceDb2());
+    }
+}
+
+double
+LinkMonitor::GetExpectedS(const TransferKind& kind, const Served& served, double gapFactor) const
+{
+    const auto& [link, phase, queued] = kind;
     const auto* expected = FindExpected(link);
     if (!expected)
     {
         return 0;
     }
+    LinkState seen = *expected;
+    const Meter* meter = FindMeter(link);
+    seen.gain *= meter ? meter->seenRatio : 1;
+    seen.snrGap *= gapFactor;
     double share = 1;
     double powerW = expected->maxPowerW;
     for (const auto& planned : m_plan.clusters.at(link.cluster).links)
@@ -157,72 +339,158 @@ LinkMonitor::GetExpectedSecondsPerBit(const LinkId& link, Phase phase) const
             powerW = planned.powerW > 0 ? planned.powerW : powerW;
         }
     }
-    const auto& pool = GetPoolState(m_expected, link.cluster, GetPool(link.from, link.to));
-    const double rate = GetRateBps(*expected, pool, share, powerW);
-    return rate > 0 ? 1 / rate : 0;
+    if (GetPool(link.from, link.to) != Pool::D2D)
+    {
+        share = std::clamp(served.shareSeconds / served.seconds, share, 1.0);
+    }
+    const auto& pool = GetPoolState(m_expected, link.cluster, GetPoolId(link).first);
+    const double rate = GetRateBps(seen, pool, share, powerW);
+    return rate > 0 ? (served.bits / served.count + expected->overheadBits) / rate : 0;
 }
 
 void
-LinkMonitor::EndRound()
+LinkMonitor::UpdateFits()
 {
-    for (auto& [id, fit] : m_fits)
+    /// A mean transfer, and what each Gamma expects of it
+    struct Observation
     {
-        for (double* sum : {&fit.a11, &fit.a12, &fit.a22, &fit.b1, &fit.b2})
+        LinkId link;
+        bool queued;
+        double measuredS;
+        std::array<double, GapChoice::CANDIDATES> expectedS;
+    };
+
+    for (auto& [pool, gaps] : m_gaps)
+    {
+        gaps.Age();
+    }
+    std::vector<Observation> observations;
+    for (const auto& [key, served] : m_served)
+    {
+        const auto& [link, phase, queued] = key;
+        Observation seen{link, queued, served.seconds / served.count, {}};
+        for (std::size_t i = 0; i < seen.expectedS.size(); ++i)
         {
-            *sum *= FORGETTING;
+            seen.expectedS[i] = GetExpectedS(key, served, GapChoice::GetFactor(i));
+        }
+        if (served.seconds > 0 && seen.expectedS[0] > 0)
+        {
+            observations.push_back(seen);
         }
     }
-    for (const auto& [key, mean] : m_served)
+    // First what the rounds before forecast, then what this one adds
+    for (const auto& seen : observations)
     {
-        const auto& [id, phase, queued] = key;
-        const auto* link = FindExpected(id);
-        const double bits = mean.first / mean.count + (link ? link->overheadBits : 0);
-        const double expectedS = bits * GetExpectedSecondsPerBit(id, phase);
-        const double measuredS = mean.second / mean.count;
-        if (expectedS > 0 && measuredS > 0)
+        const auto fits = m_fits.find(seen.link);
+        for (std::size_t i = 0; fits != m_fits.end() && i < seen.expectedS.size(); ++i)
         {
-            AddObservation(m_fits[id], expectedS, measuredS, queued);
+            const auto& fit = fits->second[i];
+            const double predictedS = fit.Predict(seen.expectedS[i], seen.queued);
+            m_gaps[GetPoolId(seen.link)].Add(i,
+                                             predictedS,
+                                             seen.measuredS,
+                                             fit.slowness * seen.expectedS[i] / predictedS);
         }
     }
-    for (auto& [id, fit] : m_fits)
+    for (auto& [link, fits] : m_fits)
     {
-        Solve(fit, FindExpected(id)->latencyS);
+        for (auto& fit : fits)
+        {
+            fit.Age();
+        }
     }
-    for (const auto& [id, mean] : m_sinrs)
+    for (const auto& seen : observations)
     {
-        m_gainRatios[id] = std::pow(10, mean.first / mean.count / 10);
+        auto& fits = m_fits[seen.link];
+        for (std::size_t i = 0; i < seen.expectedS.size(); ++i)
+        {
+            fits[i].Add(seen.expectedS[i], seen.measuredS, seen.queued);
+        }
     }
-    m_served.clear();
-    m_sinrs.clear();
+    for (auto& [link, fits] : m_fits)
+    {
+        for (auto& fit : fits)
+        {
+            fit.Solve(FindExpected(link)->latencyS);
+        }
+    }
+}
+
+SystemState
+LinkMonitor::MakeFittedState(uint32_t cluster, double extraS) const
+{
+    SystemState state = m_expected;
+    ForEachLink(state, [&](const LinkId& id, LinkState& link) {
+        CorrectByFit(id, link);
+        link.latencyS += id.cluster == cluster && !IsWire(id) ? extraS : 0;
+    });
+    return state;
 }
 
 void
-LinkMonitor::AddObservation(Fit& fit, double expectedS, double measuredS, bool queued) const
+LinkMonitor::UpdateWaits()
 {
-    const double one = queued ? 0 : 1 / measuredS;
-    const double x = expectedS / measuredS;
-    fit.a11 += one * one;
-    fit.a12 += one * x;
-    fit.a22 += x * x;
-    fit.b1 += one;
-    fit.b2 += x;
-    fit.known = true;
+    for (const auto& [cluster, measuredS] : m_iterations)
+    {
+        const auto predict = [this, cluster = cluster](double extraS) {
+            Instance instance;
+            instance.state = MakeFittedState(cluster, extraS);
+            return EvaluatePlan(instance, m_plan).clusters.at(cluster).iterationS;
+        };
+        const double predictedS = predict(0);
+        const double latencies = (predict(PROBE_S) - predictedS) / PROBE_S;
+        if (latencies < 1)
+        {
+            continue; // no radio is in the way
+        }
+        const double waitS = (measuredS - predictedS) / latencies;
+        const auto [known, isNew] = m_waits.emplace(cluster, waitS);
+        known->second += isNew ? 0 : WAIT_WEIGHT * (waitS - known->second);
+    }
 }
 
 void
-LinkMonitor::Solve(Fit& fit, double expectedDelayS) const
+LinkMonitor::Report() const
 {
-    const double d0 = std::max(expectedDelayS, MIN_DELAY_S);
-    const double a11 = fit.a11 + DELAY_WEIGHT / (d0 * d0);
-    const double a22 = fit.a22 + RATE_WEIGHT;
-    const double b1 = fit.b1 + DELAY_WEIGHT / d0;
-    const double b2 = fit.b2 + RATE_WEIGHT;
-    fit.delayS = (b1 * a22 - b2 * fit.a12) / (a11 * a22 - fit.a12 * fit.a12);
-    fit.delayS = std::max(fit.delayS, 0.0);
-    fit.slowness = std::max((b2 - fit.a12 * fit.delayS) / a22, MIN_SLOWNESS);
-    if (fit.slowness == MIN_SLOWNESS)
+    std::map<LinkId, Served> all;
+    for (const auto& meter : m_meters)
     {
-        fit.delayS = std::max((b1 - fit.a12 * fit.slowness) / a11, 0.0);
+        if (meter.sinr.GetCount() > 0 || meter.blocks > 0)
+        {
+            all[meter.link];
+        }
+    }
+    for (const auto& [key, served] : m_served)
+    {
+        Served& sum = all[std::get<LinkId>(key)];
+        sum.bits += served.bits;
+        sum.seconds += served.seconds;
+    }
+    for (const auto& [id, served] : all)
+    {
+        const auto* expected = FindExpected(id);
+        if (!expected)
+        {
+            continue;
+        }
+        LinkState link = *expected;
+        Correct(id, link);
+        LinkReport report{id, m_round, NOT_MEASURED, NOT_MEASURED, NOT_MEASURED};
+        const auto number = m_numbers.find(id);
+        if (number != m_numbers.end())
+        {
+            const Meter& meter = m_meters[number->second];
+            report.sinr =
+                meter.sinr.GetCount() > 0 ? meter.sinrSum / meter.sinr.GetCount() : NOT_MEASURED;
+            report.mcs =
+                meter.blocks > 0 ? static_cast<double>(meter.mcsSum) / meter.blocks : NOT_MEASURED;
+        }
+        report.goodputBps = served.seconds > 0 ? served.bits / served.seconds : NOT_MEASURED;
+        report.gain = link.gain;
+        report.efficiency = link.efficiency;
+        report.snrGap = link.snrGap;
+        report.delayS = link.latencyS;
+        m_reportTrace(report);
     }
 }
 

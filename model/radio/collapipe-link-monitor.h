@@ -5,13 +5,21 @@
 #ifndef COLLAPIPE_LINK_MONITOR_H
 #define COLLAPIPE_LINK_MONITOR_H
 
+#include "ns3/collapipe-link-fit.h"
 #include "ns3/collapipe-plan.h"
+#include "ns3/collapipe-sinr-statistics.h"
 #include "ns3/collapipe-system-state.h"
 #include "ns3/collapipe-transfers.h"
+#include "ns3/object.h"
+#include "ns3/traced-callback.h"
 
+#include <array>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 namespace ns3
 {
@@ -32,23 +40,59 @@ struct LinkId
     }
 };
 
+/// What a round told of a link, and what the monitor makes of all rounds so far
+struct LinkReport
+{
+    LinkId link;          //!< which
+    uint32_t round{0};    //!< from 1
+    double sinr{0};       //!< mean of the radio's reports, linear, as though at full power over the
+                          //!< pool's whole bandwidth; NaN where there were none
+    double mcs{0};        //!< mean index over blocks or frames; NaN where none was sent
+    double goodputBps{0}; //!< payload over the time in which the link served it; NaN: none
+    double gain{0};       //!< g
+    double efficiency{0}; //!< e
+    double snrGap{0};     //!< Gamma, linear
+    double delayS{0};     //!< d of formula (2)
+};
+
 /**
  * @ingroup collapipe
  * Learns from every round what the links are really worth, as a correction of what the topology
- * expects of them. A transfer of a bits, those of the message's overhead among them, takes D + rho
- * a / r over an idle link; one that queued behind another ends rho a / r after it, where r is the
- * rate (5) or (6) that the topology expects under the plan's share and power; and the SINR is gamma
- * times the expected one:
+ * expects of them.
  *
- *     delay = D,   e = e_expected / rho,   g = g_expected gamma
+ * - *Gain.* The radios report SINRs. Their effective mean over a round, at the power that was used,
+ *   gives the gain that the round saw; how far that is from the expectation is tracked from round
+ * to round (GainTracker).
+ * - *Efficiency and delay.* A transfer of a bits, those of the message's overhead among
+ *   them, takes D + rho a / r over an idle link; one that
+ *   queued behind another ends rho a / r after it, where r is the rate (5) or (6) under the plan's
+ *   share and power, at the gain that the same round saw: so goodput tells of e, and not of the
+ *   channel, which the next round finds changed (TransferFit).
+ * - *Waiting.* Stages that wait for each other wait for the latest: an iteration of random times is
+ *   longer than one of their means. What it took beyond what the fitted links explain is spread
+ *   over the latencies on its longest path; it adds to D.
+ * - *Gap.* Gamma is that of several candidates that has forecast best what transfers take when
+ * SINRs change (GapChoice); one for each pool.
  *
- * D and rho by least squares on relative errors over the mean transfers of the past rounds, whose
- * weight halves every round, with the expectation as a weak prior, so that a link on which all
- * payloads have one size is well posed. Links that carried nothing take the mean of their pool.
+ *     g = g_expected gamma,   e = e_expected / rho,   delay = D
+ *
+ * Links that carried nothing take the mean of their pool. A round's observations enter at its end.
  */
-class LinkMonitor
+class LinkMonitor : public Object
 {
   public:
+    /// A medium: each cluster has its own for D2D; the others count as of cluster 0
+    using PoolId = std::pair<Pool, uint32_t>;
+
+    /// @return the TypeId
+    static TypeId GetTypeId();
+
+    /**
+     * @param link a link
+     * @return its medium
+     */
+    static PoolId GetPoolId(const LinkId& link);
+
     /**
      * Corrects a state's links by what was learnt, before the controller decides.
      * @param state its links hold what the topology expects
@@ -57,9 +101,10 @@ class LinkMonitor
 
     /**
      * Transfers that are observed from now on go by this plan.
+     * @param round its number, from 1
      * @param plan of the round that begins
      */
-    void BeginRound(const RoundPlan& plan);
+    void BeginRound(uint32_t round, const RoundPlan& plan);
 
     /**
      * A payload was transferred.
@@ -69,65 +114,183 @@ class LinkMonitor
      * @param seconds from its sending, or from the end of the transfer before it where it queued
      *        behind that one, to its arrival
      * @param queued whether it did
+     * @param share of the pool that the link really had meanwhile, 0..1
      */
-    void ObserveTransfer(const LinkId& link, Phase phase, double bits, double seconds, bool queued);
+    void ObserveTransfer(const LinkId& link,
+                         Phase phase,
+                         double bits,
+                         double seconds,
+                         bool queued,
+                         double share);
+
+    /**
+     * @param link one that a radio will report upon
+     * @param maxSinr linear, beyond which its rate does not grow
+     * @return its number, for ObserveSinr and ObserveMcs: radios report often
+     */
+    uint32_t AddMeter(const LinkId& link, double maxSinr = std::numeric_limits<double>::infinity());
 
     /**
      * The radio reported an SINR.
+     * @param meter the link's number
+     * @param sinr linear, over the pool's whole bandwidth
+     * @param powerW transmit power over that bandwidth
+     */
+    void ObserveSinr(uint32_t meter, double sinr, double powerW);
+
+    /**
+     * The radio sent a transport block or a frame.
+     * @param meter the link's number
+     * @param mcs index of its modulation and coding scheme
+     */
+    void ObserveMcs(uint32_t meter, uint32_t mcs);
+
+    /**
+     * A cluster has ended its local iterations of the round.
+     * @param cluster index
+     * @param seconds that one took on average
+     */
+    void ObserveIteration(uint32_t cluster, double seconds);
+
+    /**
+     * Takes the round's observations into the fits and reports on every link that has some.
+     * @param latencyS how long the round took
+     */
+    void EndRound(double latencyS);
+
+    /**
+     * Signature of the Sinr trace.
      * @param link which
      * @param sinr linear, over the pool's whole bandwidth
      * @param powerW transmit power over that bandwidth
      */
-    void ObserveSinr(const LinkId& link, double sinr, double powerW);
+    typedef void (*SinrTracedCallback)(const LinkId& link, double sinr, double powerW);
 
-    /// Takes the round's observations into the fits.
-    void EndRound();
+    /**
+     * Signature of the Mcs trace.
+     * @param link which
+     * @param mcs index
+     */
+    typedef void (*McsTracedCallback)(const LinkId& link, uint32_t mcs);
+
+    /**
+     * Signature of the Goodput trace.
+     * @param link which
+     * @param phase when
+     * @param bits of the message
+     * @param seconds in which the link served it
+     */
+    typedef void (*GoodputTracedCallback)(const LinkId& link,
+                                          Phase phase,
+                                          double bits,
+                                          double seconds);
+
+    /**
+     * Signature of the Report trace.
+     * @param report of a link at the end of a round
+     */
+    typedef void (*ReportTracedCallback)(const LinkReport& report);
+
+    /**
+     * Signature of the Forecast trace, fired where a controller predicts.
+     * @param round its number, from 1
+     * @param plannedS latency of the round as it was planned
+     * @param measuredS as it was
+     */
+    typedef void (*ForecastTracedCallback)(uint32_t round, double plannedS, double measuredS);
 
   private:
     /// What is averaged over a round: link, phase, whether queued
     using TransferKind = std::tuple<LinkId, Phase, bool>;
 
-    /// Sums of a round
-    struct Mean
+    /// A fit for each candidate of Gamma
+    using Fits = std::array<TransferFit, GapChoice::CANDIDATES>;
+
+    /// Sums of a round's transfers
+    struct Served
     {
-        double first{0};  //!< sum of bits, or of decibels
-        double second{0}; //!< sum of seconds
+        double bits{0};
+        double seconds{0};
+        double shareSeconds{0}; //!< of the share that the link really had
         uint32_t count{0};
     };
 
-    /// A link's fit: normal equations of relative errors, and what they give
-    struct Fit
+    /// What a link's radio reports
+    struct Meter
     {
-        double a11{0}, a12{0}, a22{0}, b1{0}, b2{0};
-        double delayS{0};   //!< D
-        double slowness{1}; //!< rho
-        bool known{false};  //!< has seen transfers
+        LinkId link;         //!< which
+        double maxSinr{0};   //!< beyond which its rate does not grow
+        double maxPowerW{0}; //!< of the link; 0: the link is not known yet
+        SinrStatistics sinr; //!< of this round, as though at full power; at most maxSinr
+        double sinrSum{0};   //!< likewise, whatever the rate does
+        uint64_t mcsSum{0};  //!< in this round
+        uint64_t blocks{0};  //!< how many these were
+        double seenRatio{1}; //!< gain of the latest round with reports over the expected one
+        GainTracker gain;    //!< over all rounds
     };
 
     /// @return what the topology expects of a link; nullptr where there is none
     const LinkState* FindExpected(const LinkId& link) const;
 
-    /// @return seconds per bit that the topology expects under the plan
-    double GetExpectedSecondsPerBit(const LinkId& link, Phase phase) const;
+    /// Takes the round's reports of SINRs into the gains.
+    void UpdateGains();
 
-    /// Adds a round's mean transfer to a link's normal equations.
-    void AddObservation(Fit& fit, double expectedS, double measuredS, bool queued) const;
+    /// Takes the round's transfers into the fits.
+    void UpdateFits();
 
-    /// Solves a link's normal equations.
-    void Solve(Fit& fit, double expectedDelayS) const;
+    /// Compares the round's iterations with what the fits say of them.
+    void UpdateWaits();
 
-    /// Corrects one link.
-    void Correct(const LinkId& id, LinkState& link, const Fit* poolMean) const;
+    /// @return the state as the fits correct it, with so much more latency in a cluster's links
+    SystemState MakeFittedState(uint32_t cluster, double extraS) const;
 
-    /// @return mean of the fits of a pool (of a cluster, where it is D2D); known where there is one
-    Fit GetPoolMean(uint32_t cluster, Pool pool) const;
+    /**
+     * What (5) or (6) expect of a mean transfer at the gain that the round saw, with the plan's
+     * power. D2E links are used in several phases, in other company in each: what tells their rate
+     * is the share that they really had. Who ended early has left its share to the others, who must
+     * not count as fast for that. D2D links are used in training alone, in turns that recur in each
+     * iteration: what they leave to each other they will leave again, so there the plan's share
+     * counts, and slowness says what that is worth.
+     */
+    double GetExpectedS(const TransferKind& kind, const Served& served, double gapFactor) const;
 
-    SystemState m_expected;                //!< links as the topology expects them
-    RoundPlan m_plan;                      //!< of the current round
-    std::map<TransferKind, Mean> m_served; //!< transfers of the current round
-    std::map<LinkId, Mean> m_sinrs;        //!< SINR over expectation, dB
-    std::map<LinkId, Fit> m_fits;          //!< learnt
-    std::map<LinkId, double> m_gainRatios; //!< learnt: gamma
+    /// @return the meter that tells of a link's gain; nullptr where there is none
+    const Meter* FindMeter(const LinkId& link) const;
+
+    /// @return whether a link has a rate of its own, which nothing corrects
+    bool IsWire(const LinkId& id) const;
+
+    /// Corrects one link by what was learnt of its medium and itself.
+    void CorrectByFit(const LinkId& id, LinkState& link) const;
+
+    /// Corrects one link, waiting included.
+    void Correct(const LinkId& id, LinkState& link) const;
+
+    /// @return mean of a pool's fits under the Gamma chosen for it; known where there is one
+    TransferFit GetPoolMean(const PoolId& pool) const;
+
+    /// @return index of the Gamma chosen for a pool
+    std::size_t GetGap(const PoolId& pool) const;
+
+    /// Fires the Report trace for every link that was observed in this round.
+    void Report() const;
+
+    SystemState m_expected;                  //!< links as the topology expects them
+    RoundPlan m_plan;                        //!< of the current round
+    uint32_t m_round{0};                     //!< its number
+    std::map<TransferKind, Served> m_served; //!< transfers of the current round
+    std::vector<Meter> m_meters;             //!< by number
+    std::map<LinkId, uint32_t> m_numbers;    //!< of the meters
+    std::map<LinkId, Fits> m_fits;           //!< learnt
+    std::map<PoolId, GapChoice> m_gaps;      //!< learnt
+    std::map<uint32_t, double> m_iterations; //!< of the current round: seconds, by cluster
+    std::map<uint32_t, double> m_waits;      //!< learnt: seconds for each latency, by cluster
+
+    TracedCallback<const LinkId&, double, double> m_sinrTrace;
+    TracedCallback<const LinkId&, uint32_t> m_mcsTrace;
+    TracedCallback<const LinkId&, Phase, double, double> m_goodputTrace;
+    TracedCallback<const LinkReport&> m_reportTrace;
+    TracedCallback<uint32_t, double, double> m_forecastTrace;
 };
 
 } // namespace collapipe

@@ -81,7 +81,13 @@ PowerControlWifiManager::GetTypeId()
                             "Mode or width for a receiver changed: receiver, rate in bit/s, width "
                             "in MHz, expected SNR (linear)",
                             MakeTraceSourceAccessor(&PowerControlWifiManager::m_rateTrace),
-                            "ns3::collapipe::PowerControlWifiManager::RateTracedCallback");
+                            "ns3::collapipe::PowerControlWifiManager::RateTracedCallback")
+            .AddTraceSource("Snr",
+                            "A receiver acknowledged a frame or an A-MPDU: receiver, SNR there "
+                            "(linear, over the frame's width), width in MHz, transmit power in W, "
+                            "index of the MCS",
+                            MakeTraceSourceAccessor(&PowerControlWifiManager::m_snrTrace),
+                            "ns3::collapipe::PowerControlWifiManager::SnrTracedCallback");
     return tid;
 }
 
@@ -348,6 +354,15 @@ PowerControlWifiManager::Report(WifiRemoteStation* st, double snr, double widthM
     if (snr > 0)
     {
         station.quality = snr * widthMhz * streams / station.sentPowerMw;
+        if (station.choice.GetModeInitialized()) // else it was no data
+        {
+            const WifiMode mode = station.choice.GetMode();
+            m_snrTrace(GetAddress(st),
+                       snr,
+                       widthMhz,
+                       station.sentPowerMw / 1e3,
+                       mode.GetModulationClass() >= WIFI_MOD_CLASS_HT ? mode.GetMcsValue() : 0);
+        }
     }
 }
 

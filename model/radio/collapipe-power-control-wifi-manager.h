@@ -92,6 +92,20 @@ class PowerControlWifiManager : public WifiManagerBase
                                        double widthMhz,
                                        double snr);
 
+    /**
+     * Signature of the Snr trace, fired for each frame or A-MPDU that a receiver acknowledged.
+     * @param to receiver
+     * @param snr at the receiver, linear, over the frame's width
+     * @param widthMhz of the frame, in MHz
+     * @param powerW with which it was sent, in W
+     * @param mcs index of its modulation and coding scheme
+     */
+    typedef void (*SnrTracedCallback)(Mac48Address to,
+                                      double snr,
+                                      double widthMhz,
+                                      double powerW,
+                                      uint32_t mcs);
+
   private:
     struct Station;
 
@@ -162,6 +176,7 @@ class PowerControlWifiManager : public WifiManagerBase
     std::unordered_map<Mac48Address, Setting, WifiAddressHash> m_settings; //!< by receiver
     std::map<Capabilities, std::vector<Candidate>> m_candidates;           //!< fastest first
     TracedCallback<Mac48Address, uint64_t, double, double> m_rateTrace;
+    TracedCallback<Mac48Address, double, double, double, uint32_t> m_snrTrace;
 };
 
 } // namespace collapipe

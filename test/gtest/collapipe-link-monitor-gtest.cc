@@ -2,12 +2,15 @@
  * SPDX-License-Identifier: GPL-2.0-only
  */
 
+#include "ns3/collapipe-latency-model.h"
 #include "ns3/collapipe-link-model.h"
 #include "ns3/collapipe-link-monitor.h"
 
+#include <algorithm>
 #include <cmath>
 #include <gtest/gtest.h>
 #include <random>
+#include <vector>
 
 namespace ns3
 {
@@ -69,34 +72,35 @@ MakePlan()
 SystemState
 Learn(double delayS, double slowness, int rounds, bool hasQueued)
 {
-    LinkMonitor monitor;
+    const auto monitor = CreateObject<LinkMonitor>();
     SystemState state;
     for (int round = 0; round <= rounds; ++round)
     {
         state = MakeState();
         const auto expected = state.clusters[0].devices[0].uplink;
-        monitor.Update(state);
-        monitor.BeginRound(MakePlan());
+        monitor->Update(state);
+        monitor->BeginRound(round + 1, MakePlan());
         const double rate = GetRateBps(expected, state.uplink, 0.4, 0.1);
         const LinkId link{0, 1, EDGE_SERVER};
         for (int i = 0; i < 20; ++i)
         {
             const double x = slowness * SMALL_BITS / rate;
-            monitor.ObserveTransfer(link, Phase::TRAINING, SMALL_BITS, delayS + x, false);
+            monitor->ObserveTransfer(link, Phase::TRAINING, SMALL_BITS, delayS + x, false, 0.4);
             if (hasQueued)
             {
-                monitor.ObserveTransfer(link, Phase::TRAINING, SMALL_BITS, x, true);
+                monitor->ObserveTransfer(link, Phase::TRAINING, SMALL_BITS, x, true, 0.4);
             }
         }
-        monitor.ObserveTransfer(link,
-                                Phase::UPLOAD,
-                                LARGE_BITS,
-                                delayS + slowness * LARGE_BITS / rate,
-                                false);
-        monitor.EndRound();
+        monitor->ObserveTransfer(link,
+                                 Phase::UPLOAD,
+                                 LARGE_BITS,
+                                 delayS + slowness * LARGE_BITS / rate,
+                                 false,
+                                 0.4);
+        monitor->EndRound(1);
     }
     state = MakeState();
-    monitor.Update(state);
+    monitor->Update(state);
     return state;
 }
 
@@ -138,29 +142,268 @@ TEST(LinkMonitor, ALinkThatTookWhatOthersLeftIsNotTrustedBeyondTwice)
 
 TEST(LinkMonitor, TakesGainFromMeasuredSinr)
 {
-    LinkMonitor monitor;
+    const auto monitor = CreateObject<LinkMonitor>();
+    const auto meter = monitor->AddMeter({0, 1, EDGE_SERVER});
     auto state = MakeState();
-    monitor.Update(state);
-    monitor.BeginRound(MakePlan());
+    monitor->Update(state);
+    monitor->BeginRound(1, MakePlan());
     const double expectedSnr = 0.1 * 1e-11 / (1e-20 * 18e6);
-    monitor.ObserveSinr({0, 1, EDGE_SERVER}, expectedSnr / 4, 0.1);
-    monitor.EndRound();
-    monitor.Update(state);
+    monitor->ObserveSinr(meter, expectedSnr / 4, 0.1);
+    monitor->EndRound(1);
+    state = MakeState();
+    monitor->Update(state);
     EXPECT_NEAR(state.clusters[0].devices[0].uplink.gain, 1e-11 / 4, 1e-17);
     EXPECT_EQ(state.clusters[0].devices[1].uplink.gain, 1e-11);
 }
 
+TEST(LinkMonitor, CountsAnSinrThatTheRateCannotUseAsTheHighestOfUse)
+{
+    const auto monitor = CreateObject<LinkMonitor>();
+    const double expectedSnr = 0.2 * 1e-11 / (1e-20 * 18e6);
+    const auto meter = monitor->AddMeter({0, EDGE_SERVER, 1}, 2 * expectedSnr);
+    auto state = MakeState();
+    monitor->Update(state);
+    monitor->BeginRound(1, MakePlan());
+    monitor->ObserveSinr(meter, 1000 * expectedSnr, 0.2);
+    monitor->EndRound(1);
+    state = MakeState();
+    monitor->Update(state);
+    EXPECT_NEAR(state.clusters[0].devices[0].downlink.gain, 2e-11, 1e-17);
+}
+
+namespace
+{
+
+/// What a link does in a round, with a channel and a modem of its own
+struct TrueLink
+{
+    LinkState link;
+    double share;
+    double powerW;
+};
+
+/// A round in which link 1 -> edge serves uploads as the truth says, and its radio reports the SINR
+void
+RunRound(Ptr<LinkMonitor> monitor, uint32_t meter, uint32_t round, const TrueLink& truth)
+{
+    auto state = MakeState();
+    monitor->Update(state);
+    RoundPlan plan;
+    plan.clusters.resize(1);
+    plan.clusters[0].links.push_back({Phase::UPLOAD, 1, EDGE_SERVER, truth.share, truth.powerW});
+    monitor->BeginRound(round, plan);
+    const auto& pool = state.uplink;
+    const double noiseW = truth.link.noiseDensityWPerHz * pool.bandwidthHz;
+    monitor->ObserveSinr(meter, truth.powerW * truth.link.gain / noiseW, truth.powerW);
+    const double rate = GetRateBps(truth.link, pool, truth.share, truth.powerW);
+    monitor->ObserveTransfer({0, 1, EDGE_SERVER},
+                             Phase::UPLOAD,
+                             LARGE_BITS,
+                             truth.link.latencyS + LARGE_BITS / rate,
+                             false,
+                             truth.share);
+    monitor->EndRound(1);
+}
+
+} // namespace
+
+TEST(LinkMonitor, ForecastsAtAnSinrThatItsGoodputHasNotSeen)
+{
+    std::mt19937 random(11);
+    std::uniform_real_distribution<double> db(-10, 10);
+    for (int i = 0; i < 100; ++i)
+    {
+        const auto monitor = CreateObject<LinkMonitor>();
+        const auto meter = monitor->AddMeter({0, 1, EDGE_SERVER});
+        TrueLink truth{MakeLink(1e-11 * std::pow(10, db(random) / 10)), 0.4, 0.1};
+        truth.link.efficiency = 0.35;
+        uint32_t round = 0;
+        while (round < 6)
+        {
+            RunRound(monitor, meter, ++round, truth);
+        }
+        // The channel changes; nothing but SINR reports tells of it
+        truth.link.gain = 1e-11 * std::pow(10, db(random) / 10);
+        auto state = MakeState();
+        monitor->Update(state);
+        monitor->BeginRound(++round, MakePlan());
+        monitor->ObserveSinr(meter,
+                             truth.powerW * truth.link.gain /
+                                 (truth.link.noiseDensityWPerHz * state.uplink.bandwidthHz),
+                             truth.powerW);
+        monitor->EndRound(1);
+        state = MakeState();
+        monitor->Update(state);
+        const double forecast =
+            GetRateBps(state.clusters[0].devices[0].uplink, state.uplink, 0.4, 0.1);
+        EXPECT_NEAR(forecast / GetRateBps(truth.link, state.uplink, 0.4, 0.1), 1, 0.02);
+    }
+}
+
+TEST(LinkMonitor, FindsTheSnrGapWhereSinrsChange)
+{
+    std::mt19937 random(13);
+    std::uniform_real_distribution<double> powerDb(-12, 0);
+    std::uniform_real_distribution<double> share(0.1, 1);
+    std::uniform_int_distribution<int> exponent(-2, 2);
+    for (int i = 0; i < 30; ++i)
+    {
+        const auto monitor = CreateObject<LinkMonitor>();
+        const auto meter = monitor->AddMeter({0, 1, EDGE_SERVER});
+        TrueLink truth{MakeLink(1e-11), 0, 0};
+        truth.link.snrGap *= std::exp2(exponent(random));
+        for (uint32_t round = 1; round <= 30; ++round)
+        {
+            truth.share = share(random);
+            truth.powerW = 0.2 * std::pow(10, powerDb(random) / 10);
+            RunRound(monitor, meter, round, truth);
+        }
+        auto state = MakeState();
+        monitor->Update(state);
+        const double found = state.clusters[0].devices[0].uplink.snrGap;
+        // Candidates are a factor of two apart, and the prior pulls inwards
+        EXPECT_LE(std::abs(std::log2(found / truth.link.snrGap)), 1 + 1e-9) << truth.link.snrGap;
+        EXPECT_GE(std::log2(found / 1.5) * std::log2(truth.link.snrGap / 1.5), -1e-9);
+    }
+}
+
+TEST(LinkMonitor, AShareThatOthersLeftDoesNotCountAsARate)
+{
+    const auto monitor = CreateObject<LinkMonitor>();
+    SystemState state;
+    for (uint32_t round = 1; round <= 6; ++round)
+    {
+        state = MakeState();
+        const auto expected = state.clusters[0].devices[0].uplink;
+        monitor->Update(state);
+        monitor->BeginRound(round, MakePlan());
+        // Alone on the medium after half of the time: 0.7 of it on average, where 0.4 was planned
+        const double rate = GetRateBps(expected, state.uplink, 0.7, 0.1);
+        monitor->ObserveTransfer({0, 1, EDGE_SERVER},
+                                 Phase::UPLOAD,
+                                 LARGE_BITS,
+                                 expected.latencyS + LARGE_BITS / rate,
+                                 false,
+                                 0.7);
+        monitor->EndRound(1);
+    }
+    state = MakeState();
+    monitor->Update(state);
+    EXPECT_NEAR(state.clusters[0].devices[0].uplink.efficiency, 0.5, 0.005);
+}
+
+TEST(LinkMonitor, ForecastsIterationsThatTakeLongerThanTheirTransfersExplain)
+{
+    std::mt19937 random(17);
+    std::uniform_real_distribution<double> extraS(0, 0.05);
+    for (const std::string schedule : {"gpipe", "1f1b"})
+    {
+        Instance instance;
+        instance.state = MakeState();
+        auto& state = instance.state;
+        state.model.blocks = 4;
+        state.model.blockForwardFlops = 1e7;
+        state.model.activationBits = 1e5;
+        state.edge = {1e10, 1e-4, 2};
+        for (auto* node : {&state.clusters[0].controlUnit,
+                           &state.clusters[0].devices[0],
+                           &state.clusters[0].devices[1]})
+        {
+            node->flops = 1e10;
+        }
+        RoundPlan plan = MakePlan();
+        plan.schedule = schedule;
+        ChainPlan chain;
+        chain.stages = {{CONTROL_UNIT, true, 0, 0, false, false},
+                        {1, false, 0, 2, false, false},
+                        {2, false, 2, 4, false, false},
+                        {EDGE_SERVER, false, 4, 4, true, false}};
+        chain.microBatches = 4;
+        plan.clusters[0].chains = {chain};
+        const SystemState expected = state;
+        const double measuredS =
+            EvaluatePlan(instance, plan).clusters[0].iterationS + extraS(random);
+        const auto monitor = CreateObject<LinkMonitor>();
+        monitor->Update(state);
+        monitor->BeginRound(1, plan);
+        monitor->ObserveIteration(0, measuredS);
+        monitor->EndRound(1);
+        state = expected;
+        monitor->Update(state);
+        EXPECT_NEAR(EvaluatePlan(instance, plan).clusters[0].iterationS, measuredS, 1e-9)
+            << schedule;
+    }
+}
+
+namespace
+{
+
+std::vector<LinkReport> g_reports;
+std::vector<double> g_forecasts;
+
+void
+KeepReport(const LinkReport& report)
+{
+    g_reports.push_back(report);
+}
+
+void
+KeepForecast(uint32_t round, double plannedS, double measuredS)
+{
+    g_forecasts = {static_cast<double>(round), plannedS, measuredS};
+}
+
+} // namespace
+
+TEST(LinkMonitor, ReportsWhatItHandsOn)
+{
+    g_reports.clear();
+    const auto monitor = CreateObject<LinkMonitor>();
+    ASSERT_TRUE(monitor->TraceConnectWithoutContext("Report", MakeCallback(&KeepReport)));
+    ASSERT_TRUE(monitor->TraceConnectWithoutContext("Forecast", MakeCallback(&KeepForecast)));
+    const auto meter = monitor->AddMeter({0, 1, EDGE_SERVER});
+    auto state = MakeState();
+    monitor->Update(state);
+    auto plan = MakePlan();
+    plan.plannedLatencyS = 3;
+    monitor->BeginRound(5, plan);
+    monitor->ObserveSinr(meter, 2, 0.1);
+    monitor->ObserveSinr(meter, 4, 0.1);
+    monitor->ObserveMcs(meter, 7);
+    monitor->ObserveMcs(meter, 10);
+    monitor->ObserveTransfer({0, 1, EDGE_SERVER}, Phase::UPLOAD, 6e6, 2, false, 0.4);
+    monitor->EndRound(3.5);
+    state = MakeState();
+    monitor->Update(state);
+    ASSERT_EQ(g_reports.size(), 1U);
+    const auto& report = g_reports.front();
+    EXPECT_EQ(report.link.from, 1);
+    EXPECT_EQ(report.link.to, EDGE_SERVER);
+    EXPECT_EQ(report.round, 5U);
+    EXPECT_NEAR(report.sinr, 6, 1e-12); // at 0.2 W, the link's full power
+    EXPECT_NEAR(report.mcs, 8.5, 1e-12);
+    EXPECT_NEAR(report.goodputBps, 3e6, 1e-6);
+    const auto& link = state.clusters[0].devices[0].uplink;
+    EXPECT_EQ(report.gain, link.gain);
+    EXPECT_EQ(report.efficiency, link.efficiency);
+    EXPECT_EQ(report.snrGap, link.snrGap);
+    EXPECT_EQ(report.delayS, link.latencyS);
+    EXPECT_EQ(g_forecasts, (std::vector<double>{5, 3, 3.5}));
+}
+
 TEST(LinkMonitor, LeavesWiresAlone)
 {
-    LinkMonitor monitor;
+    const auto monitor = CreateObject<LinkMonitor>();
     auto state = MakeState();
     state.uplink.mode = SharingMode::DEDICATED;
     state.clusters[0].devices[0].uplink.fixedRateBps = 1e7;
-    monitor.Update(state);
-    monitor.BeginRound(MakePlan());
-    monitor.ObserveTransfer({0, 1, EDGE_SERVER}, Phase::UPLOAD, LARGE_BITS, 3, false);
-    monitor.EndRound();
-    monitor.Update(state);
+    const auto wires = state;
+    monitor->Update(state);
+    monitor->BeginRound(1, MakePlan());
+    monitor->ObserveTransfer({0, 1, EDGE_SERVER}, Phase::UPLOAD, LARGE_BITS, 3, false, 1);
+    monitor->EndRound(1);
+    state = wires;
+    monitor->Update(state);
     EXPECT_EQ(state.clusters[0].devices[0].uplink.latencyS, 5e-3);
     EXPECT_EQ(state.clusters[0].devices[0].uplink.fixedRateBps, 1e7);
 }
