@@ -32,7 +32,7 @@ figcaption{font-size:.85rem;margin-top:.2rem}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;font-size:.88rem;font-variant-numeric:tabular-nums;margin:.6rem 0}
 th,td{text-align:right;padding:.25rem .6rem;border-bottom:1px solid var(--grid);white-space:nowrap}
-th{color:var(--muted);font-weight:600;vertical-align:bottom}
+th{color:var(--muted);font-weight:600;vertical-align:bottom;white-space:normal}
 th:first-child,td:first-child{text-align:left}
 tr.reference td{font-weight:600}
 pre{background:var(--raised);padding:.7rem;border-radius:.5rem;overflow-x:auto;font-size:.8rem}
