@@ -128,9 +128,10 @@ def get_energy_columns(devices):
 
 
 def get_memory_column(devices):
-    """The measured peak of devices.csv, or None."""
+    """The column of devices.csv with measured memory, or None: the analytic backend has none."""
     return next((column for column in devices.columns if column.endswith("bytes") and
-                 "memory" in column and "planned" not in column and "limit" not in column), None)
+                 "memory" in column and "planned" not in column and "limit" not in column and
+                 devices[column].max() > 0), None)
 
 
 def is_finished(folder, name):
