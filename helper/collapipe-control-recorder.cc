@@ -85,8 +85,7 @@ GetUsefulFlops(const SystemState& state, const RoundPlan& plan, uint32_t cluster
             if (stage.node == node)
             {
                 const HopTimes times = GetStageTimes(state, cluster, chain, stage, 1);
-                const double seconds =
-                    times.forwardS + times.backwardS - 2 * device.overheadS;
+                const double seconds = times.forwardS + times.backwardS - 2 * device.overheadS;
                 flops += plan.localIterations * chain.microBatches * seconds * device.flops;
             }
         }

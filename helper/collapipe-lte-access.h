@@ -27,17 +27,17 @@ namespace collapipe
 
 /**
  * @ingroup collapipe
- * LTE cells on one carrier whose UEs are all nodes of all clusters; the edge servers stand behind the
- * PGW. UEs reach each other through the PGW. Where there are several cells, the base stations hand
- * over (X2) on event A3, and the cells interfere with each other.
+ * LTE cells on one carrier whose UEs are all nodes of all clusters; the edge servers stand behind
+ * the PGW. UEs reach each other through the PGW. Where there are several cells, the base stations
+ * hand over (X2) on event A3, and the cells interfere with each other.
  */
 class LteAccess
 {
   public:
     /**
      * Install base stations, core, radios, addresses and routes.
-     * @param network the nodes; gets the edge servers' addresses, the base stations and every node's
-     *        address towards its edge server
+     * @param network the nodes; gets the edge servers' addresses, the base stations and every
+     * node's address towards its edge server
      * @param config the configuration
      */
     void Build(Network& network, const TopologyConfig& config);

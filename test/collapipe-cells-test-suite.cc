@@ -32,8 +32,7 @@ bool
 AreEqual(const TensorList& left, const TensorList& right)
 {
     return std::equal(left.begin(), left.end(), right.begin(), right.end(), [](auto& a, auto& b) {
-        return a.shape == b.shape &&
-               std::memcmp(a.data.get(), b.data.get(), a.GetByteSize()) == 0;
+        return a.shape == b.shape && std::memcmp(a.data.get(), b.data.get(), a.GetByteSize()) == 0;
     });
 }
 
@@ -98,7 +97,8 @@ class HandoverParityTestCase : public TestCase
                 "Flush",
                 MakeCallback(&HandoverParityTestCase::StartHandover, this));
         }
-        const auto ue = GetRadio<LteUeNetDevice>(run.GetTopology().GetNetwork().clusters[0].devices[0]);
+        const auto ue =
+            GetRadio<LteUeNetDevice>(run.GetTopology().GetNetwork().clusters[0].devices[0]);
         ue->GetRrc()->TraceConnectWithoutContext(
             "HandoverEndOk",
             MakeCallback(&HandoverParityTestCase::EndHandover, this));
@@ -199,7 +199,8 @@ class InterferenceTestCase : public TestCase
 {
   public:
     explicit InterferenceTestCase(double cellDistanceM)
-        : TestCase("cells interfere, base stations " + std::to_string(static_cast<int>(cellDistanceM)) + " m apart"),
+        : TestCase("cells interfere, base stations " +
+                   std::to_string(static_cast<int>(cellDistanceM)) + " m apart"),
           m_cellDistanceM(cellDistanceM)
     {
     }
@@ -220,8 +221,9 @@ class InterferenceTestCase : public TestCase
         auto topology = TopologyHelper::Create("lte");
         const auto network = topology->Build(config);
         const auto enb = GetRadio<LteEnbNetDevice>(network.cells[0].baseStation);
-        enb->GetPhy()->TraceConnectWithoutContext("ReportUeSinr",
-                                                  MakeCallback(&InterferenceTestCase::Report, this));
+        enb->GetPhy()->TraceConnectWithoutContext(
+            "ReportUeSinr",
+            MakeCallback(&InterferenceTestCase::Report, this));
         Simulator::Stop(network.readyAt + Seconds(0.2));
         Simulator::Run();
         for (uint32_t node = 0; node < 2; ++node)
@@ -257,8 +259,8 @@ class InterferenceTestCase : public TestCase
     {
         const double noiseW = 1.380649e-23 * 290 * std::pow(10, config.lteEnbNoiseFigureDb / 10) *
                               180e3 * config.lteBandwidthRb;
-        return 10 * std::log10(GetPowerW(network, 0, node) /
-                               (noiseW + GetPowerW(network, 1, node)));
+        return 10 *
+               std::log10(GetPowerW(network, 0, node) / (noiseW + GetPowerW(network, 1, node)));
     }
 
     double m_cellDistanceM;
@@ -292,8 +294,8 @@ class GridTestCase : public TestCase
             uint32_t neighbours = 0;
             for (uint32_t other = 0; other < config.cells; ++other)
             {
-                const double distance = CalculateDistance(network.cells[c].position,
-                                                          network.cells[other].position);
+                const double distance =
+                    CalculateDistance(network.cells[c].position, network.cells[other].position);
                 NS_TEST_EXPECT_MSG_EQ((other == c || distance > 699.999),
                                       true,
                                       "cells " << c << " and " << other << " coincide");
