@@ -136,6 +136,8 @@ LinkMonitor::CorrectByFit(const LinkId& id, LinkState& link) const
     {
         return; // a wire has the rate that it has
     }
+    const PoolState& medium = GetPoolState(m_expected, id.cluster, pool.first);
+    const double before = GetRateBps(link, medium, 1, link.maxPowerW);
     const Meter* meter = FindMeter(id);
     link.gain *= meter ? meter->gain.GetRatio() : 1;
     const std::size_t gap = GetGap(pool);
@@ -147,6 +149,10 @@ LinkMonitor::CorrectByFit(const LinkId& id, LinkState& link) const
         link.latencyS = fit.delayS;
         link.efficiency /= fit.slowness;
     }
+    // What a message takes beside its payload is time on the air, which no better rate makes
+    // shorter.
+    const double now = GetRateBps(link, medium, 1, link.maxPowerW);
+    link.overheadBits *= before > 0 && now > 0 ? now / before : 1;
 }
 
 LinkMonitor::PoolId
