@@ -19,12 +19,19 @@ fail()
     exit 1
 }
 
+# libraries_have FILE TEXT: whether what FILE is linked to has this in it. No pipe: under pipefail, ldd
+# would now and then be killed by a grep that has seen enough, and count as failed.
+libraries_have()
+{
+    grep -qF -- "$2" <<<"$(ldd "$1")"
+}
+
 # check_program PROGRAM: runs it; leaves what it printed in PROGRAM.txt.
 check_program()
 {
-    ldd "$1" | grep -qF "$prefix" || fail "$1 does not use the installed library"
+    libraries_have "$1" "$prefix" || fail "$1 does not use the installed library"
     # Not only what the linker was told to look for, also what it found.
-    if ldd "$1" | grep -q 'not found'; then
+    if libraries_have "$1" 'not found'; then
         fail "$1 lacks libraries: $(ldd "$1" | grep 'not found')"
     fi
     "$1" "${options[@]}" >"$1.txt" || fail "$1 ended with status $?"
@@ -40,7 +47,7 @@ if grep -rlE '#include *<(torch|ATen|c10)/' "$prefix/include" >&2; then
     fail "these installed headers include LibTorch's"
 fi
 library=$(find "$prefix" -name 'libcollapipe.so')
-if ! ldd "$library" | grep -q libtorch; then
+if ! libraries_have "$library" libtorch; then
     options+=(--compute=analytic)
 fi
 
