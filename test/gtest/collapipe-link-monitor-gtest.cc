@@ -123,6 +123,38 @@ TEST(LinkMonitor, FindsDelayAndRateOfRandomLinks)
     }
 }
 
+TEST(LinkMonitor, AMessagesOverheadKeepsItsAirtime)
+{
+    for (const double slowness : {0.6, 1.0, 2.5})
+    {
+        const auto monitor = CreateObject<LinkMonitor>();
+        const auto makeState = [] {
+            auto state = MakeState();
+            state.clusters[0].d2dLinks[1][2].overheadBits = 1e5;
+            return state;
+        };
+        auto state = makeState();
+        const auto before = state.clusters[0].d2dLinks[1][2];
+        const double rate = GetRateBps(before, state.clusters[0].d2d, 1, before.maxPowerW);
+        for (int round = 1; round <= 6; ++round)
+        {
+            state = makeState();
+            monitor->Update(state);
+            monitor->BeginRound(round, MakePlan());
+            const double seconds = 5e-3 + slowness * (LARGE_BITS + before.overheadBits) / rate;
+            monitor->ObserveTransfer({0, 1, 2}, Phase::TRAINING, LARGE_BITS, seconds, false, 1);
+            monitor->EndRound(1);
+        }
+        state = makeState();
+        monitor->Update(state);
+        const auto& after = state.clusters[0].d2dLinks[1][2];
+        const double now = GetRateBps(after, state.clusters[0].d2d, 1, after.maxPowerW);
+        // Payloads of one size leave the prior a say in how much of it is delay.
+        EXPECT_NEAR(now * slowness / rate, 1, 0.15) << slowness;
+        EXPECT_NEAR(after.overheadBits / now / (before.overheadBits / rate), 1, 1e-9) << slowness;
+    }
+}
+
 TEST(LinkMonitor, UnusedLinksTakeTheirPoolsMeanAndOtherPoolsNothing)
 {
     const auto state = Learn(8e-3, 1.6, 6, true);
