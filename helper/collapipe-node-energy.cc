@@ -4,6 +4,8 @@
 
 #include "collapipe-node-energy.h"
 
+#include "collapipe-find-device.h"
+
 #include "ns3/double.h"
 #include "ns3/lte-ue-net-device.h"
 #include "ns3/simulator.h"
@@ -109,21 +111,6 @@ class SteadyWifiEnergyModel : public WifiRadioEnergyModel
     double m_currentA{0};                     //!< in that state
     bool m_isEmpty{false};                    //!< nothing is left to consume
 };
-
-/// The first device of a type on a node; null where there is none
-template <class Device>
-Ptr<Device>
-FindDevice(Ptr<Node> node)
-{
-    for (uint32_t i = 0; i < node->GetNDevices(); ++i)
-    {
-        if (const auto device = DynamicCast<Device>(node->GetDevice(i)))
-        {
-            return device;
-        }
-    }
-    return nullptr;
-}
 
 } // namespace
 

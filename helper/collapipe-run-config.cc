@@ -214,6 +214,9 @@ RunConfig::GetOptions()
         {"segmentSize",
          "TCP segment size, bytes; above 1400 the wired links of p2p carry jumbo frames",
          &segmentSize},
+        {"tcpBuffer",
+         "TCP send and receive buffers, MiB; 0: what keeps the scenario's links full, 4 or more",
+         &tcpBufferMib},
         {"outputDir", "folder for rounds.csv, devices.csv, summary.json; empty: none", &outputDir},
         {"timelineSize",
          "MB that timeline.json may take; beyond, it shows rounds and phases only; 0: none",
@@ -444,6 +447,7 @@ RunConfig::Validate() const
     learning.Validate(task);
     RequireOption(segmentSize >= 100 && segmentSize <= 60000,
                   "--segmentSize: this must be 100 to 60000 bytes");
+    RequireOption(tcpBufferMib < 1024, "--tcpBuffer: this must be 0 to 1023 MiB");
     RequireOption(segmentSize <= 1400 || topology == "p2p",
                   "--segmentSize: radios take no more than 1400 bytes; only p2p can");
     RequireOption(optimizer == "adam" || optimizer == "sgd",

@@ -54,6 +54,7 @@ struct RunConfig
     double packetErrorRate{0};               //!< on wired links, for tests
     double backgroundPrograms{0};            //!< beside training on a node, on average
     uint32_t segmentSize{1400};              //!< of TCP, bytes; more takes jumbo frames
+    uint32_t tcpBufferMib{0};                //!< to send and to receive, each; 0: by the wires
 
     // Training
     std::string task{"translation"}; //!< what is learnt

@@ -73,7 +73,7 @@ struct TopologyConfig
     DataRate backhaulRate{"1Gbps"};      //!< wifi: control unit to edge server; lte: PGW to it
     Time backhaulDelay{MilliSeconds(1)}; //!< its propagation delay
     // The wires between the edge servers of several cells and their lead are such links, too.
-    double packetErrorRate{0};           //!< lost packets on each of these links, 0..1, for tests
+    double packetErrorRate{0}; //!< lost packets on each of these links, 0..1, for tests
 
     /// Maximum Doppler shift of Rayleigh fading in Hz, where it is on (5 Hz: 0.8 m/s at 1.9 GHz)
     double fadingDopplerHz{5.0};
@@ -105,11 +105,20 @@ struct TopologyConfig
     /// TCP payload of a full segment, for the header overhead in FillLinks
     uint32_t segmentBytes{1400};
 
+    static constexpr double MIN_DISTANCE_M = 1; //!< nodes stand no nearer to what they surround
+
     /**
      * Check everything that can be wrong.
      * @return empty, or one sentence: what is wrong and what to do
      */
     std::string Validate() const;
+
+    /**
+     * @return TCP send and receive buffer in bytes, each, that keeps every link full: twice the
+     * product of rate and round-trip time of the wire where that is greatest, which a lost segment
+     * halves; no less than 4 MiB, which radios need, and no more than TCP's largest window (1 GiB)
+     */
+    uint32_t GetTransportBufferBytes() const;
 };
 
 /// A cluster's nodes; in both address lists index 0 is the control unit, k + 1 is device k
@@ -319,8 +328,8 @@ class TopologyHelper
     void Place(Ptr<Node> node, const Vector& position, const Vector& centre);
     Vector DrawInDisc(const Vector& centre, double minRadiusM, double maxRadiusM);
 
-    int64_t m_positionStream;          //!< next stream for positions
-    NetDeviceContainer m_leadDevices;  //!< of the wires between edge servers and lead
+    int64_t m_positionStream;                      //!< next stream for positions
+    NetDeviceContainer m_leadDevices;              //!< of the wires between edge servers and lead
     std::vector<Ptr<RateErrorModel>> m_leadErrors; //!< of these wires
 };
 

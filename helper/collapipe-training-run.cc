@@ -135,6 +135,9 @@ TrainingRun::CreateContext()
     m_context->model = collapipe::GetModelConfig(m_config, m_corpus);
     m_context->seed = m_config.seed;
     m_context->transport.segmentBytes = m_config.segmentSize;
+    m_context->transport.bufferBytes = m_config.tcpBufferMib > 0
+                                           ? m_config.tcpBufferMib << 20
+                                           : m_config.GetTopologyConfig().GetTransportBufferBytes();
     m_context->optimizer = m_config.GetOptimizerConfig();
     m_context->backend = m_checkpoints.Wrap(factory.Create<ComputeBackend>());
     const unsigned threads =

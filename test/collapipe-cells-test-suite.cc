@@ -5,9 +5,9 @@
 // Several cells: their edge servers average at a lead, radios interfere, nodes are handed over in
 // mid-round, and none of it changes what is learnt.
 
-#include "collapipe-get-radio.h"
 #include "collapipe-test-run.h"
 
+#include "ns3/collapipe-find-device.h"
 #include "ns3/lte-enb-net-device.h"
 #include "ns3/lte-enb-phy.h"
 #include "ns3/lte-ue-net-device.h"
@@ -98,7 +98,7 @@ class HandoverParityTestCase : public TestCase
                 MakeCallback(&HandoverParityTestCase::StartHandover, this));
         }
         const auto ue =
-            GetRadio<LteUeNetDevice>(run.GetTopology().GetNetwork().clusters[0].devices[0]);
+            FindDevice<LteUeNetDevice>(run.GetTopology().GetNetwork().clusters[0].devices[0]);
         ue->GetRrc()->TraceConnectWithoutContext(
             "HandoverEndOk",
             MakeCallback(&HandoverParityTestCase::EndHandover, this));
@@ -220,7 +220,7 @@ class InterferenceTestCase : public TestCase
         config.lteHandoverMarginDb = 15; // nobody leaves
         auto topology = TopologyHelper::Create("lte");
         const auto network = topology->Build(config);
-        const auto enb = GetRadio<LteEnbNetDevice>(network.cells[0].baseStation);
+        const auto enb = FindDevice<LteEnbNetDevice>(network.cells[0].baseStation);
         enb->GetPhy()->TraceConnectWithoutContext(
             "ReportUeSinr",
             MakeCallback(&InterferenceTestCase::Report, this));
@@ -228,7 +228,7 @@ class InterferenceTestCase : public TestCase
         Simulator::Run();
         for (uint32_t node = 0; node < 2; ++node)
         {
-            const auto ue = GetRadio<LteUeNetDevice>(network.clusters[0].GetNode(node));
+            const auto ue = FindDevice<LteUeNetDevice>(network.clusters[0].GetNode(node));
             const double expected = GetSinrDb(config, network, node);
             NS_TEST_EXPECT_MSG_EQ_TOL(m_sinrDb.at(ue->GetRrc()->GetRnti()),
                                       expected,

@@ -4,11 +4,11 @@
 
 // What radios report reaches the link monitor, and what that makes of it reaches the controller
 
-#include "collapipe-get-radio.h"
 #include "collapipe-test-run.h"
 
 #include "ns3/ampdu-subframe-header.h"
 #include "ns3/collapipe-cluster-monitor.h"
+#include "ns3/collapipe-find-device.h"
 #include "ns3/collapipe-link-observer.h"
 #include "ns3/lte-enb-mac.h"
 #include "ns3/lte-enb-net-device.h"
@@ -138,13 +138,13 @@ class MovedDeviceTestCase : public TestCase
         const auto& cluster = GetCluster();
         for (NodeIndex node = 0; node < cluster.GetN(); ++node)
         {
-            if (const auto ue = GetRadio<LteUeNetDevice>(cluster.GetNode(node)))
+            if (const auto ue = FindDevice<LteUeNetDevice>(cluster.GetNode(node)))
             {
                 ue->GetPhy()->TraceConnectWithoutContext(
                     "ReportCurrentCellRsrpSinr",
                     MakeCallback(&MovedDeviceTestCase::CountDownlink, this).Bind(node));
             }
-            if (const auto wifi = GetRadio<WifiNetDevice>(cluster.GetNode(node)))
+            if (const auto wifi = FindDevice<WifiNetDevice>(cluster.GetNode(node)))
             {
                 m_nodes[Mac48Address::ConvertFrom(wifi->GetAddress())] = node;
                 wifi->GetPhy()->TraceConnectWithoutContext(
@@ -154,7 +154,7 @@ class MovedDeviceTestCase : public TestCase
         }
         if (const auto base = m_run->GetTopology().GetNetwork().baseStation)
         {
-            const auto enb = GetRadio<LteEnbNetDevice>(base);
+            const auto enb = FindDevice<LteEnbNetDevice>(base);
             enb->GetPhy()->TraceConnectWithoutContext(
                 "ReportUeSinr",
                 MakeCallback(&MovedDeviceTestCase::CountUplink, this));
@@ -168,7 +168,7 @@ class MovedDeviceTestCase : public TestCase
     NodeIndex FindUe(uint16_t rnti) const
     {
         NodeIndex node = 0;
-        while (GetRadio<LteUeNetDevice>(GetCluster().GetNode(node))->GetRrc()->GetRnti() != rnti)
+        while (FindDevice<LteUeNetDevice>(GetCluster().GetNode(node))->GetRrc()->GetRnti() != rnti)
         {
             ++node;
         }
@@ -228,7 +228,7 @@ class MovedDeviceTestCase : public TestCase
 
     double GetWifiWidth() const
     {
-        return GetRadio<WifiNetDevice>(GetCluster().GetNode(0))->GetPhy()->GetChannelWidth();
+        return FindDevice<WifiNetDevice>(GetCluster().GetNode(0))->GetPhy()->GetChannelWidth();
     }
 
     void CountSinr(const LinkId& link, double sinr, double powerW)
@@ -347,7 +347,7 @@ class MovedDeviceTestCase : public TestCase
     {
         const auto wall = CreateObject<MatrixPropagationLossModel>();
         wall->SetDefaultLoss(WALL_DB);
-        if (const auto wifi = GetRadio<WifiNetDevice>(GetCluster().GetNode(0)))
+        if (const auto wifi = FindDevice<WifiNetDevice>(GetCluster().GetNode(0)))
         {
             PointerValue first;
             wifi->GetPhy()->GetChannel()->GetAttribute("PropagationLossModel", first);
@@ -358,7 +358,7 @@ class MovedDeviceTestCase : public TestCase
             }
             last->SetNext(wall);
         }
-        if (const auto ue = GetRadio<LteUeNetDevice>(GetCluster().GetNode(0)))
+        if (const auto ue = FindDevice<LteUeNetDevice>(GetCluster().GetNode(0)))
         {
             const auto lte = CreateObject<MatrixPropagationLossModel>();
             lte->SetDefaultLoss(WALL_DB);

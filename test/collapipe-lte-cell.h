@@ -7,6 +7,7 @@
 
 #include "collapipe-backlogged-flow.h"
 
+#include "ns3/collapipe-find-device.h"
 #include "ns3/collapipe-lte-actuator.h"
 #include "ns3/collapipe-topology.h"
 #include "ns3/component-carrier-enb.h"
@@ -67,11 +68,7 @@ class LteCell
           m_actuator(m_topology->CreateActuator()),
           m_counters(GetN())
     {
-        for (uint32_t i = 0; i < m_network.baseStation->GetNDevices(); ++i)
-        {
-            const auto device = m_network.baseStation->GetDevice(i);
-            m_enb = m_enb ? m_enb : DynamicCast<LteEnbNetDevice>(device);
-        }
+        m_enb = FindDevice<LteEnbNetDevice>(m_network.baseStation);
         for (uint32_t ue = 0; ue < GetN(); ++ue)
         {
             GetUe(ue)->GetPhy()->TraceConnectWithoutContext(
@@ -157,14 +154,7 @@ class LteCell
     /// @return a UE's radio
     Ptr<LteUeNetDevice> GetUe(uint32_t ue) const
     {
-        for (uint32_t i = 0; i < GetNode(ue)->GetNDevices(); ++i)
-        {
-            if (const auto device = DynamicCast<LteUeNetDevice>(GetNode(ue)->GetDevice(i)))
-            {
-                return device;
-            }
-        }
-        return nullptr;
+        return FindDevice<LteUeNetDevice>(GetNode(ue));
     }
 
     /// @return the base station's radio

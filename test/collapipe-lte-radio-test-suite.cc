@@ -76,14 +76,18 @@ class DividerTest : public TestCase
         std::mt19937 random(1);
         for (int instance = 0; instance < 40; ++instance)
         {
-            CheckBacklogged(random);
-            CheckCapped(random);
-            CheckMixed(random);
+            for (const auto manner : {ShareManner::TOGETHER, ShareManner::IN_TURNS})
+            {
+                CheckBacklogged(random, manner);
+                CheckCapped(random, manner);
+                CheckMixed(random, manner);
+            }
+            CheckTurns(random);
         }
     }
 
     /// Everybody has more to send than fits
-    void CheckBacklogged(std::mt19937& random)
+    void CheckBacklogged(std::mt19937& random, ShareManner manner)
     {
         const uint32_t users = 1 + random() % 40;
         const uint32_t units = 6 + random() % 95;
@@ -97,7 +101,7 @@ class DividerTest : public TestCase
         }
         std::vector<double> got(users);
         std::vector<std::vector<uint32_t>> history(7, std::vector<uint32_t>(users));
-        ShareDivider divider;
+        ShareDivider divider(manner);
         for (uint32_t tti = 0; tti < ttis; ++tti)
         {
             uint32_t left = units;
@@ -137,7 +141,7 @@ class DividerTest : public TestCase
     }
 
     /// Not work-conserving: nobody gets more than his share, though much is free
-    void CheckCapped(std::mt19937& random)
+    void CheckCapped(std::mt19937& random, ShareManner manner)
     {
         const uint32_t units = 25 + random() % 76;
         std::vector<ShareClaim> claims(1 + random() % 8);
@@ -149,7 +153,7 @@ class DividerTest : public TestCase
             claim.minimum = 3;
         }
         std::vector<double> got(claims.size());
-        ShareDivider divider;
+        ShareDivider divider(manner);
         const uint32_t ttis = 4000;
         for (uint32_t tti = 0; tti < ttis; ++tti)
         {
@@ -167,7 +171,7 @@ class DividerTest : public TestCase
     }
 
     /// Some want little: they get it soon, and the others the rest in proportion
-    void CheckMixed(std::mt19937& random)
+    void CheckMixed(std::mt19937& random, ShareManner manner)
     {
         const uint32_t units = 25 + random() % 76;
         std::vector<ShareClaim> claims(4);
@@ -178,7 +182,7 @@ class DividerTest : public TestCase
         std::vector<double> got(4);
         uint32_t waiting = 0;
         uint32_t longest = 0;
-        ShareDivider divider;
+        ShareDivider divider(manner);
         for (uint32_t tti = 0; tti < 4000; ++tti)
         {
             claims[0].demand = 1;
@@ -197,14 +201,49 @@ class DividerTest : public TestCase
             }
         }
         NS_TEST_ASSERT_MSG_LT_OR_EQ(longest, 8, "control traffic starves");
-        NS_TEST_ASSERT_MSG_EQ_TOL(got[1] / got[2],
-                                  claims[1].weight / claims[2].weight,
-                                  0.01 * claims[1].weight / claims[2].weight,
-                                  "backlogged users");
-        NS_TEST_ASSERT_MSG_EQ_TOL(got[3] / got[2],
-                                  claims[3].weight / claims[2].weight,
-                                  0.02 * claims[3].weight / claims[2].weight,
-                                  "backlogged user without a weight");
+        // A turn of somebody else may come before or after the end
+        for (const int i : {1, 3})
+        {
+            const double wanted = claims[i].weight / claims[2].weight * got[2];
+            NS_TEST_ASSERT_MSG_EQ_TOL(got[i],
+                                      wanted,
+                                      2.0 * units + 0.01 * wanted,
+                                      "backlogged user " << i);
+        }
+    }
+
+    /// In turns: of those with any demand, at most one is served in part, and nothing is left over
+    /// that somebody can fill
+    void CheckTurns(std::mt19937& random)
+    {
+        const uint32_t units = 25 + random() % 76;
+        std::vector<ShareClaim> claims(1 + random() % 20);
+        for (auto& claim : claims)
+        {
+            claim.weight = std::uniform_real_distribution<>(0.02, 1)(random);
+        }
+        ShareDivider divider(ShareManner::IN_TURNS);
+        for (uint32_t tti = 0; tti < 1000; ++tti)
+        {
+            uint32_t wanted = 0;
+            for (auto& claim : claims)
+            {
+                claim.demand = random() % (units + 1);
+                claim.minimum = std::min<uint32_t>(1, claim.demand);
+                wanted += claim.demand;
+            }
+            divider.Divide(claims, units, true);
+            uint32_t granted = 0;
+            uint32_t inPart = 0;
+            for (const auto& claim : claims)
+            {
+                NS_TEST_ASSERT_MSG_LT_OR_EQ(claim.granted, claim.demand, "more than it can fill");
+                granted += claim.granted;
+                inPart += claim.granted > 0 && claim.granted < claim.demand;
+            }
+            NS_TEST_ASSERT_MSG_EQ(granted, std::min(wanted, units), "units wasted or invented");
+            NS_TEST_ASSERT_MSG_LT_OR_EQ(inPart, 1, "blocks cut in pieces");
+        }
     }
 };
 
@@ -473,6 +512,8 @@ static class LteRadioTestSuite : public TestSuite
         AddTestCase(new ShareTest("Uplink, 20 UEs", up, 50, {twenty}, Seconds(5)));
         AddTestCase(
             new ShareTest("Downlink 1:3, then 3:1", down, 25, {{1, 3}, {3, 1}}, Seconds(2)));
+        AddTestCase(new ShareTest("Downlink 1:30", down, 50, {{1, 30}}, Seconds(4)));
+        AddTestCase(new ShareTest("Downlink, 20 UEs", down, 50, {twenty}, Seconds(5)));
         AddTestCase(new CapTest);
         AddTestCase(new PowerTest);
         AddTestCase(new FreezeTest);

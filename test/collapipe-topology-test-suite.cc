@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -496,6 +497,42 @@ class ExactLinksTestCase : public TestCase
     }
 };
 
+/// TCP's buffers keep the longest, fattest wire full, also after a loss
+class BufferTestCase : public TestCase
+{
+  public:
+    BufferTestCase()
+        : TestCase("TCP buffers of random wires")
+    {
+    }
+
+  private:
+    void DoRun() override
+    {
+        std::mt19937 random(3);
+        std::uniform_real_distribution<> exponent(0, 1);
+        const auto draw = [&](DataRate& rate, Time& delay) {
+            rate = DataRate(static_cast<uint64_t>(1e6 * std::pow(1e5, exponent(random))));
+            delay = Seconds(1e-6 * std::pow(1e5, exponent(random)));
+            return 2 * delay.GetSeconds() * rate.GetBitRate() / 8;
+        };
+        constexpr double LEAST = 4 << 20;
+        constexpr double MOST = 1 << 30;
+        for (int instance = 0; instance < 100; ++instance)
+        {
+            TopologyConfig config;
+            const double greatest = std::max({draw(config.p2pD2dRate, config.p2pD2dDelay),
+                                              draw(config.p2pD2eRate, config.p2pD2eDelay),
+                                              draw(config.backhaulRate, config.backhaulDelay)});
+            const double wanted = std::clamp(2 * greatest, LEAST, MOST);
+            NS_TEST_EXPECT_MSG_EQ_TOL(config.GetTransportBufferBytes(),
+                                      wanted,
+                                      1e-4 * wanted,
+                                      "greatest product " << greatest << " bytes");
+        }
+    }
+};
+
 /// User errors are found before anything is built
 class ValidationTestCase : public TestCase
 {
@@ -545,6 +582,7 @@ class TopologyTestSuite : public TestSuite
     {
         AddTestCase(new ValidationTestCase);
         AddTestCase(new ExactLinksTestCase);
+        AddTestCase(new BufferTestCase);
         for (const auto& name : TopologyHelper::GetNames())
         {
             AddTestCase(new CarriesTrafficTestCase("2 x 4", name, MakeConfig(2, 4), 50000));

@@ -8,6 +8,7 @@
 #include "collapipe-backlogged-flow.h"
 
 #include "ns3/ampdu-subframe-header.h"
+#include "ns3/collapipe-find-device.h"
 #include "ns3/collapipe-topology.h"
 #include "ns3/collapipe-wifi-actuator.h"
 #include "ns3/wifi-mac-header.h"
@@ -165,14 +166,7 @@ class WifiCell
     /// @return a node's radio
     Ptr<WifiNetDevice> GetDevice(uint32_t node) const
     {
-        for (uint32_t i = 0; i < GetNode(node)->GetNDevices(); ++i)
-        {
-            if (const auto device = DynamicCast<WifiNetDevice>(GetNode(node)->GetDevice(i)))
-            {
-                return device;
-            }
-        }
-        return nullptr;
+        return FindDevice<WifiNetDevice>(GetNode(node));
     }
 
     /// @return the topology's actuator

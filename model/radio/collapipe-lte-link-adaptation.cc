@@ -101,6 +101,10 @@ LteLinkAdaptation::GetUplinkMcs(double sinrDb, uint32_t rbs) const
 uint32_t
 LteLinkAdaptation::GetUplinkReach(double sinrDb) const
 {
+    if (sinrDb >= m_cqiSinrDb[1])
+    {
+        return m_uplinkRbs;
+    }
     const double spread = std::pow(10, (sinrDb - m_cqiSinrDb[1]) / 10);
     return std::clamp<double>(m_uplinkRbs * spread, 1, m_uplinkRbs);
 }

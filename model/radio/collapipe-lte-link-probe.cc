@@ -96,7 +96,19 @@ LteLinkProbe::AddNode(Ptr<LteUeNetDevice> device,
         MakeCallback(&LteLinkProbe::HandleDownlinkSinr, this).Bind(added));
 }
 
-const LteLinkProbe::Ue*
+double
+LteLinkProbe::Ue::GetPowerW()
+{
+    const double dbm = phy->GetTxPower();
+    if (dbm != powerDbm || powerW == 0)
+    {
+        powerDbm = dbm;
+        powerW = ToW(dbm);
+    }
+    return powerW;
+}
+
+LteLinkProbe::Ue*
 LteLinkProbe::Find(const Cell& cell, uint16_t rnti)
 {
     return rnti < cell.size() ? cell[rnti] : nullptr;
@@ -125,9 +137,9 @@ LteLinkProbe::HandleUplinkSinr(Cell* cell,
                                double sinr,
                                uint8_t /* carrier */)
 {
-    if (const Ue* ue = Find(*cell, rnti))
+    if (Ue* ue = Find(*cell, rnti))
     {
-        ue->monitor->ObserveSinr(ue->uplink, sinr, ToW(ue->phy->GetTxPower()));
+        ue->monitor->ObserveSinr(ue->uplink, sinr, ue->GetPowerW());
     }
 }
 

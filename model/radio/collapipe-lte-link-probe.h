@@ -58,12 +58,17 @@ class LteLinkProbe : public Object
     struct Ue;
 
     /// A cell's UEs by RNTI; null where there is none
-    using Cell = std::vector<const Ue*>;
+    using Cell = std::vector<Ue*>;
 
     /// A node's radio
     struct Ue
     {
+        /// @return transmit power of its PHY in W, which is worked out anew only when it changed
+        double GetPowerW();
+
         Ptr<LteUePhy> phy;        //!< for its power
+        double powerDbm{0};       //!< when it was last worked out
+        double powerW{0};         //!< likewise; 0: never yet
         Ptr<LinkMonitor> monitor; //!< to tell
         uint32_t uplink{0};       //!< number of its meter
         uint32_t downlink{0};     //!< likewise
@@ -72,7 +77,7 @@ class LteLinkProbe : public Object
     };
 
     /// @return the UE; null where it is none of ours
-    static const Ue* Find(const Cell& cell, uint16_t rnti);
+    static Ue* Find(const Cell& cell, uint16_t rnti);
 
     void HandleConnection(Ue* ue, uint64_t imsi, uint16_t cell, uint16_t rnti);
     void HandleUplinkSinr(Cell* cell, uint16_t cellId, uint16_t rnti, double sinr, uint8_t carrier);

@@ -80,7 +80,7 @@ WeightedFfMacScheduler::DivideClaims(LteDirection direction, uint32_t available)
     {
         return;
     }
-    m_divider.Divide(m_claims, available, m_workConserving);
+    m_dividers[static_cast<size_t>(direction)].Divide(m_claims, available, m_workConserving);
     for (std::size_t i = 0; i < m_claims.size(); ++i)
     {
         m_claimed[i]->lag[static_cast<size_t>(direction)] = m_claims[i].lag;
@@ -200,7 +200,7 @@ WeightedFfMacScheduler::SendDownlink(DlConfig& config, uint32_t& next)
             AddClaim(ue,
                      LteDirection::DOWNLINK,
                      m_link.FindDownlinkGroups(cqi, std::max(bytes, MIN_BYTES)),
-                     std::max(m_link.FindDownlinkGroups(cqi, MIN_BYTES), m_minDownlinkGroups),
+                     m_link.FindDownlinkGroups(cqi, MIN_BYTES),
                      0);
         }
         else if (used > 0)

@@ -64,14 +64,7 @@ WeightedFfMacScheduler::GetTypeId()
                           "Where more UEs send than fit into a TTI, they take turns.",
                           UintegerValue(3),
                           MakeUintegerAccessor(&WeightedFfMacScheduler::m_minUplinkRbs),
-                          MakeUintegerChecker<uint32_t>(1, 100))
-            .AddAttribute("MinDownlinkGroups",
-                          "Fewest groups of downlink resource blocks of a transport block, where "
-                          "there is enough to send. Where more UEs receive than fit into a TTI, "
-                          "they take turns.",
-                          UintegerValue(4),
-                          MakeUintegerAccessor(&WeightedFfMacScheduler::m_minDownlinkGroups),
-                          MakeUintegerChecker<uint32_t>(1, 25));
+                          MakeUintegerChecker<uint32_t>(1, 100));
     return tid;
 }
 

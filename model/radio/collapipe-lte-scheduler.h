@@ -13,6 +13,7 @@
 #include "ns3/ff-mac-scheduler.h"
 #include "ns3/lte-ffr-sap.h"
 
+#include <array>
 #include <memory>
 #include <vector>
 
@@ -28,8 +29,9 @@ namespace collapipe
  *
  * Uplink: each UE gets contiguous resource blocks (SC-FDMA), repeated blocks first, and the highest
  * modulation that its power, spread over just these, carries. A UE is granted no more blocks than
- * it reaches the base station on. Downlink: groups of resource blocks (allocation type 0). HARQ in
- * both directions. Single-stream transmission; channel reports are P10 and SRS, subband and
+ * it reaches the base station on. Downlink: groups of resource blocks (allocation type 0), which
+ * UEs fill in turns, since there a block's power does not depend on how many a UE has. HARQ in both
+ * directions. Single-stream transmission; channel reports are P10 and SRS, subband and
  * frequency-reuse information is not used.
  */
 class WeightedFfMacScheduler : public FfMacScheduler
@@ -134,13 +136,13 @@ class WeightedFfMacScheduler : public FfMacScheduler
     std::unique_ptr<FfMacSchedSapProvider> m_schedProvider;
     std::unique_ptr<LteFfrSapUser> m_ffrUser;
 
-    bool m_workConserving{true};     //!< attribute
-    double m_defaultWeight{0};       //!< attribute
-    uint32_t m_minDownlinkGroups{1}; //!< attribute
-    uint32_t m_minUplinkRbs{1};      //!< attribute
+    bool m_workConserving{true}; //!< attribute
+    double m_defaultWeight{0};   //!< attribute
+    uint32_t m_minUplinkRbs{1};  //!< attribute
 
-    LteLinkAdaptation m_link;               //!< of the cell
-    ShareDivider m_divider;                 //!< of both bands
+    LteLinkAdaptation m_link; //!< of the cell
+    std::array<ShareDivider, 2> m_dividers{ShareDivider(ShareManner::TOGETHER),
+                                           ShareDivider(ShareManner::IN_TURNS)}; //!< by direction
     std::vector<LteSchedulerUe> m_ues;      //!< by RNTI, ascending
     std::vector<RachListElement_s> m_rach;  //!< UEs that asked for access
     std::vector<Repeat> m_repeats;          //!< on the downlink, oldest first

@@ -16,22 +16,26 @@ namespace collapipe
 namespace
 {
 
-constexpr double CATCH_UP = 0.25; //!< part of the lag that one TTI makes up
-constexpr double MAX_LAG = 4;     //!< bands, where a user was shut out for long
-constexpr double EPSILON = 1e-6;  //!< of a unit, against rounding errors
+constexpr double CATCH_UP = 0.25;      //!< part of the lag that one TTI makes up
+constexpr double MAX_LAG = 4;          //!< bands, where a user was shut out for long
+constexpr double LIGHT_DEMAND = 0.125; //!< bands that a user with little to send wants at most
+constexpr double MAX_ADVANCE = 0.5;    //!< bands that it may be ahead of its share
+constexpr double EPSILON = 1e-6;       //!< of a unit, against rounding errors
 
-/// Which of two users comes first where not all fit
+/// Whether a user wants little, and is not far ahead of its share
 bool
-IsMoreUrgent(const ShareClaim& a, const ShareClaim& b)
+IsLight(const ShareClaim& claim, uint32_t total)
 {
-    if (a.due != b.due)
-    {
-        return a.due;
-    }
-    return a.due ? a.lag > b.lag : a.lag + a.entitlement > b.lag + b.entitlement;
+    return claim.demand <= LIGHT_DEMAND * total &&
+           claim.demand <= claim.entitlement + claim.lag + MAX_ADVANCE * total;
 }
 
 } // namespace
+
+ShareDivider::ShareDivider(ShareManner manner)
+    : m_manner(manner)
+{
+}
 
 void
 ShareDivider::Divide(std::vector<ShareClaim>& claims, uint32_t available, bool workConserving)
@@ -45,13 +49,13 @@ ShareDivider::Divide(std::vector<ShareClaim>& claims, uint32_t available, bool w
     m_surpluses.assign(claims.size(), 0);
     m_order.resize(claims.size());
     std::iota(m_order.begin(), m_order.end(), 0);
-    if (!ServeInOrder(claims, available))
+    if (!ServeInOrder(claims, available, workConserving))
     {
         // In the order of the claims where equally urgent
-        std::stable_sort(m_order.begin(), m_order.end(), [&claims](uint32_t a, uint32_t b) {
-            return IsMoreUrgent(claims[a], claims[b]);
+        std::stable_sort(m_order.begin(), m_order.end(), [&](uint32_t a, uint32_t b) {
+            return IsMoreUrgent(claims[a], claims[b], total);
         });
-        ServeInOrder(claims, available);
+        ServeInOrder(claims, available, workConserving);
     }
     ShareRest(claims, m_rest, workConserving);
     Round(claims);
@@ -77,8 +81,23 @@ ShareDivider::SetTargets(std::vector<ShareClaim>& claims, uint32_t total, bool w
     }
 }
 
+/// Which of two users comes first where not all fit
 bool
-ShareDivider::ServeInOrder(std::vector<ShareClaim>& claims, double available)
+ShareDivider::IsMoreUrgent(const ShareClaim& a, const ShareClaim& b, uint32_t total) const
+{
+    if (m_manner == ShareManner::IN_TURNS && IsLight(a, total) != IsLight(b, total))
+    {
+        return IsLight(a, total);
+    }
+    if (a.due != b.due)
+    {
+        return a.due;
+    }
+    return a.due ? a.lag > b.lag : a.lag + a.entitlement > b.lag + b.entitlement;
+}
+
+bool
+ShareDivider::ServeInOrder(std::vector<ShareClaim>& claims, double available, bool workConserving)
 {
     bool all = true;
     m_rest = available;
@@ -86,6 +105,7 @@ ShareDivider::ServeInOrder(std::vector<ShareClaim>& claims, double available)
     {
         const ShareClaim& claim = claims[i];
         m_amounts[i] = 0;
+        m_surpluses[i] = 0;
         if (claim.demand == 0 || (claim.capped && !claim.due))
         {
             continue;
@@ -95,10 +115,13 @@ ShareDivider::ServeInOrder(std::vector<ShareClaim>& claims, double available)
             all = false;
             continue;
         }
-        const double wanted = std::clamp<double>(claim.target, claim.minimum, claim.demand);
+        const double share = std::clamp<double>(claim.target, claim.minimum, claim.demand);
+        const double wanted = m_manner == ShareManner::IN_TURNS ? claim.demand : share;
         all = all && wanted <= m_rest + EPSILON;
         m_amounts[i] = std::min(wanted, m_rest);
         m_rest -= m_amounts[i];
+        const bool isFree = !workConserving && !claim.capped;
+        m_surpluses[i] = isFree ? std::max(0.0, m_amounts[i] - share) : 0;
     }
     return all;
 }

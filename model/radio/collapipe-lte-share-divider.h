@@ -31,17 +31,33 @@ struct ShareClaim
     bool due{false};       //!< working value: what it is owed makes a useful grant
 };
 
+/// How users share a band when they want more than there is
+enum class ShareManner
+{
+    TOGETHER, //!< each gets its share of every TTI, as far as all fit into one
+    IN_TURNS, //!< each gets all it can fill when its turn comes, and turns by its weight
+};
+
 /**
  * @ingroup collapipe
- * Divides the units of a band by weight, TTI after TTI (deficit-weighted). What a user lags behind
- * its share is made up over the next few TTIs: at once, a retransmission over the whole band would
- * be followed by one of the next user over the whole band, and users that shared the band would
- * take turns from then on. Where not all users fit into a TTI, those come first that are owed a
- * useful grant, farthest behind first.
+ * Divides the units of a band by weight, TTI after TTI (deficit-weighted).
+ *
+ * Together: what a user lags behind its share is made up over the next few TTIs: at once, a
+ * retransmission over the whole band would be followed by one of the next user over the whole band,
+ * and users that shared the band would take turns from then on. Where not all users fit into a TTI,
+ * those come first that are owed a useful grant, farthest behind first.
+ *
+ * In turns: first whoever wants little and is not far ahead of its share, so that a short message
+ * does not wait for the turns of others; then who is farthest behind, with all that it can fill.
+ * One large block carries more than several small ones, where the power of a unit does not depend
+ * on how many a user has.
  */
 class ShareDivider
 {
   public:
+    /// @param manner how users share the band
+    explicit ShareDivider(ShareManner manner = ShareManner::TOGETHER);
+
     /**
      * Sets granted and lag of every claim.
      *
@@ -57,11 +73,13 @@ class ShareDivider
 
   private:
     void SetTargets(std::vector<ShareClaim>& claims, uint32_t total, bool workConserving);
-    bool ServeInOrder(std::vector<ShareClaim>& claims, double available);
+    bool IsMoreUrgent(const ShareClaim& a, const ShareClaim& b, uint32_t total) const;
+    bool ServeInOrder(std::vector<ShareClaim>& claims, double available, bool workConserving);
     void ShareRest(std::vector<ShareClaim>& claims, double rest, bool workConserving);
     void Round(std::vector<ShareClaim>& claims);
     void Account(std::vector<ShareClaim>& claims, uint32_t total, bool workConserving);
 
+    ShareManner m_manner;            //!< how users share the band
     std::vector<uint32_t> m_order;   //!< claims by urgency
     std::vector<double> m_amounts;   //!< units by claim, before rounding
     std::vector<double> m_surpluses; //!< part of it that is free of charge

@@ -139,6 +139,7 @@ def check_mistakes(work):
     expect_refusal(work, "--beam", "--beam=0")
     expect_refusal(work, "--lengthPenalty", "--lengthPenalty=-1")
     expect_refusal(work, "--segmentSize", "--segmentSize=10")
+    expect_refusal(work, "--tcpBuffer", "--tcpBuffer=1024")
     expect_refusal(work, "--segmentSize", "--segmentSize=9000", "--topology=wifi")
     expect_refusal(work, "medium", "--model=medium")
 

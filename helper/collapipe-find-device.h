@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: GPL-2.0-only
  */
 
-#ifndef COLLAPIPE_GET_RADIO_H
-#define COLLAPIPE_GET_RADIO_H
+#ifndef COLLAPIPE_FIND_DEVICE_H
+#define COLLAPIPE_FIND_DEVICE_H
 
 #include "ns3/node.h"
 
@@ -11,16 +11,15 @@ namespace ns3
 {
 namespace collapipe
 {
-namespace tests
-{
 
 /**
+ * @tparam T a class of network devices
  * @param node a node
- * @return the first radio of a type on it; null where there is none
+ * @return the first device of that class on it; null where there is none
  */
 template <typename T>
 Ptr<T>
-GetRadio(Ptr<Node> node)
+FindDevice(Ptr<Node> node)
 {
     for (uint32_t i = 0; i < node->GetNDevices(); ++i)
     {
@@ -32,8 +31,7 @@ GetRadio(Ptr<Node> node)
     return nullptr;
 }
 
-} // namespace tests
 } // namespace collapipe
 } // namespace ns3
 
-#endif /* COLLAPIPE_GET_RADIO_H */
+#endif /* COLLAPIPE_FIND_DEVICE_H */
