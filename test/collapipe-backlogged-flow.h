@@ -23,7 +23,7 @@ namespace tests
 {
 
 /**
- * A TCP connection that always has something to send.
+ * A TCP connection that always has something to send, or that sends at a steady rate.
  */
 class BackloggedFlow
 {
@@ -34,10 +34,17 @@ class BackloggedFlow
      * @param address by which from reaches to
      * @param port to listen on
      * @param start when to connect
+     * @param bitsPerSecond that it sends; 0: as much as the network takes
      */
-    BackloggedFlow(Ptr<Node> from, Ptr<Node> to, Ipv4Address address, uint16_t port, Time start)
+    BackloggedFlow(Ptr<Node> from,
+                   Ptr<Node> to,
+                   Ipv4Address address,
+                   uint16_t port,
+                   Time start,
+                   double bitsPerSecond = 0)
         : m_address(address),
           m_port(port),
+          m_interval(Seconds(bitsPerSecond > 0 ? 8 * SEGMENT_BYTES / bitsPerSecond : 0)),
           m_listener(MakeSocket(to)),
           m_sender(MakeSocket(from))
     {
@@ -45,7 +52,10 @@ class BackloggedFlow
         m_listener->Listen();
         m_listener->SetAcceptCallback(MakeNullCallback<bool, Ptr<Socket>, const Address&>(),
                                       MakeCallback(&BackloggedFlow::Accept, this));
-        m_sender->SetSendCallback(MakeCallback(&BackloggedFlow::Send, this));
+        if (m_interval.IsZero())
+        {
+            m_sender->SetSendCallback(MakeCallback(&BackloggedFlow::Send, this));
+        }
         Simulator::Schedule(std::max(Time(0), start - Simulator::Now()),
                             &BackloggedFlow::Connect,
                             this);
@@ -74,6 +84,17 @@ class BackloggedFlow
     void Connect()
     {
         m_sender->Connect(InetSocketAddress(m_address, m_port));
+        if (!m_interval.IsZero())
+        {
+            SendSteadily();
+        }
+    }
+
+    /// What finds no room is not sent at all, so that a slow network is not given more later
+    void SendSteadily()
+    {
+        m_sender->Send(Create<Packet>(SEGMENT_BYTES));
+        Simulator::Schedule(m_interval, &BackloggedFlow::SendSteadily, this);
     }
 
     void Send(Ptr<Socket> socket, uint32_t space)
@@ -100,6 +121,7 @@ class BackloggedFlow
 
     Ipv4Address m_address;
     uint16_t m_port;
+    Time m_interval; //!< between segments; 0: as fast as the network takes them
     Ptr<Socket> m_listener;
     Ptr<Socket> m_sender;
     Ptr<Socket> m_receiver;

@@ -89,16 +89,28 @@ class LteCell
     LteCell(const LteCell&) = delete;
     LteCell& operator=(const LteCell&) = delete;
 
-    /// A backlogged flow from a UE to the edge server
-    void AddUplinkFlow(uint32_t ue)
+    /**
+     * A flow from a UE to the edge server.
+     * @param ue which
+     * @param bitsPerSecond that it sends; 0: backlogged
+     */
+    void AddUplinkFlow(uint32_t ue, double bitsPerSecond = 0)
     {
-        AddFlow(GetNode(ue), m_network.edgeServer, m_network.edgeAddress, ue);
+        AddFlow(GetNode(ue), m_network.edgeServer, m_network.edgeAddress, ue, bitsPerSecond);
     }
 
-    /// A backlogged flow from the edge server to a UE
-    void AddDownlinkFlow(uint32_t ue)
+    /**
+     * A flow from the edge server to a UE.
+     * @param ue which
+     * @param bitsPerSecond that the edge server sends; 0: backlogged
+     */
+    void AddDownlinkFlow(uint32_t ue, double bitsPerSecond = 0)
     {
-        AddFlow(m_network.edgeServer, GetNode(ue), m_network.clusters[0].edgeAddresses[ue], ue);
+        AddFlow(m_network.edgeServer,
+                GetNode(ue),
+                m_network.clusters[0].edgeAddresses[ue],
+                ue,
+                bitsPerSecond);
     }
 
     /// Simulates for some time; the first call until traffic may start, first
@@ -191,10 +203,14 @@ class LteCell
   private:
     static constexpr uint16_t FIRST_PORT = 5000;
 
-    void AddFlow(Ptr<Node> from, Ptr<Node> to, Ipv4Address address, uint32_t ue)
+    void AddFlow(Ptr<Node> from, Ptr<Node> to, Ipv4Address address, uint32_t ue, double bps)
     {
-        m_flows[ue] =
-            std::make_unique<BackloggedFlow>(from, to, address, FIRST_PORT + ue, m_network.readyAt);
+        m_flows[ue] = std::make_unique<BackloggedFlow>(from,
+                                                       to,
+                                                       address,
+                                                       FIRST_PORT + ue,
+                                                       m_network.readyAt,
+                                                       bps);
     }
 
     void CountRbs(uint32_t ue, uint16_t /* rnti */, const std::vector<int>& rbs)
