@@ -47,9 +47,9 @@ class ShareTest : public TestCase
     }
 
   private:
-    /// An A-MPDU takes up to 5.5 ms: a tenth of this is some 50 of them, so that one more or less
-    /// is within the tolerance
-    const Time WINDOW{Seconds(3)};
+    /// An A-MPDU takes some 4 ms: a tenth of this is 200 of them. One in five is lost to a
+    /// collision, which makes goodput vary by a standard deviation of 3.5 %.
+    const Time WINDOW{Seconds(8)};
 
     static std::string MakeName(const std::vector<std::vector<double>>& settings, bool common)
     {
@@ -77,10 +77,10 @@ class ShareTest : public TestCase
         {
             // Opposite each other on the circle, where receivers are their own
             names.emplace_back(i, m_common ? 0 : i + links);
-            cell.AddFlow(names.back());
+            cell.AddFlow(names.back(), WifiCell::LONG_WINDOW);
         }
-        // Until TCP's windows keep all senders backlogged
-        cell.Run(Seconds(1));
+        // Until all are connected
+        cell.Run(MilliSeconds(300));
         for (const auto& shares : m_settings)
         {
             std::vector<LinkPlan> plan;
@@ -118,7 +118,7 @@ class ShareTest : public TestCase
             const auto counters = cell.GetCounters(names[i]);
             NS_TEST_EXPECT_MSG_EQ_TOL(counters.airtimeS / airtimeS,
                                       wanted,
-                                      0.1 * wanted,
+                                      0.05 * wanted,
                                       "airtime of link " << i);
             NS_TEST_EXPECT_MSG_EQ_TOL(counters.bytes / bytes,
                                       wanted,
@@ -388,10 +388,10 @@ class ReadBackTest : public TestCase
         }
         for (const auto& link : links)
         {
-            cell.AddFlow(link);
+            cell.AddFlow(link, WifiCell::LONG_WINDOW);
         }
-        // Until TCP's windows keep all senders backlogged
-        cell.Run(Seconds(1));
+        // Until all are connected
+        cell.Run(MilliSeconds(300));
         std::mt19937 random(5);
         for (int round = 0; round < 3; ++round)
         {

@@ -101,15 +101,29 @@ class WifiCell
     WifiCell(const WifiCell&) = delete;
     WifiCell& operator=(const WifiCell&) = delete;
 
-    /// A backlogged flow over a link
-    void AddFlow(const Link& link)
+    /**
+     * How many segments TCP has to have on its way, so that its sender is backlogged at all times,
+     * its acknowledgments late or not. A receiver whose frames collided a few times in a row backs
+     * off for 0.2 s, since the others' frames of 5 ms stop its countdown; TCP's own window takes
+     * seconds to grow that large, as CUBIC ends slow start where delays begin to grow.
+     */
+    static constexpr uint32_t LONG_WINDOW = 1000;
+
+    /**
+     * A flow over a link that always has something to send
+     * @param link where
+     * @param window TCP's initial window, in segments
+     */
+    void AddFlow(const Link& link, uint32_t window = 10)
     {
         m_flows[link] =
             std::make_unique<BackloggedFlow>(GetNode(link.first),
                                              GetNode(link.second),
                                              m_network.clusters[0].addresses[link.second],
                                              FIRST_PORT + m_flows.size(),
-                                             m_network.readyAt);
+                                             m_network.readyAt,
+                                             0,
+                                             window);
     }
 
     /// Simulates for some time; the first call until traffic may start, first
