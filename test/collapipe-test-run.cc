@@ -255,7 +255,7 @@ TestRun::Install()
             const auto name = "c" + std::to_string(cluster) + "n" + std::to_string(node);
             nodes[node]->TraceConnectWithoutContext(
                 "Flush",
-                MakeCallback(&TestRun::RecordFlush, this).Bind(cluster, node));
+                MakeCallback(&TestRun::RecordFlush, this).Bind(cluster).Bind(node));
             nodes[node]->TraceConnectWithoutContext(
                 "Tx",
                 MakeCallback(&TestRun::RecordMessage, this).Bind(name));
