@@ -35,22 +35,19 @@ class BackloggedFlow
      * @param port to listen on
      * @param start when to connect
      * @param bitsPerSecond that it sends; 0: as much as the network takes
-     * @param window TCP's initial window, in segments
      */
     BackloggedFlow(Ptr<Node> from,
                    Ptr<Node> to,
                    Ipv4Address address,
                    uint16_t port,
                    Time start,
-                   double bitsPerSecond = 0,
-                   uint32_t window = 10)
+                   double bitsPerSecond = 0)
         : m_address(address),
           m_port(port),
           m_interval(Seconds(bitsPerSecond > 0 ? 8 * SEGMENT_BYTES / bitsPerSecond : 0)),
           m_listener(MakeSocket(to)),
           m_sender(MakeSocket(from))
     {
-        m_sender->SetAttribute("InitialCwnd", UintegerValue(window));
         m_listener->Bind(InetSocketAddress(Ipv4Address::GetAny(), port));
         m_listener->Listen();
         m_listener->SetAcceptCallback(MakeNullCallback<bool, Ptr<Socket>, const Address&>(),

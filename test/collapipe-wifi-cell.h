@@ -6,11 +6,13 @@
 #define COLLAPIPE_WIFI_CELL_H
 
 #include "collapipe-backlogged-flow.h"
+#include "collapipe-datagram-flow.h"
 
 #include "ns3/ampdu-subframe-header.h"
 #include "ns3/collapipe-find-device.h"
 #include "ns3/collapipe-topology.h"
 #include "ns3/collapipe-wifi-actuator.h"
+#include "ns3/traffic-control-layer.h"
 #include "ns3/wifi-mac-header.h"
 #include "ns3/wifi-net-device.h"
 #include "ns3/wifi-phy.h"
@@ -95,35 +97,36 @@ class WifiCell
     ~WifiCell()
     {
         m_flows.clear();
+        m_datagrams.clear();
         Simulator::Destroy();
     }
 
     WifiCell(const WifiCell&) = delete;
     WifiCell& operator=(const WifiCell&) = delete;
 
-    /**
-     * How many segments TCP has to have on its way, so that its sender is backlogged at all times,
-     * its acknowledgments late or not. A receiver whose frames collided a few times in a row backs
-     * off for 0.2 s, since the others' frames of 5 ms stop its countdown; TCP's own window takes
-     * seconds to grow that large, as CUBIC ends slow start where delays begin to grow.
-     */
-    static constexpr uint32_t LONG_WINDOW = 1000;
-
-    /**
-     * A flow over a link that always has something to send
-     * @param link where
-     * @param window TCP's initial window, in segments
-     */
-    void AddFlow(const Link& link, uint32_t window = 10)
+    /// A backlogged flow over a link
+    void AddFlow(const Link& link)
     {
         m_flows[link] =
             std::make_unique<BackloggedFlow>(GetNode(link.first),
                                              GetNode(link.second),
                                              m_network.clusters[0].addresses[link.second],
                                              FIRST_PORT + m_flows.size(),
-                                             m_network.readyAt,
-                                             0,
-                                             window);
+                                             m_network.readyAt);
+    }
+
+    /// Datagrams that wait for a link at all times; its transmitter has an AirtimeQueueDisc
+    void AddDatagrams(const Link& link)
+    {
+        const auto device = GetDevice(link.first);
+        m_datagrams[link] = std::make_unique<DatagramFlow>(
+            GetNode(link.first),
+            GetNode(link.second),
+            GetNode(link.first)->GetObject<TrafficControlLayer>()->GetRootQueueDiscOnDevice(device),
+            GetDevice(link.second),
+            m_network.clusters[0].addresses[link.second],
+            FIRST_PORT + m_datagrams.size(),
+            m_network.readyAt);
     }
 
     /// Simulates for some time; the first call until traffic may start, first
@@ -142,6 +145,10 @@ class WifiCell
         {
             m_before[link] = flow->GetBytes();
         }
+        for (auto& [link, flow] : m_datagrams)
+        {
+            m_before[link] = flow->GetBytes();
+        }
     }
 
     /// @return what was counted
@@ -149,13 +156,8 @@ class WifiCell
     {
         const auto it = m_counters.find(link);
         Counters counters = it == m_counters.end() ? Counters() : it->second;
-        const auto flow = m_flows.find(link);
-        if (flow != m_flows.end())
-        {
-            const auto before = m_before.find(link);
-            counters.bytes =
-                flow->second->GetBytes() - (before == m_before.end() ? 0 : before->second);
-        }
+        const auto before = m_before.find(link);
+        counters.bytes = GetBytes(link) - (before == m_before.end() ? 0 : before->second);
         return counters;
     }
 
@@ -197,6 +199,14 @@ class WifiCell
 
   private:
     static constexpr uint16_t FIRST_PORT = 5000;
+
+    uint64_t GetBytes(const Link& link) const
+    {
+        const auto flow = m_flows.find(link);
+        const auto datagrams = m_datagrams.find(link);
+        return (flow == m_flows.end() ? 0 : flow->second->GetBytes()) +
+               (datagrams == m_datagrams.end() ? 0 : datagrams->second->GetBytes());
+    }
 
     void CountSent(uint32_t node, WifiConstPsduMap psdus, WifiTxVector txVector, double powerW)
     {
@@ -250,6 +260,7 @@ class WifiCell
     std::map<Link, Counters> m_counters;
     std::map<Link, uint64_t> m_before; //!< bytes at the last reset
     std::map<Link, std::unique_ptr<BackloggedFlow>> m_flows;
+    std::map<Link, std::unique_ptr<DatagramFlow>> m_datagrams;
 };
 
 } // namespace tests
