@@ -415,9 +415,10 @@ LinkMonitor::UpdateFits()
     }
     for (auto& [link, fits] : m_fits)
     {
+        const auto* expected = FindExpected(link);
         for (auto& fit : fits)
         {
-            fit.Solve(FindExpected(link)->latencyS);
+            fit.Solve(expected ? expected->latencyS : 0);
         }
     }
 }
