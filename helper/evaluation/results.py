@@ -173,7 +173,9 @@ def measure(result):
         if key in curve:
             figures[key] = curve[key].iloc[-1]
     if result.control is not None:
-        figures["phi"] = result.control["phi"].mean()
+        # 0 where nothing is known of the gradients: in a first round, or where nothing is computed
+        phi = result.control["phi"]
+        figures["phi"] = phi[phi > 0].mean()
     if result.budgets is not None and (result.budgets["energy_budget_j"] > 0).any():
         figures.update(measure_budgets(result))
     return figures
