@@ -52,6 +52,8 @@ METRIC = {metric.key: metric for metric in METRICS}
 #: What tables quote: the three headline figures, the loss, and time and energy to a loss.
 QUOTED = ["latency_s", "final_loss", "time_to_loss_s", "efficiency_used", "efficiency_all", "memory_bytes",
           "energy_to_loss_j"]
+#: What curves over a swept parameter trade those for.
+TRADED = ["queue_j", "phi"]
 
 
 class ResultError(Exception):

@@ -14,7 +14,7 @@ def make(description, studies):
     parts = [".. SPDX-License-Identifier: GPL-2.0-only",
              ".. Made by ./collapipe evaluate (results.rst in a campaign's folder); not edited."]
     for study, table, _ in studies:
-        metrics = [results.METRIC[key] for key in results.QUOTED
+        metrics = [results.METRIC[key] for key in results.QUOTED + (results.TRADED if study.x else [])
                    if key in table and table[key].notna().any()]
         parts += [f"{study.title}\n{'~' * len(study.title)}", describe(study, table)]
         parts.append(make_means(study, table, metrics))
