@@ -81,6 +81,7 @@ class DividerTest : public TestCase
                 CheckBacklogged(random, manner);
                 CheckCapped(random, manner);
                 CheckMixed(random, manner);
+                CheckCappedBesideOthers(random, manner);
             }
             CheckTurns(random);
         }
@@ -201,14 +202,56 @@ class DividerTest : public TestCase
             }
         }
         NS_TEST_ASSERT_MSG_LT_OR_EQ(longest, 8, "control traffic starves");
-        // A turn of somebody else may come before or after the end
+        // In turns, one of a whole band may come before or after the end
+        const double turns = manner == ShareManner::IN_TURNS ? 2.0 * units : 0.5 * units;
         for (const int i : {1, 3})
         {
             const double wanted = claims[i].weight / claims[2].weight * got[2];
             NS_TEST_ASSERT_MSG_EQ_TOL(got[i],
                                       wanted,
-                                      2.0 * units + 0.01 * wanted,
+                                      turns + 0.01 * wanted,
                                       "backlogged user " << i);
+        }
+    }
+
+    /// Not work-conserving: capped users have their shares, the others all that is left
+    void CheckCappedBesideOthers(std::mt19937& random, ShareManner manner)
+    {
+        const uint32_t units = 25 + random() % 76;
+        const uint32_t ttis = 4000;
+        std::vector<ShareClaim> claims(4);
+        for (uint32_t i = 0; i < 4; ++i)
+        {
+            claims[i].capped = i < 2;
+            claims[i].weight = i < 2 ? std::uniform_real_distribution<>(0.05, 0.45)(random) : 0.02;
+            claims[i].demand = units;
+            claims[i].minimum = 1;
+        }
+        std::vector<double> got(4);
+        ShareDivider divider(manner);
+        for (uint32_t tti = 0; tti < ttis; ++tti)
+        {
+            divider.Divide(claims, units, false);
+            for (uint32_t i = 0; i < 4; ++i)
+            {
+                got[i] += claims[i].granted;
+            }
+        }
+        double left = 1;
+        for (uint32_t i = 0; i < 2; ++i)
+        {
+            NS_TEST_ASSERT_MSG_EQ_TOL(got[i] / ttis / units,
+                                      claims[i].weight,
+                                      0.002,
+                                      "capped user " << i << " beside others");
+            left -= claims[i].weight;
+        }
+        for (uint32_t i = 2; i < 4; ++i)
+        {
+            NS_TEST_ASSERT_MSG_EQ_TOL(got[i] / ttis / units,
+                                      left / 2,
+                                      0.02 * left + 0.004,
+                                      "what is left to user " << i);
         }
     }
 

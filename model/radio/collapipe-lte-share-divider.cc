@@ -46,18 +46,17 @@ ShareDivider::Divide(std::vector<ShareClaim>& claims, uint32_t available, bool w
         });
     SetTargets(claims, total, workConserving);
     m_amounts.assign(claims.size(), 0);
-    m_surpluses.assign(claims.size(), 0);
     m_order.resize(claims.size());
     std::iota(m_order.begin(), m_order.end(), 0);
-    if (!ServeInOrder(claims, available, workConserving))
+    if (!ServeInOrder(claims, available))
     {
         // In the order of the claims where equally urgent
         std::stable_sort(m_order.begin(), m_order.end(), [&](uint32_t a, uint32_t b) {
             return IsMoreUrgent(claims[a], claims[b], total);
         });
-        ServeInOrder(claims, available, workConserving);
+        ServeInOrder(claims, available);
     }
-    ShareRest(claims, m_rest, workConserving);
+    ShareRest(claims, m_rest);
     Round(claims);
     Account(claims, total, workConserving);
 }
@@ -97,7 +96,7 @@ ShareDivider::IsMoreUrgent(const ShareClaim& a, const ShareClaim& b, uint32_t to
 }
 
 bool
-ShareDivider::ServeInOrder(std::vector<ShareClaim>& claims, double available, bool workConserving)
+ShareDivider::ServeInOrder(std::vector<ShareClaim>& claims, double available)
 {
     bool all = true;
     m_rest = available;
@@ -105,7 +104,6 @@ ShareDivider::ServeInOrder(std::vector<ShareClaim>& claims, double available, bo
     {
         const ShareClaim& claim = claims[i];
         m_amounts[i] = 0;
-        m_surpluses[i] = 0;
         if (claim.demand == 0 || (claim.capped && !claim.due))
         {
             continue;
@@ -120,14 +118,12 @@ ShareDivider::ServeInOrder(std::vector<ShareClaim>& claims, double available, bo
         all = all && wanted <= m_rest + EPSILON;
         m_amounts[i] = std::min(wanted, m_rest);
         m_rest -= m_amounts[i];
-        const bool isFree = !workConserving && !claim.capped;
-        m_surpluses[i] = isFree ? std::max(0.0, m_amounts[i] - share) : 0;
     }
     return all;
 }
 
 void
-ShareDivider::ShareRest(std::vector<ShareClaim>& claims, double rest, bool workConserving)
+ShareDivider::ShareRest(std::vector<ShareClaim>& claims, double rest)
 {
     // Whoever is filled drops out, so a pass either fills somebody or shares out all
     while (rest > EPSILON)
@@ -152,7 +148,6 @@ ShareDivider::ShareRest(std::vector<ShareClaim>& claims, double rest, bool workC
                 const double more =
                     std::min(unit * claims[i].weight, claims[i].demand - m_amounts[i]);
                 m_amounts[i] += more;
-                m_surpluses[i] += workConserving ? 0 : more;
                 rest -= more;
             }
         }
@@ -181,25 +176,34 @@ ShareDivider::Account(std::vector<ShareClaim>& claims, uint32_t total, bool work
     const auto isContent = [total](const ShareClaim& c) {
         return c.granted >= c.demand && c.demand < total && !c.used;
     };
+    // Where some are capped, the others share what is left; a lag is then one behind these others
+    const auto isShared = [workConserving](const ShareClaim& c) {
+        return workConserving || !c.capped;
+    };
     double sum = 0;
     double weights = 0;
     double openWeights = 0;
-    for (uint32_t i = 0; i < claims.size(); ++i)
-    {
-        ShareClaim& claim = claims[i];
-        claim.lag += claim.entitlement - (claim.granted + claim.used - m_surpluses[i]);
-        // Nobody is owed what he could not use
-        claim.lag = isContent(claim) ? std::min(claim.lag, 0.0) : claim.lag;
-        sum += claim.lag;
-        weights += claim.weight;
-        openWeights += isContent(claim) ? 0 : claim.weight;
-    }
-    // Nor does anybody owe what others left: the lags of all sum to 0
-    const bool openOnly = sum < 0 && openWeights > 0;
-    const double shift = workConserving ? sum / (openOnly ? openWeights : weights) : 0;
     for (auto& claim : claims)
     {
-        claim.lag -= openOnly && isContent(claim) ? 0 : shift * claim.weight;
+        claim.lag += claim.entitlement - (claim.granted + claim.used);
+        // Nobody is owed what he could not use
+        claim.lag = isContent(claim) ? std::min(claim.lag, 0.0) : claim.lag;
+        if (isShared(claim))
+        {
+            sum += claim.lag;
+            weights += claim.weight;
+            openWeights += isContent(claim) ? 0 : claim.weight;
+        }
+    }
+    // Nor does anybody owe what others left: the lags of all sum to 0; those beside capped users
+    // may be behind, all of them
+    const bool openOnly = sum < 0 && openWeights > 0;
+    const bool isLevelled = weights > 0 && (workConserving || sum < 0);
+    const double shift = isLevelled ? sum / (openOnly ? openWeights : weights) : 0;
+    for (auto& claim : claims)
+    {
+        const bool isShifted = isShared(claim) && !(openOnly && isContent(claim));
+        claim.lag -= isShifted ? shift * claim.weight : 0;
         claim.lag = std::clamp(claim.lag, -MAX_LAG * total, MAX_LAG * total);
     }
 }

@@ -74,16 +74,15 @@ class ShareDivider
   private:
     void SetTargets(std::vector<ShareClaim>& claims, uint32_t total, bool workConserving);
     bool IsMoreUrgent(const ShareClaim& a, const ShareClaim& b, uint32_t total) const;
-    bool ServeInOrder(std::vector<ShareClaim>& claims, double available, bool workConserving);
-    void ShareRest(std::vector<ShareClaim>& claims, double rest, bool workConserving);
+    bool ServeInOrder(std::vector<ShareClaim>& claims, double available);
+    void ShareRest(std::vector<ShareClaim>& claims, double rest);
     void Round(std::vector<ShareClaim>& claims);
     void Account(std::vector<ShareClaim>& claims, uint32_t total, bool workConserving);
 
-    ShareManner m_manner;            //!< how users share the band
-    std::vector<uint32_t> m_order;   //!< claims by urgency
-    std::vector<double> m_amounts;   //!< units by claim, before rounding
-    std::vector<double> m_surpluses; //!< part of it that is free of charge
-    double m_rest{0};                //!< units that nobody was given
+    ShareManner m_manner;          //!< how users share the band
+    std::vector<uint32_t> m_order; //!< claims by urgency
+    std::vector<double> m_amounts; //!< units by claim, before rounding
+    double m_rest{0};              //!< units that nobody was given
 };
 
 } // namespace collapipe
