@@ -330,8 +330,10 @@ GetCatalogDirectories(const std::string& language)
         const auto base = variable("XDG_CACHE_HOME");
         cache = (base.empty() ? variable("HOME") + "/.cache" : base) + "/collapipe";
     }
-    const auto folder = "locale/" + language + "/LC_MESSAGES";
-    return {"/usr/share/" + folder, cache + "/" + folder};
+    const auto folder = "/" + language + "/LC_MESSAGES";
+    const auto own = cache + "/catalogs" + folder;
+    std::error_code error;
+    return {std::filesystem::is_directory(own, error) ? own : "/usr/share/locale" + folder};
 }
 
 CatalogCorpus

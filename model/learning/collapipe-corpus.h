@@ -53,9 +53,11 @@ bool IsTranslation(const SentencePair& pair);
 
 /**
  * @param language such as "de" or "pt_BR"
- * @return where its catalogs are looked for: the system's `/usr/share/locale/LANGUAGE/LC_MESSAGES`,
- *         then `locale/LANGUAGE/LC_MESSAGES` in the cache, which is `$COLLAPIPE_CACHE`, else
- *         `$XDG_CACHE_HOME/collapipe`, else `$HOME/.cache/collapipe`
+ * @return where its catalogs are: `catalogs/LANGUAGE/LC_MESSAGES` in the cache, where the set-up
+ *         puts those of some packages, so that the data are the same on every machine; where there
+ * is no such folder, the system's `/usr/share/locale/LANGUAGE/LC_MESSAGES`, with whatever is
+ *         installed. The cache is `$COLLAPIPE_CACHE`, else `$XDG_CACHE_HOME/collapipe`, else
+ *         `$HOME/.cache/collapipe`.
  * @throws DataError where the language is not a locale's name
  */
 std::vector<std::string> GetCatalogDirectories(const std::string& language);

@@ -413,12 +413,21 @@ TEST_F(CollapipeCatalogFolders, OrderDoesNotDependOnTheFileSystem)
     EXPECT_TRUE(Contains(corpus.errors[0], "broken.mo"));
 }
 
-TEST(CollapipeCatalogs, DirectoriesAreTheSystemsAndTheCaches)
+TEST_F(CollapipeCatalogFolders, TheSetUpsCatalogsAreReadAloneWhereThereAreAny)
 {
-    const auto directories = GetCatalogDirectories("de");
-    ASSERT_EQ(directories.size(), 2U);
-    EXPECT_EQ(directories[0], "/usr/share/locale/de/LC_MESSAGES");
-    EXPECT_TRUE(Contains(directories[1], "/locale/de/LC_MESSAGES"));
+    const char* before = std::getenv("COLLAPIPE_CACHE");
+    const std::string kept = before ? before : "";
+    ASSERT_EQ(setenv("COLLAPIPE_CACHE", m_folder.c_str(), 1), 0);
+    const std::vector<std::string> system{"/usr/share/locale/de/LC_MESSAGES"};
+    EXPECT_EQ(GetCatalogDirectories("de"), system);
+    Write("catalogs/de/LC_MESSAGES/a.mo", "");
+    const std::vector<std::string> own{(m_folder / "catalogs/de/LC_MESSAGES").string()};
+    EXPECT_EQ(GetCatalogDirectories("de"), own);
+    before ? setenv("COLLAPIPE_CACHE", kept.c_str(), 1) : unsetenv("COLLAPIPE_CACHE");
+}
+
+TEST(CollapipeCatalogs, LanguagesThatAreNoNamesAreRefused)
+{
     EXPECT_NO_THROW(GetCatalogDirectories("sr@latin"));
     for (const auto* wrong : {"", "../etc", "de/x", "."})
     {
