@@ -351,14 +351,13 @@ void
 Timeline::HandleRound(const RoundRecord& record)
 {
     const int64_t round = record.round;
-    m_trace.AddSlice(ROUND_TRACK,
-                     "round " + std::to_string(round),
-                     "round",
-                     record.start,
-                     record.end,
-                     {{"round", round},
-                      {"planned_latency_s", m_plannedS},
-                      {"train_loss", record.trainLoss}});
+    m_trace.AddSlice(
+        ROUND_TRACK,
+        "round " + std::to_string(round),
+        "round",
+        record.start,
+        record.end,
+        {{"round", round}, {"planned_latency_s", m_plannedS}, {"train_loss", record.trainLoss}});
     m_plannedS = 0;
     m_sent.clear();
 }

@@ -4,9 +4,8 @@
 
 #include "collapipe-control-recorder.h"
 
-#include "collapipe-run-config.h"
-
 #include "ns3/collapipe-dssda-controller.h"
+#include "ns3/collapipe-run-config.h"
 #include "ns3/collapipe-transfers.h"
 #include "ns3/double.h"
 

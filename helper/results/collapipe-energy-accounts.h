@@ -5,8 +5,9 @@
 #ifndef COLLAPIPE_ENERGY_ACCOUNTS_H
 #define COLLAPIPE_ENERGY_ACCOUNTS_H
 
-#include "collapipe-helper.h"
 #include "collapipe-node-energy.h"
+
+#include "ns3/collapipe-helper.h"
 
 #include <functional>
 #include <memory>

@@ -5,20 +5,20 @@
 #ifndef COLLAPIPE_TRAINING_RUN_H
 #define COLLAPIPE_TRAINING_RUN_H
 
-#include "collapipe-control-recorder.h"
-#include "collapipe-helper.h"
-#include "collapipe-link-observer.h"
-#include "collapipe-ns3-tools.h"
-#include "collapipe-output-directory.h"
 #include "collapipe-progress.h"
-#include "collapipe-quality.h"
-#include "collapipe-result-writer.h"
 #include "collapipe-run-checkpoints.h"
 #include "collapipe-run-config.h"
-#include "collapipe-run-recorder.h"
-#include "collapipe-timeline.h"
 
+#include "ns3/collapipe-control-recorder.h"
 #include "ns3/collapipe-corpus.h"
+#include "ns3/collapipe-helper.h"
+#include "ns3/collapipe-link-observer.h"
+#include "ns3/collapipe-ns3-tools.h"
+#include "ns3/collapipe-output-directory.h"
+#include "ns3/collapipe-quality.h"
+#include "ns3/collapipe-result-writer.h"
+#include "ns3/collapipe-run-recorder.h"
+#include "ns3/collapipe-timeline.h"
 
 #include <map>
 #include <memory>

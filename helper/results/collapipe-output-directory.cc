@@ -4,7 +4,7 @@
 
 #include "collapipe-output-directory.h"
 
-#include "collapipe-run-config.h"
+#include "ns3/collapipe-run-config.h"
 
 #include <atomic>
 #include <csignal>

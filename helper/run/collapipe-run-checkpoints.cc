@@ -4,7 +4,7 @@
 
 #include "collapipe-run-checkpoints.h"
 
-#include "collapipe-result-writer.h"
+#include "ns3/collapipe-result-writer.h"
 
 #include <filesystem>
 #include <unistd.h>
@@ -23,8 +23,7 @@ std::string
 WriteToText(const std::string& folder, Writer write)
 {
     namespace fs = std::filesystem;
-    const auto path =
-        (fs::path(folder) / (".rows.partial-" + std::to_string(getpid()))).string();
+    const auto path = (fs::path(folder) / (".rows.partial-" + std::to_string(getpid()))).string();
     write(path);
     const auto text = ReadWholeFile(path);
     std::error_code ignored;
@@ -54,8 +53,8 @@ RunCheckpoints::RunCheckpoints(const RunConfig& config)
     const auto rounds = m_loaded->history.GetRounds();
     if (m_changes.empty() && m_config.rounds <= rounds)
     {
-        throw UserError("--load=" + m_config.load + ": this run has had " +
-                        std::to_string(rounds) + " rounds; --rounds says how many it shall have "
+        throw UserError("--load=" + m_config.load + ": this run has had " + std::to_string(rounds) +
+                        " rounds; --rounds says how many it shall have "
                         "in all and must be larger");
     }
 }
@@ -91,7 +90,8 @@ RunCheckpoints::CheckData(const Corpus& corpus)
     m_dataCrc = Checkpoint::GetDataCrc(corpus.dataset);
     if (m_loaded && m_changes.empty() && m_dataCrc != m_loaded->dataCrc)
     {
-        throw UserError("--load=" + m_config.load + ": the training or validation data are not "
+        throw UserError("--load=" + m_config.load +
+                        ": the training or validation data are not "
                         "those that this run has had; put the files back as they were");
     }
 }

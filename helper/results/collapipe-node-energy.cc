@@ -4,8 +4,7 @@
 
 #include "collapipe-node-energy.h"
 
-#include "collapipe-find-device.h"
-
+#include "ns3/collapipe-find-device.h"
 #include "ns3/double.h"
 #include "ns3/lte-ue-net-device.h"
 #include "ns3/simulator.h"

@@ -30,15 +30,8 @@ constexpr const char* FORMAT = "collapipe-checkpoint";
 constexpr const char* VERSION = "1";
 
 /// Options that a run may go on with other values of
-constexpr const char* LOCAL_OPTIONS[] = {"rounds",
-                                         "outputDir",
-                                         "pcap",
-                                         "threads",
-                                         "progress",
-                                         "compare",
-                                         "save",
-                                         "saveEvery",
-                                         "load"};
+constexpr const char* LOCAL_OPTIONS[] =
+    {"rounds", "outputDir", "pcap", "threads", "progress", "compare", "save", "saveEvery", "load"};
 
 std::string
 GetPath(const std::string& folder)
@@ -453,7 +446,8 @@ RestoreRows(const std::string& path, const std::string& earlier)
         const bool isKnown = static_cast<bool>(std::getline(known, other));
         if (isFirst && other != row)
         {
-            return; // another version's columns: the rows of the replay have all but what was learnt
+            return; // another version's columns: the rows of the replay have all but what was
+                    // learnt
         }
         text += (isKnown ? other : row) + '\n';
     }

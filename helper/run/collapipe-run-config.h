@@ -6,10 +6,10 @@
 #define COLLAPIPE_RUN_CONFIG_H
 
 #include "collapipe-learning-config.h"
-#include "collapipe-topology.h"
 
 #include "ns3/collapipe-corpus.h"
 #include "ns3/collapipe-model-part.h"
+#include "ns3/collapipe-topology.h"
 #include "ns3/collapipe-wire-precision.h"
 #include "ns3/command-line.h"
 

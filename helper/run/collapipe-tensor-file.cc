@@ -25,11 +25,11 @@ namespace
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr uint64_t LENGTH_BYTES = 8;              //!< of the head's length
-constexpr uint64_t MAX_HEAD_BYTES = 100'000'000;  //!< as the format's own reader allows
-constexpr const char* METADATA = "__metadata__";  //!< the format's name for texts
-constexpr const char* CHECKSUMS = "crc32";        //!< the text that holds them
-constexpr const char* HEAD = "head";              //!< the head's own checksum among them
+constexpr uint64_t LENGTH_BYTES = 8;             //!< of the head's length
+constexpr uint64_t MAX_HEAD_BYTES = 100'000'000; //!< as the format's own reader allows
+constexpr const char* METADATA = "__metadata__"; //!< the format's name for texts
+constexpr const char* CHECKSUMS = "crc32";       //!< the text that holds them
+constexpr const char* HEAD = "head";             //!< the head's own checksum among them
 
 /// Names of the types in the format
 constexpr std::pair<DType, const char*> TYPES[] = {{DType::FLOAT64, "F64"},
@@ -114,8 +114,7 @@ class TensorFileReader
         TensorFile file;
         try
         {
-            file.metadata =
-                head.at(METADATA).get<std::map<std::string, std::string>>();
+            file.metadata = head.at(METADATA).get<std::map<std::string, std::string>>();
             const auto checksums = Json::parse(file.metadata.at(CHECKSUMS));
             Require(GetHeadCrc(head) == checksums.at(HEAD).get<uint32_t>());
             file.metadata.erase(CHECKSUMS);
@@ -180,9 +179,8 @@ class TensorFileReader
             return type == known.second;
         });
         Require(found != std::end(TYPES));
-        auto tensor =
-            TensorData::MakeVirtual(found->first,
-                                    description.at("shape").get<std::vector<uint32_t>>());
+        auto tensor = TensorData::MakeVirtual(found->first,
+                                              description.at("shape").get<std::vector<uint32_t>>());
         const auto begin = description.at("data_offsets").at(0).get<uint64_t>();
         const auto size = tensor.GetByteSize();
         Require(description.at("data_offsets").at(1).get<uint64_t>() == begin + size &&

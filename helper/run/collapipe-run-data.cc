@@ -105,10 +105,10 @@ LoadCorpus(const RunConfig& config, const GivenTokenizer& tokenizer)
     }
     try
     {
-        auto corpus = config.ownCorpus                ? config.ownCorpus(config)
+        auto corpus = config.ownCorpus                  ? config.ownCorpus(config)
                       : config.task == "classification" ? LoadClassification(config, options)
-                      : config.task == "mlm"          ? LoadPlainText(config, options)
-                                                      : LoadTranslation(config, options);
+                      : config.task == "mlm"            ? LoadPlainText(config, options)
+                                                        : LoadTranslation(config, options);
         ThinOut(corpus.validation, corpus.dataset.validation, config.maxValidation);
         ThinOut(corpus.test, corpus.dataset.test, config.maxValidation);
         return corpus;

@@ -5,8 +5,7 @@
 #ifndef COLLAPIPE_NS3_TOOLS_H
 #define COLLAPIPE_NS3_TOOLS_H
 
-#include "collapipe-topology.h"
-
+#include "ns3/collapipe-topology.h"
 #include "ns3/flow-monitor-helper.h"
 
 #include <cstdint>

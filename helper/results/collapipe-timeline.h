@@ -6,7 +6,8 @@
 #define COLLAPIPE_TIMELINE_H
 
 #include "collapipe-chrome-trace.h"
-#include "collapipe-helper.h"
+
+#include "ns3/collapipe-helper.h"
 
 #include <deque>
 #include <map>

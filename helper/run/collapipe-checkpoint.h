@@ -37,8 +37,8 @@ namespace collapipe
  * | text.tokenizer                             | SentencePiece's model, as bytes                 |
  * | text.rounds, text.devices                  | rounds.csv and devices.csv so far               |
  *
- * and its texts `format` (collapipe-checkpoint), `version` (1), `options` (the run's options, a JSON
- * object of texts), `model` (dimensions, a JSON object), `history` (losses by round, JSON),
+ * and its texts `format` (collapipe-checkpoint), `version` (1), `options` (the run's options, a
+ * JSON object of texts), `model` (dimensions, a JSON object), `history` (losses by round, JSON),
  * `vocabulary` (pieces of the tokenizer) and `data` (CRC-32 of the training and validation data).
  */
 struct Checkpoint

@@ -102,7 +102,8 @@ Comparison::Comparison(const RunConfig& config, TrainingRun& run, int argc, char
         return;
     }
     // A TypeId's colons are for no file name.
-    std::string folder = m_name.substr(m_name.rfind(':') == m_name.npos ? 0 : m_name.rfind(':') + 1);
+    std::string folder =
+        m_name.substr(m_name.rfind(':') == m_name.npos ? 0 : m_name.rfind(':') + 1);
     m_folder = run.GetOutputPath(folder);
     if (m_folder.empty())
     {

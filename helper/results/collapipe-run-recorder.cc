@@ -299,12 +299,11 @@ RunRecorder::FillFromPlan(DeviceRow& row) const
                 row.stage = static_cast<int32_t>(stage);
                 row.firstBlock = chain.stages[stage].firstBlock;
                 row.lastBlock = chain.stages[stage].lastBlock;
-                row.plannedMemoryBytes =
-                    GetStageMemoryBytes(m_state.model,
-                                        m_plan.schedule,
-                                        chain,
-                                        stage,
-                                        chain.stages[stage].recompute);
+                row.plannedMemoryBytes = GetStageMemoryBytes(m_state.model,
+                                                             m_plan.schedule,
+                                                             chain,
+                                                             stage,
+                                                             chain.stages[stage].recompute);
             }
         }
     }

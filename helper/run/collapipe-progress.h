@@ -5,7 +5,7 @@
 #ifndef COLLAPIPE_PROGRESS_H
 #define COLLAPIPE_PROGRESS_H
 
-#include "collapipe-run-recorder.h"
+#include "ns3/collapipe-run-recorder.h"
 
 #include <cstdint>
 #include <string>

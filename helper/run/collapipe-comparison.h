@@ -5,8 +5,9 @@
 #ifndef COLLAPIPE_COMPARISON_H
 #define COLLAPIPE_COMPARISON_H
 
-#include "collapipe-run-totals.h"
 #include "collapipe-training-run.h"
+
+#include "ns3/collapipe-run-totals.h"
 
 #include <iosfwd>
 #include <memory>

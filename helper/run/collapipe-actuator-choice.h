@@ -5,9 +5,8 @@
 #ifndef COLLAPIPE_ACTUATOR_CHOICE_H
 #define COLLAPIPE_ACTUATOR_CHOICE_H
 
-#include "collapipe-topology.h"
-
 #include "ns3/collapipe-radio-actuator.h"
+#include "ns3/collapipe-topology.h"
 
 #include <string>
 

@@ -7,10 +7,10 @@
 
 #include "collapipe-checkpoint.h"
 #include "collapipe-run-data.h"
-#include "collapipe-run-recorder.h"
 
 #include "ns3/collapipe-corpus.h"
 #include "ns3/collapipe-replay-backend.h"
+#include "ns3/collapipe-run-recorder.h"
 
 #include <memory>
 #include <string>
@@ -92,17 +92,17 @@ class RunCheckpoints
     /// Writes the checkpoint of the rounds so far.
     void Save();
 
-    RunConfig m_config;                             //!< of the run
-    std::shared_ptr<const Checkpoint> m_loaded;     //!< to go on from; null: none
-    std::vector<std::string> m_changes;             //!< options that are not as they were
-    Ptr<ReplayBackend> m_backend;                   //!< of a run that replays
-    Ptr<EdgeServerApplication> m_edgeServer;        //!< holds the model
-    const RunRecorder* m_recorder{nullptr};         //!< has the rows
-    ModelConfig m_model;                            //!< the model's dimensions
-    std::string m_tokenizer;                        //!< of the run
-    std::vector<std::string> m_classes;             //!< of a classification
-    uint32_t m_vocabulary{0};                       //!< its pieces
-    uint32_t m_dataCrc{0};                          //!< of its data
+    RunConfig m_config;                         //!< of the run
+    std::shared_ptr<const Checkpoint> m_loaded; //!< to go on from; null: none
+    std::vector<std::string> m_changes;         //!< options that are not as they were
+    Ptr<ReplayBackend> m_backend;               //!< of a run that replays
+    Ptr<EdgeServerApplication> m_edgeServer;    //!< holds the model
+    const RunRecorder* m_recorder{nullptr};     //!< has the rows
+    ModelConfig m_model;                        //!< the model's dimensions
+    std::string m_tokenizer;                    //!< of the run
+    std::vector<std::string> m_classes;         //!< of a classification
+    uint32_t m_vocabulary{0};                   //!< its pieces
+    uint32_t m_dataCrc{0};                      //!< of its data
 };
 
 } // namespace collapipe

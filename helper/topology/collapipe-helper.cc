@@ -4,9 +4,8 @@
 
 #include "collapipe-helper.h"
 
-#include "collapipe-run-data.h"
-
 #include "ns3/abort.h"
+#include "ns3/collapipe-run-data.h"
 #include "ns3/double.h"
 #include "ns3/uinteger.h"
 

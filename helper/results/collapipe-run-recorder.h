@@ -6,7 +6,8 @@
 #define COLLAPIPE_RUN_RECORDER_H
 
 #include "collapipe-energy-accounts.h"
-#include "collapipe-helper.h"
+
+#include "ns3/collapipe-helper.h"
 
 #include <functional>
 #include <limits>
@@ -40,25 +41,25 @@ struct RoundRow
 /// A node in a round
 struct DeviceRow
 {
-    uint32_t round{0};            //!< from 1
-    uint32_t cluster{0};          //!< index
-    uint32_t node{0};             //!< 0 is the control unit, k + 1 device k
-    std::string profile;          //!< device profile
-    double flops{0};              //!< its speed, FLOP/s
-    int32_t stage{-1};            //!< in its chain; -1: idle
-    uint32_t firstBlock{0};       //!< of its segment
-    uint32_t lastBlock{0};        //!< one past its last
-    double computeS{0};           //!< simulated computing time
-    double utilisation{0};        //!< computing time over latency
-    double computeEnergyJ{0};     //!< computing time times power
-    double wifiEnergyJ{0};        //!< of the Wi-Fi radio, idle listening included
-    double lteEnergyJ{0};         //!< of the LTE radio, being connected included
-    double activeEnergyJ{0};      //!< all of these without what idle radios consume
+    uint32_t round{0};        //!< from 1
+    uint32_t cluster{0};      //!< index
+    uint32_t node{0};         //!< 0 is the control unit, k + 1 device k
+    std::string profile;      //!< device profile
+    double flops{0};          //!< its speed, FLOP/s
+    int32_t stage{-1};        //!< in its chain; -1: idle
+    uint32_t firstBlock{0};   //!< of its segment
+    uint32_t lastBlock{0};    //!< one past its last
+    double computeS{0};       //!< simulated computing time
+    double utilisation{0};    //!< computing time over latency
+    double computeEnergyJ{0}; //!< computing time times power
+    double wifiEnergyJ{0};    //!< of the Wi-Fi radio, idle listening included
+    double lteEnergyJ{0};     //!< of the LTE radio, being connected included
+    double activeEnergyJ{0};  //!< all of these without what idle radios consume
     double batteryJ{std::numeric_limits<double>::infinity()}; //!< left; infinite from the mains
-    double plannedMemoryBytes{0}; //!< formula (8)
-    MemoryReport memory;          //!< really allocated; zeros where nothing was computed
-    uint64_t bytesSent{0};        //!< TCP payload
-    uint64_t messagesSent{0};     //!< messages
+    double plannedMemoryBytes{0};                             //!< formula (8)
+    MemoryReport memory;      //!< really allocated; zeros where nothing was computed
+    uint64_t bytesSent{0};    //!< TCP payload
+    uint64_t messagesSent{0}; //!< messages
 };
 
 /**

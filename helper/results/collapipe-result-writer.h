@@ -6,9 +6,10 @@
 #define COLLAPIPE_RESULT_WRITER_H
 
 #include "collapipe-quality.h"
-#include "collapipe-run-config.h"
 #include "collapipe-run-recorder.h"
 #include "collapipe-run-totals.h"
+
+#include "ns3/collapipe-run-config.h"
 
 #include <iosfwd>
 #include <map>

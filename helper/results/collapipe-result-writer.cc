@@ -178,16 +178,17 @@ WriteDevices(const std::string& path, const std::vector<DeviceRow>& rows)
     auto file = Open(path);
     file << "round,cluster,node,profile,flops,stage,first_block,last_block,compute_s,utilisation,"
             "compute_energy_j,planned_memory_bytes,bytes_sent,messages_sent,wifi_energy_j,"
-            "lte_energy_j,active_energy_j,battery_j,kept_memory_bytes,parameter_bytes,gradient_bytes,"
+            "lte_energy_j,active_energy_j,battery_j,kept_memory_bytes,parameter_bytes,gradient_"
+            "bytes,"
             "optimizer_bytes,activation_bytes,peak_memory_bytes\n";
     for (const auto& row : rows)
     {
         file << row.round << ',' << row.cluster << ',' << row.node << ',' << row.profile << ','
-             << row.flops << ',' << row.stage << ',' << row.firstBlock << ',' << row.lastBlock << ',' << row.computeS
-             << ',' << row.utilisation << ',' << row.computeEnergyJ << ',' << row.plannedMemoryBytes
-             << ',' << row.bytesSent << ',' << row.messagesSent << ',' << row.wifiEnergyJ << ','
-             << row.lteEnergyJ << ',' << row.activeEnergyJ << ',' << row.batteryJ << ','
-             << row.memory.kept.GetTotal();
+             << row.flops << ',' << row.stage << ',' << row.firstBlock << ',' << row.lastBlock
+             << ',' << row.computeS << ',' << row.utilisation << ',' << row.computeEnergyJ << ','
+             << row.plannedMemoryBytes << ',' << row.bytesSent << ',' << row.messagesSent << ','
+             << row.wifiEnergyJ << ',' << row.lteEnergyJ << ',' << row.activeEnergyJ << ','
+             << row.batteryJ << ',' << row.memory.kept.GetTotal();
         for (const auto bytes : row.memory.kept.bytes)
         {
             file << ',' << bytes;

@@ -27,7 +27,7 @@ namespace collapipe
  */
 struct TensorFile
 {
-    std::map<std::string, std::string> metadata;            //!< texts by name
+    std::map<std::string, std::string> metadata;             //!< texts by name
     std::vector<std::pair<std::string, TensorData>> tensors; //!< in order; none virtual
 
     /**

@@ -5,10 +5,9 @@
 #ifndef COLLAPIPE_QUALITY_H
 #define COLLAPIPE_QUALITY_H
 
-#include "collapipe-run-config.h"
-
 #include "ns3/collapipe-compute-backend.h"
 #include "ns3/collapipe-corpus.h"
+#include "ns3/collapipe-run-config.h"
 
 #include <iosfwd>
 #include <string>
@@ -87,12 +86,12 @@ class QualityScorer
     static double GetBleu(const std::vector<std::string>& translations,
                           const std::vector<SentencePair>& texts);
 
-    std::string m_when;          //!< none, end or rounds
-    uint32_t m_rounds;           //!< of the run
-    ModelConfig m_model;         //!< the model
-    DecodingOptions m_decoding;  //!< how to translate
+    std::string m_when;            //!< none, end or rounds
+    uint32_t m_rounds;             //!< of the run
+    ModelConfig m_model;           //!< the model
+    DecodingOptions m_decoding;    //!< how to translate
     Ptr<ComputeBackend> m_backend; //!< computes
-    const Corpus& m_corpus;      //!< of the run
+    const Corpus& m_corpus;        //!< of the run
 };
 
 /**

@@ -5,9 +5,9 @@
 #include "collapipe-training-run.h"
 
 #include "collapipe-actuator-choice.h"
-#include "collapipe-cluster-monitor.h"
 #include "collapipe-run-data.h"
 
+#include "ns3/collapipe-cluster-monitor.h"
 #include "ns3/collapipe-pipeline-plan.h"
 #include "ns3/collapipe-recomputation.h"
 #include "ns3/collapipe-schedule.h"

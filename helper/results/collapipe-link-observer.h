@@ -5,8 +5,7 @@
 #ifndef COLLAPIPE_LINK_OBSERVER_H
 #define COLLAPIPE_LINK_OBSERVER_H
 
-#include "collapipe-helper.h"
-
+#include "ns3/collapipe-helper.h"
 #include "ns3/collapipe-link-monitor.h"
 #include "ns3/collapipe-pool-clock.h"
 
