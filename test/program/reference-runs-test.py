@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+# Needs LibTorch.
+#
+# Ten short runs whose results are known to the byte: support/reference-runs.json lists them, each with
+# the CRC-32 of every column of its CSV files and of the weights. A change that is meant to change no
+# result leaves them all; one that is meant to says so, and writes the list anew:
+#
+#     test/program/reference-runs-test.py BUILD SOURCE --update
+#
+# A column that is new is no difference; one that is gone or differs is. What a run gives depends on the
+# releases of ns-3 and LibTorch and on the processor's arithmetic: the packets are compared where ns-3
+# is of the release that the list was made with, what was learnt where LibTorch computes a first loss
+# to the bit as then.
+
+import concurrent.futures
+import json
+import os
+import pathlib
+import sys
+import tempfile
+import zlib
+
+from support.runs import check, finish, read_csv, report, start, use_program, write_corpus
+
+LIST = "test/program/support/reference-runs.json"
+FILES = ["rounds.csv", "devices.csv", "links.csv", "control.csv", "clusters.csv", "budgets.csv"]
+SKIPPED = 77
+COMMON = ["--compare=none", "--progress=none", "--vocabulary=300", "--maxValidation=20",
+          "--localIterations=2", "--microBatches=2", "--microBatchSize=4"]
+RUNS = {
+    "p2p-uniform": ["--topology=p2p", "--controller=uniform-pipeline", "--rounds=2"],
+    "p2p-1f1b": ["--topology=p2p", "--controller=dssda", "--schedule=1f1b", "--rounds=2",
+                 "--recompute=auto", "--clipNorm=1"],
+    "wifi-dssda": ["--topology=wifi", "--controller=dssda", "--rounds=2", "--blocks=4"],
+    "lte-dssda": ["--topology=lte", "--controller=dssda", "--rounds=2", "--blocks=4"],
+    "hybrid-dssda": ["--topology=hybrid", "--controller=dssda", "--rounds=3"],
+    "hybrid-energy": ["--topology=hybrid", "--controller=dssda", "--rounds=3", "--devices=3",
+                      "--blocks=6", "--energyBudget=2", "--compute=analytic"],
+    "hybrid-mobility": ["--topology=hybrid", "--controller=dssda", "--rounds=3", "--blocks=4",
+                        "--mobility=waypoint", "--fading", "--compute=analytic"],
+    "cells-static": ["--topology=hybrid", "--controller=static-pipeline", "--cells=2",
+                     "--clusters=3", "--blocks=4", "--rounds=2", "--compute=analytic"],
+    "p2p-fedavg": ["--topology=p2p", "--controller=fedavg", "--rounds=2", "--blocks=2",
+                   "--memoryShare=0"],
+    "wifi-splitfed": ["--topology=wifi", "--controller=splitfed", "--rounds=2", "--blocks=2",
+                      "--memoryShare=0", "--devices=2"],
+}
+# Learnt, and therefore LibTorch's; also measured by it.
+LEARNT = ("loss", "bleu", "accuracy", "f1", "smoothness", "variance", "divergence", "memory_bytes",
+          "parameter_bytes", "gradient_bytes", "optimizer_bytes", "activation_bytes", "bound",
+          "convergence", "exact_match")
+
+
+def is_learnt(column):
+    return any(word in column for word in LEARNT)
+
+
+def measure(name, work, data):
+    """Versions, and the CRC-32 of every column and of the weights, of one run."""
+    folder = work / name
+    status, _, err, _ = finish(start(*COMMON, *data, f"--outputDir={folder}", *RUNS[name]))
+    if not check(status == 0, f"{name}: status {status}: {err}"):
+        return None, None
+    with open(folder / "summary.json", encoding="utf-8") as file:
+        summary = json.load(file)
+    columns = {}
+    for path in FILES:
+        if (folder / path).exists():
+            rows = read_csv(folder / path)
+            for column in rows[0] if rows else []:
+                text = "\n".join(row[column] or "" for row in rows)
+                columns[f"{path}/{column}"] = f"{zlib.crc32(text.encode()):08x}"
+    columns["weights"] = summary.get("parameters_crc32", summary.get("parameter_hash", ""))
+    first = repr(summary["rounds"][0]["train_loss"])
+    return {"ns3": summary["ns3_version"], "first_loss": first}, columns
+
+
+def compare(name, versions, columns, known):
+    same_network = versions["ns3"] == known["versions"]["ns3"]
+    same_learning = same_network and versions["first_loss"] == known["versions"]["first_loss"]
+    compared = 0
+    for column, crc in known["columns"].items():
+        learnt = is_learnt(column) or column == "weights"
+        if same_learning or (same_network and not learnt):
+            compared += 1
+            check(columns.get(column) == crc,
+                  f"{name}: {column} " + ("differs" if column in columns else "is gone"))
+    return compared
+
+
+def main():
+    build, source = sys.argv[1:3]
+    if not use_program(build, "collapipe-quickstart"):
+        return SKIPPED
+    path = pathlib.Path(source) / LIST
+    update = "--update" in sys.argv[3:]
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    results, compared = {}, 0
+    with tempfile.TemporaryDirectory() as folder:
+        work = pathlib.Path(folder)
+        data, _ = write_corpus(work / "corpus")
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            measured = pool.map(lambda name: measure(name, work, data), RUNS)
+        for name, (versions, columns) in zip(RUNS, measured):
+            if columns is None:
+                continue
+            results[name] = {"versions": versions, "columns": columns}
+            if not update and check(name in known, f"{name} is in {LIST}"):
+                compared += compare(name, versions, columns, known[name])
+    if update:
+        if len(results) < len(RUNS):
+            return report()
+        temporary = path.with_suffix(".new")
+        temporary.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        temporary.rename(path)
+        return 0
+    status = report()
+    if status == 0 and compared == 0:
+        print("skipped: made with another release of ns-3")
+        return SKIPPED
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
