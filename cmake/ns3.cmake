@@ -30,8 +30,18 @@ find_path(COLLAPIPE_NS3_CMAKE ns3ConfigVersion.cmake HINTS ${COLLAPIPE_NS3_INCLU
 if(NOT COLLAPIPE_NS3_VERSION AND COLLAPIPE_NS3_CMAKE)
   file(STRINGS ${COLLAPIPE_NS3_CMAKE}/ns3ConfigVersion.cmake _ns3_line
     REGEX "^ *set *\\(PACKAGE_VERSION " LIMIT_COUNT 1)
-  string(REGEX MATCH "3[.0-9]+" _ns3_version "${_ns3_line}")
+  string(REGEX MATCH "3[-.][-.0-9a-z]+" _ns3_version "${_ns3_line}")
   set(COLLAPIPE_NS3_VERSION ${_ns3_version} CACHE STRING "Version of the installed ns-3")
+endif()
+
+# The C++ standard that its headers are written in. What has no number is a development version.
+set(COLLAPIPE_NS3_STANDARD 23)
+if(COLLAPIPE_NS3_VERSION MATCHES "^3[.][0-9]")
+  if(COLLAPIPE_NS3_VERSION VERSION_LESS 3.41)
+    set(COLLAPIPE_NS3_STANDARD 17)
+  elseif(COLLAPIPE_NS3_VERSION VERSION_LESS 3.46)
+    set(COLLAPIPE_NS3_STANDARD 20)
+  endif()
 endif()
 
 set(_ns3_core_names ns3-core)
@@ -60,4 +70,5 @@ foreach(module ${COLLAPIPE_NS3_MODULES})
 endforeach()
 add_library(collapipe_ns3 INTERFACE)
 target_include_directories(collapipe_ns3 SYSTEM INTERFACE ${COLLAPIPE_NS3_INCLUDE})
+target_compile_features(collapipe_ns3 INTERFACE cxx_std_${COLLAPIPE_NS3_STANDARD})
 target_link_libraries(collapipe_ns3 INTERFACE ${COLLAPIPE_NS3_LIBRARIES})

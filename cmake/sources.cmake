@@ -16,49 +16,7 @@ file(GLOB COLLAPIPE_HEADERS CONFIGURE_DEPENDS
   ${COLLAPIPE_ROOT}/model/*.h ${COLLAPIPE_ROOT}/model/*/*.h ${COLLAPIPE_ROOT}/helper/*/*.h)
 file(GLOB COLLAPIPE_TEST_SUITES CONFIGURE_DEPENDS ${COLLAPIPE_ROOT}/test/collapipe-*.cc)
 
-# Finds LibTorch: sets COLLAPIPE_TORCH (ON or OFF), COLLAPIPE_TORCH_LIBRARIES and
-# COLLAPIPE_TORCH_OPTIONS (compiler options for the files that include its headers).
-macro(collapipe_find_torch)
-  if(NOT DEFINED COLLAPIPE_WITH_TORCH)
-    # From the environment too: ns-3's own configuration script hands on no options of modules.
-    set(_collapipe_with AUTO)
-    if(DEFINED ENV{COLLAPIPE_WITH_TORCH})
-      set(_collapipe_with $ENV{COLLAPIPE_WITH_TORCH})
-    endif()
-    set(COLLAPIPE_WITH_TORCH ${_collapipe_with} CACHE STRING
-      "Build the parts that need LibTorch: AUTO, ON or OFF")
-  endif()
-  set(COLLAPIPE_TORCH OFF)
-  set(COLLAPIPE_TORCH_LIBRARIES "")
-  set(COLLAPIPE_TORCH_OPTIONS "")
-  if(COLLAPIPE_WITH_TORCH)
-    # LibTorch's package file appends to these; the rest of the build must not see it.
-    set(_collapipe_flags "${CMAKE_CXX_FLAGS}")
-    find_package(Torch QUIET)
-    if(Torch_FOUND)
-      set(COLLAPIPE_TORCH ON)
-      # Linked only: as usage requirements its definitions and directories would reach every file.
-      add_library(collapipe_torch INTERFACE)
-      foreach(library ${TORCH_LIBRARIES})
-        target_link_libraries(collapipe_torch INTERFACE $<LINK_ONLY:${library}>)
-      endforeach()
-      set(COLLAPIPE_TORCH_LIBRARIES collapipe_torch)
-      separate_arguments(COLLAPIPE_TORCH_OPTIONS UNIX_COMMAND "${TORCH_CXX_FLAGS}")
-      foreach(dir ${TORCH_INCLUDE_DIRS})
-        if(NOT dir IN_LIST CMAKE_CXX_IMPLICIT_INCLUDE_DIRECTORIES)
-          list(APPEND COLLAPIPE_TORCH_OPTIONS "-isystem${dir}")
-        endif()
-      endforeach()
-    elseif(COLLAPIPE_WITH_TORCH STREQUAL "ON")
-      message(FATAL_ERROR "LibTorch was asked for (COLLAPIPE_WITH_TORCH=ON) and not found; "
-                          "install libtorch-dev or set Torch_DIR.")
-    endif()
-    set(CMAKE_CXX_FLAGS "${_collapipe_flags}")
-  endif()
-  if(NOT COLLAPIPE_TORCH)
-    message(STATUS "CollaPipe: without LibTorch (no Torch compute backend)")
-  endif()
-endmacro()
+include(${CMAKE_CURRENT_LIST_DIR}/torch.cmake)
 
 # Takes the files that need LibTorch out of the list `var` where it was not found, and those that stand
 # in for them where it was.

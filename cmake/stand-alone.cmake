@@ -2,7 +2,6 @@
 #
 # The project against an installed ns-3.
 
-set(CMAKE_CXX_STANDARD 17)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
@@ -18,6 +17,13 @@ endif()
 message(STATUS "ns-3 ${COLLAPIPE_NS3_VERSION}: ${COLLAPIPE_NS3_CORE}")
 include(${CMAKE_CURRENT_LIST_DIR}/sources.cmake)
 collapipe_find_torch()
+# As ns-3 and LibTorch ask for; more where the user says so.
+if(NOT DEFINED CMAKE_CXX_STANDARD)
+  set(CMAKE_CXX_STANDARD ${COLLAPIPE_NS3_STANDARD})
+  if(COLLAPIPE_TORCH_STANDARD GREATER CMAKE_CXX_STANDARD)
+    set(CMAKE_CXX_STANDARD ${COLLAPIPE_TORCH_STANDARD})
+  endif()
+endif()
 find_package(Eigen3 REQUIRED NO_MODULE)
 find_package(nlohmann_json REQUIRED)
 find_package(ZLIB REQUIRED)

@@ -17,6 +17,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <torch/utils.h>
 
 namespace
 {
@@ -114,9 +115,7 @@ class Link
     {
         const auto weight = Next();
         const auto bias = Next();
-        return [=](const at::Tensor& x) {
-            return at::layer_norm(x, weight.sizes(), weight, bias);
-        };
+        return [=](const at::Tensor& x) { return at::layer_norm(x, weight.sizes(), weight, bias); };
     }
 
   private:
@@ -327,7 +326,7 @@ main(int argc, char* argv[])
     }
     try
     {
-        const at::NoGradGuard withoutGradients;
+        const torch::NoGradGuard withoutGradients;
         Apply(Load(std::string(argv[1]) + "/collapipe.safetensors"));
     }
     catch (const std::exception& error)

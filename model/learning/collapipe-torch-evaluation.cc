@@ -7,6 +7,7 @@
 #include "collapipe-batch.h"
 #include "collapipe-part-shapes.h"
 #include "collapipe-torch-beam-search.h"
+#include "collapipe-torch-compat.h"
 #include "collapipe-torch-layers.h"
 #include "collapipe-torch-support.h"
 
@@ -119,7 +120,7 @@ TorchEvaluation::MakeGroups(const std::vector<Sample>& samples)
 EvaluationResult
 TorchEvaluation::Evaluate(const std::vector<Sample>& samples) const
 {
-    const at::NoGradGuard withoutGradients;
+    const torch::NoGradGuard withoutGradients;
     EvaluationResult result;
     for (const auto& group : MakeGroups(samples))
     {
@@ -139,11 +140,10 @@ TorchEvaluation::Evaluate(const std::vector<Sample>& samples) const
 }
 
 std::vector<std::vector<int32_t>>
-TorchEvaluation::Translate(const std::vector<Sample>& samples,
-                           const DecodingOptions& options) const
+TorchEvaluation::Translate(const std::vector<Sample>& samples, const DecodingOptions& options) const
 {
     NS_ABORT_MSG_IF(m_config.head != ModelHead::TRANSLATION, "Only a decoder can translate");
-    const at::NoGradGuard withoutGradients;
+    const torch::NoGradGuard withoutGradients;
     std::vector<std::vector<int32_t>> translations(samples.size());
     for (const auto& group : MakeGroups(samples))
     {
@@ -165,7 +165,7 @@ std::vector<int32_t>
 TorchEvaluation::Classify(const std::vector<Sample>& samples) const
 {
     NS_ABORT_MSG_IF(m_config.head != ModelHead::CLASSIFICATION, "Only a classifier can classify");
-    const at::NoGradGuard withoutGradients;
+    const torch::NoGradGuard withoutGradients;
     std::vector<int32_t> classes(samples.size());
     for (const auto& group : MakeGroups(samples))
     {

@@ -4,9 +4,8 @@
 
 #include "collapipe-torch-gradient-watch.h"
 
+#include "collapipe-torch-compat.h"
 #include "collapipe-torch-support.h"
-
-#include <torch/types.h>
 
 namespace ns3
 {
@@ -16,7 +15,7 @@ namespace collapipe
 double
 GetSquaredNorm(const at::Tensor& tensor)
 {
-    const at::NoGradGuard withoutGradients;
+    const torch::NoGradGuard withoutGradients;
     const auto values = tensor.detach().flatten();
     return at::dot(values, values).item<float>();
 }

@@ -4,11 +4,16 @@
 
 #include "collapipe-torch-memory.h"
 
+#include "collapipe-torch-compat.h"
 #include "collapipe-torch-support.h"
 
 #include <c10/core/CPUAllocator.h>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <mutex>
 #include <new>
+#include <utility>
 
 namespace ns3
 {
@@ -71,10 +76,10 @@ Free(void* memory)
 /**
  * Charges allocations to the scope they are made in, if any.
  */
-class AccountingAllocator : public c10::Allocator
+class AccountingAllocator : public TorchAllocator
 {
-  public:
-    c10::DataPtr allocate(size_t bytes) const override
+  protected:
+    c10::DataPtr Allocate(std::size_t bytes) const override
     {
         const auto account = g_scope ? g_scope->m_account : nullptr;
         const auto kind = g_scope ? g_scope->m_kind : MemoryKind::ACTIVATIONS;
@@ -92,6 +97,7 @@ class AccountingAllocator : public c10::Allocator
         return {memory, memory, &Free, at::Device(at::kCPU)};
     }
 
+  public:
     c10::DeleterFnPtr raw_deleter() const override
     {
         return &Free;

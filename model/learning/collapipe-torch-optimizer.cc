@@ -4,6 +4,7 @@
 
 #include "collapipe-torch-optimizer.h"
 
+#include "collapipe-torch-compat.h"
 #include "collapipe-torch-support.h"
 
 #include "ns3/abort.h"
@@ -129,7 +130,7 @@ TorchOptimizer::StepAdam(size_t index, float learningRate)
 void
 TorchOptimizer::StepSgd(size_t index, float learningRate)
 {
-    const at::NoGradGuard withoutGradients;
+    const torch::NoGradGuard withoutGradients;
     auto update = m_parameters[index].grad();
     if (m_config.momentum != 0)
     {

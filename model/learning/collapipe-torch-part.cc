@@ -4,6 +4,7 @@
 
 #include "collapipe-torch-part.h"
 
+#include "collapipe-torch-compat.h"
 #include "collapipe-torch-memory.h"
 #include "collapipe-torch-support.h"
 
@@ -50,7 +51,7 @@ TorchPart::RunEncoder(Pass& pass,
     {
         return m_layers.Encode(m_layers.Embed(first, layout, dropout), layout, padding, dropout);
     }
-    pass.input = first.detach().requires_grad_(at::GradMode::is_enabled());
+    pass.input = first.detach().requires_grad_(c10::GradMode::is_enabled());
     return m_layers.Encode(layout.Pack(pass.input), layout, padding, dropout);
 }
 
@@ -74,7 +75,7 @@ TorchPart::RunForward(uint32_t microBatch, TensorList input)
 {
     NS_ABORT_MSG_IF(m_passes.count(microBatch),
                     "Micro-batch " << microBatch << " goes forward twice");
-    const at::AutoGradMode recording(!m_recompute);
+    const torch::AutoGradMode recording(!m_recompute);
     const MemoryScope scope(m_account, MemoryKind::ACTIVATIONS);
     Pass pass;
     pass.samples = m_shapes.CheckForward(input);
@@ -137,7 +138,7 @@ TorchPart::RunBackward(Pass pass, const TensorList& gradient)
 {
     if (m_recompute)
     {
-        const at::AutoGradMode recording(true);
+        const torch::AutoGradMode recording(true);
         const MemoryScope scope(m_account, MemoryKind::ACTIVATIONS);
         pass.start = torch::autograd::impl::gradient_edge(Compute(pass));
         m_account->Settle();
@@ -145,7 +146,11 @@ TorchPart::RunBackward(Pass pass, const TensorList& gradient)
     const MemoryScope scope(m_account, MemoryKind::GRADIENTS);
     // Held until the pass is over: what is shared is not written to by automatic differentiation
     const auto start = m_part.decoder ? at::ones({1}, at::kDouble) : ToTorch(gradient[0]);
-    torch::autograd::Engine::get_default_engine().execute({pass.start}, {start}, false, false, true);
+    torch::autograd::Engine::get_default_engine().execute({pass.start},
+                                                          {start},
+                                                          false,
+                                                          false,
+                                                          true);
     if (m_part.embedding)
     {
         return {};

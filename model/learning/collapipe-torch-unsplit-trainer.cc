@@ -4,6 +4,7 @@
 
 #include "collapipe-batch.h"
 #include "collapipe-part-shapes.h"
+#include "collapipe-torch-compat.h"
 #include "collapipe-torch-gradient-watch.h"
 #include "collapipe-torch-layers.h"
 #include "collapipe-torch-optimizer.h"
@@ -87,7 +88,7 @@ UnsplitTrainer::Iterate(const std::vector<Sample>& samples)
     const Batch batch = MakeBatch(m_state->config, samples, position);
     NS_ABORT_MSG_IF(batch.labelTokens == 0, "An iteration without labels");
     m_state->optimizer.DropGradients();
-    const at::AutoGradMode recording(true);
+    const torch::AutoGradMode recording(true);
     const auto& layers = m_state->layers;
     const auto tokens = ToTorch(batch.source);
     const auto padding = MakePadding(tokens);

@@ -9,6 +9,7 @@
 
 #include "ns3/collapipe-torch-backend.h"
 #include "ns3/collapipe-torch-beam-search.h"
+#include "ns3/collapipe-torch-compat.h"
 #include "ns3/collapipe-torch-layers.h"
 #include "ns3/collapipe-torch-optimizer.h"
 #include "ns3/collapipe-torch-support.h"
@@ -221,7 +222,7 @@ TEST(TorchBeamSearch, FindsWhatASearchOfEverythingFinds)
     config.vocabulary = 8;
     config.targetLength = 3;
     config.skipPadding = true;
-    const at::NoGradGuard guard;
+    const torch::NoGradGuard guard;
     const auto samples = MakeSamples(config, 8, 21);
     const auto parameters = CreateObject<TorchBackend>()->CreateParameters(config, 2);
     std::vector<at::Tensor> tensors;

@@ -9,6 +9,7 @@
 
 #include "ns3/collapipe-batch.h"
 #include "ns3/collapipe-torch-backend.h"
+#include "ns3/collapipe-torch-compat.h"
 #include "ns3/collapipe-torch-modules.h"
 #include "ns3/collapipe-torch-support.h"
 #include "ns3/collapipe-unsplit-trainer.h"
@@ -128,7 +129,7 @@ MakeReferenceEncoder(const ModelConfig& config, const std::vector<at::Tensor>& p
             .dim_feedforward(config.feedForward)
             .dropout(0));
     layer->to(parameters[0].scalar_type());
-    const at::NoGradGuard guard;
+    const torch::NoGradGuard guard;
     auto named = layer->named_parameters();
     for (size_t i = 0; i < ENCODER_NAMES.size(); i++)
     {
@@ -145,7 +146,7 @@ MakeReferenceDecoder(const ModelConfig& config, const std::vector<at::Tensor>& p
             .dim_feedforward(config.feedForward)
             .dropout(0));
     layer->to(parameters[0].scalar_type());
-    const at::NoGradGuard guard;
+    const torch::NoGradGuard guard;
     auto named = layer->named_parameters();
     for (size_t i = 0; i < DECODER_SLICES.size(); i++)
     {
