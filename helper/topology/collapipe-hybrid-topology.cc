@@ -25,6 +25,7 @@ HybridTopologyHelper::DoBuild()
     for (uint32_t m = 0; m < m_clusters.size(); ++m)
     {
         m_clusters[m].Build(m_network.clusters[m], m, m_config);
+        AddUsers(m_clusters[m].GetUsers());
         m_network.readyAt = std::max(m_network.readyAt, m_clusters[m].WarmUp());
     }
 }

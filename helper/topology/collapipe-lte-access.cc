@@ -116,6 +116,7 @@ LteAccess::Build(Network& network, const TopologyConfig& config)
         }
     }
     CreateBaseStations();
+    CreateUsers();
     InstallRadios();
     ConnectCore();
     AssignAddresses();
@@ -158,6 +159,31 @@ LteAccess::CreateBaseStations()
             Vector(cell.position.x, cell.position.y, m_config.baseStationHeightM));
         cell.baseStation->AggregateObject(position);
         m_baseStations.Add(cell.baseStation);
+    }
+}
+
+void
+LteAccess::CreateUsers()
+{
+    // They stand around the base station at the clusters' distance, half way between two clusters.
+    for (uint32_t c = 0; c < m_network.cells.size(); ++c)
+    {
+        const double turn =
+            2 * M_PI * 0.5 / std::max<std::size_t>(1, m_network.GetClusters(c).size());
+        for (uint32_t i = 0; i < m_config.backgroundUsers; ++i)
+        {
+            const double angle = turn + 2 * M_PI * i / m_config.backgroundUsers;
+            const double radius = m_config.clusterDistanceM;
+            BackgroundUser user;
+            user.name = "lte" + std::to_string(c) + "-u" + std::to_string(i);
+            user.peer = m_network.cells[c].edgeServer;
+            user.node =
+                CreateUserNode(m_network.cells[c].position +
+                               Vector(radius * std::cos(angle), radius * std::sin(angle), 0));
+            m_network.users.push_back(user);
+            m_ues.Add(user.node);
+            m_homes.push_back(c);
+        }
     }
 }
 
@@ -282,6 +308,16 @@ LteAccess::AssignAddresses()
                 ip->GetInterfaceForDevice(m_ueDevices.Get(ue)));
         }
     }
+    for (std::size_t i = 0; i < m_network.users.size(); ++i, ++ue)
+    {
+        BackgroundUser& user = m_network.users[i];
+        user.address = interfaces.GetAddress(ue);
+        user.peerAddress = m_network.cells[i / m_config.backgroundUsers].edgeAddress;
+        Ptr<Ipv4> ip = user.node->GetObject<Ipv4>();
+        Ipv4StaticRoutingHelper().GetStaticRouting(ip)->SetDefaultRoute(
+            m_epc->GetUeDefaultGatewayAddress(),
+            ip->GetInterfaceForDevice(m_ueDevices.Get(ue)));
+    }
 }
 
 Time
@@ -340,6 +376,11 @@ LteAccess::GetWarmUpFlows() const
             flows.push_back({node, cell.edgeServer, cell.edgeAddress});
             flows.push_back({cell.edgeServer, node, cluster.edgeAddresses[i]});
         }
+    }
+    for (const auto& user : m_network.users)
+    {
+        flows.push_back({user.node, user.peer, user.peerAddress});
+        flows.push_back({user.peer, user.node, user.address});
     }
     return flows;
 }
@@ -570,6 +611,7 @@ LteAccess::AssignStreams(int64_t stream)
     devices.Add(m_ueDevices);
     stream += m_lte->AssignStreams(devices, stream);
     stream += m_pathLoss->AssignStreams(stream);
+    stream += AssignUserStreams(m_network.users, stream);
     for (auto& model : m_errorModels)
     {
         stream += model->AssignStreams(stream);

@@ -115,6 +115,7 @@ class LteAccess
 
   private:
     void CreateBaseStations();
+    void CreateUsers();
     void InstallRadios();
     void EnableHandover();
     void AddPropagation();

@@ -234,6 +234,11 @@ TopologyHelper::Build(const TopologyConfig& config)
     internet.SetIpv6StackInstall(false);
     internet.Install(GetNodes());
     DoBuild();
+    m_network.usersStartAt = m_network.readyAt;
+    if (!m_network.users.empty())
+    {
+        m_network.readyAt += m_config.backgroundLead;
+    }
     JoinFirstCell(m_network);
     ConnectLead();
     AssignStreams(m_positionStream);
@@ -507,6 +512,12 @@ TopologyHelper::GetNodes() const
         }
     }
     return nodes;
+}
+
+void
+TopologyHelper::AddUsers(const std::vector<BackgroundUser>& users)
+{
+    m_network.users.insert(m_network.users.end(), users.begin(), users.end());
 }
 
 double

@@ -5,6 +5,8 @@
 #ifndef COLLAPIPE_TOPOLOGY_H
 #define COLLAPIPE_TOPOLOGY_H
 
+#include "collapipe-background-traffic.h"
+
 #include "ns3/collapipe-radio-actuator.h"
 #include "ns3/collapipe-system-state.h"
 #include "ns3/data-rate.h"
@@ -105,6 +107,11 @@ struct TopologyConfig
     /// TCP payload of a full segment, for the header overhead in FillLinks
     uint32_t segmentBytes{1400};
 
+    // Others who share the radios: with LTE in every cell, with Wi-Fi also on every cluster's
+    // channel, where they send to one station more
+    uint32_t backgroundUsers{0}; //!< of each cell and channel
+    Time backgroundLead{0};      //!< that they are alone before the training begins
+
     static constexpr double MIN_DISTANCE_M = 1; //!< nodes stand no nearer to what they surround
 
     /**
@@ -162,7 +169,9 @@ struct Network
     Ptr<Node> leadServer;                 //!< averages several cells; null where there is one
     Ipv4Address leadAddress;              //!< by which all edge servers reach it
     std::vector<ClusterNetwork> clusters; //!< the clusters
-    Time readyAt;                         //!< attached, associated, warmed up: traffic may start
+    std::vector<BackgroundUser> users;    //!< who else uses the radios
+    Time usersStartAt;                    //!< attached, associated, warmed up: these may send
+    Time readyAt;                         //!< the same for the training, which may come later
 
     /**
      * @param cell a cell
@@ -305,6 +314,9 @@ class TopologyHelper
      * @return number of streams used
      */
     virtual int64_t DoAssignStreams(int64_t stream) = 0;
+
+    /// @param users who share a radio with the training, beside those that are known
+    void AddUsers(const std::vector<BackgroundUser>& users);
 
     /// @return share of the bytes on a link below IP that is TCP payload, for full segments
     double GetPayloadShare(uint32_t linkHeaderBytes) const;

@@ -26,6 +26,7 @@
 #include "ns3/wifi-net-device.h"
 #include "ns3/wifi-phy.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <sstream>
@@ -99,13 +100,13 @@ WifiCluster::Build(ClusterNetwork& cluster, uint32_t index, const TopologyConfig
     m_config = config;
     m_index = index;
     m_cluster = cluster;
-    NodeContainer nodes;
     for (uint32_t i = 0; i < cluster.GetN(); ++i)
     {
-        nodes.Add(cluster.GetNode(i));
+        m_nodes.Add(cluster.GetNode(i));
     }
-    m_pathLoss = std::make_unique<PathLoss>(config.wifiPathLoss, FREQUENCY_HZ, nodes);
-    InstallRadios(nodes);
+    CreateUsers();
+    m_pathLoss = std::make_unique<PathLoss>(config.wifiPathLoss, FREQUENCY_HZ, m_nodes);
+    InstallRadios();
     AssignAddresses();
     InstallQueueDiscs();
     FillArpCaches();
@@ -113,7 +114,33 @@ WifiCluster::Build(ClusterNetwork& cluster, uint32_t index, const TopologyConfig
 }
 
 void
-WifiCluster::InstallRadios(const NodeContainer& nodes)
+WifiCluster::CreateUsers()
+{
+    if (m_config.backgroundUsers == 0)
+    {
+        return;
+    }
+    // They stand around the control unit, half way to the devices; the peer stands where it does.
+    const Vector centre = m_cluster.controlUnit->GetObject<MobilityModel>()->GetPosition();
+    Ptr<Node> peer = CreateUserNode(centre);
+    NodeContainer nodes(peer);
+    for (uint32_t i = 0; i < m_config.backgroundUsers; ++i)
+    {
+        const double angle = 2 * M_PI * (i + 0.5) / m_config.backgroundUsers;
+        const double radius = std::max(TopologyConfig::MIN_DISTANCE_M, m_config.clusterRadiusM / 2);
+        BackgroundUser user;
+        user.name = "wifi" + std::to_string(m_index) + "-u" + std::to_string(i);
+        user.peer = peer;
+        user.node =
+            CreateUserNode(centre + Vector(radius * std::cos(angle), radius * std::sin(angle), 0));
+        nodes.Add(user.node);
+        m_users.push_back(user);
+    }
+    m_nodes.Add(nodes);
+}
+
+void
+WifiCluster::InstallRadios()
 {
     m_channel = CreateObject<YansWifiChannel>();
     m_channel->SetPropagationDelayModel(CreateObject<ConstantSpeedPropagationDelayModel>());
@@ -135,10 +162,14 @@ WifiCluster::InstallRadios(const NodeContainer& nodes)
     WifiHelper wifi;
     wifi.SetStandard(COLLAPIPE_WIFI_80211AX);
     wifi.SetRemoteStationManager(m_config.wifiRateManager);
-    m_devices = wifi.Install(m_phy, mac, nodes);
-    for (auto it = m_devices.Begin(); it != m_devices.End(); ++it)
+    m_allDevices = wifi.Install(m_phy, mac, m_nodes);
+    for (uint32_t i = 0; i < m_allDevices.GetN(); ++i)
     {
-        TuneDevice(*it);
+        TuneDevice(m_allDevices.Get(i));
+        if (i < m_cluster.GetN())
+        {
+            m_devices.Add(m_allDevices.Get(i));
+        }
     }
 }
 
@@ -171,10 +202,17 @@ WifiCluster::AssignAddresses()
 {
     const uint32_t subnet = (10U << 24) | ((m_index + 1) << 16);
     const Ipv4Mask mask("255.255.0.0");
-    for (uint32_t i = 0; i < m_cluster.GetN(); ++i)
+    for (uint32_t i = 0; i < m_nodes.GetN(); ++i)
     {
-        m_cluster.addresses.push_back(Ipv4Address(subnet | (i + 1)));
-        AddInterface(m_cluster.GetNode(i), m_devices.Get(i), m_cluster.addresses[i], mask);
+        m_addresses.push_back(Ipv4Address(subnet | (i + 1)));
+        AddInterface(m_nodes.Get(i), m_allDevices.Get(i), m_addresses[i], mask);
+    }
+    const uint32_t own = m_cluster.GetN();
+    m_cluster.addresses.assign(m_addresses.begin(), m_addresses.begin() + own);
+    for (uint32_t i = 0; i < m_users.size(); ++i)
+    {
+        m_users[i].peerAddress = m_addresses[own];
+        m_users[i].address = m_addresses[own + 1 + i];
     }
 }
 
@@ -207,17 +245,17 @@ WifiCluster::InstallQueueDiscs()
 void
 WifiCluster::FillArpCaches()
 {
-    for (uint32_t i = 0; i < m_cluster.GetN(); ++i)
+    for (uint32_t i = 0; i < m_nodes.GetN(); ++i)
     {
-        Ptr<Ipv4L3Protocol> ip = m_cluster.GetNode(i)->GetObject<Ipv4L3Protocol>();
-        const int32_t interface = ip->GetInterfaceForDevice(m_devices.Get(i));
+        Ptr<Ipv4L3Protocol> ip = m_nodes.Get(i)->GetObject<Ipv4L3Protocol>();
+        const int32_t interface = ip->GetInterfaceForDevice(m_allDevices.Get(i));
         Ptr<ArpCache> cache = ip->GetInterface(interface)->GetArpCache();
-        for (uint32_t j = 0; j < m_cluster.GetN(); ++j)
+        for (uint32_t j = 0; j < m_nodes.GetN(); ++j)
         {
             if (i != j)
             {
-                ArpCache::Entry* entry = cache->Add(m_cluster.addresses[j]);
-                entry->SetMacAddress(m_devices.Get(j)->GetAddress());
+                ArpCache::Entry* entry = cache->Add(m_addresses[j]);
+                entry->SetMacAddress(m_allDevices.Get(j)->GetAddress());
                 entry->MarkPermanent();
             }
         }
@@ -276,6 +314,11 @@ WifiCluster::GetWarmUpFlows() const
             }
         }
     }
+    for (const auto& user : m_users)
+    {
+        flows.push_back({user.node, user.peer, user.peerAddress});
+        flows.push_back({user.peer, user.node, user.address});
+    }
     return flows;
 }
 
@@ -325,8 +368,9 @@ WifiCluster::AssignStreams(int64_t stream)
 {
     const int64_t first = stream;
     WifiHelper wifi;
-    stream += wifi.AssignStreams(m_devices, stream);
+    stream += wifi.AssignStreams(m_allDevices, stream);
     stream += m_pathLoss->AssignStreams(stream);
+    stream += AssignUserStreams(m_users, stream);
     for (auto& model : m_errorModels)
     {
         stream += model->AssignStreams(stream);
@@ -359,6 +403,12 @@ Ptr<AirtimeLedger>
 WifiCluster::GetLedger() const
 {
     return m_ledger;
+}
+
+const std::vector<BackgroundUser>&
+WifiCluster::GetUsers() const
+{
+    return m_users;
 }
 
 const NetDeviceContainer&

@@ -82,11 +82,16 @@ class WifiCluster
     /// @return who owes whom airtime; null where the queue discs keep no account
     Ptr<AirtimeLedger> GetLedger() const;
 
-    /// @return the radios, control unit first
+    /// @return the radios of the cluster, control unit first; others' on the channel are not among
+    /// them
     const NetDeviceContainer& GetDevices() const;
 
+    /// @return who shares the channel with the cluster
+    const std::vector<BackgroundUser>& GetUsers() const;
+
   private:
-    void InstallRadios(const NodeContainer& nodes);
+    void CreateUsers();
+    void InstallRadios();
     void TuneDevice(Ptr<NetDevice> device);
     void AssignAddresses();
     void InstallQueueDiscs();
@@ -98,6 +103,10 @@ class WifiCluster
     TopologyConfig m_config;                        //!< configuration
     uint32_t m_index{0};                            //!< which cluster
     ClusterNetwork m_cluster;                       //!< its nodes
+    std::vector<BackgroundUser> m_users;            //!< who else is on the channel
+    NodeContainer m_nodes;                          //!< the cluster's, the users', their peer's
+    std::vector<Ipv4Address> m_addresses;           //!< of these
+    NetDeviceContainer m_allDevices;                //!< of these
     std::unique_ptr<PathLoss> m_pathLoss;           //!< propagation
     Ptr<YansWifiChannel> m_channel;                 //!< its channel
     YansWifiPhyHelper m_phy;                        //!< for installation and captures

@@ -59,6 +59,7 @@ WifiTopologyHelper::DoBuild()
     {
         m_clusters[m].Build(m_network.clusters[m], m, m_config);
         ConnectBackhaul(m);
+        AddUsers(m_clusters[m].GetUsers());
         m_network.readyAt = std::max(m_network.readyAt, m_clusters[m].WarmUp());
     }
     m_errorModels = InstallPacketLoss(m_backhaul, m_config.packetErrorRate);

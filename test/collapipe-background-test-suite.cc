@@ -1,0 +1,205 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "ns3/collapipe-background-traffic.h"
+#include "ns3/collapipe-topology.h"
+#include "ns3/simulator.h"
+#include "ns3/test.h"
+
+#include <cmath>
+#include <stdexcept>
+
+using namespace ns3;
+using namespace ns3::collapipe;
+
+namespace
+{
+
+constexpr int64_t SECONDS = 8;
+
+/// A network with a cluster that does nothing, and users beside it
+class UsersTest : public TestCase
+{
+  public:
+    UsersTest(const std::string& topology, const std::string& traffic)
+        : TestCase(traffic + " over " + topology),
+          m_topology(topology),
+          m_traffic(traffic)
+    {
+    }
+
+  private:
+    /// Mean rate of a direction in payload bits per second, from the kind's definition
+    double GetExpectedBps() const
+    {
+        if (m_traffic == "voice")
+        {
+            return 172 * 8 / 0.02 * 1.004 / (1.004 + 1.587);
+        }
+        return m_traffic == "video" ? 4e6 : 1.5e6;
+    }
+
+    /// Standard error of that mean over a period, relative: calls vary, the rest hardly
+    double GetTolerance(double seconds, double users) const
+    {
+        // Alternating exponential phases: variance of the time talked over t is
+        // 2 (m_on m_off)^2 / (m_on + m_off)^3 t
+        const double on = 1.004;
+        const double off = 1.587;
+        const double deviation =
+            std::sqrt(2 * on * on * off * off / std::pow(on + off, 3) * seconds / users);
+        return m_traffic == "voice" ? 4 * deviation / (seconds * on / (on + off)) : 0.03;
+    }
+
+    void DoRun() override
+    {
+        TopologyConfig config;
+        config.clusters = 1;
+        config.devicesPerCluster = 1;
+        config.backgroundUsers = 3;
+        config.backgroundLead = Seconds(SECONDS);
+        auto topology = TopologyHelper::Create(m_topology);
+        topology->Build(config);
+        const Network& network = topology->GetNetwork();
+        const bool hybrid = m_topology == "hybrid";
+        NS_TEST_ASSERT_MSG_EQ(network.users.size(), hybrid ? 6U : 3U, "users of every radio");
+        BackgroundTraffic traffic(BackgroundConfig::Parse(m_traffic),
+                                  network.users,
+                                  network.usersStartAt,
+                                  network.readyAt);
+        traffic.AssignStreams(5000);
+        Simulator::Stop(network.readyAt + Seconds(2));
+        Simulator::Run();
+        Check(traffic.GetFlows(), network.users.size());
+        Simulator::Destroy();
+    }
+
+    void Check(const std::vector<BackgroundFlow>& flows, std::size_t users)
+    {
+        const std::size_t ways = m_traffic == "video" ? 1 : 2;
+        NS_TEST_ASSERT_MSG_EQ(flows.size(), users * ways * 2, "a row per direction and period");
+        double bits = 0;
+        double seconds = 0;
+        for (const auto& flow : flows)
+        {
+            const double periodS = flow.training ? 2 : SECONDS;
+            NS_TEST_EXPECT_MSG_EQ_TOL(flow.durationS, periodS, 1e-6, "period");
+            NS_TEST_EXPECT_MSG_EQ(flow.lost, 0U, flow.user << ": an idle radio loses nothing");
+            NS_TEST_EXPECT_MSG_GT_OR_EQ(flow.sent + 40, flow.received, "none out of nothing");
+            NS_TEST_EXPECT_MSG_EQ(flow.delay.GetCount(), flow.received, "a delay per packet");
+            if (flow.received > 0)
+            {
+                NS_TEST_EXPECT_MSG_GT(flow.delay.GetMeanS(), 0, "packets take time");
+                NS_TEST_EXPECT_MSG_LT(flow.delay.GetQuantileS(0.95), 0.1, "an idle radio is quick");
+                NS_TEST_EXPECT_MSG_LT(flow.delay.GetQuantileS(0.5),
+                                      flow.delay.GetQuantileS(1) + 1e-12,
+                                      "quantiles rise");
+            }
+            if (!flow.training)
+            {
+                bits += flow.bytes * 8.0;
+                seconds += flow.durationS;
+            }
+        }
+        const double tolerance = GetTolerance(SECONDS, users * ways);
+        NS_TEST_EXPECT_MSG_EQ_TOL(bits / seconds / GetExpectedBps(), 1, tolerance, "mean rate");
+    }
+
+    std::string m_topology; //!< name
+    std::string m_traffic;  //!< what users do
+};
+
+/// Quantiles of known delays
+class DelayTest : public TestCase
+{
+  public:
+    DelayTest()
+        : TestCase("Quantiles of delays to 2 %")
+    {
+    }
+
+  private:
+    void DoRun() override
+    {
+        DelayStatistics statistics;
+        NS_TEST_EXPECT_MSG_EQ(statistics.GetQuantileS(0.5), 0, "of none");
+        for (int64_t i = 1; i <= 1000; ++i)
+        {
+            statistics.Add(MicroSeconds(100 * i));
+        }
+        NS_TEST_EXPECT_MSG_EQ_TOL(statistics.GetMeanS(), 0.05005, 1e-9, "mean");
+        for (const double share : {0.01, 0.5, 0.95, 0.99, 1.0})
+        {
+            const double exact = 0.1 * share;
+            NS_TEST_EXPECT_MSG_GT_OR_EQ(statistics.GetQuantileS(share), exact * (1 - 1e-9), "low");
+            NS_TEST_EXPECT_MSG_LT(statistics.GetQuantileS(share), exact * 1.0201, "high");
+        }
+    }
+};
+
+/// What is a traffic and what is none
+class ParseTest : public TestCase
+{
+  public:
+    ParseTest()
+        : TestCase("Texts that are a traffic, and texts that are none")
+    {
+    }
+
+  private:
+    void DoRun() override
+    {
+        NS_TEST_EXPECT_MSG_EQ(BackgroundConfig::Parse("udp:2.5Mbps").rate.GetBitRate(),
+                              2500000U,
+                              "a rate");
+        for (const std::string text : {"",
+                                       "udp",
+                                       "udp:",
+                                       "udp:0Mbps",
+                                       "udp:-1Mbps",
+                                       "udp:5",
+                                       "udp:1.2.3Mbps",
+                                       "udp:Mbps",
+                                       "udp:5MBps",
+                                       "Voice",
+                                       "film",
+                                       "udp:nanMbps",
+                                       "udp:.Mbps"})
+        {
+            bool refused = false;
+            try
+            {
+                BackgroundConfig::Parse(text);
+            }
+            catch (const std::invalid_argument&)
+            {
+                refused = true;
+            }
+            NS_TEST_EXPECT_MSG_EQ(refused, true, "\"" << text << "\" is none");
+        }
+    }
+};
+
+class BackgroundTestSuite : public TestSuite
+{
+  public:
+    BackgroundTestSuite()
+        : TestSuite("collapipe-background", Type::UNIT)
+    {
+        AddTestCase(new ParseTest);
+        AddTestCase(new DelayTest);
+        for (const std::string topology : {"lte", "wifi"})
+        {
+            for (const std::string traffic : {"voice", "video", "udp:1.5Mbps"})
+            {
+                AddTestCase(new UsersTest(topology, traffic));
+            }
+        }
+        AddTestCase(new UsersTest("hybrid", "voice"));
+    }
+};
+
+BackgroundTestSuite g_backgroundTestSuite;
+
+} // namespace
