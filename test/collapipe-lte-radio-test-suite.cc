@@ -422,6 +422,57 @@ class CapTest : public TestCase
     }
 };
 
+/// What is small does not wait for a small share: a reservation does not starve acknowledgements
+class ReservedAcknowledgementsTest : public TestCase
+{
+  public:
+    ReservedAcknowledgementsTest()
+        : TestCase("A reserved uplink share of 0.2 % does not slow the downlink")
+    {
+    }
+
+  private:
+    /// What the first UE receives, and the uplink's share that the second one has, in a second
+    struct Outcome
+    {
+        double bytes;
+        double share;
+    };
+
+    static Outcome Measure(bool reserved)
+    {
+        Config::SetDefault("ns3::collapipe::WeightedFfMacScheduler::WorkConserving",
+                           BooleanValue(!reserved));
+        Outcome outcome;
+        {
+            LteCell cell(LteCell::MakeConfig(2, 25));
+            cell.Run(Time(0));
+            if (reserved)
+            {
+                cell.SetWeight(0, LteDirection::DOWNLINK, 1);
+                cell.SetWeight(0, LteDirection::UPLINK, 0.002);
+                cell.SetWeight(1, LteDirection::UPLINK, 0.998);
+                cell.AddUplinkFlow(1);
+            }
+            cell.AddDownlinkFlow(0);
+            cell.Run(Seconds(1.5));
+            cell.ResetCounters();
+            cell.Run(Seconds(1));
+            outcome = {double(cell.GetCounters(0).bytes), cell.GetCounters(1).uplinkRbs / 25e3};
+        }
+        Config::Reset();
+        return outcome;
+    }
+
+    void DoRun() override
+    {
+        const Outcome alone = Measure(false);
+        const Outcome reserved = Measure(true);
+        NS_TEST_EXPECT_MSG_GT(reserved.bytes, 0.95 * alone.bytes, "the downlink is as quick");
+        NS_TEST_EXPECT_MSG_GT(reserved.share, 0.9, "and the uplink's owner has nearly all of it");
+    }
+};
+
 // ---------------------------------------------------------------- power
 
 /// Steps of the transmit power appear in the SINR, and the modulation follows
@@ -558,6 +609,7 @@ static class LteRadioTestSuite : public TestSuite
         AddTestCase(new ShareTest("Downlink 1:30", down, 50, {{1, 30}}, Seconds(4)));
         AddTestCase(new ShareTest("Downlink, 20 UEs", down, 50, {twenty}, Seconds(5)));
         AddTestCase(new CapTest);
+        AddTestCase(new ReservedAcknowledgementsTest);
         AddTestCase(new PowerTest);
         AddTestCase(new FreezeTest);
     }

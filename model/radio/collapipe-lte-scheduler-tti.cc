@@ -57,6 +57,7 @@ MakeBitmap(uint32_t first, uint32_t groups)
 void
 WeightedFfMacScheduler::AddClaim(LteSchedulerUe& ue,
                                  LteDirection direction,
+                                 uint32_t bytes,
                                  uint32_t demand,
                                  uint32_t minimum,
                                  uint32_t used)
@@ -65,6 +66,14 @@ WeightedFfMacScheduler::AddClaim(LteSchedulerUe& ue,
     ShareClaim claim;
     claim.weight = ue.weight[index] > 0 ? ue.weight[index] : m_defaultWeight;
     claim.capped = !m_workConserving && ue.weight[index] > 0;
+    if (claim.capped && used == 0 && bytes <= m_smallBytes)
+    {
+        // Acknowledgements and the like: those who hold a reservation cede them what they take
+        const uint32_t band =
+            direction == LteDirection::UPLINK ? m_link.GetUplinkRbs() : m_link.GetGroups();
+        claim.capped = false;
+        claim.weight = std::max(claim.weight, static_cast<double>(demand) / band);
+    }
     claim.demand = demand;
     claim.minimum = std::min(minimum, demand);
     claim.used = used;
@@ -199,13 +208,14 @@ WeightedFfMacScheduler::SendDownlink(DlConfig& config, uint32_t& next)
         {
             AddClaim(ue,
                      LteDirection::DOWNLINK,
+                     bytes,
                      m_link.FindDownlinkGroups(cqi, std::max(bytes, MIN_BYTES)),
                      m_link.FindDownlinkGroups(cqi, MIN_BYTES),
                      0);
         }
         else if (used > 0)
         {
-            AddClaim(ue, LteDirection::DOWNLINK, 0, 0, used);
+            AddClaim(ue, LteDirection::DOWNLINK, bytes, 0, 0, used);
         }
         else if (bytes == 0)
         {
@@ -305,7 +315,7 @@ WeightedFfMacScheduler::GrantUplink(UlConfig& config, uint32_t& next)
         const LteUplinkUe& uplink = ue.uplink;
         if (uplink.repeatedRbs > 0)
         {
-            AddClaim(ue, LteDirection::UPLINK, 0, 0, uplink.repeatedRbs);
+            AddClaim(ue, LteDirection::UPLINK, uplink.GetBytes(), 0, 0, uplink.repeatedRbs);
         }
         else if (uplink.GetBytes() > 0)
         {
@@ -315,6 +325,7 @@ WeightedFfMacScheduler::GrantUplink(UlConfig& config, uint32_t& next)
             AddClaim(
                 ue,
                 LteDirection::UPLINK,
+                uplink.GetBytes(),
                 m_link.FindUplinkRbs(uplink.sinrDb, std::max(uplink.GetBytes(), MIN_BYTES), most),
                 std::max(least, m_minUplinkRbs),
                 0);

@@ -64,7 +64,14 @@ WeightedFfMacScheduler::GetTypeId()
                           "Where more UEs send than fit into a TTI, they take turns.",
                           UintegerValue(3),
                           MakeUintegerAccessor(&WeightedFfMacScheduler::m_minUplinkRbs),
-                          MakeUintegerChecker<uint32_t>(1, 100));
+                          MakeUintegerChecker<uint32_t>(1, 100))
+            .AddAttribute("SmallBytes",
+                          "Not work-conserving: a UE with at most so many bytes to send in a "
+                          "direction is not held to its share there, so that acknowledgements and "
+                          "other small messages do not wait for a small one",
+                          UintegerValue(1500),
+                          MakeUintegerAccessor(&WeightedFfMacScheduler::m_smallBytes),
+                          MakeUintegerChecker<uint32_t>());
     return tid;
 }
 

@@ -124,6 +124,7 @@ class WeightedFfMacScheduler : public FfMacScheduler
 
     void AddClaim(LteSchedulerUe& ue,
                   LteDirection direction,
+                  uint32_t bytes,
                   uint32_t demand,
                   uint32_t minimum,
                   uint32_t used);
@@ -139,6 +140,7 @@ class WeightedFfMacScheduler : public FfMacScheduler
     bool m_workConserving{true}; //!< attribute
     double m_defaultWeight{0};   //!< attribute
     uint32_t m_minUplinkRbs{1};  //!< attribute
+    uint32_t m_smallBytes{0};    //!< attribute
 
     LteLinkAdaptation m_link; //!< of the cell
     std::array<ShareDivider, 2> m_dividers{ShareDivider(ShareManner::TOGETHER),
