@@ -2,7 +2,9 @@
  * SPDX-License-Identifier: GPL-2.0-only
  */
 
+#include "ns3/boolean.h"
 #include "ns3/collapipe-airtime-ledger.h"
+#include "ns3/nstime.h"
 #include "ns3/simulator.h"
 #include "ns3/test.h"
 
@@ -240,6 +242,101 @@ class PatienceTest : public TestCase
     uint32_t m_wakes{0};
 };
 
+/// Reserved shares: everybody gets his share of the time, whatever the others do, and no more
+class ReservedTest : public TestCase
+{
+  public:
+    ReservedTest()
+        : TestCase("Reserved shares of the time, alone and beside others")
+    {
+    }
+
+  private:
+    static constexpr double OVERHEAD_S = 2e-4;
+    static constexpr double SPAN_S = 20;
+
+    /// Frames of a link whenever it may send; a queue disc would be woken, here it is asked often
+    void Serve(Ptr<AirtimeLedger> ledger, std::size_t link, double frameS)
+    {
+        if (ledger->MaySend(link))
+        {
+            ledger->Charge(link, Seconds(frameS));
+            ++m_frames[link];
+            Simulator::Schedule(Seconds(frameS + OVERHEAD_S),
+                                &ReservedTest::Serve,
+                                this,
+                                ledger,
+                                link,
+                                frameS);
+            return;
+        }
+        Simulator::Schedule(MicroSeconds(50), &ReservedTest::Serve, this, ledger, link, frameS);
+    }
+
+    /// Share of the time, overhead included, that each of these links had
+    std::vector<double> Measure(const std::vector<double>& shares, const std::vector<bool>& sends)
+    {
+        Ptr<AirtimeLedger> ledger =
+            CreateObjectWithAttributes<AirtimeLedger>("WorkConserving",
+                                                      BooleanValue(false),
+                                                      "ExchangeOverhead",
+                                                      TimeValue(Seconds(OVERHEAD_S)));
+        m_frames.assign(shares.size(), 0);
+        const std::vector<double> frames{2e-3, 5e-4, 4e-3};
+        for (std::size_t link = 0; link < shares.size(); ++link)
+        {
+            ledger->Open(MakeCallback(&Ignore));
+            ledger->SetShare(link, shares[link]);
+            if (sends[link])
+            {
+                ledger->SetBacklogged(link, true);
+                Simulator::ScheduleNow(&ReservedTest::Serve, this, ledger, link, frames[link % 3]);
+            }
+        }
+        Simulator::Stop(Seconds(SPAN_S));
+        Simulator::Run();
+        std::vector<double> measured;
+        for (std::size_t link = 0; link < shares.size(); ++link)
+        {
+            measured.push_back(
+                (ledger->GetCharged(link).GetSeconds() + m_frames[link] * OVERHEAD_S) / SPAN_S);
+        }
+        ledger->Dispose();
+        Simulator::Destroy();
+        return measured;
+    }
+
+    void DoRun() override
+    {
+        const std::vector<double> shares{0.5, 0.2, 0.05};
+        const auto together = Measure(shares, {true, true, true});
+        const auto alone = Measure(shares, {false, true, false});
+        for (std::size_t link = 0; link < shares.size(); ++link)
+        {
+            NS_TEST_EXPECT_MSG_EQ_TOL(together[link], shares[link], 0.01 * shares[link], "share");
+        }
+        NS_TEST_EXPECT_MSG_EQ_TOL(alone[1], shares[1], 0.01 * shares[1], "nothing of the others'");
+        NS_TEST_EXPECT_MSG_EQ(alone[0], 0, "idle");
+
+        // A pause is not saved up: right after it a link has no credit.
+        Ptr<AirtimeLedger> ledger =
+            CreateObjectWithAttributes<AirtimeLedger>("WorkConserving", BooleanValue(false));
+        const auto link = ledger->Open(MakeCallback(&Ignore));
+        ledger->SetShare(link, 0.5);
+        Channel::Pass(Seconds(1));
+        ledger->SetBacklogged(link, true);
+        NS_TEST_EXPECT_MSG_EQ(ledger->MaySend(link), true, "owes nothing");
+        ledger->Charge(link, MilliSeconds(1));
+        NS_TEST_EXPECT_MSG_EQ(ledger->MaySend(link), false, "has nothing saved");
+        Channel::Pass(MilliSeconds(3));
+        NS_TEST_EXPECT_MSG_EQ(ledger->MaySend(link), true, "has earned it");
+        ledger->Dispose();
+        Simulator::Destroy();
+    }
+
+    std::vector<uint64_t> m_frames; //!< by link
+};
+
 static class AirtimeLedgerTestSuite : public TestSuite
 {
   public:
@@ -249,6 +346,7 @@ static class AirtimeLedgerTestSuite : public TestSuite
         AddTestCase(new ProportionTest);
         AddTestCase(new ComeAndGoTest);
         AddTestCase(new PatienceTest);
+        AddTestCase(new ReservedTest);
     }
 } g_airtimeLedgerTestSuite;
 

@@ -4,6 +4,7 @@
 
 #include "collapipe-airtime-ledger.h"
 
+#include "ns3/boolean.h"
 #include "ns3/collapipe-compat.h"
 #include "ns3/log.h"
 #include "ns3/simulator.h"
@@ -54,6 +55,19 @@ AirtimeLedger::GetTypeId()
                           TimeValue(MilliSeconds(50)),
                           MakeTimeAccessor(&AirtimeLedger::m_maxCredit),
                           MakeTimeChecker(MicroSeconds(1)))
+            .AddAttribute("WorkConserving",
+                          "Whether airtime that a link does not use goes to others. If not, a "
+                          "link's share is the most it gets of the time.",
+                          BooleanValue(true),
+                          MakeBooleanAccessor(&AirtimeLedger::m_workConserving),
+                          MakeBooleanChecker())
+            .AddAttribute("ExchangeOverhead",
+                          "Not work-conserving: what a link pays for an exchange beside its frame. "
+                          "AIFS of best effort, half of the least contention window, SIFS and a "
+                          "block acknowledgement at 24 Mb/s (IEEE 802.11ax, 5 GHz)",
+                          TimeValue(NanoSeconds(158500)),
+                          MakeTimeAccessor(&AirtimeLedger::m_exchangeOverhead),
+                          MakeTimeChecker(Time(0)))
             .AddTraceSource("Charge",
                             "An account was charged: its number, airtime, balance after it",
                             MakeTraceSourceAccessor(&AirtimeLedger::m_chargeTrace),
@@ -96,7 +110,8 @@ AirtimeLedger::SetShare(Account account, double share)
     Leave(account);
     entry.share = share;
     entry.balance = 0;
-    if (share > 0 && entry.isBacklogged)
+    entry.earnedUntil = Simulator::Now();
+    if (m_workConserving && share > 0 && entry.isBacklogged)
     {
         Join(account);
     }
@@ -121,6 +136,14 @@ AirtimeLedger::SetBacklogged(Account account, bool isBacklogged)
     entry.isBacklogged = isBacklogged;
     if (entry.share == 0)
     {
+        return;
+    }
+    if (!m_workConserving)
+    {
+        // Debts are paid off while there is nothing to send, credit is not saved up.
+        Earn(entry);
+        entry.balance = std::min(entry.balance, 0.0);
+        WakeWhenEarned(entry);
         return;
     }
     if (isBacklogged)
@@ -175,6 +198,10 @@ bool
 AirtimeLedger::MaySend(Account account) const
 {
     const Entry& entry = m_entries[account];
+    if (!m_workConserving && entry.share > 0)
+    {
+        return GetEarned(entry) >= 0;
+    }
     return entry.share == 0 || entry.balance >= 0;
 }
 
@@ -187,6 +214,12 @@ AirtimeLedger::Charge(Account account, Time airtime)
         return;
     }
     const double airtimeS = airtime.GetSeconds();
+    if (!m_workConserving)
+    {
+        ChargeReserved(entry, airtimeS);
+        m_chargeTrace(account, airtime, Seconds(entry.balance));
+        return;
+    }
     m_lastCharge = Simulator::Now();
     entry.lastActive = Simulator::Now() + airtime;
     entry.balance -= airtimeS;
@@ -195,6 +228,51 @@ AirtimeLedger::Charge(Account account, Time airtime)
     ShareOut(airtimeS);
     m_chargeTrace(account, airtime, Seconds(entry.balance));
     Settle();
+}
+
+bool
+AirtimeLedger::IsWorkConserving() const
+{
+    return m_workConserving;
+}
+
+// ---------------------------------------------------------------- reserved shares
+
+double
+AirtimeLedger::GetEarned(const Entry& entry) const
+{
+    const double passedS = (Simulator::Now() - entry.earnedUntil).GetSeconds();
+    return std::min(m_maxCredit.GetSeconds(), entry.balance + entry.share * passedS);
+}
+
+void
+AirtimeLedger::Earn(Entry& entry)
+{
+    entry.balance = GetEarned(entry);
+    entry.earnedUntil = Simulator::Now();
+}
+
+void
+AirtimeLedger::ChargeReserved(Entry& entry, double airtimeS)
+{
+    Earn(entry);
+    // The largest frame takes some 5 ms: what small messages send in spite of a debt adds no more
+    // to it than MaxCredit.
+    entry.balance = std::max(entry.balance - airtimeS - m_exchangeOverhead.GetSeconds(),
+                             -m_maxCredit.GetSeconds());
+    entry.charged += airtimeS;
+    WakeWhenEarned(entry);
+}
+
+void
+AirtimeLedger::WakeWhenEarned(Entry& entry)
+{
+    if (entry.isBacklogged && entry.balance < 0)
+    {
+        entry.waking.Cancel();
+        const Time wait = Seconds(-entry.balance / entry.share) + NanoSeconds(1);
+        entry.waking = ScheduleCall(std::max(wait, WAKE_DELAY), [wake = entry.wake]() { wake(); });
+    }
 }
 
 Time

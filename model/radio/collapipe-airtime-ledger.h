@@ -38,6 +38,11 @@ namespace collapipe
  * - A link that holds credit and does not use it (its receiver does not answer) holds up the others
  *   for the attribute Patience at most, and never collects more than MaxCredit.
  *
+ * All this is work-conserving. Without the attribute WorkConserving shares are reserved instead: a
+ * link earns its share of the time that passes while it has something to send, and pays for each
+ * frame and for what an exchange takes beside it (the attribute ExchangeOverhead); what a link does
+ * not use is lost, and nobody gets more than his share of the time.
+ *
  * The ledger is one object for all stations of a channel: each knows what the others sent, as if it
  * had heard all of it.
  */
@@ -87,9 +92,12 @@ class AirtimeLedger : public Object
      */
     void Charge(Account account, Time airtime);
 
+    /// @return whether airtime that a link does not use goes to others
+    bool IsWorkConserving() const;
+
     /**
      * @param account of a link
-     * @return airtime that it was charged so far; 0 while it has no share
+     * @return airtime that it was charged so far, without overhead; 0 while it has no share
      */
     Time GetCharged(Account account) const;
 
@@ -114,9 +122,16 @@ class AirtimeLedger : public Object
         bool isBacklogged{false}; //!< has something to send
         bool isCompeting{false};  //!< has, or had a moment ago
         Time lastActive;          //!< when it last had, or the end of its last frame
+        Time earnedUntil;         //!< reserved: up to when its share is in the balance
         Callback<void> wake;      //!< whom to tell
         EventId waking;           //!< about to be told
     };
+
+    // Reserved shares
+    double GetEarned(const Entry& entry) const;
+    void Earn(Entry& entry);
+    void ChargeReserved(Entry& entry, double airtimeS);
+    void WakeWhenEarned(Entry& entry);
 
     void Join(Account account);
     void Leave(Account account);
@@ -131,6 +146,8 @@ class AirtimeLedger : public Object
     Time m_grace;                     //!< attribute
     Time m_patience;                  //!< attribute
     Time m_maxCredit;                 //!< attribute
+    bool m_workConserving{true};      //!< attribute
+    Time m_exchangeOverhead;          //!< attribute
     std::vector<Entry> m_entries;     //!< by account
     std::vector<Account> m_competing; //!< those with a share that do
     Time m_lastCharge;                //!< when

@@ -38,6 +38,12 @@ AirtimeQueueDisc::GetTypeId()
                           UintegerValue(128),
                           MakeUintegerAccessor(&AirtimeQueueDisc::m_expressBytes),
                           MakeUintegerChecker<uint32_t>())
+            .AddAttribute("SmallBytes",
+                          "Reserved shares: a receiver for whom no more than this is waiting is "
+                          "sent it at once, so that small messages do not wait for a small share",
+                          UintegerValue(1500),
+                          MakeUintegerAccessor(&AirtimeQueueDisc::m_smallBytes),
+                          MakeUintegerChecker<uint32_t>())
             .AddAttribute("Burst",
                           "Packets for one receiver after which it is the next one's turn; the MAC "
                           "aggregates what it has for one receiver",
@@ -157,7 +163,7 @@ AirtimeQueueDisc::DoDequeue()
     for (std::size_t tried = 0; tried <= m_waiting.size() && !m_waiting.empty(); ++tried)
     {
         Link& link = *m_waiting[m_turn];
-        if (m_left == 0 || !m_ledger->MaySend(link.account))
+        if (m_left == 0 || !(m_ledger->MaySend(link.account) || IsSmall(link)))
         {
             TakeTurn(m_turn + 1);
             continue;
@@ -174,6 +180,13 @@ AirtimeQueueDisc::DoDequeue()
         return item;
     }
     return nullptr;
+}
+
+bool
+AirtimeQueueDisc::IsSmall(const Link& link) const
+{
+    return !m_ledger->IsWorkConserving() &&
+           GetInternalQueue(link.queue)->GetNBytes() <= m_smallBytes;
 }
 
 void

@@ -91,12 +91,16 @@ class AirtimeQueueDisc : public QueueDisc
     Link& GetLink(Mac48Address to);
     std::size_t AddQueue();
 
+    /// @return whether so little waits for a receiver that it need not wait for its share
+    bool IsSmall(const Link& link) const;
+
     /// Begins a burst.
     void TakeTurn(std::size_t turn);
 
     void ChargeFrame(WifiConstPsduMap psdus, WifiTxVector txVector, double powerW);
 
     uint32_t m_expressBytes{0};                                      //!< attribute
+    uint32_t m_smallBytes{0};                                        //!< attribute
     uint32_t m_burst{0};                                             //!< attribute
     Ptr<WifiNetDevice> m_device;                                     //!< whose disc it is
     Ptr<AirtimeLedger> m_ledger;                                     //!< of its channel
