@@ -57,7 +57,10 @@ class FedAvgLoop
 
     void Run()
     {
-        const QualityScorer scorer(m_config, m_context.model, m_context.backend, m_corpus);
+        const QualityScorer scorer(m_config.GetQualityPlan(),
+                                   m_context.model,
+                                   m_context.backend,
+                                   m_corpus);
         const auto start = std::chrono::steady_clock::now();
         const auto getWall = [start] {
             return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -4,8 +4,9 @@
 
 #include "collapipe-control-recorder.h"
 
+#include "collapipe-user-error.h"
+
 #include "ns3/collapipe-dssda-controller.h"
-#include "ns3/collapipe-run-config.h"
 #include "ns3/collapipe-transfers.h"
 #include "ns3/double.h"
 

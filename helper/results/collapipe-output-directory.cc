@@ -4,7 +4,7 @@
 
 #include "collapipe-output-directory.h"
 
-#include "ns3/collapipe-run-config.h"
+#include "collapipe-user-error.h"
 
 #include <atomic>
 #include <csignal>

@@ -17,14 +17,12 @@ namespace ns3
 namespace collapipe
 {
 
-QualityScorer::QualityScorer(const RunConfig& config,
+QualityScorer::QualityScorer(const QualityPlan& plan,
                              const ModelConfig& model,
                              Ptr<ComputeBackend> backend,
                              const Corpus& corpus)
-    : m_when(config.learning.score),
-      m_rounds(config.rounds),
+    : m_plan(plan),
       m_model(model),
-      m_decoding(config.learning.GetDecodingOptions()),
       m_backend(backend),
       m_corpus(corpus)
 {
@@ -33,14 +31,15 @@ QualityScorer::QualityScorer(const RunConfig& config,
     if (model.head == ModelHead::MASKED_LANGUAGE || !backend->IsComputing() ||
         (model.head == ModelHead::TRANSLATION && !isText))
     {
-        m_when = "none";
+        m_plan.when = "none";
     }
 }
 
 bool
 QualityScorer::IsDue(uint32_t round) const
 {
-    return m_when == "rounds" || (m_when == "end" && (round == 0 || round == m_rounds));
+    return m_plan.when == "rounds" ||
+           (m_plan.when == "end" && (round == 0 || round == m_plan.rounds));
 }
 
 double
@@ -74,7 +73,7 @@ QualityScorer::Score(const std::vector<Sample>& samples,
     QualityScore score;
     if (!samples.empty())
     {
-        const auto tokens = m_backend->Translate(m_model, parameters, samples, m_decoding);
+        const auto tokens = m_backend->Translate(m_model, parameters, samples, m_plan.decoding);
         score.bleu = GetBleu(m_corpus.tokenizer.Decode(tokens), texts);
     }
     return score;
@@ -89,7 +88,7 @@ QualityScorer::ScoreValidation(const ModelParameters& parameters) const
 void
 QualityScorer::Complete(const ModelParameters& parameters, RunQuality& quality) const
 {
-    if (m_when == "none")
+    if (m_plan.when == "none")
     {
         return;
     }

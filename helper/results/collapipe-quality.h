@@ -7,9 +7,10 @@
 
 #include "ns3/collapipe-compute-backend.h"
 #include "ns3/collapipe-corpus.h"
-#include "ns3/collapipe-run-config.h"
 
+#include <cstdint>
 #include <iosfwd>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,6 +34,14 @@ struct RunQuality
     std::size_t testSamples{0};                                //!< of the test part
 };
 
+/// When a model's quality is found out, and how
+struct QualityPlan
+{
+    std::string when{"end"};  //!< none, end or rounds
+    uint32_t rounds{1};       //!< of the run
+    DecodingOptions decoding; //!< of translations
+};
+
 /**
  * @ingroup collapipe
  * Finds out how good a model is at its task: translates and compares with the references, or
@@ -42,12 +51,12 @@ class QualityScorer
 {
   public:
     /**
-     * @param config of the run
+     * @param plan of the run
      * @param model of the run
      * @param backend that computes
      * @param corpus of the run; must outlive the scorer
      */
-    QualityScorer(const RunConfig& config,
+    QualityScorer(const QualityPlan& plan,
                   const ModelConfig& model,
                   Ptr<ComputeBackend> backend,
                   const Corpus& corpus);
@@ -86,10 +95,8 @@ class QualityScorer
     static double GetBleu(const std::vector<std::string>& translations,
                           const std::vector<SentencePair>& texts);
 
-    std::string m_when;            //!< none, end or rounds
-    uint32_t m_rounds;             //!< of the run
+    QualityPlan m_plan;            //!< when and how
     ModelConfig m_model;           //!< the model
-    DecodingOptions m_decoding;    //!< how to translate
     Ptr<ComputeBackend> m_backend; //!< computes
     const Corpus& m_corpus;        //!< of the run
 };

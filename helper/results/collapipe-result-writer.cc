@@ -4,12 +4,15 @@
 
 #include "collapipe-result-writer.h"
 
+#include "collapipe-user-error.h"
+
 #include <cmath>
 #include <fstream>
 #include <iomanip>
 #include <nlohmann/json.hpp>
 #include <ostream>
 #include <sstream>
+#include <variant>
 
 #ifndef COLLAPIPE_VERSION
 #define COLLAPIPE_VERSION "unknown"
@@ -71,7 +74,7 @@ nlohmann::ordered_json
 ToJson(const RunSummary& summary, const QualityScore& score)
 {
     auto json = nlohmann::ordered_json::object();
-    for (const auto& [name, value] : ListScores(summary.config.task, summary.classes.size(), score))
+    for (const auto& [name, value] : ListScores(summary.task, summary.classes.size(), score))
     {
         json[name] = ToJson(value);
     }
@@ -87,7 +90,7 @@ ToJson(const RunSummary& summary)
                                 {"test", ToJson(summary, quality.test)}};
     json["test"]["loss"] = ToJson(quality.testLoss);
     json["test"]["samples"] = quality.testSamples;
-    if (summary.config.task == "translation")
+    if (summary.task == "translation")
     {
         json["copy_source"] = ToJson(summary, quality.copy);
     }
@@ -135,6 +138,12 @@ ToJson(const RunTotals& totals)
 } // namespace
 
 std::string
+GetVersion()
+{
+    return COLLAPIPE_VERSION;
+}
+
+std::string
 GetNs3Version()
 {
     return COLLAPIPE_NS3_VERSION;
@@ -148,7 +157,7 @@ WriteRounds(const std::string& path, const RunSummary& summary, const std::vecto
             "planned_latency_s,train_loss,validation_loss,bytes_sent,messages_sent,planned_error,"
             "smoothness,gradient_variance,cluster_divergence";
     const auto listScores = [&summary](const QualityScore& score) {
-        return ListScores(summary.config.task, summary.classes.size(), score);
+        return ListScores(summary.task, summary.classes.size(), score);
     };
     for (const auto& score : listScores({}))
     {
@@ -206,13 +215,14 @@ WriteSummary(const std::string& path,
     nlohmann::ordered_json json;
     json["collapipe_version"] = COLLAPIPE_VERSION;
     json["ns3_version"] = GetNs3Version();
-    json["seed"] = summary.config.seed;
-    json["run"] = summary.config.run;
-    json["topology"] = summary.config.topology;
-    json["controller"] = summary.config.controller;
-    for (const auto& [name, value] : summary.config.List())
+    json["seed"] = summary.seed;
+    json["run"] = summary.run;
+    json["topology"] = summary.topology;
+    json["controller"] = summary.controller;
+    for (const auto& [name, value] : summary.parameters)
     {
-        json["parameters"][name] = value;
+        auto& entry = json["parameters"][name];
+        std::visit([&entry](const auto& typed) { entry = typed; }, value);
     }
     json["data"] = {{"description", summary.data},
                     {"vocabulary", summary.vocabulary},
@@ -250,9 +260,9 @@ void
 PrintTable(std::ostream& out, const RunSummary& summary, const std::vector<RoundRow>& rounds)
 {
     std::ostringstream table;
-    table << std::fixed << "controller " << summary.config.controller << ", "
-          << summary.config.topology << " topology, " << summary.config.clusters << " clusters of "
-          << summary.config.devices << " devices\n";
+    table << std::fixed << "controller " << summary.controller << ", " << summary.topology
+          << " topology, " << summary.clusters << " clusters of " << summary.devices
+          << " devices\n";
     table << " round  latency  planned  report  distrib.  training   upload   train loss  "
              "valid. loss  on the air\n";
     table << "             s        s       s         s         s        s   nats/token   "

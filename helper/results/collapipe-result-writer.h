@@ -5,15 +5,16 @@
 #ifndef COLLAPIPE_RESULT_WRITER_H
 #define COLLAPIPE_RESULT_WRITER_H
 
+#include "collapipe-parameter-value.h"
 #include "collapipe-quality.h"
 #include "collapipe-run-recorder.h"
 #include "collapipe-run-totals.h"
 
-#include "ns3/collapipe-run-config.h"
-
+#include <cstdint>
 #include <iosfwd>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace ns3
@@ -27,7 +28,15 @@ namespace collapipe
  */
 struct RunSummary
 {
-    RunConfig config;                         //!< what was asked for
+    /// What was asked for, by the options' names
+    std::vector<std::pair<std::string, ParameterValue>> parameters;
+    uint64_t seed{1};                         //!< of data, weights and the simulator
+    uint64_t run{1};                          //!< of the simulator
+    std::string topology;                     //!< network
+    std::string controller;                   //!< who decided
+    std::string task;                         //!< what was learnt
+    uint32_t clusters{0};                     //!< number of clusters
+    uint32_t devices{0};                      //!< devices of each
     std::string data;                         //!< where the text came from
     uint32_t vocabulary{0};                   //!< pieces of the tokenizer
     std::size_t trainingSamples{0};           //!< all clusters
@@ -75,6 +84,9 @@ void WriteSummary(const std::string& path,
  * @param rounds its rounds
  */
 void PrintTable(std::ostream& out, const RunSummary& summary, const std::vector<RoundRow>& rounds);
+
+/// @return version of the module, for example "0.1.0"
+std::string GetVersion();
 
 /// @return version of ns-3 that the module was built against, for example "3.37"
 std::string GetNs3Version();

@@ -4,6 +4,7 @@
 
 #include "collapipe-checkpoint.h"
 
+#include "collapipe-run-options.h"
 #include "collapipe-tensor-file.h"
 
 #include <algorithm>
@@ -28,10 +29,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* FORMAT = "collapipe-checkpoint";
 constexpr const char* VERSION = "1";
-
-/// Options that a run may go on with other values of
-constexpr const char* LOCAL_OPTIONS[] =
-    {"rounds", "outputDir", "pcap", "threads", "progress", "compare", "save", "saveEvery", "load"};
 
 std::string
 GetPath(const std::string& folder)
@@ -374,22 +371,18 @@ Checkpoint::Read(const std::string& folder)
     return checkpoint;
 }
 
-bool
-Checkpoint::IsLocal(const std::string& option)
-{
-    return std::find(std::begin(LOCAL_OPTIONS), std::end(LOCAL_OPTIONS), option) !=
-           std::end(LOCAL_OPTIONS);
-}
-
 std::vector<std::string>
 Checkpoint::FindChanges(const RunConfig& config) const
 {
     std::vector<std::string> changes;
+    RunConfig any;
+    const auto table = MakeOptions(any);
     for (const auto& [name, value] : config.ListAll())
     {
         const bool isSame =
             std::find(options.begin(), options.end(), std::make_pair(name, value)) != options.end();
-        if (!isSame && !IsLocal(name))
+        const auto* option = FindOption(table, name);
+        if (!isSame && !(option && option->isLocal))
         {
             changes.push_back(name);
         }

@@ -85,12 +85,6 @@ struct Checkpoint
      * @return CRC-32 of its training and validation samples
      */
     static uint32_t GetDataCrc(const Dataset& dataset);
-
-    /**
-     * @param option name of an option
-     * @return whether it is about a run's surroundings only: a run may go on with another value
-     */
-    static bool IsLocal(const std::string& option);
 };
 
 /**

@@ -4,6 +4,8 @@
 
 #include "collapipe-comparison.h"
 
+#include "collapipe-run-options.h"
+
 #include <algorithm>
 #include <cmath>
 #include <csignal>
@@ -111,7 +113,7 @@ Comparison::Comparison(const RunConfig& config, TrainingRun& run, int argc, char
         m_scratch = std::make_unique<OutputDirectory>(scratch.string());
         m_folder = m_scratch->GetPath(folder);
     }
-    Start(argc, argv, m_folder);
+    Start(SelectArguments(config, argc, argv), m_folder);
 }
 
 Comparison::~Comparison()
@@ -124,10 +126,28 @@ Comparison::~Comparison()
     }
 }
 
-void
-Comparison::Start(int argc, char** argv, const std::string& folder)
+std::vector<std::string>
+Comparison::SelectArguments(const RunConfig& config, int argc, char** argv)
 {
-    std::vector<std::string> arguments(argv, argv + argc);
+    RunConfig other(config);
+    other.controller = config.compare;
+    const auto options = MakeOptions(other);
+    std::vector<std::string> arguments(argv, argv + std::min(argc, 1));
+    for (int i = 1; i < argc; ++i)
+    {
+        const std::string argument = argv[i];
+        const auto* option = FindOption(options, argument.substr(2, argument.find('=') - 2));
+        if (!option || !FindUnmet(options, *option))
+        {
+            arguments.push_back(argument);
+        }
+    }
+    return arguments;
+}
+
+void
+Comparison::Start(std::vector<std::string> arguments, const std::string& folder)
+{
     for (const auto& option : {"--controller=" + m_name,
                                std::string("--compare=none"),
                                std::string("--save="),

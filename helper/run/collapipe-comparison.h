@@ -12,6 +12,7 @@
 #include <iosfwd>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace ns3
 {
@@ -52,11 +53,18 @@ class Comparison
 
   private:
     /**
+     * @param config of the first run
      * @param argc as main's
      * @param argv as main's
+     * @return the first run's arguments, but those that the other controller would ignore
+     */
+    static std::vector<std::string> SelectArguments(const RunConfig& config, int argc, char** argv);
+
+    /**
+     * @param arguments of the first run
      * @param folder for the results of the second run
      */
-    void Start(int argc, char** argv, const std::string& folder);
+    void Start(std::vector<std::string> arguments, const std::string& folder);
 
     std::string m_name;                         //!< controller of the second run
     std::string m_first;                        //!< controller of the first

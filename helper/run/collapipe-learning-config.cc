@@ -4,6 +4,8 @@
 
 #include "collapipe-learning-config.h"
 
+#include "collapipe-run-option.h"
+
 #include <algorithm>
 #include <sstream>
 
@@ -110,68 +112,34 @@ ParseModelSize(const std::string& text, const std::string& task, ModelConfig& co
     return stream.eof();
 }
 
-void
-LearningConfig::AppendOptions(std::vector<RunOption>& options)
+std::vector<std::string>
+GetModelNames(const std::string& task)
 {
-    const std::vector<RunOption> own{
-        {"train",
-         "training data of classification (TSV as GLUE has it, with or without header) or mlm "
-         "(text, one a line); empty: gettext catalogs",
-         &train},
-        {"validation",
-         "validation data in the same form; empty: a share of the others",
-         &validation},
-        {"languages",
-         "languages that classification tells apart where there is no --train, separated by commas",
-         &languages},
-        {"preNorm", "layer norms before the layers of a block, not after them", &preNorm},
-        {"tieEmbedding",
-         "the decoder's embedding and its output projection share their weights",
-         &tieEmbedding},
-        {"dropout", "share of elements dropped in training, 0 to 1", &dropout},
-        {"labelSmoothing",
-         "share of a label's weight that all labels get alike in training, 0 to 1",
-         &labelSmoothing},
-        {"skipPadding",
-         "compute on words only: quicker, and the same but for rounding; simulated devices still "
-         "spend the time and send the bytes of padded sentences",
-         &skipPadding},
-        {"warmup", "optimizer steps over which the step size rises to --learningRate", &warmup},
-        {"decay",
-         "how the step size falls after that: none, inverse-sqrt, or linear to 0 at the end",
-         &decay},
-        {"score",
-         "when BLEU or accuracy and F1 are computed on validation and test data: none, end or "
-         "rounds",
-         &score},
-        {"beam", "hypotheses that decoding keeps at every position; 1: greedy", &beam},
-        {"lengthPenalty", "exponent of decoding's length penalty; 0: none", &lengthPenalty},
+    std::vector<std::string> names;
+    const auto add = [&names](const auto& sizes) {
+        for (const auto& size : sizes)
+        {
+            names.emplace_back(size.name);
+        }
     };
-    options.insert(options.end(), own.begin(), own.end());
+    if (task == "translation")
+    {
+        add(TRANSFORMER_SIZES);
+    }
+    else
+    {
+        add(BERT_SIZES);
+    }
+    return names;
 }
 
 void
 LearningConfig::Validate(const std::string& task) const
 {
-    const auto tasks = GetTaskNames();
-    RequireOption(std::find(tasks.begin(), tasks.end(), task) != tasks.end(),
-                  "--task=" + task +
-                      ": there is no such task; take translation, classification or mlm");
     RequireOption(train.empty() || task != "translation",
                   "--train is for classification and mlm; translation takes --trainSource and "
                   "--trainTarget");
     RequireOption(validation.empty() || !train.empty(), "--validation goes with --train");
-    RequireOption(dropout >= 0 && dropout < 1,
-                  "--dropout: this must be at least 0 and less than 1");
-    RequireOption(labelSmoothing >= 0 && labelSmoothing < 1,
-                  "--labelSmoothing: this must be at least 0 and less than 1");
-    RequireOption(decay == "none" || decay == "inverse-sqrt" || decay == "linear",
-                  "--decay=" + decay + ": take none, inverse-sqrt or linear");
-    RequireOption(score == "none" || score == "end" || score == "rounds",
-                  "--score=" + score + ": take none, end or rounds");
-    RequireOption(beam >= 1 && beam <= 64, "--beam: this must be 1 to 64");
-    RequireOption(lengthPenalty >= 0 && lengthPenalty <= 10,
-                  "--lengthPenalty: this must be 0 to 10");
     RequireOption(!tieEmbedding || task == "translation",
                   "--tieEmbedding is for translation: of other models the embedding and the "
                   "projection lie on different nodes");

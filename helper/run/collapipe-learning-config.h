@@ -5,8 +5,6 @@
 #ifndef COLLAPIPE_LEARNING_CONFIG_H
 #define COLLAPIPE_LEARNING_CONFIG_H
 
-#include "collapipe-run-option.h"
-
 #include "ns3/collapipe-compute-backend.h"
 
 #include <string>
@@ -45,9 +43,6 @@ struct LearningConfig
     uint32_t beam{1};          //!< of translations
     double lengthPenalty{0.6}; //!< of translations
 
-    /// @param options to which those of this part are added
-    void AppendOptions(std::vector<RunOption>& options);
-
     /**
      * Checks what can be checked without data.
      * @param task of the run
@@ -81,6 +76,12 @@ std::vector<std::string> GetTaskNames();
  * @return whether text is a known name or three numbers
  */
 bool ParseModelSize(const std::string& text, const std::string& task, ModelConfig& config);
+
+/**
+ * @param task what a model is for
+ * @return names of the sizes that there are
+ */
+std::vector<std::string> GetModelNames(const std::string& task);
 
 } // namespace collapipe
 } // namespace ns3

@@ -195,7 +195,7 @@ RunCheckpoints::Save()
     checkpoint.dataCrc = m_dataCrc;
     checkpoint.rounds = WriteToText(m_config.save, [this, &rows](const std::string& path) {
         RunSummary summary; // what the columns go by
-        summary.config = m_config;
+        DescribeRun(m_config, summary);
         summary.classes = m_classes;
         WriteRounds(path, summary, rows);
         Restore(path, "");

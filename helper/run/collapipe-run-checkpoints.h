@@ -25,7 +25,7 @@ namespace collapipe
  * The checkpoints of a training run: the one that it goes on from, and those that it leaves.
  *
  * A run that is given a checkpoint and no other options than the run which left it had (but those
- * of its surroundings, see Checkpoint::IsLocal()) goes on exactly where that one ended: the earlier
+ * of its surroundings, see RunOption::Local()) goes on exactly where that one ended: the earlier
  * rounds are simulated again, without computing, so that the network, the clocks, the queues and
  * all random streams are as they were. With other options it is a new run that starts from the
  * saved model.

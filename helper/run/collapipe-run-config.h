@@ -6,15 +6,19 @@
 #define COLLAPIPE_RUN_CONFIG_H
 
 #include "collapipe-learning-config.h"
+#include "collapipe-run-option.h"
 
 #include "ns3/collapipe-corpus.h"
 #include "ns3/collapipe-model-part.h"
+#include "ns3/collapipe-parameter-value.h"
+#include "ns3/collapipe-quality.h"
+#include "ns3/collapipe-result-writer.h"
 #include "ns3/collapipe-topology.h"
 #include "ns3/collapipe-wire-precision.h"
-#include "ns3/command-line.h"
 
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -108,11 +112,12 @@ struct RunConfig
     std::string load;             //!< folder of the checkpoint to go on from; empty: none
 
     /**
-     * Reads the command line: `--name=value`, and what ns-3's CommandLine knows (`--help`,
-     * `--PrintTypeIds`, attribute defaults ...).
+     * Reads the command line: `--name=value`, attribute defaults and global values of ns-3, and
+     * what prints something and ends the program: `--help`, `--version`, ns-3's `--PrintTypeIds`
+     * and so on.
      * @param argc as main's
      * @param argv as main's
-     * @throws UserError for an option that does not exist or a value that is none
+     * @throws UserError for an option that does not exist or a value that is not allowed
      */
     void Parse(int argc, char** argv);
 
@@ -124,8 +129,15 @@ struct RunConfig
     /// @return List() and the ns-3 defaults and global values that Parse() met, by full name
     std::vector<std::pair<std::string, std::string>> ListAll() const;
 
+    /// @return as ListAll(), with numbers as numbers
+    std::vector<std::pair<std::string, ParameterValue>> ListTyped() const;
+
+    /// @return names of the options that were on the command line
+    const std::set<std::string>& GetGiven() const;
+
     /**
-     * Checks what can be checked without data and network.
+     * Checks what can be checked without data and network; also that no option of the command line
+     * would be ignored.
      * @throws UserError where something is impossible
      */
     void Validate() const;
@@ -136,6 +148,9 @@ struct RunConfig
     /// @return the optimizer of every segment
     OptimizerConfig GetOptimizerConfig() const;
 
+    /// @return when and how the model's quality is found out
+    QualityPlan GetQualityPlan() const;
+
     /// @return in which precision tensors travel
     WirePrecision GetWirePrecision() const;
 
@@ -145,12 +160,13 @@ struct RunConfig
   private:
     /// ns-3's attribute defaults and global values of the command line, by full name
     std::vector<std::pair<std::string, std::string>> m_attributes;
+    std::set<std::string> m_given; //!< names of the options on the command line
 
     /**
      * Gives options that were not given what suits the task and the model's name.
-     * @param given names of the options on the command line
+     * @param given names of the options that are to stay as they are
      */
-    void SetTaskDefaults(const std::vector<std::string>& given);
+    void SetTaskDefaults(const std::set<std::string>& given);
 
     /**
      * Takes the options of the run that a checkpoint was saved by, but those of its surroundings.
@@ -159,16 +175,19 @@ struct RunConfig
      */
     void TakeOptions(const std::vector<RunOption>& options);
 
-    /// @return all options, in the order of the help
-    std::vector<RunOption> GetOptions();
+    /// Checks files that are given in pairs. @throws UserError where one is missing
+    void CheckFiles() const;
 
-    /**
-     * @param option to set
-     * @param text its value
-     * @throws UserError where the text is no such value
-     */
-    static void Set(const RunOption& option, const std::string& text);
+    /// Checks the model's size and the samples of an iteration. @throws UserError where it cannot
+    /// be
+    void CheckSizes() const;
 };
+
+/**
+ * @param config of a run
+ * @param summary gets what was asked for
+ */
+void DescribeRun(const RunConfig& config, RunSummary& summary);
 
 } // namespace collapipe
 } // namespace ns3

@@ -140,8 +140,9 @@ PartitionData(const RunConfig& config, const Dataset& dataset)
 {
     const auto grouping =
         config.task == "classification" ? SampleGrouping::LABEL : SampleGrouping::LENGTH;
-    const std::size_t minimum = std::min<std::size_t>(config.microBatches * config.microBatchSize,
-                                                      dataset.training.size() / config.clusters);
+    const std::size_t minimum =
+        std::min<std::size_t>(std::size_t{config.microBatches} * config.microBatchSize,
+                              dataset.training.size() / config.clusters);
     try
     {
         const auto parts = PartitionSamples(GetSampleGroups(dataset.training, grouping),

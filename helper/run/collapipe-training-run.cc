@@ -268,8 +268,10 @@ TrainingRun::InstallApplications()
     }
     helper.SetData(m_clusterData, m_config.seed);
     helper.SetValidation(&m_corpus.dataset.validation);
-    m_scorer =
-        std::make_unique<QualityScorer>(m_config, m_context->model, m_context->backend, m_corpus);
+    m_scorer = std::make_unique<QualityScorer>(m_config.GetQualityPlan(),
+                                               m_context->model,
+                                               m_context->backend,
+                                               m_corpus);
     std::vector<Ptr<Controller>> controllers;
     // Before the parameters are there: a model that is too large may not fit into this machine.
     for (uint32_t cell = 0; cell < m_config.cells; ++cell)
@@ -468,7 +470,7 @@ TrainingRun::Simulate()
 void
 TrainingRun::CompleteSummary(double wallS)
 {
-    m_summary.config = m_config;
+    DescribeRun(m_config, m_summary);
     m_summary.data = m_corpus.dataset.description;
     m_summary.vocabulary = m_corpus.dataset.vocabulary;
     m_summary.trainingSamples = m_corpus.dataset.training.size();

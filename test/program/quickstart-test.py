@@ -41,6 +41,7 @@ MEMORY_COLUMNS = ["kept_memory_bytes", "parameter_bytes", "gradient_bytes", "opt
                   "activation_bytes", "peak_memory_bytes"]
 EMPTY_BY_DEFAULT = ["trainSource", "trainTarget", "valSource", "valTarget", "train", "validation",
                     "save", "load"]
+DATA_TASK = ["--task=translation"]
 LATENCY_PARTS = ["report_s", "distribution_s", "training_s", "upload_s"]
 QUICKLY_S = 30  # a loaded machine has a second or two become ten
 
@@ -377,28 +378,46 @@ def check_interruption(work, data):
 # ---------------------------------------------------------------- the rest
 
 
-def check_help(summary):
-    status, out, _, _ = finish(start("--help"))
-    check(status == 0, f"--help: status {status}")
+def read_help(*options):
+    """The help's options with their texts, and its whole text."""
+    status, out, _, _ = finish(start(*options))
+    check(status == 0, f"{options}: status {status}")
     lines = {}
+    name = ""
     for line in out.splitlines():
-        name, _, text = line.strip().partition(":")
-        if name.startswith("--"):
-            lines[name[2:]] = text.strip()
+        if line.startswith("  --"):
+            name, _, text = line[4:].partition(":")
+            lines[name] = text.strip()
+        elif line.startswith("      ") and name:
+            lines[name] += " " + line.strip()
+        else:
+            name = ""
+    check(all(len(line) <= 90 for line in out.splitlines()), f"{options}: lines fit a terminal")
+    return lines, out
+
+
+def check_help(summary):
+    lines, basic = read_help("--help")
     for name in ("topology controller clusters devices blocks microBatches microBatchSize "
                  "localIterations rounds schedule compute task model outputDir pcap seed run "
                  "trainSource trainTarget valSource valTarget").split():
         check(name in lines, f"--help lists --{name}")
+    status, version, _, _ = finish(start("--version"))
+    check(status == 0 and "ns-3" in version, f"--version: {version}")
     if summary is None:
         return
+    lines, everything = read_help("--help=all", *DATA_TASK)
+    check(len(basic) < len(everything) / 1.5, "--help is shorter than --help=all")
     for name, value in summary["parameters"].items():
         text = lines.get(name, "")
-        check(text, f"--help explains --{name}")
+        check(text, f"--help=all explains --{name}")
         has_default = text.endswith("]") and "[" in text
         is_empty = name in EMPTY_BY_DEFAULT
-        check(has_default or is_empty, f"--help gives --{name}'s default: {text}")
+        check(has_default or is_empty, f"--help=all gives --{name}'s default: {text}")
     for name in ("controller", "clusters", "devices", "schedule", "compute"):  # not set above
         check(f"[{summary['parameters'][name]}]" in lines[name], f"--{name}'s default is as said")
+    check(summary["parameters"]["clusters"] == 2 and summary["parameters"]["shadowing"] is True,
+          "summary.json has numbers as numbers and switches as truth values")
 
 
 def check_own_data(work, data, pairs):

@@ -1,0 +1,302 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+// The options about what is learnt, from what, and how well
+
+#include "collapipe-learning-config.h"
+#include "collapipe-run-options.h"
+
+namespace ns3
+{
+namespace collapipe
+{
+
+namespace
+{
+
+using Options = std::vector<RunOption>;
+using Group = OptionGroup;
+
+const std::vector<std::string> TRANSLATION{"translation"};
+const std::vector<std::string> CLASSIFICATION{"classification"};
+/// Backends that compute nothing, to which what is learnt and how well means nothing
+const std::vector<std::string> NO_COMPUTATION{"analytic"};
+constexpr const char* OWN_DATA = "this program brings data of its own, which take no such option";
+
+void
+AddModel(RunConfig& config, Options& options)
+{
+    auto& learning = config.learning;
+    const Options own{
+        RunOption(Group::MODEL,
+                  "task",
+                  &config.task,
+                  "what is learnt: translation, classification (of languages, or as --train says), "
+                  "or mlm, BERT's pre-training")
+            .OneOf(GetTaskNames())
+            .Basic(),
+        RunOption(Group::MODEL,
+                  "model",
+                  &config.model,
+                  "size: nano, tiny, mini, small, base, big (translation), medium (others), or "
+                  "WIDTHxHEADSxFEEDFORWARD")
+            .Basic(),
+        RunOption(Group::MODEL,
+                  "blocks",
+                  &config.blocks,
+                  "encoder blocks of the model; if not given, as many as its name stands for")
+            .From(1)
+            .To(1000)
+            .Basic(),
+        RunOption(Group::MODEL,
+                  "decoderBlocks",
+                  &config.decoderBlocks,
+                  "decoder blocks on the edge server")
+            .From(1)
+            .To(1000)
+            .With("task", TRANSLATION),
+        RunOption(Group::MODEL,
+                  "sequenceLength",
+                  &config.sequenceLength,
+                  "length to which sentences are padded or cut")
+            .WithUnit("tokens")
+            .From(3)
+            .To(4096),
+        RunOption(Group::MODEL, "vocabulary", &config.vocabulary, "pieces of the tokenizer")
+            .From(8)
+            .To(200000)
+            .Where(!config.ownCorpus, OWN_DATA),
+        RunOption(Group::MODEL,
+                  "preNorm",
+                  &learning.preNorm,
+                  "layer norms before the layers of a block, not after them"),
+        RunOption(Group::MODEL,
+                  "tieEmbedding",
+                  &learning.tieEmbedding,
+                  "the decoder's embedding and its output projection share their weights")
+            .With("task", TRANSLATION),
+    };
+    options.insert(options.end(), own.begin(), own.end());
+}
+
+void
+AddOptimizer(RunConfig& config, Options& options)
+{
+    auto& learning = config.learning;
+    const Options own{
+        RunOption(Group::LEARNING, "optimizer", &config.optimizer, "how weights are updated")
+            .OneOf({"adam", "sgd"}),
+        RunOption(Group::LEARNING,
+                  "learningRate",
+                  &config.learningRate,
+                  "the optimizer's step size")
+            .Above(0)
+            .To(1)
+            .NotWith("compute", NO_COMPUTATION)
+            .Basic(),
+        RunOption(Group::LEARNING, "momentum", &config.momentum, "momentum of sgd")
+            .From(0)
+            .Below(1)
+            .With("optimizer", {"sgd"})
+            .NotWith("compute", NO_COMPUTATION),
+        RunOption(Group::LEARNING,
+                  "warmup",
+                  &learning.warmup,
+                  "optimizer steps over which the step size rises to --learningRate")
+            .To(1000000000)
+            .Off("0")
+            .NotWith("compute", NO_COMPUTATION),
+        RunOption(Group::LEARNING,
+                  "decay",
+                  &learning.decay,
+                  "how the step size falls after that: none, inverse-sqrt, or linear to 0 at the "
+                  "end")
+            .OneOf({"none", "inverse-sqrt", "linear"})
+            .Off("none")
+            .NotWith("compute", NO_COMPUTATION),
+        RunOption(Group::LEARNING,
+                  "clipNorm",
+                  &config.clipNorm,
+                  "gradients are scaled down to this norm, taken over the whole model: every stage "
+                  "tells the edge server its own part, at the price of a message each way per "
+                  "iteration; 0: never")
+            .From(0)
+            .To(1e9),
+        RunOption(Group::LEARNING,
+                  "keepOptimizerState",
+                  &config.keepOptimizerState,
+                  "average optimizer state over rounds instead of starting afresh"),
+        RunOption(Group::LEARNING,
+                  "dropout",
+                  &learning.dropout,
+                  "share of elements dropped in training")
+            .From(0)
+            .Below(1)
+            .Off("0")
+            .NotWith("compute", NO_COMPUTATION),
+        RunOption(Group::LEARNING,
+                  "labelSmoothing",
+                  &learning.labelSmoothing,
+                  "share of a label's weight that all labels get alike in training")
+            .From(0)
+            .Below(1)
+            .Off("0")
+            .NotWith("compute", NO_COMPUTATION),
+        RunOption(Group::LEARNING,
+                  "skipPadding",
+                  &learning.skipPadding,
+                  "compute on words only: quicker, and the same but for rounding; simulated "
+                  "devices still spend the time and send the bytes of padded sentences")
+            .NotWith("compute", NO_COMPUTATION),
+    };
+    options.insert(options.end(), own.begin(), own.end());
+}
+
+void
+AddQuality(RunConfig& config, Options& options)
+{
+    auto& learning = config.learning;
+    const Options own{
+        RunOption(Group::LEARNING,
+                  "score",
+                  &learning.score,
+                  "when BLEU or accuracy and F1 are computed on validation and test data: none, "
+                  "end or rounds")
+            .OneOf({"none", "end", "rounds"})
+            .Off("none")
+            .NotWith("task", {"mlm"})
+            .NotWith("compute", NO_COMPUTATION),
+        RunOption(Group::LEARNING,
+                  "beam",
+                  &learning.beam,
+                  "hypotheses that decoding keeps at every position; 1: greedy")
+            .From(1)
+            .To(64)
+            .With("task", TRANSLATION)
+            .NotWith("score", {"none"})
+            .NotWith("compute", NO_COMPUTATION),
+        RunOption(Group::LEARNING,
+                  "lengthPenalty",
+                  &learning.lengthPenalty,
+                  "exponent of decoding's length penalty; 0: none")
+            .From(0)
+            .To(10)
+            .With("task", TRANSLATION)
+            .NotWith("score", {"none"})
+            .NotWith("compute", NO_COMPUTATION),
+    };
+    options.insert(options.end(), own.begin(), own.end());
+}
+
+void
+AddFiles(RunConfig& config, Options& options)
+{
+    auto& learning = config.learning;
+    const bool isFree = !config.ownCorpus;
+    const Options own{
+        RunOption(Group::DATA,
+                  "train",
+                  &learning.train,
+                  "training data of classification (TSV as GLUE has it, with or without header) or "
+                  "mlm (text, one a line); empty: gettext catalogs")
+            .With("task", {"classification", "mlm"})
+            .Where(isFree, OWN_DATA)
+            .Basic(),
+        RunOption(Group::DATA,
+                  "validation",
+                  &learning.validation,
+                  "validation data in the same form; empty: a share of the others")
+            .With("task", {"classification", "mlm"})
+            .With("train")
+            .Basic(),
+        RunOption(Group::DATA,
+                  "languages",
+                  &learning.languages,
+                  "languages that classification tells apart where there is no --train, separated "
+                  "by commas")
+            .With("task", CLASSIFICATION)
+            .NotWith("train")
+            .Where(isFree, OWN_DATA),
+        RunOption(Group::DATA,
+                  "language",
+                  &config.language,
+                  "language of the gettext catalogs that are the default data")
+            .With("task", {"translation", "mlm"})
+            .NotWith("train")
+            .NotWith("trainSource")
+            .Where(isFree, OWN_DATA),
+    };
+    options.insert(options.end(), own.begin(), own.end());
+}
+
+void
+AddAlignedFiles(RunConfig& config, Options& options)
+{
+    const bool isFree = !config.ownCorpus;
+    const Options own{
+        RunOption(Group::DATA,
+                  "trainSource",
+                  &config.trainSource,
+                  "file with source sentences, one a line")
+            .With("task", TRANSLATION)
+            .Where(isFree, OWN_DATA)
+            .Basic(),
+        RunOption(Group::DATA,
+                  "trainTarget",
+                  &config.trainTarget,
+                  "file with their translations, line by line")
+            .With("task", TRANSLATION)
+            .Where(isFree, OWN_DATA)
+            .Basic(),
+        RunOption(Group::DATA,
+                  "valSource",
+                  &config.valSource,
+                  "source sentences for validation; none: a share of the others")
+            .With("task", TRANSLATION)
+            .Where(isFree, OWN_DATA)
+            .Basic(),
+        RunOption(Group::DATA, "valTarget", &config.valTarget, "their translations")
+            .With("task", TRANSLATION)
+            .Where(isFree, OWN_DATA)
+            .Basic(),
+    };
+    options.insert(options.end(), own.begin(), own.end());
+}
+
+void
+AddSamples(RunConfig& config, Options& options)
+{
+    const Options own{
+        RunOption(Group::DATA, "maxPairs", &config.maxPairs, "use at most so many samples; 0: all")
+            .Off("0")
+            .Where(!config.ownCorpus, OWN_DATA),
+        RunOption(Group::DATA,
+                  "maxValidation",
+                  &config.maxValidation,
+                  "evaluate on at most so many samples; 0: all"),
+        RunOption(Group::DATA,
+                  "dirichletAlpha",
+                  &config.dirichletAlpha,
+                  "how alike the clusters' data are (Dirichlet); small: unlike, 0: IID")
+            .From(0)
+            .To(1e6),
+    };
+    options.insert(options.end(), own.begin(), own.end());
+}
+
+} // namespace
+
+void
+AddLearningOptions(RunConfig& config, std::vector<RunOption>& options)
+{
+    AddModel(config, options);
+    AddOptimizer(config, options);
+    AddQuality(config, options);
+    AddFiles(config, options);
+    AddAlignedFiles(config, options);
+    AddSamples(config, options);
+}
+
+} // namespace collapipe
+} // namespace ns3

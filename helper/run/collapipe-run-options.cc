@@ -1,0 +1,470 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-run-options.h"
+
+#include "ns3/collapipe-controller.h"
+#include "ns3/collapipe-schedule.h"
+#include "ns3/collapipe-topology.h"
+#include "ns3/type-id.h"
+
+#include <algorithm>
+#include <cctype>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+namespace
+{
+
+using Options = std::vector<RunOption>;
+using Group = OptionGroup;
+
+/// Networks without radio between nodes, for which distances and channels mean nothing
+const std::vector<std::string> WIRES{"p2p"};
+/// Networks without a base station
+const std::vector<std::string> NO_CELL{"p2p", "wifi"};
+const std::vector<std::string> PRECISIONS{"fp32", "fp16", "bf16", "int8"};
+
+/// @return what a controller's class is called on the command line
+std::string
+GetShortName(const std::string& typeName)
+{
+    const std::string before = "ns3::collapipe::";
+    const std::string after = "Controller";
+    const auto size = typeName.size();
+    if (typeName.rfind(before, 0) != 0 || size <= before.size() + after.size() ||
+        typeName.compare(size - after.size(), after.size(), after) != 0)
+    {
+        return typeName;
+    }
+    const auto name = typeName.substr(before.size(), size - before.size() - after.size());
+    if (name == "FedAvg" || name == "SplitFed")
+    {
+        return name == "FedAvg" ? "fedavg" : "splitfed"; // as their authors write them
+    }
+    std::string text;
+    for (const unsigned char c : name)
+    {
+        text += std::isupper(c) && !text.empty() ? "-" : "";
+        text += static_cast<char>(std::tolower(c));
+    }
+    return text;
+}
+
+/// @return whether the class of a controller has such an attribute
+bool
+HasAttribute(const std::string& controller, const std::string& attribute)
+{
+    TypeId tid;
+    TypeId::AttributeInformation information;
+    return TypeId::LookupByNameFailSafe(ControllerTypeName(controller), &tid) &&
+           tid.LookupAttributeByName(attribute, &information);
+}
+
+void
+AddNetwork(RunConfig& config, Options& options)
+{
+    const Options own{
+        RunOption(Group::NETWORK,
+                  "topology",
+                  &config.topology,
+                  "network: p2p (wires), wifi, lte or hybrid (Wi-Fi between devices, LTE to the "
+                  "edge)")
+            .OneOf(TopologyHelper::GetNames())
+            .Basic(),
+        RunOption(Group::NETWORK, "clusters", &config.clusters, "number of clusters")
+            .From(1)
+            .To(250)
+            .Basic(),
+        RunOption(Group::NETWORK,
+                  "devices",
+                  &config.devices,
+                  "devices per cluster, control unit not counted")
+            .From(1)
+            .To(250)
+            .Basic(),
+        RunOption(Group::NETWORK,
+                  "cells",
+                  &config.cells,
+                  "number of cells, each with a base station and an edge server; clusters are "
+                  "dealt out in turn, a lead server averages the edge servers")
+            .From(1)
+            .To(37),
+        RunOption(Group::NETWORK,
+                  "packetErrorRate",
+                  &config.packetErrorRate,
+                  "share of packets lost on wired links")
+            .From(0)
+            .Below(1),
+        RunOption(Group::NETWORK,
+                  "segmentSize",
+                  &config.segmentSize,
+                  "TCP segment size; above 1400 the wired links of p2p carry jumbo frames")
+            .WithUnit("bytes")
+            .From(100)
+            .To(60000),
+        RunOption(Group::NETWORK,
+                  "tcpBuffer",
+                  &config.tcpBufferMib,
+                  "TCP send and receive buffers; 0: what keeps the scenario's links full, 4 or "
+                  "more")
+            .WithUnit("MiB")
+            .To(1023),
+    };
+    options.insert(options.end(), own.begin(), own.end());
+}
+
+void
+AddRadio(RunConfig& config, Options& options)
+{
+    const Options own{
+        RunOption(Group::RADIO,
+                  "clusterDistance",
+                  &config.clusterDistanceM,
+                  "base station to cluster centre")
+            .WithUnit("m")
+            .From(1)
+            .To(100000)
+            .NotWith("topology", NO_CELL),
+        RunOption(Group::RADIO,
+                  "clusterRadius",
+                  &config.clusterRadiusM,
+                  "control unit to its devices")
+            .WithUnit("m")
+            .From(1)
+            .To(10000)
+            .NotWith("topology", WIRES),
+        RunOption(Group::RADIO,
+                  "cellDistance",
+                  &config.cellDistanceM,
+                  "base station to the next one")
+            .WithUnit("m")
+            .From(1)
+            .To(100000)
+            .NotWith("topology", NO_CELL)
+            .NotWith("cells", {"1"}),
+        RunOption(Group::RADIO, "lteResourceBlocks", &config.lteResourceBlocks, "LTE bandwidth")
+            .WithUnit("resource blocks")
+            .OneOf({"6", "15", "25", "50", "75", "100"})
+            .NotWith("topology", NO_CELL),
+        RunOption(Group::RADIO,
+                  "shadowing",
+                  &config.shadowing,
+                  "log-normal shadowing on radio links")
+            .NotWith("topology", WIRES),
+        RunOption(Group::RADIO, "fading", &config.fading, "Rayleigh fading on radio links")
+            .NotWith("topology", WIRES),
+        RunOption(Group::RADIO,
+                  "mobility",
+                  &config.mobility,
+                  "how nodes move within their cluster's disc")
+            .OneOf({"none", "waypoint", "gauss-markov"})
+            .Off("none")
+            .NotWith("topology", WIRES),
+        RunOption(Group::RADIO, "speed", &config.speedMps, "mean speed of nodes that move")
+            .WithUnit("m/s")
+            .Above(0)
+            .To(300)
+            .NotWith("mobility", {"none"}),
+        RunOption(Group::RADIO,
+                  "actuator",
+                  &config.actuator,
+                  "which radios obey the controller: auto (all), none, lte, wifi, hybrid, or a "
+                  "TypeId")
+            .OneOf({"auto", "none", "lte", "wifi", "hybrid"})
+            .DerivedFrom("ns3::collapipe::RadioActuator",
+                         [](const std::string& name) { return name; }),
+    };
+    options.insert(options.end(), own.begin(), own.end());
+}
+
+void
+AddDevices(RunConfig& config, Options& options)
+{
+    const Options own{
+        RunOption(Group::DEVICES,
+                  "deviceProfiles",
+                  &config.deviceProfiles,
+                  "device profiles, separated by commas, dealt out in turn; or mixed"),
+        RunOption(Group::DEVICES,
+                  "memoryShare",
+                  &config.memoryShare,
+                  "memory that a device gives to training, as a share of what the whole encoder "
+                  "would need there; 0: all that its profile has")
+            .From(0)
+            .To(10)
+            .Basic(),
+        RunOption(Group::DEVICES,
+                  "battery",
+                  &config.batteryJ,
+                  "energy in the battery of each device at the start; an empty one takes the "
+                  "device out; 0: from the mains")
+            .WithUnit("J")
+            .From(0)
+            .To(1e9),
+        RunOption(Group::DEVICES,
+                  "backgroundPrograms",
+                  &config.backgroundPrograms,
+                  "programs that come and go beside training on every device and control unit, on "
+                  "average; k of them leave 1/(k+1) of its speed")
+            .From(0)
+            .To(100),
+    };
+    options.insert(options.end(), own.begin(), own.end());
+}
+
+void
+AddControl(RunConfig& config, Options& options)
+{
+    auto compared = GetControllerNames();
+    compared.insert(compared.begin(), {"", "none"});
+    const Options own{
+        RunOption(Group::CONTROL,
+                  "controller",
+                  &config.controller,
+                  "who decides each round: a short name or a TypeId")
+            .OneOf(GetControllerNames())
+            .DerivedFrom("ns3::collapipe::Controller", ControllerTypeName)
+            .Basic(),
+        RunOption(Group::CONTROL,
+                  "compare",
+                  &config.compare,
+                  "controller of a second run beside the first, for comparison; none: no second "
+                  "run")
+            .OneOf(compared)
+            .DerivedFrom("ns3::collapipe::Controller", ControllerTypeName)
+            .Off("none")
+            .Local()
+            .Basic(),
+        RunOption(Group::CONTROL,
+                  "energyBudget",
+                  &config.energyBudgetJ,
+                  "energy that a device may spend per round on average; dssda keeps to it, of "
+                  "others the results tell by how much they miss it; 0: no limit")
+            .WithUnit("J")
+            .From(0)
+            .To(1e9),
+        RunOption(Group::CONTROL,
+                  "convergenceTarget",
+                  &config.convergenceTarget,
+                  "what phi(n), the part of the convergence bound that samples per iteration "
+                  "lower, may be on average over the rounds (squared gradient norm); dssda then "
+                  "chooses a quarter to four times the configured samples by its estimates; 0: as "
+                  "configured")
+            .From(0)
+            .To(1e12)
+            .Off("0")
+            .Where(HasAttribute(config.controller, "ConvergenceTarget"),
+                   "the controller " + config.controller +
+                       " knows no such requirement; it is for dssda and its variants"),
+    };
+    options.insert(options.end(), own.begin(), own.end());
+}
+
+void
+AddTraining(RunConfig& config, Options& options)
+{
+    const Options own{
+        RunOption(Group::TRAINING, "rounds", &config.rounds, "training rounds")
+            .From(1)
+            .To(1000000)
+            .Local()
+            .Basic(),
+        RunOption(Group::TRAINING,
+                  "localIterations",
+                  &config.localIterations,
+                  "optimizer steps per round")
+            .From(1)
+            .To(1000000)
+            .Basic(),
+        RunOption(Group::TRAINING,
+                  "microBatches",
+                  &config.microBatches,
+                  "micro-batches per iteration; dssda splits the same samples as it sees fit")
+            .From(1)
+            .To(65536)
+            .Basic(),
+        RunOption(Group::TRAINING,
+                  "microBatchSize",
+                  &config.microBatchSize,
+                  "samples per micro-batch; dssda, as above")
+            .From(1)
+            .To(65536)
+            .Basic(),
+        RunOption(Group::TRAINING,
+                  "schedule",
+                  &config.schedule,
+                  "pipeline schedule: gpipe, 1f1b or a TypeId")
+            .OneOf({"gpipe", "1f1b"})
+            .DerivedFrom("ns3::collapipe::Schedule", ScheduleTypeName)
+            .Basic(),
+        RunOption(Group::TRAINING,
+                  "compute",
+                  &config.compute,
+                  "torch computes; analytic only spends the time and sends the bytes")
+            .OneOf({"torch", "analytic"})
+            .Basic(),
+        RunOption(Group::TRAINING,
+                  "recompute",
+                  &config.recompute,
+                  "whether devices compute activations again in the backward pass instead of "
+                  "keeping them, for the time of one more forward pass: never, always, or auto "
+                  "(where they do not fit)")
+            .OneOf({"never", "always", "auto"}),
+        RunOption(Group::TRAINING,
+                  "activationPrecision",
+                  &config.activationPrecision,
+                  "in which hidden states travel: fp32, fp16, bf16 or int8 (one scale per tensor)")
+            .OneOf(PRECISIONS),
+        RunOption(Group::TRAINING,
+                  "gradientPrecision",
+                  &config.gradientPrecision,
+                  "in which their gradients travel, likewise")
+            .OneOf(PRECISIONS),
+        RunOption(Group::TRAINING,
+                  "parameterPrecision",
+                  &config.parameterPrecision,
+                  "in which weights travel, likewise")
+            .OneOf(PRECISIONS),
+    };
+    options.insert(options.end(), own.begin(), own.end());
+}
+
+void
+AddResults(RunConfig& config, Options& options)
+{
+    const Options own{
+        RunOption(Group::RESULTS,
+                  "outputDir",
+                  &config.outputDir,
+                  "folder for rounds.csv, devices.csv, summary.json and so on; the results of an "
+                  "earlier run in it are replaced as a whole; empty: none")
+            .Local()
+            .Basic(),
+        RunOption(Group::RESULTS,
+                  "timelineSize",
+                  &config.timelineSizeMb,
+                  "what timeline.json may take; beyond, it shows rounds and phases only; 0: none")
+            .WithUnit("MB")
+            .To(1000000)
+            .Off("0")
+            .With("outputDir")
+            .Local(),
+        RunOption(Group::RESULTS,
+                  "flowMonitor",
+                  &config.flowMonitor,
+                  "write ns-3's FlowMonitor's flows.xml into outputDir")
+            .With("outputDir")
+            .Local(),
+        RunOption(Group::RESULTS,
+                  "netAnim",
+                  &config.netAnim,
+                  "write netanim.xml into outputDir for NetAnim: about 150 bytes for every packet")
+            .With("outputDir")
+            .Local(),
+        RunOption(Group::RESULTS, "pcap", &config.pcap, "write packet captures into outputDir")
+            .With("outputDir")
+            .Local()
+            .Basic(),
+    };
+    options.insert(options.end(), own.begin(), own.end());
+}
+
+void
+AddExecution(RunConfig& config, Options& options)
+{
+    const Options own{
+        RunOption(Group::EXECUTION,
+                  "seed",
+                  &config.seed,
+                  "seed of data split, initial weights and simulator")
+            .From(1)
+            .To(std::numeric_limits<uint32_t>::max())
+            .Basic(),
+        RunOption(Group::EXECUTION,
+                  "run",
+                  &config.run,
+                  "run number: another channel realisation of the same seed")
+            .Basic(),
+        RunOption(Group::EXECUTION,
+                  "threads",
+                  &config.threads,
+                  "worker threads for computation; 0: as the machine has cores")
+            .To(256)
+            .Local()
+            .Basic(),
+        RunOption(Group::EXECUTION,
+                  "progress",
+                  &config.progress,
+                  "what is shown of the run while it goes on: auto, bar, lines or none")
+            .OneOf({"auto", "bar", "lines", "none"})
+            .Local(),
+        RunOption(Group::EXECUTION,
+                  "save",
+                  &config.save,
+                  "folder for a checkpoint of the run as it ends; empty: none")
+            .NotWith("compute", {"analytic"})
+            .With("cells", {"1"})
+            .Local()
+            .Basic(),
+        RunOption(Group::EXECUTION,
+                  "saveEvery",
+                  &config.saveEvery,
+                  "rounds after which a checkpoint is written too; 0: at the end only")
+            .To(1000000)
+            .Off("0")
+            .With("save")
+            .Local(),
+        RunOption(Group::EXECUTION,
+                  "load",
+                  &config.load,
+                  "folder of a checkpoint: the run goes on with its options as if it had never "
+                  "ended, up to --rounds in all; with other options, a new run starts from the "
+                  "saved model")
+            .NotWith("compute", {"analytic"})
+            .With("cells", {"1"})
+            .Local()
+            .Basic(),
+    };
+    options.insert(options.end(), own.begin(), own.end());
+}
+
+} // namespace
+
+std::vector<std::string>
+GetControllerNames()
+{
+    std::vector<std::string> names;
+    for (uint32_t i = 0; i < TypeId::GetRegisteredN(); ++i)
+    {
+        const auto name = TypeId::GetRegistered(i).GetName();
+        if (IsCreatable(name, "ns3::collapipe::Controller"))
+        {
+            names.push_back(GetShortName(name));
+        }
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+std::vector<RunOption>
+MakeOptions(RunConfig& config)
+{
+    std::vector<RunOption> options;
+    AddNetwork(config, options);
+    AddRadio(config, options);
+    AddDevices(config, options);
+    AddControl(config, options);
+    AddTraining(config, options);
+    AddLearningOptions(config, options);
+    AddResults(config, options);
+    AddExecution(config, options);
+    return options;
+}
+
+} // namespace collapipe
+} // namespace ns3

@@ -1,0 +1,39 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_RUN_OPTIONS_H
+#define COLLAPIPE_RUN_OPTIONS_H
+
+#include "collapipe-run-config.h"
+#include "collapipe-run-option.h"
+
+#include <string>
+#include <vector>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/**
+ * The table of options.
+ * @param config whose values they are; conditions are those of its values as they are now
+ * @return a row for every option, in the order of the help
+ */
+std::vector<RunOption> MakeOptions(RunConfig& config);
+
+/**
+ * Adds the options about what is learnt, from what, and how well.
+ * @param config whose values they are
+ * @param options where to add them
+ */
+void AddLearningOptions(RunConfig& config, std::vector<RunOption>& options);
+
+/// @return short names of all controllers that there are
+std::vector<std::string> GetControllerNames();
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_RUN_OPTIONS_H */

@@ -1,0 +1,228 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+// The table of options: what is allowed, what would be ignored, what is suggested
+
+#include "ns3/collapipe-option-help.h"
+#include "ns3/collapipe-run-config.h"
+#include "ns3/collapipe-run-options.h"
+#include "ns3/collapipe-suggestion.h"
+
+#include <algorithm>
+#include <gtest/gtest.h>
+#include <limits>
+#include <sstream>
+#include <string>
+#include <vector>
+
+using namespace ns3::collapipe;
+
+namespace
+{
+
+/// @return what a command line is refused with; empty where it is taken
+std::string
+Refuse(const std::vector<std::string>& options)
+{
+    std::vector<std::string> arguments{"program"};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    std::vector<char*> pointers;
+    for (auto& argument : arguments)
+    {
+        pointers.push_back(argument.data());
+    }
+    try
+    {
+        RunConfig config;
+        config.Parse(static_cast<int>(pointers.size()), pointers.data());
+        config.Validate();
+        return "";
+    }
+    catch (const UserError& error)
+    {
+        return error.what();
+    }
+}
+
+bool
+Contains(const std::string& text, const std::string& part)
+{
+    return text.find(part) != text.npos;
+}
+
+} // namespace
+
+TEST(CollapipeOptionsTest, DefaultsAreAllowed)
+{
+    EXPECT_EQ(Refuse({}), "");
+    EXPECT_EQ(Refuse({"--task=mlm"}), "");
+    EXPECT_EQ(Refuse({"--task=translation"}), "");
+    EXPECT_EQ(Refuse({"--task=classification"}), "");
+}
+
+TEST(CollapipeOptionsTest, NamesAreTold)
+{
+    RunConfig config;
+    const auto options = MakeOptions(config);
+    for (std::size_t i = 0; i < options.size(); ++i)
+    {
+        EXPECT_FALSE(options[i].help.empty()) << options[i].name;
+        EXPECT_EQ(FindOption(options, options[i].name), &options[i]) << "twice in the table";
+        for (const auto& condition : options[i].conditions)
+        {
+            EXPECT_TRUE(condition.kind == OptionCondition::HOLDS ||
+                        FindOption(options, condition.option))
+                << options[i].name << " goes by --" << condition.option;
+        }
+    }
+    std::ostringstream help;
+    PrintOptionHelp(help, "program", options, "all");
+    for (const auto& option : options)
+    {
+        EXPECT_TRUE(Contains(help.str(), "--" + option.name + ": ")) << option.name;
+    }
+    EXPECT_EQ(config.List().size(), options.size());
+    EXPECT_EQ(config.ListTyped().size(), options.size());
+}
+
+/// Every number is refused one step beyond its range, and where it is none.
+TEST(CollapipeOptionsTest, NumbersOutOfRangeAreRefusedWithTheRange)
+{
+    RunConfig config;
+    for (const auto& option : MakeOptions(config))
+    {
+        if (std::holds_alternative<std::string*>(option.target) ||
+            std::holds_alternative<bool*>(option.target))
+        {
+            continue;
+        }
+        const auto name = "--" + option.name + "=";
+        for (const std::string text : {"nan", "inf", "-inf", "abc", "", "1e999", "-1", "0x10"})
+        {
+            if (text == "-1" && option.minimum < -1)
+            {
+                continue;
+            }
+            const auto sentence = Refuse({name + text});
+            EXPECT_TRUE(Contains(sentence, name + text + ": this must be " + option.GetAllowed()))
+                << name << text << " -> " << sentence;
+        }
+        if (option.maximum < 1e18 && option.names.empty())
+        {
+            std::ostringstream beyond;
+            beyond.precision(17);
+            beyond << name << option.maximum + 1;
+            EXPECT_TRUE(Contains(Refuse({beyond.str()}), "this must be")) << beyond.str();
+        }
+    }
+}
+
+TEST(CollapipeOptionsTest, ProductsAreNotComputedInThirtyTwoBits)
+{
+    const auto sentence = Refuse({"--microBatches=65536", "--microBatchSize=65536"});
+    EXPECT_TRUE(Contains(sentence, "4294967296 samples")) << sentence;
+}
+
+/// For every condition of every row there is a command line that it refuses.
+TEST(CollapipeOptionsTest, IgnoredOptionsAreRefused)
+{
+    const std::vector<std::vector<std::string>> ignored{
+        {"--task=mlm", "--trainSource=a", "--trainTarget=b"},
+        {"--task=classification", "--trainSource=a", "--trainTarget=b"},
+        {"--task=classification", "--valSource=a", "--valTarget=b"},
+        {"--task=classification", "--language=fr"},
+        {"--task=mlm", "--languages=de,en"},
+        {"--task=mlm", "--score=rounds"},
+        {"--task=mlm", "--decoderBlocks=2"},
+        {"--task=mlm", "--beam=4"},
+        {"--task=translation", "--train=a"},
+        {"--task=translation", "--languages=de,en"},
+        {"--task=translation", "--trainSource=a", "--trainTarget=b", "--language=fr"},
+        {"--task=classification", "--train=a", "--languages=de,en"},
+        {"--optimizer=adam", "--momentum=0.5"},
+        {"--compute=analytic", "--learningRate=0.1"},
+        {"--compute=analytic", "--dropout=0.1"},
+        {"--compute=analytic", "--save=x"},
+        {"--task=translation", "--score=none", "--beam=4"},
+        {"--topology=p2p", "--clusterDistance=50"},
+        {"--topology=wifi", "--clusterDistance=50"},
+        {"--topology=wifi", "--lteResourceBlocks=25"},
+        {"--topology=p2p", "--fading"},
+        {"--topology=p2p", "--mobility=waypoint"},
+        {"--topology=hybrid", "--speed=3"},
+        {"--topology=hybrid", "--cellDistance=300"},
+        {"--controller=uniform-pipeline", "--convergenceTarget=1"},
+        {"--outputDir=", "--pcap"},
+        {"--outputDir=", "--netAnim"},
+        {"--saveEvery=2"},
+    };
+    for (const auto& line : ignored)
+    {
+        const auto sentence = Refuse(line);
+        EXPECT_FALSE(sentence.empty()) << line.front() << " " << line.back() << " is taken";
+        const auto named = std::any_of(line.begin(), line.end(), [&sentence](const auto& option) {
+            return Contains(sentence, option.substr(0, option.find('=')));
+        });
+        EXPECT_TRUE(named) << sentence;
+    }
+}
+
+TEST(CollapipeOptionsTest, WhatAsksForNothingIsNotIgnored)
+{
+    EXPECT_EQ(Refuse({"--outputDir=", "--pcap=false", "--timelineSize=0"}), "");
+    EXPECT_EQ(Refuse({"--task=mlm", "--trainSource=", "--score=none", "--saveEvery=0"}), "");
+    EXPECT_EQ(Refuse({"--topology=p2p", "--mobility=none", "--fading=false"}), "");
+}
+
+TEST(CollapipeOptionsTest, MisspeltWordsGetASuggestion)
+{
+    EXPECT_TRUE(Contains(Refuse({"--controller=dsda"}), "did you mean dssda?"));
+    EXPECT_TRUE(Contains(Refuse({"--controller=UniformPipelin"}), "uniform-pipeline?"));
+    EXPECT_TRUE(Contains(Refuse({"--contoller=dssda"}), "did you mean --controller?"));
+    EXPECT_TRUE(Contains(Refuse({"--microbatches=2"}), "did you mean --microBatches?"));
+    EXPECT_TRUE(Contains(Refuse({"--ChecksumEnable=true"}), "--ChecksumEnabled?"));
+    EXPECT_TRUE(
+        Contains(Refuse({"--ns3::collapipe::DssdaController::PenaltyWeigt=1"}), "PenaltyWeight?"));
+    EXPECT_FALSE(Contains(Refuse({"--colour=red"}), "did you mean"));
+    EXPECT_EQ(GetEditDistance("abc", "acb"), 1U);
+    EXPECT_EQ(GetEditDistance("kitten", "sitting"), 3U);
+    EXPECT_EQ(GetEditDistance("", "abc"), 3U);
+}
+
+TEST(CollapipeOptionsTest, AttributesOfAnotherTypeAreRefused)
+{
+    for (const std::string option : {"--ns3::TcpSocket::SegmentSize=abc",
+                                     "--ns3::collapipe::DssdaController::PenaltyWeight=abc",
+                                     "--ns3::PointToPointNetDevice::DataRate=fast",
+                                     "--ns3::PointToPointChannel::Delay=soon",
+                                     "--ChecksumEnabled=maybe"})
+    {
+        EXPECT_TRUE(Contains(Refuse({option}), option)) << option;
+    }
+}
+
+/// What only says where and how a run is shown does not make it another run.
+TEST(CollapipeOptionsTest, SurroundingsAreNoPartOfARun)
+{
+    RunConfig config;
+    const auto options = MakeOptions(config);
+    for (const std::string name : {"outputDir",
+                                   "pcap",
+                                   "netAnim",
+                                   "flowMonitor",
+                                   "timelineSize",
+                                   "threads",
+                                   "progress",
+                                   "compare",
+                                   "save",
+                                   "load",
+                                   "rounds"})
+    {
+        EXPECT_TRUE(FindOption(options, name)->isLocal) << name;
+    }
+    for (const std::string name : {"seed", "topology", "learningRate", "clusters", "task"})
+    {
+        EXPECT_FALSE(FindOption(options, name)->isLocal) << name;
+    }
+}
