@@ -14,9 +14,16 @@ if(NOT ZLIB_FOUND OR NOT COLLAPIPE_EIGEN_INCLUDE OR NOT COLLAPIPE_JSON_INCLUDE)
                       "libeigen3-dev, nlohmann-json3-dev and zlib1g-dev.")
 endif()
 
-collapipe_drop_torch(COLLAPIPE_SOURCES)
-collapipe_drop_torch(COLLAPIPE_TEST_SUITES)
-collapipe_torch_options(${COLLAPIPE_SOURCES} ${COLLAPIPE_TEST_SUITES})
+collapipe_split_torch(COLLAPIPE_SOURCES)
+collapipe_split_torch(COLLAPIPE_TEST_SUITES)
+# Where ns-3 is to be one library, so is the module.
+set(COLLAPIPE_ONE_LIBRARY OFF)
+if(COLLAPIPE_TORCH AND (NS3_STATIC OR NS3_MONOLIB))
+  set(COLLAPIPE_ONE_LIBRARY ON)
+  list(APPEND COLLAPIPE_SOURCES ${COLLAPIPE_SOURCES_TORCH})
+  set_property(SOURCE ${COLLAPIPE_OPENER} APPEND PROPERTY
+    COMPILE_DEFINITIONS COLLAPIPE_COMPUTE_LINKED)
+endif()
 
 file(STRINGS ${PROJECT_SOURCE_DIR}/VERSION COLLAPIPE_NS3_VERSION LIMIT_COUNT 1)
 set(COLLAPIPE_DEFINITIONS
@@ -62,5 +69,18 @@ foreach(target ${libcollapipe} ${libcollapipe-obj} libcollapipe-test collapipe-t
   endif()
 endforeach()
 target_include_directories(${libcollapipe} SYSTEM INTERFACE ${COLLAPIPE_SYSTEM_INCLUDES})
-target_link_libraries(${libcollapipe}
-  PRIVATE ZLIB::ZLIB Threads::Threads ${CMAKE_DL_LIBS} ${COLLAPIPE_TORCH_LIBRARIES})
+target_link_libraries(${libcollapipe} PRIVATE ZLIB::ZLIB Threads::Threads ${CMAKE_DL_LIBS})
+
+if(COLLAPIPE_ONE_LIBRARY)
+  target_link_libraries(${libcollapipe} PRIVATE ${COLLAPIPE_TORCH_LIBRARIES})
+elseif(COLLAPIPE_TORCH)
+  # Not linked to the module, which is there before it: so it can be built with whatever is linked to
+  # the module, a user's own script too.
+  collapipe_add_backend(ns${NS3_VER}-collapipe-torch${build_profile_suffix} ${COLLAPIPE_SOURCES_TORCH})
+  target_include_directories(collapipe-torch
+    PRIVATE $<TARGET_PROPERTY:${libcollapipe},INTERFACE_INCLUDE_DIRECTORIES>)
+  target_include_directories(collapipe-torch SYSTEM PRIVATE ${COLLAPIPE_SYSTEM_INCLUDES})
+  target_compile_definitions(collapipe-torch PRIVATE ${COLLAPIPE_DEFINITIONS})
+  add_dependencies(${libcollapipe} collapipe-torch)
+  install(TARGETS collapipe-torch LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+endif()

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # What `cmake --install` installs: the library, its headers under ns3/ as ns-3's own are, a CMake
-# package (collapipe::collapipe) and a pkg-config file (collapipe). LibTorch is linked to the library
-# and hidden behind it: users need neither its headers nor its CMake package.
+# package (collapipe::collapipe) and a pkg-config file (collapipe). LibTorch is linked to a library
+# that the first one opens: users need neither its headers nor its CMake package.
 
 include(CMakePackageConfigHelpers)
 
 set(_headers ${COLLAPIPE_HEADERS})
 list(FILTER _headers EXCLUDE REGEX "${COLLAPIPE_TORCH_PATTERN}")
 install(TARGETS collapipe LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+if(COLLAPIPE_TORCH)
+  install(TARGETS collapipe-torch LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} NAMELINK_SKIP)
+endif()
 install(FILES ${_headers} ${COLLAPIPE_INCLUDE}/ns3/collapipe-module.h
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/ns3)
 

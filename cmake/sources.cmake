@@ -4,8 +4,6 @@
 
 # Only files of this name include LibTorch's headers, which cost 10 to 20 s of compilation each.
 set(COLLAPIPE_TORCH_PATTERN "/collapipe-torch-[^/]*$")
-# Files of this name stand in for those.
-set(COLLAPIPE_NO_TORCH_PATTERN "/collapipe-no-torch[^/]*$")
 
 set(COLLAPIPE_ROOT ${CMAKE_CURRENT_LIST_DIR}/..)
 get_filename_component(COLLAPIPE_ROOT ${COLLAPIPE_ROOT} ABSOLUTE)
@@ -18,12 +16,9 @@ file(GLOB COLLAPIPE_TEST_SUITES CONFIGURE_DEPENDS ${COLLAPIPE_ROOT}/test/collapi
 
 include(${CMAKE_CURRENT_LIST_DIR}/torch.cmake)
 
-# Takes the files that need LibTorch out of the list `var` where it was not found, and those that stand
-# in for them where it was.
+# Takes the files that need LibTorch out of the list `var` where it was not found.
 macro(collapipe_drop_torch var)
-  if(COLLAPIPE_TORCH)
-    list(FILTER ${var} EXCLUDE REGEX "${COLLAPIPE_NO_TORCH_PATTERN}")
-  else()
+  if(NOT COLLAPIPE_TORCH)
     list(FILTER ${var} EXCLUDE REGEX "${COLLAPIPE_TORCH_PATTERN}")
   endif()
 endmacro()
@@ -40,3 +35,5 @@ function(collapipe_torch_options)
     endif()
   endforeach()
 endfunction()
+
+include(${CMAKE_CURRENT_LIST_DIR}/backend.cmake)

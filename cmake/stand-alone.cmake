@@ -62,8 +62,7 @@ target_compile_options(collapipe_warnings INTERFACE -Wall -Wextra
 
 # ---------------------------------------------------------------- the library
 
-collapipe_drop_torch(COLLAPIPE_SOURCES)
-collapipe_torch_options(${COLLAPIPE_SOURCES})
+collapipe_split_torch(COLLAPIPE_SOURCES)
 add_library(collapipe SHARED ${COLLAPIPE_SOURCES})
 add_library(collapipe::collapipe ALIAS collapipe)
 target_include_directories(collapipe PUBLIC
@@ -76,7 +75,17 @@ set_target_properties(collapipe PROPERTIES
 target_link_libraries(collapipe
   PUBLIC collapipe_ns3
   PRIVATE collapipe_warnings Eigen3::Eigen nlohmann_json::nlohmann_json ZLIB::ZLIB Threads::Threads
-          ${CMAKE_DL_LIBS} ${COLLAPIPE_TORCH_LIBRARIES})
+          ${CMAKE_DL_LIBS})
+
+# What computes, opened by the library when it is asked to.
+if(COLLAPIPE_TORCH)
+  collapipe_add_backend(collapipe-torch ${COLLAPIPE_SOURCES_TORCH})
+  target_compile_definitions(collapipe-torch PRIVATE COLLAPIPE_VERSION="${COLLAPIPE_VERSION}")
+  set_target_properties(collapipe-torch PROPERTIES
+    VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+  target_link_libraries(collapipe-torch
+    PRIVATE collapipe collapipe_warnings Eigen3::Eigen nlohmann_json::nlohmann_json)
+endif()
 
 # A program of ours: `name`, its sources, further libraries after LIBRARIES.
 function(collapipe_program name)
@@ -88,7 +97,10 @@ function(collapipe_program name)
   target_link_libraries(${name} PRIVATE collapipe collapipe_warnings Eigen3::Eigen
     nlohmann_json::nlohmann_json ZLIB::ZLIB Threads::Threads ${arg_LIBRARIES})
   if("${sources}" MATCHES "/collapipe-torch-")
-    target_link_libraries(${name} PRIVATE ${COLLAPIPE_TORCH_LIBRARIES})
+    # Those that use LibTorch, or the classes that do, themselves.
+    target_link_libraries(${name} PRIVATE collapipe-torch ${COLLAPIPE_TORCH_LIBRARIES})
+  elseif(COLLAPIPE_TORCH)
+    add_dependencies(${name} collapipe-torch)
   endif()
 endfunction()
 

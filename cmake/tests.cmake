@@ -6,8 +6,8 @@
 #   test/program/*.sh, *.py            scripts that run the built programs; they are given the build
 #                                      directory and the source directory; exit status 77 skips; one
 #                                      that says "# Needs LibTorch." is skipped where there is none
-# A suite of GoogleTest's or ns-3's is one ctest test: LibTorch takes most of a second to load, which
-# would be spent on every test case.
+# A suite of GoogleTest's or ns-3's is one ctest test: in GoogleTest's program LibTorch takes most of a
+# second to load, which would be spent on every test case.
 
 set(COLLAPIPE_RESULTS ${PROJECT_BINARY_DIR}/test-results)
 if(COLLAPIPE_TESTS STREQUAL "ON")

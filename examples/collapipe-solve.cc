@@ -8,8 +8,12 @@
  *
  *     collapipe-solve --instance=instance.json --controller=dssda --output=plan.json
  *
- * Without --instance it reads standard input, without --output it writes to standard output. Exit
- * status: 0 with a plan, 1 where no plan satisfies the constraints, 2 for an error in the input.
+ * Without --instance it reads standard input, without --output it writes to standard output. With
+ * --stream it takes an instance a line and writes a plan a line, as soon as it is made: a program
+ * that has many problems to solve keeps one collapipe-solve and need not start one for each.
+ *
+ * Exit status: 0 with a plan, 1 where no plan satisfies the constraints, 2 for an error in the
+ * input; with --stream the largest of all lines.
  */
 
 #include "ns3/collapipe-controller.h"
@@ -20,6 +24,7 @@
 #include "ns3/double.h"
 #include "ns3/object-factory.h"
 
+#include <algorithm>
 #include <chrono>
 #include <fstream>
 #include <iostream>
@@ -88,6 +93,80 @@ Describe(const std::string& name, Ptr<Controller> controller, double seconds)
     return report;
 }
 
+/// A plan as JSON, or an error, and the exit status that goes with it
+struct Answer
+{
+    std::string plan;
+    std::string error;
+    int status{0};
+};
+
+/**
+ * @param name the controller's
+ * @param text an instance as JSON
+ * @param onOneLine whether the plan is to be one line
+ * @return what the controller makes of it
+ */
+Answer
+Solve(const std::string& name, const std::string& text, bool onOneLine)
+{
+    Instance instance;
+    const std::string error = ParseInstanceJson(text, instance);
+    if (!error.empty())
+    {
+        return {"", error, BAD_INPUT};
+    }
+    // A new one for each instance: the order in which they come must not matter.
+    const auto controller = MakeController(name, instance);
+    if (!controller)
+    {
+        return {"", "there is no controller " + name, BAD_INPUT};
+    }
+    const auto start = std::chrono::steady_clock::now();
+    const RoundPlan plan = controller->Decide(instance.state);
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+    const auto report = Describe(name, controller, elapsed.count());
+    return {FormatPlanJson(instance, plan, report, onOneLine),
+            "",
+            plan.infeasible.empty() ? 0 : INFEASIBLE};
+}
+
+/**
+ * A plan for every line. One that is no instance gets its error, and those after it their plans.
+ * Empty lines are passed over.
+ * @return the exit status
+ */
+int
+SolveLines(const std::string& name, std::istream& input, std::ostream& output)
+{
+    int status = 0;
+    uint64_t number = 0;
+    for (std::string line; std::getline(input, line);)
+    {
+        ++number;
+        if (line.find_first_not_of(" \t\r") == std::string::npos)
+        {
+            continue;
+        }
+        const auto answer = Solve(name, line, true);
+        status = std::max(status, answer.status);
+        if (answer.error.empty())
+        {
+            output << answer.plan;
+        }
+        else
+        {
+            output << FormatErrorJson("line " + std::to_string(number) + ": " + answer.error);
+        }
+        // At once: who asks may be waiting for it.
+        if (!output.flush())
+        {
+            return Fail("cannot write the plan of line " + std::to_string(number));
+        }
+    }
+    return status;
+}
+
 } // namespace
 
 int
@@ -96,12 +175,14 @@ main(int argc, char* argv[])
     std::string instancePath;
     std::string outputPath;
     std::string name = "dssda";
+    bool isStream = false;
     CommandLine cmd(__FILE__);
     cmd.AddValue("instance",
                  "File with the instance (JSON); standard input if empty",
                  instancePath);
     cmd.AddValue("output", "File for the plan (JSON); standard output if empty", outputPath);
     cmd.AddValue("controller", "Controller that makes the plan, by short name or TypeId", name);
+    cmd.AddValue("stream", "Take an instance a line and write a plan a line", isStream);
     cmd.Parse(argc, argv);
 
     std::ifstream file(instancePath);
@@ -109,30 +190,31 @@ main(int argc, char* argv[])
     {
         return Fail("cannot read " + instancePath);
     }
-    Instance instance;
-    const std::string error =
-        ParseInstanceJson(ReadAll(instancePath.empty() ? std::cin : file), instance);
-    if (!error.empty())
+    std::istream& input = instancePath.empty() ? std::cin : file;
+    if (!isStream)
     {
-        return Fail(error);
+        const auto answer = Solve(name, ReadAll(input), false);
+        if (!answer.error.empty())
+        {
+            return Fail(answer.error);
+        }
+        std::ofstream output(outputPath);
+        if (!outputPath.empty() && !output)
+        {
+            return Fail("cannot write " + outputPath);
+        }
+        auto& target = outputPath.empty() ? std::cout : output;
+        target << answer.plan;
+        return target.flush() ? answer.status : Fail("cannot write the plan; is the disk full?");
     }
-    Ptr<Controller> controller = MakeController(name, instance);
-    if (!controller)
+    if (!MakeController(name, {}))
     {
         return Fail("there is no controller " + name);
     }
-
-    const auto start = std::chrono::steady_clock::now();
-    const RoundPlan plan = controller->Decide(instance.state);
-    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-
-    const std::string text =
-        FormatPlanJson(instance, plan, Describe(name, controller, elapsed.count()));
     std::ofstream output(outputPath);
     if (!outputPath.empty() && !output)
     {
         return Fail("cannot write " + outputPath);
     }
-    (outputPath.empty() ? std::cout : output) << text;
-    return plan.infeasible.empty() ? 0 : INFEASIBLE;
+    return SolveLines(name, input, outputPath.empty() ? std::cout : output);
 }

@@ -10,6 +10,7 @@
 #include "collapipe-run-options.h"
 #include "collapipe-suggestion.h"
 
+#include "ns3/collapipe-compute-library.h"
 #include "ns3/collapipe-recomputation.h"
 #include "ns3/collapipe-result-writer.h"
 #include "ns3/command-line.h"
@@ -288,15 +289,17 @@ RunConfig::Validate() const
     RefuseIgnored(options, m_given);
     CheckFiles();
     CheckSizes();
-    RequireOption(compute == "analytic" ||
-                      IsCreatable("ns3::collapipe::TorchBackend", "ns3::collapipe::ComputeBackend"),
-                  "this build has no LibTorch; take --compute=analytic");
     learning.Validate(task);
     RequireOption(segmentSize <= 1400 || topology == "p2p",
                   "--segmentSize=" + std::to_string(segmentSize) +
                       ": radios take no more than 1400 bytes; only --topology=p2p can");
     const auto topologyProblem = GetTopologyConfig().Validate();
     RequireOption(topologyProblem.empty(), topologyProblem);
+    // Last, since opening LibTorch takes time.
+    if (compute != "analytic")
+    {
+        RequireOption(GetComputeLibraryError().empty(), GetComputeLibraryError());
+    }
 }
 
 void

@@ -137,7 +137,10 @@ ClusterToJson(const Instance& instance,
 } // namespace
 
 std::string
-FormatPlanJson(const Instance& instance, const RoundPlan& plan, const SolverReport& report)
+FormatPlanJson(const Instance& instance,
+               const RoundPlan& plan,
+               const SolverReport& report,
+               bool onOneLine)
 {
     Json json = {{"controller", report.controller}, {"infeasible", plan.infeasible}};
     if (plan.infeasible.empty())
@@ -162,7 +165,15 @@ FormatPlanJson(const Instance& instance, const RoundPlan& plan, const SolverRepo
                       {"steps", report.steps},
                       {"evaluations", report.evaluations},
                       {"newtonSteps", report.newtonSteps}};
-    return json.dump(2) + "\n";
+    return json.dump(onOneLine ? -1 : 2) + "\n";
+}
+
+std::string
+FormatErrorJson(const std::string& error)
+{
+    // An instance may quote what is no UTF-8.
+    const Json json = {{"error", error}};
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 } // namespace collapipe

@@ -32,11 +32,19 @@ struct SolverReport
  * @param instance the round's problem
  * @param plan a plan for it, or one with RoundPlan::infeasible
  * @param report who made it
- * @return JSON
+ * @param onOneLine whether it is to be one line, for programs, instead of many, for people
+ * @return JSON; ends in a line feed
  */
 std::string FormatPlanJson(const Instance& instance,
                            const RoundPlan& plan,
-                           const SolverReport& report);
+                           const SolverReport& report,
+                           bool onOneLine = false);
+
+/**
+ * @param error what is wrong with an instance
+ * @return JSON on one line, an object with "error", where a plan would stand; ends in a line feed
+ */
+std::string FormatErrorJson(const std::string& error);
 
 } // namespace collapipe
 } // namespace ns3

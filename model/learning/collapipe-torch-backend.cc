@@ -19,8 +19,6 @@ namespace ns3
 namespace collapipe
 {
 
-NS_OBJECT_ENSURE_REGISTERED(TorchBackend);
-
 namespace
 {
 
@@ -91,10 +89,8 @@ MakeInitial(const ModelConfig& config, const PartRange& part, const at::Generato
 TypeId
 TorchBackend::GetTypeId()
 {
-    static TypeId tid = TypeId("ns3::collapipe::TorchBackend")
-                            .SetParent<ComputeBackend>()
-                            .SetGroupName("CollaPipe")
-                            .AddConstructor<TorchBackend>();
+    // Registered by the module, which is there before this library is opened.
+    static const TypeId tid = TypeId::LookupByName("ns3::collapipe::TorchBackend");
     return tid;
 }
 

@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: GPL-2.0-only
  */
 
+#include "collapipe-torch-unsplit-trainer.h"
+
 #include "collapipe-batch.h"
 #include "collapipe-part-shapes.h"
 #include "collapipe-torch-compat.h"
@@ -9,7 +11,6 @@
 #include "collapipe-torch-layers.h"
 #include "collapipe-torch-optimizer.h"
 #include "collapipe-torch-support.h"
-#include "collapipe-unsplit-trainer.h"
 
 #include "ns3/abort.h"
 
@@ -19,7 +20,7 @@ namespace collapipe
 {
 
 /// What LibTorch knows
-struct UnsplitTrainer::State
+struct TorchUnsplitTrainer::State
 {
     /**
      * @param modelConfig the model
@@ -66,11 +67,11 @@ struct UnsplitTrainer::State
     uint64_t stream;                    //!< key of the random stream
 };
 
-UnsplitTrainer::UnsplitTrainer(const ModelConfig& config,
-                               const OptimizerConfig& optimizer,
-                               const ModelParameters& parameters,
-                               const TrainingPosition& start,
-                               const TensorList& optimizerState)
+TorchUnsplitTrainer::TorchUnsplitTrainer(const ModelConfig& config,
+                                         const OptimizerConfig& optimizer,
+                                         const ModelParameters& parameters,
+                                         const TrainingPosition& start,
+                                         const TensorList& optimizerState)
 {
     SetUpTorch();
     const PartRange whole{true, 0, config.encoderBlocks, true};
@@ -79,10 +80,10 @@ UnsplitTrainer::UnsplitTrainer(const ModelConfig& config,
     m_state->optimizer.ImportState(optimizerState);
 }
 
-UnsplitTrainer::~UnsplitTrainer() = default;
+TorchUnsplitTrainer::~TorchUnsplitTrainer() = default;
 
 double
-UnsplitTrainer::Iterate(const std::vector<Sample>& samples)
+TorchUnsplitTrainer::Iterate(const std::vector<Sample>& samples)
 {
     const TrainingPosition position{m_state->stream, m_state->optimizer.GetSteps()};
     const Batch batch = MakeBatch(m_state->config, samples, position);
@@ -103,13 +104,13 @@ UnsplitTrainer::Iterate(const std::vector<Sample>& samples)
 }
 
 TensorList
-UnsplitTrainer::GetGradients() const
+TorchUnsplitTrainer::GetGradients() const
 {
     return CopyGradients(m_state->parameters);
 }
 
 void
-UnsplitTrainer::Step()
+TorchUnsplitTrainer::Step()
 {
     double squaredNorm = 0;
     for (const auto& gradient : m_state->GetGradients())
@@ -128,13 +129,13 @@ UnsplitTrainer::Step()
 }
 
 TensorList
-UnsplitTrainer::GetOptimizerState() const
+TorchUnsplitTrainer::GetOptimizerState() const
 {
     return m_state->optimizer.ExportState();
 }
 
 ModelParameters
-UnsplitTrainer::GetParameters() const
+TorchUnsplitTrainer::GetParameters() const
 {
     ModelParameters parameters = m_state->layout;
     parameters.Scatter(m_state->whole, CopyValues(m_state->parameters));

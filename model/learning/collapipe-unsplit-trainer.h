@@ -16,6 +16,8 @@ namespace ns3
 namespace collapipe
 {
 
+class UnsplitEngine;
+
 /**
  * @ingroup collapipe
  * The ordinary training loop without network, cuts or micro-batches: the whole model, one graph
@@ -59,8 +61,7 @@ class UnsplitTrainer
     ModelParameters GetParameters() const;
 
   private:
-    struct State;                   //!< what LibTorch knows
-    std::unique_ptr<State> m_state; //!< all there is
+    std::unique_ptr<UnsplitEngine> m_engine; //!< what computes, with LibTorch
 };
 
 } // namespace collapipe

@@ -47,8 +47,14 @@ if grep -rlE '#include *<(torch|ATen|c10)/' "$prefix/include" >&2; then
     fail "these installed headers include LibTorch's"
 fi
 library=$(find "$prefix" -name 'libcollapipe.so')
-if ! libraries_have "$library" libtorch; then
+backend=$(find "$prefix" -name 'libcollapipe-torch.so*' -type f)
+if [ -z "$backend" ]; then
     options+=(--compute=analytic)
+elif libraries_have "$backend" 'not found'; then
+    fail "$backend lacks libraries: $(ldd "$backend" | grep 'not found')"
+fi
+if libraries_have "$library" libtorch; then
+    fail "$library is linked to LibTorch, which it should open when it computes"
 fi
 
 cp -r -- "$source/test/installed" "$work/user"

@@ -20,7 +20,7 @@ CONTROLLERS = [
     "dssda-uniform-segments", "dssda-fixed-micro-batches", "dssda-equal-bandwidth",
     "dssda-max-power",
 ]
-PLANS_EACH = 2  # instances per controller; a start of the program costs most of a second
+PLANS_EACH = 2  # instances per controller
 ROOMY = "fedavg", "splitfed", "uniform-pipeline", "dssda-uniform-segments"  # need much memory
 CLOSE = 1e-9
 
@@ -469,6 +469,46 @@ def test_infeasible(_):
     check(status == 1 and "memory" in plan["infeasible"], f"too little memory: status {status}")
 
 
+def test_stream(pool):
+    """A line each: plans as of a program each, errors in their place, answers as soon as made."""
+    good = [json.dumps(Maker(seed).make(roomy=True)) for seed in (7, 8, 9)]
+    lines = [good[0], BAD[1][0], "", good[1], "\xff{", good[2]]
+    run = subprocess.run([program, "--stream"], input="\n".join(lines), capture_output=True,
+                         encoding="latin-1")
+    answers = [json.loads(line) for line in run.stdout.splitlines()]
+    check(run.returncode == 2, f"a stream with a bad line: status {run.returncode}")
+    check(len(answers) == 5, f"{len(answers)} answers to 5 instances")
+    alone = list(pool.map(solve, good))
+    for place, (status, plan, _) in zip((0, 2, 4), alone):
+        check(status == 0 and without_time(plan) == without_time(answers[place]),
+              f"instance {place} of a stream has another plan than alone")
+    check(answers[1]["error"].startswith("line 2: ") and BAD[1][1] in answers[1]["error"],
+          f"the answer to a bad line: {answers[1]}")
+    check(answers[3]["error"].startswith("line 5: "), f"the answer to a bad line: {answers[3]}")
+    with subprocess.Popen([program, "--stream"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True, bufsize=1) as process:
+        for text, (_, plan, _) in zip(good, alone):
+            process.stdin.write(text + "\n")
+            answer = json.loads(process.stdout.readline())
+            check(without_time(answer) == without_time(plan), "an answer in a conversation")
+        process.stdin.close()
+        check(process.wait() == 0, "the end of a conversation")
+
+
+def test_stream_status(_):
+    starved = Maker(7).make(roomy=False)
+    for device in starved["clusters"][0]["devices"]:
+        device["memoryBytes"] = 1
+    for lines, options, expected in [([], [], 0), ([starved], [], 1), ([], ["--controller=oracle"], 2),
+                                     ([starved], ["--output=/dev/full"], 2)]:
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        status, _, errors = solve(text, "--stream", *options)
+        check(status == expected, f"{len(lines)} lines, {options}: status {status}: {errors}")
+        check((status == 2) == (len(errors.splitlines()) == 1), f"{options}: said {errors!r}")
+    status, _, errors = solve(json.dumps(Maker(7).make(roomy=True)), "--output=/dev/full")
+    check(status == 2 and "full" in errors, f"a full disk: status {status}, said {errors!r}")
+
+
 def main():
     global program
     program = os.path.join(sys.argv[1], "collapipe-solve")
@@ -476,7 +516,8 @@ def main():
         print("collapipe-solve was not built")
         return 77
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for test in (test_plans, test_repeats, test_bad_input, test_infeasible):
+        for test in (test_plans, test_repeats, test_bad_input, test_infeasible,
+                     test_stream, test_stream_status):
             test(pool)
     print(f"{failures} failures")
     return failures > 0
