@@ -5,11 +5,12 @@
 // On ideal links the simulated time of an iteration is that of the formulas, whichever backend
 // computes.
 
+#include "collapipe-random-schedule.h"
 #include "collapipe-test-run.h"
 
 #include "ns3/collapipe-latency-model.h"
 #include "ns3/collapipe-pipeline-time.h"
-#include "ns3/object-factory.h"
+#include "ns3/config.h"
 #include "ns3/test.h"
 
 #include <random>
@@ -17,6 +18,19 @@
 using namespace ns3;
 using namespace ns3::collapipe;
 using namespace ns3::collapipe::tests;
+
+namespace ns3
+{
+namespace collapipe
+{
+namespace test
+{
+
+NS_OBJECT_ENSURE_REGISTERED(RandomSchedule);
+
+} // namespace test
+} // namespace collapipe
+} // namespace ns3
 
 namespace
 {
@@ -68,14 +82,16 @@ GetStageTimes(const TestRunConfig& config, const TestRun& run)
 }
 
 /**
- * Heterogeneous stages on ideal links: formula (3) for GPipe, the recurrence for 1F1B.
+ * Heterogeneous stages on ideal links: what the schedule says of itself, which for a user's is the
+ * longest path through its task graph, and what a simulation by hand says.
  */
 class IterationTimeTestCase : public TestCase
 {
   public:
     IterationTimeTestCase(const std::string& schedule, uint32_t segments, uint32_t microBatches)
         : TestCase("iteration time: " + schedule + ", " + std::to_string(segments) + " segments, " +
-                   std::to_string(microBatches) + " micro-batches")
+                   std::to_string(microBatches) + " micro-batches"),
+          m_seed(100 * segments + microBatches)
     {
         std::mt19937_64 random(1000 * segments + microBatches);
         const auto draw = [&random](double low, double high) {
@@ -99,6 +115,7 @@ class IterationTimeTestCase : public TestCase
   private:
     void DoRun() override
     {
+        Config::SetDefault("ns3::collapipe::test::RandomSchedule::Seed", UintegerValue(m_seed));
         TestRun run(m_config);
         run.Run();
         NS_TEST_ASSERT_MSG_EQ(run.IsFinished(), true, "the run did not end");
@@ -106,15 +123,18 @@ class IterationTimeTestCase : public TestCase
         const auto count = static_cast<uint32_t>(stages.size());
         const uint32_t microBatches = m_config.microBatches[0];
         const std::vector<LinkTimes> links(count - 1);
-        auto schedule = ObjectFactory(ScheduleTypeName(m_config.schedule)).Create<Schedule>();
+        const auto schedule = GetSchedule(m_config.schedule);
         std::vector<ActionList> actions;
         for (uint32_t stage = 0; stage < count; ++stage)
         {
             actions.push_back(schedule->Generate(count, stage, microBatches));
         }
-        const double expected = m_config.schedule == "gpipe"
-                                    ? GpipeIterationTime(stages, links, microBatches)
-                                    : ComputeTimeline(actions, stages, links).totalS;
+        const auto times = MakeIterationTimes(stages, links, microBatches);
+        const double expected = schedule->GetIterationTimeS(times);
+        NS_TEST_ASSERT_MSG_EQ_TOL(test::ScheduleReference(actions, times).Run(),
+                                  expected,
+                                  1e-9 * expected,
+                                  "the schedule's own word");
         const auto& flushes = run.GetFlushTimes(0);
         for (uint32_t i = 1; i < m_config.iterations; ++i)
         {
@@ -126,6 +146,7 @@ class IterationTimeTestCase : public TestCase
     }
 
     TestRunConfig m_config;
+    uint32_t m_seed; //!< of a random schedule
 };
 
 /**
@@ -256,7 +277,8 @@ class ClippingTimeTestCase : public TestCase
         TestRun run(m_config);
         run.Run();
         NS_TEST_EXPECT_MSG_EQ(run.IsFinished(), true, "the run did not end");
-        m_exchangeS = GetClippingTimeS(run.GetState().clusters[0], run.GetPlan().clusters[0].chains[0]);
+        m_exchangeS =
+            GetClippingTimeS(run.GetState().clusters[0], run.GetPlan().clusters[0].chains[0]);
         const auto& flushes = run.GetFlushTimes(0);
         return (flushes[2] - flushes[1]).GetSeconds();
     }
@@ -387,6 +409,16 @@ class TimingTestSuite : public TestSuite
                 AddTestCase(WithTorch(new SameMessagesTestCase(topology, schedule, false)));
             }
         }
+        for (const uint32_t segments : {1, 2, 4, 6})
+        {
+            for (const uint32_t microBatches : {1, 2, 5, 9})
+            {
+                AddTestCase(new IterationTimeTestCase("ns3::collapipe::test::RandomSchedule",
+                                                      segments,
+                                                      microBatches));
+            }
+        }
+        AddTestCase(new IterationTimeTestCase("ns3::collapipe::OneFOneBSchedule", 3, 5));
         AddTestCase(new RecomputationTimeTestCase());
         AddTestCase(WithTorch(new SameWeightsTestCase()));
     }

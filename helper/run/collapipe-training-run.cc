@@ -229,7 +229,8 @@ TrainingRun::SetLimits(std::vector<DeviceProfile>& profiles) const
     const auto model = MakeModelProfile(*m_context);
     const MicroBatchPair pair{m_config.microBatches, m_config.microBatchSize};
     const auto whole = MakePipelineChain({{1, model.blocks}}, pair);
-    const double limit = m_config.memoryShare * GetStageMemoryBytes(model, "gpipe", whole, 1);
+    const double limit =
+        m_config.memoryShare * GetStageMemoryBytes(model, DEFAULT_SCHEDULE, whole, 1);
     for (auto& profile : profiles)
     {
         profile.memoryBytes =

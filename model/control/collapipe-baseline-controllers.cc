@@ -9,6 +9,7 @@
 #include "collapipe-transfers.h"
 
 #include "ns3/boolean.h"
+#include "ns3/collapipe-schedule.h"
 #include "ns3/uinteger.h"
 
 #include <algorithm>
@@ -44,8 +45,13 @@ StartPlan(const SystemState& state)
 void
 FinishPlan(const SystemState& state, RoundPlan& plan, bool enforceMemory)
 {
-    SetEqualLinks(state, plan);
     plan.mayExceedMemory = !enforceMemory;
+    plan.infeasible = CheckSchedule(plan);
+    if (!plan.infeasible.empty())
+    {
+        return;
+    }
+    SetEqualLinks(state, plan);
     plan.infeasible = enforceMemory ? CheckMemory(state, plan) : "";
     plan.plannedLatencyS = PredictLatencyS(state, plan);
 }
@@ -212,8 +218,12 @@ SplitFedController::GetCut(const SystemState& state) const
         const uint32_t size = enough ? (pair.size + devices - 1) / devices : 1;
         const uint32_t samples = pair.count * pair.size;
         const uint32_t count = enough ? pair.count : (samples + devices - 1) / devices;
-        const bool oneForwardOneBackward = state.training.schedule == "1f1b";
-        const uint32_t live = oneForwardOneBackward ? std::min<uint32_t>(count, 2) : count;
+        const Ptr<const Schedule> schedule = GetSchedule(state.training.schedule);
+        if (!schedule->Check(2, count).empty())
+        {
+            continue; // CheckSchedule() says so of the plan
+        }
+        const uint32_t live = schedule->GetLiveMicroBatches(2, 0, count);
         for (const NodeIndex node : GetUsableDevices(cluster))
         {
             cut = std::min(cut,

@@ -121,16 +121,10 @@ class NeighbourList
   private:
     void Add(const std::vector<Segment>& segments)
     {
-        const std::size_t count = segments.size();
-        for (std::size_t s = 0; s < count; ++s)
+        if (m_costs.Fits(segments))
         {
-            const std::size_t k = segments[s].node - 1;
-            if (segments[s].blocks > m_costs.GetMemoryBlocks(k, count - s))
-            {
-                return;
-            }
+            m_list.push_back(segments);
         }
-        m_list.push_back(segments);
     }
 
     /// One block, or all of them, from one device to another

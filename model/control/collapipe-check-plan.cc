@@ -228,7 +228,11 @@ CheckPlan(const SystemState& state, const RoundPlan& plan)
             return error;
         }
     }
-    const std::string error = plan.mayExceedMemory ? "" : CheckMemory(state, plan);
+    std::string error = CheckSchedule(plan);
+    if (error.empty() && !plan.mayExceedMemory)
+    {
+        error = CheckMemory(state, plan);
+    }
     return error.empty() ? CheckShares(state, plan) : error;
 }
 

@@ -72,8 +72,8 @@ ClusterCosts::ClusterCosts(const Instance& instance,
     m_iterationPrice = prices.latency * training.localIterations;
     m_bottleneckPrice = m_iterationPrice * (pair.count - 1);
     m_forwardPart = 1 / (1 + instance.state.model.backwardRatio);
-    const bool depends = training.schedule == "1f1b" && pair.count > 2;
-    m_positions = depends ? std::min<std::size_t>(m_devices, pair.count - 1) : 1;
+    m_schedule = GetSchedule(training.schedule);
+    m_positions = CountMemoryPositions(*m_schedule, pair.count, m_devices);
     SetDevices(instance, edgeSlowdown);
     SetConstant(instance, edgeSlowdown);
     m_links.resize(2 * (m_devices + 2) * (m_devices + 2));
@@ -97,7 +97,7 @@ ClusterCosts::SetDevices(const Instance& instance, double /* edgeSlowdown */)
         m_deviceFixed.push_back(second * m_stageFixedS[k]);
         m_devicePerBlock.push_back(second * m_stagePerBlockS[k] + parameters);
         // Where devices differ by their place in the chain, that with the most alive counts.
-        const uint32_t most = GetLiveFromEnd(state.training.schedule, m_pair.count, m_devices);
+        const uint32_t most = GetMostLive();
         const bool never = state.training.recomputation == Recomputation::NEVER;
         const bool always = state.training.recomputation == Recomputation::ALWAYS;
         m_keptBlocks.push_back(
@@ -108,11 +108,97 @@ ClusterCosts::SetDevices(const Instance& instance, double /* edgeSlowdown */)
         m_againCostPerBlock.push_back(second * m_againPerBlockS[k]);
         for (std::size_t j = 1; j <= m_positions; ++j)
         {
-            const uint32_t live = GetLiveFromEnd(state.training.schedule, m_pair.count, j);
-            m_memoryBlocks.push_back(
-                GetMaxBlocks(model, device, m_pair.size, live, state.training.recomputation));
+            const Limits limits = GetLimits(k, j);
+            m_memoryBlocks.push_back(limits.most);
+            m_safeBlocks.push_back(limits.safe);
         }
     }
+}
+
+/// The most micro-batches alive at once on any device of any chain
+uint32_t
+ClusterCosts::GetMostLive() const
+{
+    if (m_schedule->IsLiveFromEnd())
+    {
+        return GetDeviceLive(*m_schedule, m_pair.count, m_devices, m_devices);
+    }
+    uint32_t most = 1;
+    for (std::size_t n = 1; n <= m_devices; ++n)
+    {
+        for (std::size_t j = 1; j <= n && CanRun(*m_schedule, m_pair.count, n); ++j)
+        {
+            most = std::max(most, GetDeviceLive(*m_schedule, m_pair.count, n, j));
+        }
+    }
+    return most;
+}
+
+/// Blocks that a device's memory holds at a position from the end
+ClusterCosts::Limits
+ClusterCosts::GetLimits(std::size_t device, std::size_t fromEnd) const
+{
+    Limits limits{0, m_blocks};
+    if (m_schedule->IsLiveFromEnd())
+    {
+        limits.most = limits.safe = GetBlocksThatFit(device, fromEnd, m_devices);
+        return limits;
+    }
+    for (std::size_t n = fromEnd; n <= m_devices; ++n)
+    {
+        if (CanRun(*m_schedule, m_pair.count, n))
+        {
+            const uint32_t blocks = GetBlocksThatFit(device, fromEnd, n);
+            limits = {std::max(limits.most, blocks), std::min(limits.safe, blocks)};
+        }
+    }
+    limits.safe = std::min(limits.safe, limits.most);
+    return limits;
+}
+
+uint32_t
+ClusterCosts::GetBlocksThatFit(std::size_t device, std::size_t fromEnd, std::size_t length) const
+{
+    const SystemState& state = m_instance.state;
+    return GetMaxBlocks(state.model,
+                        state.clusters[m_cluster].devices[device],
+                        m_pair.size,
+                        GetDeviceLive(*m_schedule, m_pair.count, length, fromEnd),
+                        state.training.recomputation);
+}
+
+bool
+ClusterCosts::Fits(const std::vector<Segment>& segments) const
+{
+    const std::size_t count = segments.size();
+    const bool byPosition = m_schedule->IsLiveFromEnd();
+    if (!byPosition && !CanRun(*m_schedule, m_pair.count, count))
+    {
+        return false;
+    }
+    for (std::size_t s = 0; s < count; ++s)
+    {
+        const std::size_t k = segments[s].node - 1;
+        const uint32_t most =
+            byPosition ? GetMemoryBlocks(k, count - s) : GetBlocksThatFit(k, count - s, count);
+        if (segments[s].blocks > most)
+        {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool
+ClusterCosts::HasSafeLimits() const
+{
+    return !m_schedule->IsLiveFromEnd();
+}
+
+void
+ClusterCosts::UseSafeLimits()
+{
+    m_memoryBlocks = m_safeBlocks;
 }
 
 /// Distribution and upload of a block

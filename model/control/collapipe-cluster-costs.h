@@ -100,6 +100,21 @@ class ClusterCosts
      */
     uint32_t GetMemoryBlocks(std::size_t device, std::size_t fromEnd) const;
 
+    /**
+     * @param segments a chain
+     * @return whether the schedule can run it and every device's memory holds its blocks: exact
+     */
+    bool Fits(const std::vector<Segment>& segments) const;
+
+    /**
+     * @return whether memory depends on the chain's length too, so that GetMemoryBlocks() is the
+     *         most that any length allows; UseSafeLimits() makes it the least
+     */
+    bool HasSafeLimits() const;
+
+    /// From now on GetMemoryBlocks() is what fits whatever the chain's length.
+    void UseSafeLimits();
+
     /// @return number of positions from the end that differ in memory: 1 under GPipe
     std::size_t GetMemoryPositions() const
     {
@@ -152,6 +167,16 @@ class ClusterCosts
         bool known{false};  //!< whether all this is set
     };
 
+    /// Blocks that fit a device at a position
+    struct Limits
+    {
+        uint32_t most{0}; //!< in a chain of some length
+        uint32_t safe{0}; //!< in a chain of any length
+    };
+
+    uint32_t GetMostLive() const;
+    Limits GetLimits(std::size_t device, std::size_t fromEnd) const;
+    uint32_t GetBlocksThatFit(std::size_t device, std::size_t fromEnd, std::size_t length) const;
     void SetDevices(const Instance& instance, double edgeSlowdown);
     void SetConstant(const Instance& instance, double edgeSlowdown);
     Link MakeHop(NodeIndex from, NodeIndex to, double bits) const;
@@ -166,6 +191,7 @@ class ClusterCosts
     const Instance& m_instance;              //!< the round's problem
     std::size_t m_cluster;                   //!< m
     MicroBatchPair m_pair;                   //!< (N, b)
+    Ptr<const Schedule> m_schedule;          //!< of the round
     ClusterPrices m_prices;                  //!< of time and media
     std::size_t m_devices{0};                //!< K
     uint32_t m_blocks{0};                    //!< L
@@ -180,6 +206,7 @@ class ClusterCosts
     std::vector<double> m_stageFixedS;       //!< 2 o
     std::vector<double> m_stagePerBlockS;    //!< of t^f + t^b
     std::vector<uint32_t> m_memoryBlocks;    //!< by device and position
+    std::vector<uint32_t> m_safeBlocks;      //!< the same, in chains of any length
     std::vector<uint32_t> m_keptBlocks;      //!< most whose activations need not be computed again
     std::vector<double> m_againPerBlockS;    //!< time per block of computing them again
     std::vector<double> m_againCostPerBlock; //!< its cost

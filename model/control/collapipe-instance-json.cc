@@ -7,6 +7,8 @@
 #include "collapipe-json-error.h"
 #include "collapipe-recomputation.h"
 
+#include "ns3/collapipe-schedule.h"
+
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -214,9 +216,9 @@ ReadTraining(const Field& field)
         field.Get("recomputation").Fail("must be \"never\", \"always\" or \"auto\"");
     }
     training.schedule = field.Get("schedule").Text();
-    if (training.schedule != "gpipe" && training.schedule != "1f1b")
+    if (!IsScheduleName(training.schedule))
     {
-        field.Get("schedule").Fail("must be \"gpipe\" or \"1f1b\"");
+        field.Get("schedule").Fail("must be " + DescribeScheduleNames());
     }
     return training;
 }

@@ -10,6 +10,8 @@
 #include "collapipe-recomputation.h"
 #include "collapipe-transfers.h"
 
+#include "ns3/collapipe-schedule.h"
+
 #include <algorithm>
 
 namespace ns3
@@ -41,6 +43,7 @@ class ClusterEvaluator
     ClusterEvaluator(const Instance& instance, const RoundPlan& plan, std::size_t cluster)
         : m_state(instance.state),
           m_plan(plan),
+          m_schedule(GetSchedule(plan.schedule)),
           m_cluster(cluster),
           m_slowdown(GetEdgeSlowdown(m_state.edge, CountEdgePipelines(plan)))
     {
@@ -115,7 +118,7 @@ class ClusterEvaluator
         const IterationTimes times = GetIterationTimes(chain, first);
         const double exchange =
             m_state.training.clipping ? GetClippingTimeS(m_state.clusters[m_cluster], chain) : 0;
-        const double tau = GetIterationTimeS(times, m_plan.schedule) + exchange;
+        const double tau = m_schedule->GetIterationTimeS(times) + exchange;
         m_result.iterationS = std::max(m_result.iterationS, tau);
         AddNodes(chain, times);
     }
@@ -192,11 +195,12 @@ class ClusterEvaluator
         }
     }
 
-    const SystemState& m_state; //!< the system
-    const RoundPlan& m_plan;    //!< the plan
-    std::size_t m_cluster;      //!< which cluster
-    double m_slowdown;          //!< of the edge server
-    ClusterEvaluation m_result; //!< so far
+    const SystemState& m_state;     //!< the system
+    const RoundPlan& m_plan;        //!< the plan
+    Ptr<const Schedule> m_schedule; //!< the plan's
+    std::size_t m_cluster;          //!< which cluster
+    double m_slowdown;              //!< of the edge server
+    ClusterEvaluation m_result;     //!< so far
 };
 
 double

@@ -6,8 +6,9 @@
 #define COLLAPIPE_LATENCY_MODEL_H
 
 #include "collapipe-instance.h"
-#include "collapipe-iteration-time.h"
 #include "collapipe-plan.h"
+
+#include "ns3/collapipe-iteration-time.h"
 
 #include <string>
 #include <vector>

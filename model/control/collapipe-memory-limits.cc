@@ -87,25 +87,57 @@ AssignDevices(const Capacity& capacity)
     return devices;
 }
 
+/// Blocks that each device holds at each position from the end of a chain of so many devices
 Capacity
-GetCapacity(const SystemState& state, std::size_t cluster, const MicroBatchPair& pair)
+GetCapacity(const SystemState& state,
+            std::size_t cluster,
+            const MicroBatchPair& pair,
+            const Schedule& schedule,
+            std::size_t length)
 {
     Capacity capacity;
-    const auto& devices = state.clusters[cluster].devices;
-    for (const auto& device : devices)
+    for (const auto& device : state.clusters[cluster].devices)
     {
         capacity.emplace_back();
-        for (std::size_t j = 1; j <= devices.size(); ++j)
+        for (std::size_t j = 1; j <= length; ++j)
         {
-            const uint32_t live = GetLiveFromEnd(state.training.schedule, pair.count, j);
-            capacity.back().push_back(GetMaxBlocks(state.model,
-                                                   device,
-                                                   pair.size,
-                                                   live,
-                                                   state.training.recomputation));
+            const uint32_t live = GetDeviceLive(schedule, pair.count, length, j);
+            capacity.back().push_back(
+                GetMaxBlocks(state.model, device, pair.size, live, state.training.recomputation));
         }
     }
     return capacity;
+}
+
+/**
+ * The largest chain of a given number of devices, where memory depends on that number: devices that
+ * are left out are matched to positions beyond it, which hold nothing.
+ * @return empty where there is none
+ */
+std::vector<Segment>
+GetLargestOfLength(Capacity capacity, std::size_t length)
+{
+    constexpr int64_t never = -(int64_t{1} << 40);
+    for (auto& row : capacity)
+    {
+        for (auto& blocks : row)
+        {
+            blocks = blocks > 0 ? blocks : never;
+        }
+        row.resize(capacity.size(), 0);
+    }
+    const auto fromEnd = AssignDevices(capacity);
+    std::vector<Segment> segments;
+    for (std::size_t j = length; j-- > 0;)
+    {
+        const int64_t blocks = capacity[fromEnd[j]][j];
+        if (blocks <= 0)
+        {
+            return {};
+        }
+        segments.push_back({static_cast<NodeIndex>(fromEnd[j] + 1), static_cast<uint32_t>(blocks)});
+    }
+    return segments;
 }
 
 uint64_t
@@ -141,25 +173,54 @@ GetMaxBlocks(const ModelProfile& model,
 }
 
 uint32_t
-GetLiveFromEnd(const std::string& schedule, uint32_t microBatches, std::size_t fromEnd)
+GetDeviceLive(const Schedule& schedule,
+              uint32_t microBatches,
+              std::size_t devices,
+              std::size_t fromEnd)
 {
-    return schedule == "1f1b" ? std::min<uint32_t>(microBatches, fromEnd + 1) : microBatches;
+    return schedule.GetLiveMicroBatches(static_cast<uint32_t>(devices + 2),
+                                        static_cast<uint32_t>(devices + 1 - fromEnd),
+                                        microBatches);
+}
+
+bool
+CanRun(const Schedule& schedule, uint32_t microBatches, std::size_t devices)
+{
+    return schedule.Check(static_cast<uint32_t>(devices + 2), microBatches).empty();
+}
+
+std::size_t
+CountMemoryPositions(const Schedule& schedule, uint32_t microBatches, std::size_t devices)
+{
+    std::size_t positions = devices;
+    if (!schedule.IsLiveFromEnd())
+    {
+        return positions;
+    }
+    const uint32_t most = GetDeviceLive(schedule, microBatches, devices, devices);
+    while (positions > 1 && GetDeviceLive(schedule, microBatches, devices, positions - 1) == most)
+    {
+        --positions;
+    }
+    return positions;
 }
 
 bool
 FitsMemory(const SystemState& state, std::size_t cluster, const ClusterChoice& choice)
 {
     const std::size_t count = choice.segments.size();
+    const Ptr<const Schedule> schedule = GetSchedule(state.training.schedule);
+    if (!CanRun(*schedule, choice.pair.count, count))
+    {
+        return false;
+    }
     for (std::size_t s = 0; s < count; ++s)
     {
         const auto& segment = choice.segments[s];
-        const uint32_t live = GetLiveFromEnd(state.training.schedule, choice.pair.count, count - s);
+        const uint32_t live = GetDeviceLive(*schedule, choice.pair.count, count, count - s);
         const auto& device = GetNode(state.clusters[cluster], segment.node);
-        if (segment.blocks > GetMaxBlocks(state.model,
-                                          device,
-                                          choice.pair.size,
-                                          live,
-                                          state.training.recomputation))
+        if (segment.blocks >
+            GetMaxBlocks(state.model, device, choice.pair.size, live, state.training.recomputation))
         {
             return false;
         }
@@ -170,13 +231,28 @@ FitsMemory(const SystemState& state, std::size_t cluster, const ClusterChoice& c
 std::vector<Segment>
 GetLargestChain(const SystemState& state, std::size_t cluster, const MicroBatchPair& pair)
 {
-    const Capacity capacity = GetCapacity(state, cluster, pair);
+    const Ptr<const Schedule> schedule = GetSchedule(state.training.schedule);
+    const std::size_t devices = state.clusters[cluster].devices.size();
+    if (!schedule->IsLiveFromEnd())
+    {
+        std::vector<Segment> largest;
+        for (std::size_t n = 1; n <= std::min<std::size_t>(devices, state.model.blocks); ++n)
+        {
+            if (CanRun(*schedule, pair.count, n))
+            {
+                auto own = GetLargestOfLength(GetCapacity(state, cluster, pair, *schedule, n), n);
+                largest = CountBlocks(own) > CountBlocks(largest) ? std::move(own) : largest;
+            }
+        }
+        return largest;
+    }
+    const Capacity capacity = GetCapacity(state, cluster, pair, *schedule, devices);
     std::vector<std::size_t> fromEnd(capacity.size());
     for (std::size_t k = 0; k < fromEnd.size(); ++k)
     {
         fromEnd[k] = k;
     }
-    if (state.training.schedule == "1f1b" && pair.count > 2)
+    if (CountMemoryPositions(*schedule, pair.count, devices) > 1)
     {
         fromEnd = AssignDevices(capacity);
     }
@@ -199,6 +275,17 @@ CutLargestChain(const SystemState& state, std::size_t cluster, const MicroBatchP
 {
     auto segments = GetLargestChain(state, cluster, pair);
     uint32_t left = state.model.blocks;
+    if (!GetSchedule(state.training.schedule)->IsLiveFromEnd())
+    {
+        // The number of devices stays
+        auto others = static_cast<uint32_t>(segments.size());
+        for (auto& segment : segments)
+        {
+            segment.blocks = std::min(segment.blocks, left - --others);
+            left -= segment.blocks;
+        }
+        return segments;
+    }
     // From the front: what is left out at the end brings the others nearer to it, where a device
     // holds at least as much
     for (auto& segment : segments)
@@ -219,6 +306,30 @@ IsPairFeasible(const SystemState& state, std::size_t cluster, const MicroBatchPa
     return CountBlocks(GetLargestChain(state, cluster, pair)) >= state.model.blocks;
 }
 
+namespace
+{
+
+/// Whether the schedule can run a chain of the cluster's devices with any of the pairs
+bool
+CanRunAny(const SystemState& state, std::size_t cluster, const std::vector<MicroBatchPair>& pairs)
+{
+    const Ptr<const Schedule> schedule = GetSchedule(state.training.schedule);
+    const std::size_t devices = state.clusters[cluster].devices.size();
+    for (const auto& pair : pairs)
+    {
+        for (std::size_t n = 1; n <= std::min<std::size_t>(devices, state.model.blocks); ++n)
+        {
+            if (CanRun(*schedule, pair.count, n))
+            {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+} // namespace
+
 std::string
 CheckFeasible(const SystemState& state, const std::vector<MicroBatchPair>& pairs)
 {
@@ -235,6 +346,12 @@ CheckFeasible(const SystemState& state, const std::vector<MicroBatchPair>& pairs
             const uint64_t blocks = CountBlocks(GetLargestChain(state, m, pair));
             best = blocks > most ? pair : best;
             most = std::max(most, blocks);
+        }
+        if (most == 0 && !CanRunAny(state, m, pairs))
+        {
+            return "the schedule " + state.training.schedule + " cannot run any chain of cluster " +
+                   std::to_string(m) + ": " +
+                   GetSchedule(state.training.schedule)->Check(3, pairs.front().count);
         }
         if (most < state.model.blocks)
         {

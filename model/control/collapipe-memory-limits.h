@@ -7,6 +7,8 @@
 
 #include "collapipe-radio-problem.h"
 
+#include "ns3/collapipe-schedule.h"
+
 #include <string>
 #include <vector>
 
@@ -32,24 +34,47 @@ uint32_t GetMaxBlocks(const ModelProfile& model,
                       Recomputation recomputation);
 
 /**
- * @param schedule "gpipe" or "1f1b"
+ * @param schedule the schedule
  * @param microBatches N
+ * @param devices number of devices between control unit and edge server
  * @param fromEnd position of a device counted from the chain's end, the last device being 1
- * @return n_k of formula (8): N under GPipe, min(N, fromEnd + 1) under 1F1B
+ * @return n_k of formula (8)
  */
-uint32_t GetLiveFromEnd(const std::string& schedule, uint32_t microBatches, std::size_t fromEnd);
+uint32_t GetDeviceLive(const Schedule& schedule,
+                       uint32_t microBatches,
+                       std::size_t devices,
+                       std::size_t fromEnd);
+
+/**
+ * @param schedule the schedule
+ * @param microBatches N
+ * @param devices number of devices between control unit and edge server
+ * @return whether the schedule can run such a chain
+ */
+bool CanRun(const Schedule& schedule, uint32_t microBatches, std::size_t devices);
+
+/**
+ * @param schedule the schedule
+ * @param microBatches N
+ * @param devices K
+ * @return positions from the end, from 1 on, that have to be told apart in memory: those beyond
+ *         the last of them are like that
+ */
+std::size_t CountMemoryPositions(const Schedule& schedule,
+                                 uint32_t microBatches,
+                                 std::size_t devices);
 
 /**
  * @param state the system
  * @param cluster m
  * @param choice decisions for it
- * @return whether every device's blocks fit its memory (8)
+ * @return whether the schedule can run the chain and every device's blocks fit its memory (8)
  */
 bool FitsMemory(const SystemState& state, std::size_t cluster, const ClusterChoice& choice);
 
 /**
  * A chain that holds as many blocks as any chain can, found as a matching of devices to positions
- * (under GPipe positions do not matter).
+ * (where positions matter).
  *
  * @param state the system
  * @param cluster m

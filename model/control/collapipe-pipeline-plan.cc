@@ -8,6 +8,8 @@
 #include "collapipe-recomputation.h"
 #include "collapipe-transfers.h"
 
+#include "ns3/collapipe-schedule.h"
+
 #include <algorithm>
 #include <array>
 #include <sstream>
@@ -95,11 +97,9 @@ SetEqualLinks(const SystemState& state, RoundPlan& plan)
 uint32_t
 GetLiveMicroBatches(const std::string& schedule, const ChainPlan& chain, std::size_t stage)
 {
-    if (schedule == "1f1b")
-    {
-        return std::min<uint32_t>(chain.microBatches, chain.stages.size() - stage);
-    }
-    return chain.microBatches;
+    return GetSchedule(schedule)->GetLiveMicroBatches(static_cast<uint32_t>(chain.stages.size()),
+                                                      static_cast<uint32_t>(stage),
+                                                      chain.microBatches);
 }
 
 double
@@ -114,6 +114,27 @@ GetStageMemoryBytes(const ModelProfile& model,
                                  GetLiveMicroBatches(schedule, chain, stage),
                                  chain.microBatchSize,
                                  recompute);
+}
+
+std::string
+CheckSchedule(const RoundPlan& plan)
+{
+    const Ptr<const Schedule> schedule = GetSchedule(plan.schedule);
+    for (std::size_t m = 0; m < plan.clusters.size(); ++m)
+    {
+        for (const auto& chain : plan.clusters[m].chains)
+        {
+            const auto stages = static_cast<uint32_t>(chain.stages.size());
+            const std::string error = schedule->Check(stages, chain.microBatches);
+            if (!error.empty())
+            {
+                return "the schedule " + plan.schedule + " cannot run " + std::to_string(stages) +
+                       " stages with " + std::to_string(chain.microBatches) +
+                       " micro-batches, as cluster " + std::to_string(m) + " needs it to: " + error;
+            }
+        }
+    }
+    return "";
 }
 
 std::string

@@ -42,11 +42,10 @@ ChainPlan MakePipelineChain(const std::vector<Segment>& segments, const MicroBat
 void SetEqualLinks(const SystemState& state, RoundPlan& plan);
 
 /**
- * @param schedule "gpipe" or "1f1b"
+ * @param schedule the schedule's short name or TypeId
  * @param chain a chain
  * @param stage index of one of its stages
- * @return micro-batches alive at once there, n_k of formula (8): N under GPipe,
- *         min(N, P - s + 1) at compute stage s = 1..P under 1F1B
+ * @return micro-batches alive at once there, n_k of formula (8)
  */
 uint32_t GetLiveMicroBatches(const std::string& schedule,
                              const ChainPlan& chain,
@@ -54,7 +53,7 @@ uint32_t GetLiveMicroBatches(const std::string& schedule,
 
 /**
  * @param model the model
- * @param schedule "gpipe" or "1f1b"
+ * @param schedule the schedule's short name or TypeId
  * @param chain a chain
  * @param stage index of one of its stages
  * @param recompute whether the stage keeps its blocks' inputs alone and computes the rest again
@@ -65,6 +64,12 @@ double GetStageMemoryBytes(const ModelProfile& model,
                            const ChainPlan& chain,
                            std::size_t stage,
                            bool recompute = false);
+
+/**
+ * @param plan a plan
+ * @return empty, or one sentence: which chain its schedule cannot run, and why
+ */
+std::string CheckSchedule(const RoundPlan& plan);
 
 /**
  * @param state the system

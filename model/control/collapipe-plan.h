@@ -5,6 +5,8 @@
 #ifndef COLLAPIPE_PLAN_H
 #define COLLAPIPE_PLAN_H
 
+#include "ns3/collapipe-schedule-name.h"
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -28,7 +30,10 @@ enum class Phase : uint8_t
     UPLOAD = 2,       //!< parameters on the uplink
 };
 
-/// Share and power of one directed link in one phase
+/**
+ * Share and power of one directed link in one phase. In a work-conserving pool the share is a
+ * weight among the links that have something to send (14).
+ */
 struct LinkPlan
 {
     Phase phase{Phase::TRAINING}; //!< when
@@ -36,6 +41,7 @@ struct LinkPlan
     NodeIndex to{CONTROL_UNIT};   //!< receiver
     double share{1};              //!< of the pool, 0..1
     double powerW{0};             //!< transmit power
+    uint8_t priority{0}; //!< the highest that has something to send goes first (15); 0: the lowest
 };
 
 /**
@@ -84,13 +90,13 @@ struct ClusterPlan
  */
 struct RoundPlan
 {
-    uint32_t localIterations{1};       //!< H
-    std::string schedule{"gpipe"};     //!< "gpipe" or "1f1b"
-    std::vector<ClusterPlan> clusters; //!< one per cluster of the system state
+    uint32_t localIterations{1};            //!< H
+    std::string schedule{DEFAULT_SCHEDULE}; //!< short name or TypeId, as GetSchedule() takes it
+    std::vector<ClusterPlan> clusters;      //!< one per cluster of the system state
     double plannedLatencyS{0}; //!< tau of formula (4); 0 where the controller does not predict
     /// Made without regard to memory, to compare with: devices may need more of it than they have
     bool mayExceedMemory{false};
-    std::string infeasible;    //!< empty, or one sentence: what cannot be met and what to relax
+    std::string infeasible; //!< empty, or one sentence: what cannot be met and what to relax
 };
 
 } // namespace collapipe

@@ -62,7 +62,7 @@ RadioMethod::Solve(const RadioProblem& problem, double tolerance, double cutoff)
         RadioSolution solution = GetSolution(problem);
         const bool better = round == 0 || solution.objective < best.objective;
         best = better ? std::move(solution) : best;
-        if (m_cut || !problem.oneForwardOneBackward)
+        if (m_cut || problem.isFlowShop)
         {
             break;
         }
@@ -79,7 +79,7 @@ RadioMethod::Solve(const RadioProblem& problem, double tolerance, double cutoff)
             reached.push_back({work.z.u, work.z.v + std::log(m_unitS)});
         }
     }
-    if (problem.oneForwardOneBackward && m_inequalities > 0)
+    if (!problem.isFlowShop && m_inequalities > 0)
     {
         KeepPaths(problem);
     }
@@ -130,7 +130,7 @@ RadioMethod::Minimise()
     }
 }
 
-/// (3) under GPipe; under 1F1B paths that together pass every link
+/// (3) where it holds; else paths that together pass every link
 void
 RadioMethod::StartPaths(const RadioProblem& problem)
 {
@@ -140,7 +140,7 @@ RadioMethod::StartPaths(const RadioProblem& problem)
     {
         const RadioCluster& c = problem.clusters[m];
         m_iterations.push_back(c.iterations);
-        if (!problem.oneForwardOneBackward)
+        if (problem.isFlowShop)
         {
             AddFlowShop(problem, m);
             continue;
@@ -153,7 +153,7 @@ RadioMethod::StartPaths(const RadioProblem& problem)
         }
         AddKnownPaths(problem, m);
     }
-    if (problem.oneForwardOneBackward)
+    if (!problem.isFlowShop)
     {
         SetShares(problem);
         std::vector<double> occupationS;
@@ -312,7 +312,7 @@ RadioMethod::AddLongestPaths(const RadioProblem& problem, const std::vector<doub
     for (std::size_t m = 0; m < m_iterations.size(); ++m)
     {
         const IterationTimes times = GetIterationTimes(problem, m, occupationS);
-        added |= AddPath(problem, m, GetOneForwardOneBackwardPath(times));
+        added |= AddPath(problem, m, problem.schedule->GetCriticalPath(times));
     }
     return added;
 }

@@ -125,8 +125,7 @@ RadioMethod::MakeWork(const RadioProblem& problem, const RadioLink& link) const
     work.link = &link;
     const RadioCluster& cluster = problem.clusters[link.cluster];
     const bool once = link.phase != Phase::TRAINING;
-    const bool gpipe = !problem.oneForwardOneBackward;
-    const bool bubble = gpipe && cluster.bubble > 0;
+    const bool bubble = problem.isFlowShop && cluster.bubble > 0;
     work.capped = once || (bubble && link.role != LinkRole::TARGET);
     work.latency = once ? link.latencyS : 0;
     work.capVariable = 4 * link.cluster + GetTimeKind(link.role);
@@ -151,7 +150,7 @@ RadioMethod::SetTimes(const RadioProblem& problem)
     for (std::size_t m = 0; m < clusters; ++m)
     {
         const RadioCluster& c = problem.clusters[m];
-        const bool bubble = !problem.oneForwardOneBackward && c.bubble > 0;
+        const bool bubble = problem.isFlowShop && c.bubble > 0;
         m_times[4 * m + FORWARD_TIME].floor = c.forwardS;
         m_times[4 * m + BACKWARD_TIME].floor = c.backwardS;
         m_times[4 * m].active = m_times[4 * m + 1].active = bubble;

@@ -6,8 +6,6 @@
 
 #include "collapipe-convergence-bound.h"
 #include "collapipe-latency-model.h"
-#include "collapipe-memory-limits.h"
-#include "collapipe-recomputation.h"
 
 #include <algorithm>
 #include <cmath>
@@ -41,7 +39,8 @@ class RadioBuilder
         m_problem.penaltyWeight = m_instance.penaltyWeight;
         m_problem.constant = GetConvergenceTerm();
         m_problem.pools = 4 + m_choice.size();
-        m_problem.oneForwardOneBackward = m_state.training.schedule == "1f1b";
+        m_problem.schedule = GetSchedule(m_state.training.schedule);
+        m_problem.isFlowShop = m_problem.schedule->IsFlowShop();
         for (std::size_t m = 0; m < m_choice.size(); ++m)
         {
             m_problem.clusters.emplace_back();
@@ -80,26 +79,18 @@ class RadioBuilder
         }
     }
 
-    void AddStage(std::size_t m, NodeIndex node, double forwardWork, bool again = false)
+    void AddStage(std::size_t m, NodeIndex node, const HopTimes& times)
     {
-        const bool edge = node == EDGE_SERVER;
-        const auto& cluster = m_state.clusters[m];
-        const double slow = edge ? m_slowdown : 1;
-        const double flops = edge ? m_state.edge.flops : GetNode(cluster, node).flops;
-        const double overhead = edge ? m_state.edge.overheadS : GetNode(cluster, node).overheadS;
-        const double seconds = m_choice[m].pair.size * forwardWork / flops;
-        const double forward = slow * (overhead + seconds);
-        const double backward = slow * (overhead + (m_state.model.backwardRatio + again) * seconds);
         RadioCluster& c = m_problem.clusters[m];
-        c.sumS += forward + backward;
-        c.forwardS = std::max(c.forwardS, forward);
-        c.backwardS = std::max(c.backwardS, backward);
-        c.stages.push_back({forward, backward, 0, 0, 0, 0});
-        if (!edge)
+        const double both = times.forwardS + times.backwardS;
+        c.sumS += both;
+        c.forwardS = std::max(c.forwardS, times.forwardS);
+        c.backwardS = std::max(c.backwardS, times.backwardS);
+        c.stages.push_back(times);
+        if (node != EDGE_SERVER)
         {
-            const double queue = m_instance.GetEnergyQueue(m, node);
-            m_problem.constant += queue * GetTransfers(m) * (forward + backward) *
-                                  GetNode(cluster, node).computePowerW;
+            m_problem.constant += m_instance.GetEnergyQueue(m, node) * GetTransfers(m) * both *
+                                  GetNode(m_state.clusters[m], node).computePowerW;
         }
     }
 
@@ -113,20 +104,11 @@ class RadioBuilder
         RadioCluster& c = m_problem.clusters[m];
         c.iterations = m_state.training.localIterations;
         c.bubble = m_choice[m].pair.count - 1.0;
-        AddStage(m, CONTROL_UNIT, m_state.model.embeddingForwardFlops);
-        std::size_t fromEnd = m_choice[m].segments.size();
-        for (const auto& segment : m_choice[m].segments)
+        const ChainPlan chain = MakePipelineChain(m_choice[m].segments, m_choice[m].pair);
+        for (const auto& stage : chain.stages)
         {
-            const uint32_t live =
-                GetLiveFromEnd(m_state.training.schedule, m_choice[m].pair.count, fromEnd--);
-            const bool again = IsRecomputed(m_state,
-                                            GetNode(m_state.clusters[m], segment.node),
-                                            segment.blocks,
-                                            live,
-                                            m_choice[m].pair.size);
-            AddStage(m, segment.node, segment.blocks * m_state.model.blockForwardFlops, again);
+            AddStage(m, stage.node, GetStageTimes(m_state, m, chain, stage, m_slowdown));
         }
-        AddStage(m, EDGE_SERVER, m_state.model.decoderForwardFlops);
     }
 
     void AddLinks(std::size_t m)
@@ -134,9 +116,9 @@ class RadioBuilder
         const ModelProfile& model = m_state.model;
         const auto& segments = m_choice[m].segments;
         const double size = m_choice[m].pair.size;
+        m_hop = 0;
         AddParameters(m, CONTROL_UNIT, model.embeddingParameterBits);
         NodeIndex previous = CONTROL_UNIT;
-        m_hop = 0;
         for (const auto& segment : segments)
         {
             AddParameters(m, segment.node, segment.blocks * model.blockParameterBits);
@@ -199,17 +181,32 @@ class RadioBuilder
         m_problem.links.push_back(link);
     }
 
+    /// Where the latency of a transfer counts; only hops have a stage before them
+    void SetLatency(const RadioLink& link)
+    {
+        RadioCluster& cluster = m_problem.clusters[link.cluster];
+        switch (link.role)
+        {
+        case LinkRole::FORWARD:
+            cluster.sumS += link.latencyS;
+            cluster.stages[link.hop].latencyForwardS = link.latencyS;
+            break;
+        case LinkRole::BACKWARD:
+            cluster.sumS += link.latencyS;
+            cluster.stages[link.hop].latencyBackwardS = link.latencyS;
+            break;
+        case LinkRole::TARGET:
+            cluster.targetLatencyS = link.latencyS;
+            break;
+        case LinkRole::DISTRIBUTION:
+        case LinkRole::UPLOAD:
+            break;
+        }
+    }
+
     void SetRate(RadioLink& link, const LinkState& state, const PoolState& pool, double bits)
     {
-        const bool flows = link.role == LinkRole::FORWARD || link.role == LinkRole::BACKWARD;
-        RadioCluster& cluster = m_problem.clusters[link.cluster];
-        cluster.sumS += flows ? link.latencyS : 0;
-        cluster.targetLatencyS =
-            link.role == LinkRole::TARGET ? link.latencyS : cluster.targetLatencyS;
-        HopTimes& hop = cluster.stages[link.hop];
-        hop.latencyForwardS = link.role == LinkRole::FORWARD ? link.latencyS : hop.latencyForwardS;
-        hop.latencyBackwardS =
-            link.role == LinkRole::BACKWARD ? link.latencyS : hop.latencyBackwardS;
+        SetLatency(link);
         if (link.mode == SharingMode::DEDICATED)
         {
             link.fixedS = bits / state.fixedRateBps;
@@ -310,11 +307,10 @@ EvaluateRadio(const RadioProblem& problem,
         }
     }
     double tau = 0;
-    const std::string schedule = problem.oneForwardOneBackward ? "1f1b" : "gpipe";
     for (std::size_t m = 0; m < problem.clusters.size(); ++m)
     {
         const double iteration =
-            GetIterationTimeS(GetIterationTimes(problem, m, occupationS), schedule);
+            problem.schedule->GetIterationTimeS(GetIterationTimes(problem, m, occupationS));
         tau = std::max(tau,
                        distributionS[m] + problem.clusters[m].iterations * iteration + uploadS[m]);
     }

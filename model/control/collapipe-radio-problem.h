@@ -6,10 +6,12 @@
 #define COLLAPIPE_RADIO_PROBLEM_H
 
 #include "collapipe-instance.h"
-#include "collapipe-iteration-time.h"
 #include "collapipe-pipeline-plan.h"
 #include "collapipe-plan.h"
 #include "collapipe-transfers.h"
+
+#include "ns3/collapipe-iteration-time.h"
+#include "ns3/collapipe-schedule.h"
 
 #include <cstdint>
 #include <vector>
@@ -92,7 +94,8 @@ struct RadioProblem
     double constant{0};                 //!< terms of (13) that do not depend on the radio
     std::size_t pools{0};               //!< number of pool-and-phase budgets
     RadioFreedom freedom;               //!< what may be decided
-    bool oneForwardOneBackward{false};  //!< tau_iter is the recurrence, not (3)
+    Ptr<const Schedule> schedule;       //!< gives tau_iter
+    bool isFlowShop{true};              //!< tau_iter is (3), else the schedule's longest path
     std::vector<RadioLink> links;       //!< all transfers
     std::vector<RadioCluster> clusters; //!< one per cluster
 };

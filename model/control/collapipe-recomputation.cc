@@ -60,11 +60,15 @@ IsStageRecomputed(const SystemState& state,
     {
         return false;
     }
-    return plan.recompute || IsRecomputed(state,
-                                          GetNode(state.clusters[cluster], plan.node),
-                                          plan.GetBlocks(),
-                                          GetLiveMicroBatches(state.training.schedule, chain, stage),
-                                          chain.microBatchSize);
+    if (plan.recompute || state.training.recomputation == Recomputation::NEVER)
+    {
+        return plan.recompute;
+    }
+    return IsRecomputed(state,
+                        GetNode(state.clusters[cluster], plan.node),
+                        plan.GetBlocks(),
+                        GetLiveMicroBatches(state.training.schedule, chain, stage),
+                        chain.microBatchSize);
 }
 
 void
@@ -85,8 +89,7 @@ MarkRecomputation(const SystemState& state, RoundPlan& plan)
 bool
 ParseRecomputation(const std::string& name, Recomputation& recomputation)
 {
-    for (const auto value :
-         {Recomputation::NEVER, Recomputation::ALWAYS, Recomputation::AUTO})
+    for (const auto value : {Recomputation::NEVER, Recomputation::ALWAYS, Recomputation::AUTO})
     {
         if (name == ToString(value))
         {

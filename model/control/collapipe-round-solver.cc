@@ -294,8 +294,7 @@ RoundSolver::Search::Try(const RoundChoice& choice)
     {
         return false;
     }
-    const double tolerance =
-        m_problem.oneForwardOneBackward ? m_effort.pathTolerance : m_effort.tolerance;
+    const double tolerance = m_problem.isFlowShop ? m_effort.tolerance : m_effort.pathTolerance;
     RadioSolution solution = m_allocator.Solve(m_problem, tolerance, cutoff);
     ++m_result.evaluations;
     m_result.newtonSteps += solution.iterations;

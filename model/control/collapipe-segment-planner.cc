@@ -30,20 +30,6 @@ CountBits(std::size_t set)
     return count;
 }
 
-/// @return whether every device's memory holds its blocks at its place
-bool
-Fits(const std::vector<Segment>& segments, const ClusterCosts& costs)
-{
-    for (std::size_t s = 0; s < segments.size(); ++s)
-    {
-        if (segments[s].blocks > costs.GetMemoryBlocks(segments[s].node - 1, segments.size() - s))
-        {
-            return false;
-        }
-    }
-    return true;
-}
-
 bool
 IsSame(const std::vector<Segment>& a, const std::vector<Segment>& b)
 {
@@ -57,20 +43,34 @@ IsSame(const std::vector<Segment>& a, const std::vector<Segment>& b)
 std::vector<RatedChain>
 SegmentPlanner::Plan(const ClusterCosts& costs, const std::vector<std::size_t>& order)
 {
+    m_chains.clear();
+    PlanWithin(costs, order);
+    if (costs.HasSafeLimits())
+    {
+        // Chains that fit some length's memory may not fit their own: those left out are replaced
+        ClusterCosts safe = costs;
+        safe.UseSafeLimits();
+        PlanWithin(safe, order);
+    }
+    return std::move(m_chains);
+}
+
+/// Adds the best chains within the limits of the costs.
+void
+SegmentPlanner::PlanWithin(const ClusterCosts& costs, const std::vector<std::size_t>& order)
+{
     Prepare(costs, order);
     const double sum = Solve(costs, ClusterCosts::NO_LIMIT, ClusterCosts::NO_LIMIT);
-    if (std::isfinite(sum) && costs.GetBottleneckPrice() > 0)
+    if (std::isfinite(sum) && costs.GetBottleneckPrice() > 0 && !m_chains.empty())
     {
         SetCandidates(costs, costs.GetBottleneckS(m_chains.front().segments));
         Scan(costs, sum);
     }
-    return std::move(m_chains);
 }
 
 void
 SegmentPlanner::Prepare(const ClusterCosts& costs, const std::vector<std::size_t>& order)
 {
-    m_chains.clear();
     m_blocks = costs.GetBlocks();
     m_order = order;
     m_subsets = costs.GetDevices() <= SUBSET_DEVICES;
@@ -241,7 +241,7 @@ SegmentPlanner::Solve(const ClusterCosts& costs, double bottleneckS, double most
         {
             return head.cost;
         }
-        if (!Fits(Trace(head), costs))
+        if (!costs.Fits(Trace(head)))
         {
             m_layers = CountLayers();
             SolveOrdered();
@@ -471,6 +471,10 @@ SegmentPlanner::Trace(Head head) const
 void
 SegmentPlanner::AddChain(const ClusterCosts& costs, const std::vector<Segment>& segments)
 {
+    if (costs.HasSafeLimits() && !costs.Fits(segments))
+    {
+        return;
+    }
     for (const auto& chain : m_chains)
     {
         if (IsSame(chain.segments, segments))

@@ -30,10 +30,12 @@ struct RatedChain
  *
  * With at most SUBSET_DEVICES devices the state is (set of devices, its first one, blocks), which
  * covers every order: O(2^K K (K + L) L) per theta. With more it is (first device, blocks) along a
- * given order: O(K L (K + L)) per theta. Under 1F1B the memory limit depends on the position from
- * the chain's end, up to the position where all N micro-batches are alive: the largest limits are
- * tried first, and only where their best chain does not fit and its bound does not exclude theta,
- * the programme tells positions apart, at min(K, N - 1) times the cost.
+ * given order: O(K L (K + L)). Where the schedule makes memory depend on the position from the
+ * chain's end (1F1B: up to the position where all N micro-batches are alive), the largest limits
+ * are tried first, and only where their best chain does not fit and its bound does not exclude
+ * theta, the programme tells positions apart, at as many times the cost. Where memory depends on
+ * the chain's length too, the programme runs twice, with the most and with the least that any
+ * length allows, and chains that do not fit are left out.
  */
 class SegmentPlanner
 {
@@ -61,6 +63,7 @@ class SegmentPlanner
         std::size_t device{0};               //!< index into m_order
     };
 
+    void PlanWithin(const ClusterCosts& costs, const std::vector<std::size_t>& order);
     void Prepare(const ClusterCosts& costs, const std::vector<std::size_t>& order);
     void SetBottleneck(const ClusterCosts& costs, double bottleneckS);
     void SetCandidates(const ClusterCosts& costs, double mostS);

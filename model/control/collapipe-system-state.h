@@ -5,6 +5,8 @@
 #ifndef COLLAPIPE_SYSTEM_STATE_H
 #define COLLAPIPE_SYSTEM_STATE_H
 
+#include "ns3/collapipe-schedule-name.h"
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -64,7 +66,8 @@ struct TrainingProfile
     uint32_t localIterations{1};              //!< H
     std::vector<MicroBatchPair> allowedPairs; //!< pairs (N, b) the controller may choose from
     MicroBatchPair fixedPair;                 //!< pair of controllers that do not choose
-    std::string schedule{"gpipe"};            //!< "gpipe" or "1f1b"
+    /// Short name or TypeId, as GetSchedule() takes it
+    std::string schedule{DEFAULT_SCHEDULE};
     /// Whether activations are computed again
     Recomputation recomputation{Recomputation::NEVER};
     bool clipping{false}; //!< gradients are clipped by their global norm
@@ -78,11 +81,27 @@ enum class SharingMode : uint8_t
     AIRTIME,   //!< shares of time at the full bandwidth, formula (6)
 };
 
+/// What becomes of a share of a medium that its link does not use
+enum class Sharing : uint8_t
+{
+    RESERVED,        //!< it is lost: a share is the rate (5), (6) at every instant
+    WORK_CONSERVING, //!< others have it: shares are weights among those who send, (14), (15)
+};
+
 /// A shared medium: the uplink, the downlink, or the D2D channel of one cluster
 struct PoolState
 {
     SharingMode mode{SharingMode::DEDICATED}; //!< how the medium is shared
     double bandwidthHz{0};                    //!< B or B_w; unused where dedicated
+    Sharing sharing{Sharing::RESERVED};       //!< what becomes of unused shares
+    bool priorities{false}; //!< whether it serves higher LinkPlan::priority first (15)
+    double background{0};   //!< part of the medium, 0..1, that other users take on average
+
+    /// @return the part of the medium that is left by others
+    double GetFreePart() const
+    {
+        return 1 - background;
+    }
 };
 
 /**
@@ -90,14 +109,18 @@ struct PoolState
  */
 struct LinkState
 {
-    double gain{0};               //!< g, linear power gain
-    double efficiency{1};         //!< e, goodput over the rate formula
-    double snrGap{1};             //!< Gamma, linear
-    double noiseDensityWPerHz{0}; //!< N0, noise figure included
-    double maxPowerW{0};          //!< pmax
-    double latencyS{0};           //!< d, of formula (2)
-    double overheadBits{0};       //!< that a message takes of the medium beside its payload
-    double fixedRateBps{0};       //!< rate where the pool is DEDICATED
+    double gain{0};                 //!< g, linear power gain
+    double efficiency{1};           //!< e, goodput over the rate formula
+    double snrGap{1};               //!< Gamma, linear
+    double noiseDensityWPerHz{0};   //!< N0, noise figure included
+    double maxPowerW{0};            //!< pmax
+    double latencyS{0};             //!< d, of formula (2)
+    double overheadBits{0};         //!< that a message takes of the medium beside its payload
+    double fixedRateBps{0};         //!< rate where the pool is DEDICATED
+    double circuitPowerW{0};        //!< P_c of (7'), while sending
+    double amplifierEfficiency{1};  //!< eta_a of (7'): radiated over drawn power, 0..1
+    double receivePowerW{0};        //!< P_rx of (7'), of the receiver while it receives
+    double acknowledgementRatio{0}; //!< bits sent back per bit of a message, over the way back
 };
 
 /// State of a device, as it reported it

@@ -76,6 +76,11 @@ UniformPipelineController::Decide(const SystemState& state)
         const auto segments = CutUniformly(state.model.blocks, GetUsableDevices(cluster));
         plan.clusters.push_back({{MakePipelineChain(segments, state.training.fixedPair)}, {}});
     }
+    plan.infeasible = CheckSchedule(plan);
+    if (!plan.infeasible.empty())
+    {
+        return plan;
+    }
     SetEqualLinks(state, plan);
     plan.infeasible = CheckMemory(state, plan);
     plan.plannedLatencyS = PredictLatencyS(state, plan);

@@ -30,17 +30,17 @@ struct Neighbour
  */
 struct StageAssignment
 {
-    uint32_t chain{0};             //!< chain within the cluster
-    uint32_t stage{0};             //!< index of the stage
-    uint32_t stages{1};            //!< compute stages of the chain
-    StagePlan plan;                //!< the run of the model
-    uint32_t microBatches{1};      //!< N
-    uint32_t microBatchSize{1};    //!< b
-    uint32_t iterations{1};        //!< H
-    std::string schedule{"gpipe"}; //!< as Schedule's short name or TypeId
-    Neighbour previous;            //!< stage - 1; meaningless at stage 0
-    Neighbour next;                //!< stage + 1; meaningless at the last stage
-    Neighbour last;                //!< holder of the last stage, where the targets go
+    uint32_t chain{0};                      //!< chain within the cluster
+    uint32_t stage{0};                      //!< index of the stage
+    uint32_t stages{1};                     //!< compute stages of the chain
+    StagePlan plan;                         //!< the run of the model
+    uint32_t microBatches{1};               //!< N
+    uint32_t microBatchSize{1};             //!< b
+    uint32_t iterations{1};                 //!< H
+    std::string schedule{DEFAULT_SCHEDULE}; //!< as Schedule's short name or TypeId
+    Neighbour previous;                     //!< stage - 1; meaningless at stage 0
+    Neighbour next;                         //!< stage + 1; meaningless at the last stage
+    Neighbour last;                         //!< holder of the last stage, where the targets go
 };
 
 /**

@@ -52,11 +52,19 @@ struct PipelineTimeline
 };
 
 /**
+ * @param stages times of the compute stages
+ * @param links the links between neighbours, one less than stages
+ * @param microBatches N
+ * @return the same as the costs of a schedule take it
+ */
+IterationTimes MakeIterationTimes(const StageTimes& stages,
+                                  const std::vector<LinkTimes>& links,
+                                  uint32_t microBatches);
+
+/**
  * Longest path through the task graph of a schedule: each stage works through its actions in
  * order, each as soon as its input has arrived; each direction of a link carries one transfer at
  * a time, in the order in which they become ready. Exact for any schedule and any times.
- *
- * Complexity: O(P^2 N) for P stages and N micro-batches.
  *
  * @param actions of all stages in forward order
  * @param stages their times
@@ -64,8 +72,8 @@ struct PipelineTimeline
  * @return the timeline
  */
 PipelineTimeline ComputeTimeline(const std::vector<ActionList>& actions,
-                         const StageTimes& stages,
-                         const std::vector<LinkTimes>& links);
+                                 const StageTimes& stages,
+                                 const std::vector<LinkTimes>& links);
 
 /**
  * Formula (3): the time of an iteration under GPipe where stages, transfers among them, serve one

@@ -4,7 +4,10 @@
 
 #include "collapipe-schedule.h"
 
-#include "collapipe-pipeline-time.h"
+#include "collapipe-task-graph.h"
+
+#include "ns3/abort.h"
+#include "ns3/object-factory.h"
 
 #include <algorithm>
 #include <set>
@@ -17,8 +20,54 @@ namespace collapipe
 {
 
 NS_OBJECT_ENSURE_REGISTERED(Schedule);
-NS_OBJECT_ENSURE_REGISTERED(GpipeSchedule);
-NS_OBJECT_ENSURE_REGISTERED(OneFOneBSchedule);
+
+namespace
+{
+
+/// Short names of schedules
+const std::map<std::string, std::string> SHORT_NAMES{
+    {"gpipe", "ns3::collapipe::GpipeSchedule"},
+    {"1f1b", "ns3::collapipe::OneFOneBSchedule"},
+};
+
+std::vector<ActionList>
+GenerateAll(const Schedule& schedule, uint32_t stages, uint32_t microBatches)
+{
+    std::vector<ActionList> actions;
+    for (uint32_t stage = 0; stage < stages; ++stage)
+    {
+        actions.push_back(schedule.Generate(stages, stage, microBatches));
+    }
+    return actions;
+}
+
+/// Default values of all attributes of a type, to see whether one has been replaced
+std::vector<Ptr<const AttributeValue>>
+ListDefaults(TypeId tid)
+{
+    std::vector<Ptr<const AttributeValue>> values;
+    for (;; tid = tid.GetParent())
+    {
+        for (std::size_t i = 0; i < tid.GetAttributeN(); ++i)
+        {
+            values.push_back(tid.GetAttribute(i).initialValue);
+        }
+        if (!tid.HasParent())
+        {
+            return values;
+        }
+    }
+}
+
+/// A schedule that was made, and with which defaults
+struct MadeSchedule
+{
+    TypeId type;                                     //!< its type
+    std::vector<Ptr<const AttributeValue>> defaults; //!< of its attributes
+    Ptr<const Schedule> schedule;                    //!< the schedule
+};
+
+} // namespace
 
 TypeId
 Schedule::GetTypeId()
@@ -28,75 +77,120 @@ Schedule::GetTypeId()
     return tid;
 }
 
-TypeId
-GpipeSchedule::GetTypeId()
+Schedule::Schedule() = default;
+
+Schedule::~Schedule() = default;
+
+std::string
+Schedule::Check(uint32_t stages, uint32_t microBatches) const
 {
-    static TypeId tid = TypeId("ns3::collapipe::GpipeSchedule")
-                            .SetParent<Schedule>()
-                            .SetGroupName("CollaPipe")
-                            .AddConstructor<GpipeSchedule>();
-    return tid;
+    return GetCosts(stages, microBatches).error;
 }
 
-ActionList
-GpipeSchedule::Generate(uint32_t /* stages */, uint32_t /* stage */, uint32_t microBatches) const
+double
+Schedule::GetIterationTimeS(const IterationTimes& times) const
 {
-    ActionList actions;
-    for (auto kind : {Action::FORWARD, Action::BACKWARD})
+    return GetGraph(times).GetTimeS(times);
+}
+
+CriticalPath
+Schedule::GetCriticalPath(const IterationTimes& times) const
+{
+    return GetGraph(times).GetCriticalPath(times);
+}
+
+uint32_t
+Schedule::GetLiveMicroBatches(uint32_t stages, uint32_t stage, uint32_t microBatches) const
+{
+    return GetCosts(stages, microBatches).live.at(stage);
+}
+
+bool
+Schedule::IsFlowShop() const
+{
+    return false;
+}
+
+bool
+Schedule::IsLiveFromEnd() const
+{
+    return false;
+}
+
+Schedule::Costs&
+Schedule::GetCosts(uint32_t stages, uint32_t microBatches) const
+{
+    const auto added = m_costs.emplace(std::make_pair(stages, microBatches), Costs());
+    Costs& costs = added.first->second;
+    if (added.second)
     {
-        for (uint32_t i = 0; i < microBatches; ++i)
+        const auto actions = GenerateAll(*this, stages, microBatches);
+        costs.error = CheckSchedule(actions, microBatches);
+        for (const auto& list : actions)
         {
-            actions.push_back({kind, i});
+            costs.live.push_back(CountMicroBatchesAlive(list));
         }
     }
-    actions.push_back({Action::FLUSH, 0});
-    return actions;
+    return costs;
 }
 
-TypeId
-OneFOneBSchedule::GetTypeId()
+const TaskGraph&
+Schedule::GetGraph(const IterationTimes& times) const
 {
-    static TypeId tid = TypeId("ns3::collapipe::OneFOneBSchedule")
-                            .SetParent<Schedule>()
-                            .SetGroupName("CollaPipe")
-                            .AddConstructor<OneFOneBSchedule>();
-    return tid;
-}
-
-ActionList
-OneFOneBSchedule::Generate(uint32_t stages, uint32_t stage, uint32_t microBatches) const
-{
-    const uint32_t warmUp = std::min(microBatches, stages - stage - 1);
-    ActionList actions;
-    for (uint32_t i = 0; i < warmUp; ++i)
+    const auto stages = static_cast<uint32_t>(times.hops.size());
+    Costs& costs = GetCosts(stages, times.microBatches);
+    NS_ABORT_MSG_IF(!costs.error.empty(),
+                    GetInstanceTypeId().GetName()
+                        << " with " << stages << " stages and " << times.microBatches
+                        << " micro-batches: " << costs.error);
+    if (!costs.graph)
     {
-        actions.push_back({Action::FORWARD, i});
+        costs.graph = std::make_unique<TaskGraph>(GenerateAll(*this, stages, times.microBatches));
     }
-    for (uint32_t i = warmUp; i < microBatches; ++i)
-    {
-        actions.push_back({Action::FORWARD, i});
-        actions.push_back({Action::BACKWARD, i - warmUp});
-    }
-    for (uint32_t i = microBatches - warmUp; i < microBatches; ++i)
-    {
-        actions.push_back({Action::BACKWARD, i});
-    }
-    actions.push_back({Action::FLUSH, 0});
-    return actions;
+    return *costs.graph;
 }
 
 std::string
 ScheduleTypeName(const std::string& name)
 {
-    if (name == "gpipe")
+    const auto known = SHORT_NAMES.find(name);
+    return known == SHORT_NAMES.end() ? name : known->second;
+}
+
+bool
+IsScheduleName(const std::string& name)
+{
+    TypeId tid;
+    return TypeId::LookupByNameFailSafe(ScheduleTypeName(name), &tid) &&
+           tid.IsChildOf(Schedule::GetTypeId()) && tid.HasConstructor();
+}
+
+std::string
+DescribeScheduleNames()
+{
+    std::string text;
+    for (const auto& shortName : SHORT_NAMES)
     {
-        return "ns3::collapipe::GpipeSchedule";
+        text += "\"" + shortName.first + "\", ";
     }
-    if (name == "1f1b")
+    return text + "or the TypeId of a schedule";
+}
+
+Ptr<const Schedule>
+GetSchedule(const std::string& name)
+{
+    static std::map<std::string, MadeSchedule> made;
+    const auto known = made.find(name);
+    if (known != made.end() && known->second.defaults == ListDefaults(known->second.type))
     {
-        return "ns3::collapipe::OneFOneBSchedule";
+        return known->second.schedule;
     }
-    return name;
+    NS_ABORT_MSG_IF(!IsScheduleName(name),
+                    "'" << name << "' is no schedule; take " << DescribeScheduleNames());
+    const TypeId tid = TypeId::LookupByName(ScheduleTypeName(name));
+    ObjectFactory factory(tid.GetName());
+    made[name] = {tid, ListDefaults(tid), factory.Create<Schedule>()};
+    return made[name].schedule;
 }
 
 std::string
@@ -242,14 +336,7 @@ CheckSchedule(const std::vector<ActionList>& actions, uint32_t microBatches)
             return error;
         }
     }
-    // Unit times suffice to find a deadlock: it does not depend on how long things take.
-    const StageTimes unit(actions.size(), {1.0, 1.0});
-    const std::vector<LinkTimes> links(actions.empty() ? 0 : actions.size() - 1);
-    if (!ComputeTimeline(actions, unit, links).completed)
-    {
-        return "the stages wait for each other for ever";
-    }
-    return "";
+    return TaskGraph(actions).IsComplete() ? "" : "the stages wait for each other for ever";
 }
 
 uint32_t

@@ -73,9 +73,11 @@ TEST(ControlLatency, RecurrencesAgreeWithTheTimelineOfTheSchedules)
     {
         const IterationTimes times = MakeTimes(random, false);
         const double flowShop = GetTimelineS(times, *gpipe);
-        EXPECT_NEAR(GetGpipeTimeS(times), flowShop, 1e-9 * flowShop);
+        EXPECT_NEAR(Create<GpipeSchedule>()->GetIterationTimeS(times), flowShop, 1e-9 * flowShop);
         const double alternating = GetTimelineS(times, *oneFOneB);
-        EXPECT_NEAR(GetOneForwardOneBackwardTimeS(times), alternating, CLOSE * alternating);
+        EXPECT_NEAR(Create<OneFOneBSchedule>()->GetIterationTimeS(times),
+                    alternating,
+                    CLOSE * alternating);
     }
 }
 
@@ -85,7 +87,7 @@ TEST(ControlLatency, CriticalPathIsAsLongAsTheRecurrence)
     for (int i = 0; i < 2000; ++i)
     {
         const IterationTimes times = MakeTimes(random, i % 2 == 0);
-        const CriticalPath path = GetOneForwardOneBackwardPath(times);
+        const CriticalPath path = Create<OneFOneBSchedule>()->GetCriticalPath(times);
         double length =
             path.targets * times.targetS + (path.targets > 0 ? times.targetLatencyS : 0);
         for (std::size_t s = 0; s < times.hops.size(); ++s)
@@ -99,7 +101,9 @@ TEST(ControlLatency, CriticalPathIsAsLongAsTheRecurrence)
                       count.latencyBackward * hop.latencyBackwardS;
         }
         EXPECT_NEAR(length, path.lengthS, 1e-9 * path.lengthS);
-        EXPECT_NEAR(GetOneForwardOneBackwardTimeS(times), path.lengthS, 1e-9 * path.lengthS);
+        EXPECT_NEAR(Create<OneFOneBSchedule>()->GetIterationTimeS(times),
+                    path.lengthS,
+                    1e-9 * path.lengthS);
     }
 }
 
@@ -108,9 +112,9 @@ TEST(ControlLatency, OneMicroBatchTakesTheSumUnderBothSchedules)
     test::RandomInstance random(3);
     IterationTimes times = MakeTimes(random, false);
     times.microBatches = 1;
-    EXPECT_NEAR(GetIterationTimeS(times, "gpipe"),
-                GetIterationTimeS(times, "1f1b"),
-                CLOSE * GetGpipeTimeS(times));
+    EXPECT_NEAR(GetSchedule("gpipe")->GetIterationTimeS(times),
+                GetSchedule("1f1b")->GetIterationTimeS(times),
+                CLOSE * Create<GpipeSchedule>()->GetIterationTimeS(times));
 }
 
 TEST(ControlLatency, RatesFollowTheFormulas)
@@ -212,8 +216,8 @@ TEST_F(ControlHandMade, OneForwardOneBackwardKeepsFewerMicroBatches)
     EXPECT_EQ(GetLiveMicroBatches("gpipe", chain, 1), 3U);
     EXPECT_EQ(GetLiveMicroBatches("1f1b", chain, 1), 3U);
     EXPECT_EQ(GetLiveMicroBatches("1f1b", chain, 2), 2U);
-    EXPECT_EQ(GetLiveFromEnd("1f1b", 3, 1), 2U);
-    EXPECT_EQ(GetLiveFromEnd("1f1b", 3, 2), 3U);
+    EXPECT_EQ(GetDeviceLive(*GetSchedule("1f1b"), 3, 4, 1), 2U);
+    EXPECT_EQ(GetDeviceLive(*GetSchedule("1f1b"), 3, 4, 2), 3U);
 }
 
 TEST_F(ControlHandMade, EdgeServerSharesItsWorkers)

@@ -2,14 +2,18 @@
  * SPDX-License-Identifier: GPL-2.0-only
  */
 
-#include "collapipe-iteration-time.h"
+#include "collapipe-schedule.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <vector>
 
 namespace ns3
 {
 namespace collapipe
 {
+
+NS_OBJECT_ENSURE_REGISTERED(OneFOneBSchedule);
 
 namespace
 {
@@ -175,58 +179,68 @@ class OneForwardOneBackward
 
 } // namespace
 
-double
-GetGpipeTimeS(const IterationTimes& times)
+TypeId
+OneFOneBSchedule::GetTypeId()
 {
-    const double others = times.microBatches - 1.0;
-    double forwardSum = 0;
-    double backwardSum = 0;
-    double forward = 0;
-    double backward = 0;
-    for (std::size_t s = 0; s < times.hops.size(); ++s)
+    static TypeId tid = TypeId("ns3::collapipe::OneFOneBSchedule")
+                            .SetParent<Schedule>()
+                            .SetGroupName("CollaPipe")
+                            .AddConstructor<OneFOneBSchedule>();
+    return tid;
+}
+
+ActionList
+OneFOneBSchedule::Generate(uint32_t stages, uint32_t stage, uint32_t microBatches) const
+{
+    const uint32_t warmUp = std::min(microBatches, stages - stage - 1);
+    ActionList actions;
+    for (uint32_t i = 0; i < warmUp; ++i)
     {
-        const HopTimes& hop = times.hops[s];
-        forwardSum += hop.forwardS;
-        backwardSum += hop.backwardS;
-        forward = std::max(forward, hop.forwardS);
-        backward = std::max(backward, hop.backwardS);
-        if (s + 1 < times.hops.size())
-        {
-            forwardSum += hop.linkForwardS + hop.latencyForwardS;
-            backwardSum += hop.linkBackwardS + hop.latencyBackwardS;
-            forward = std::max(forward, hop.linkForwardS);
-            backward = std::max(backward, hop.linkBackwardS);
-        }
+        actions.push_back({Action::FORWARD, i});
     }
-    double forwardPass = forwardSum + others * forward;
-    if (times.targetS > 0)
+    for (uint32_t i = warmUp; i < microBatches; ++i)
     {
-        const double last = times.hops.back().forwardS;
-        forwardPass = std::max(forwardPass,
-                               times.targetLatencyS + times.targetS + last +
-                                   others * std::max(times.targetS, last));
+        actions.push_back({Action::FORWARD, i});
+        actions.push_back({Action::BACKWARD, i - warmUp});
     }
-    return forwardPass + backwardSum + others * backward;
+    for (uint32_t i = microBatches - warmUp; i < microBatches; ++i)
+    {
+        actions.push_back({Action::BACKWARD, i});
+    }
+    actions.push_back({Action::FLUSH, 0});
+    return actions;
+}
+
+std::string
+OneFOneBSchedule::Check(uint32_t /* stages */, uint32_t /* microBatches */) const
+{
+    return "";
 }
 
 double
-GetOneForwardOneBackwardTimeS(const IterationTimes& times)
+OneFOneBSchedule::GetIterationTimeS(const IterationTimes& times) const
 {
     return OneForwardOneBackward(times).Run();
 }
 
 CriticalPath
-GetOneForwardOneBackwardPath(const IterationTimes& times)
+OneFOneBSchedule::GetCriticalPath(const IterationTimes& times) const
 {
     OneForwardOneBackward recurrence(times);
     recurrence.Run();
     return recurrence.GetPath();
 }
 
-double
-GetIterationTimeS(const IterationTimes& times, const std::string& schedule)
+uint32_t
+OneFOneBSchedule::GetLiveMicroBatches(uint32_t stages, uint32_t stage, uint32_t microBatches) const
 {
-    return schedule == "1f1b" ? GetOneForwardOneBackwardTimeS(times) : GetGpipeTimeS(times);
+    return std::min(microBatches, stages - stage);
+}
+
+bool
+OneFOneBSchedule::IsLiveFromEnd() const
+{
+    return true;
 }
 
 } // namespace collapipe
