@@ -15,6 +15,7 @@
 #include "ns3/collapipe-unsplit-trainer.h"
 #include "ns3/object-factory.h"
 
+#include <algorithm>
 #include <chrono>
 #include <future>
 #include <iostream>

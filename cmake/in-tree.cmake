@@ -2,17 +2,34 @@
 #
 # The project as contrib/collapipe of an ns-3 tree; COLLAPIPE_NS3_LIBRARIES is set by the caller.
 
-include(${CMAKE_CURRENT_LIST_DIR}/sources.cmake)
-collapipe_find_torch()
-find_package(Threads REQUIRED)
+find_package(Threads QUIET)
 find_package(ZLIB QUIET)
 find_path(COLLAPIPE_EIGEN_INCLUDE Eigen/Core PATH_SUFFIXES eigen3)
 find_path(COLLAPIPE_JSON_INCLUDE nlohmann/json.hpp)
 mark_as_advanced(COLLAPIPE_EIGEN_INCLUDE COLLAPIPE_JSON_INCLUDE)
-if(NOT ZLIB_FOUND OR NOT COLLAPIPE_EIGEN_INCLUDE OR NOT COLLAPIPE_JSON_INCLUDE)
-  message(FATAL_ERROR "The collapipe module needs Eigen, nlohmann-json and zlib: install "
-                      "libeigen3-dev, nlohmann-json3-dev and zlib1g-dev.")
+set(_collapipe_missing "")
+if(NOT COLLAPIPE_EIGEN_INCLUDE)
+  list(APPEND _collapipe_missing "Eigen (libeigen3-dev)")
 endif()
+if(NOT COLLAPIPE_JSON_INCLUDE)
+  list(APPEND _collapipe_missing "nlohmann-json (nlohmann-json3-dev)")
+endif()
+if(NOT ZLIB_FOUND)
+  list(APPEND _collapipe_missing "zlib (zlib1g-dev)")
+endif()
+if(NOT Threads_FOUND)
+  list(APPEND _collapipe_missing "threads")
+endif()
+# As ns-3's own modules do it, the rest of the tree is not stopped.
+if(_collapipe_missing)
+  string(REPLACE ";" ", " _collapipe_missing "${_collapipe_missing}")
+  message(WARNING "The module collapipe is left out of this tree, since these are missing: "
+                  "${_collapipe_missing}. Install them and configure again to have it.")
+  return()
+endif()
+
+include(${CMAKE_CURRENT_LIST_DIR}/sources.cmake)
+collapipe_find_torch()
 
 collapipe_split_torch(COLLAPIPE_SOURCES)
 collapipe_split_torch(COLLAPIPE_TEST_SUITES)
@@ -26,8 +43,7 @@ if(COLLAPIPE_TORCH AND (NS3_STATIC OR NS3_MONOLIB))
 endif()
 
 file(STRINGS ${PROJECT_SOURCE_DIR}/VERSION COLLAPIPE_NS3_VERSION LIMIT_COUNT 1)
-set(COLLAPIPE_DEFINITIONS
-  COLLAPIPE_NS3_VERSION="${COLLAPIPE_NS3_VERSION}" COLLAPIPE_VERSION="${COLLAPIPE_VERSION}")
+collapipe_define_versions()
 set(COLLAPIPE_SYSTEM_INCLUDES "")
 foreach(dir ${COLLAPIPE_EIGEN_INCLUDE} ${COLLAPIPE_JSON_INCLUDE} ${ZLIB_INCLUDE_DIRS})
   if(NOT dir IN_LIST CMAKE_CXX_IMPLICIT_INCLUDE_DIRECTORIES)
@@ -65,7 +81,6 @@ build_lib(
 foreach(target ${libcollapipe} ${libcollapipe-obj} libcollapipe-test collapipe-test)
   if(TARGET ${target})
     target_include_directories(${target} SYSTEM PRIVATE ${COLLAPIPE_SYSTEM_INCLUDES})
-    target_compile_definitions(${target} PRIVATE ${COLLAPIPE_DEFINITIONS})
   endif()
 endforeach()
 target_include_directories(${libcollapipe} SYSTEM INTERFACE ${COLLAPIPE_SYSTEM_INCLUDES})
@@ -80,7 +95,6 @@ elseif(COLLAPIPE_TORCH)
   target_include_directories(collapipe-torch
     PRIVATE $<TARGET_PROPERTY:${libcollapipe},INTERFACE_INCLUDE_DIRECTORIES>)
   target_include_directories(collapipe-torch SYSTEM PRIVATE ${COLLAPIPE_SYSTEM_INCLUDES})
-  target_compile_definitions(collapipe-torch PRIVATE ${COLLAPIPE_DEFINITIONS})
   add_dependencies(${libcollapipe} collapipe-torch)
   install(TARGETS collapipe-torch LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endif()

@@ -141,7 +141,9 @@ build_tree()
             --enable-modules=collapipe --filter-module-examples-and-tests=collapipe) >>"$log" 2>&1 ||
             tree_failed "ns-3 could not be configured with the module; its words are above" "$log"
     fi
-    cached "$1" COLLAPIPE_WITH_TORCH "$torch" || set_tree "$1" "-DCOLLAPIPE_WITH_TORCH=$torch"
+    if ! cached "$1" COLLAPIPE_WITH_TORCH "$torch" || ! cached "$1" TORCH_PREFIX "$torch_prefix"; then
+        set_tree "$1" "-DCOLLAPIPE_WITH_TORCH=$torch" "-DTORCH_PREFIX=$torch_prefix"
+    fi
     if [ -n "${quick:-}" ] && [ ! -e "$1/cmake-cache/collapipe-plain" ]; then
         # A tree of our own need not be compiled in the way that is best for working on it. With -Og
         # its tests take a third of the time.

@@ -37,3 +37,12 @@ function(collapipe_torch_options)
 endfunction()
 
 include(${CMAKE_CURRENT_LIST_DIR}/backend.cmake)
+
+# Tells the files that want to know which release this is and which ns-3 it is built for.
+function(collapipe_define_versions)
+  foreach(file model/collapipe-version.cc model/learning/collapipe-torch-library.cc)
+    set_property(SOURCE ${COLLAPIPE_ROOT}/${file} APPEND PROPERTY COMPILE_DEFINITIONS
+      COLLAPIPE_RELEASE="${COLLAPIPE_VERSION}" COLLAPIPE_NS3_RELEASE="${COLLAPIPE_NS3_VERSION}")
+    set_property(SOURCE ${COLLAPIPE_ROOT}/${file} PROPERTY SKIP_PRECOMPILE_HEADERS ON)
+  endforeach()
+endfunction()

@@ -34,21 +34,24 @@ function(collapipe_torch_root var prefix)
   endforeach()
 endfunction()
 
-# Points CMake at the LibTorch in `prefix`, and at its libraries: its package file would take those of
-# the distribution before its own.
-macro(collapipe_use_torch_prefix prefix)
-  collapipe_torch_root(_collapipe_root "${prefix}")
-  if(_collapipe_root)
-    if(NOT Torch_DIR STREQUAL "${_collapipe_root}/share/cmake/Torch")
-      foreach(variable Caffe2_DIR TORCH_LIBRARY c10_LIBRARY kineto_LIBRARY)
-        unset(${variable} CACHE)
-      endforeach()
-      set(Torch_DIR ${_collapipe_root}/share/cmake/Torch CACHE PATH "LibTorch's CMake package" FORCE)
+# Points CMake at the LibTorch in TORCH_PREFIX, and at its libraries: its package file would take those
+# of the distribution before its own.
+macro(collapipe_use_torch_prefix)
+  # What was found for another prefix is forgotten.
+  if(DEFINED COLLAPIPE_TORCH_PREFIX_USED AND NOT COLLAPIPE_TORCH_PREFIX_USED STREQUAL TORCH_PREFIX)
+    foreach(variable Torch_DIR Caffe2_DIR TORCH_LIBRARY c10_LIBRARY kineto_LIBRARY)
+      unset(${variable} CACHE)
+    endforeach()
+  endif()
+  set(COLLAPIPE_TORCH_PREFIX_USED "${TORCH_PREFIX}" CACHE INTERNAL "What Torch_DIR was found for")
+  if(TORCH_PREFIX)
+    collapipe_torch_root(_collapipe_root "${TORCH_PREFIX}")
+    if(NOT _collapipe_root)
+      message(FATAL_ERROR "There is no LibTorch in ${TORCH_PREFIX} (no share/cmake/Torch). "
+                          "To have one: ${COLLAPIPE_TORCH_ADVICE}.")
     endif()
+    set(Torch_DIR ${_collapipe_root}/share/cmake/Torch CACHE PATH "LibTorch's CMake package" FORCE)
     list(PREPEND CMAKE_PREFIX_PATH ${_collapipe_root})
-  else()
-    message(FATAL_ERROR "There is no LibTorch in TORCH_PREFIX=${prefix}: no share/cmake/Torch. "
-                        "To have one: ${COLLAPIPE_TORCH_ADVICE}.")
   endif()
 endmacro()
 
@@ -81,9 +84,7 @@ macro(collapipe_find_torch)
     set(_collapipe_flags "${CMAKE_CXX_FLAGS}")
     set(_collapipe_prefixes "${CMAKE_PREFIX_PATH}")
     collapipe_complete_prefix_path()
-    if(TORCH_PREFIX)
-      collapipe_use_torch_prefix("${TORCH_PREFIX}")
-    endif()
+    collapipe_use_torch_prefix()
     find_package(Torch QUIET)
     if(Torch_FOUND)
       collapipe_take_torch()

@@ -3,17 +3,21 @@
 # Sphinx's settings; ./collapipe doc runs it.
 
 import pathlib
+import re
 
 project = "CollaPipe"
 author = "The CollaPipe developers"
 copyright = "the CollaPipe developers; GPL-2.0-only"
+release = re.search(r"set\(COLLAPIPE_VERSION ([^)]+)\)",
+                    (pathlib.Path(__file__).parent.parent / "CMakeLists.txt").read_text()).group(1)
+version = release
 extensions = ["sphinx.ext.mathjax"]
 source_suffix = ".rst"
 master_doc = "index"
 exclude_patterns = ["figures"]
 html_theme = "alabaster"
 html_theme_options = {
-    "description": "Collaborative pipeline training at the edge, for ns-3",
+    "description": f"Collaborative pipeline training at the edge, for ns-3; version {release}",
     "page_width": "1080px",
     "sidebar_width": "230px",
     "fixed_sidebar": True,

@@ -20,6 +20,7 @@
 #include "ns3/collapipe-dssda-controller.h"
 #include "ns3/collapipe-instance-json.h"
 #include "ns3/collapipe-plan-json.h"
+#include "ns3/collapipe-version.h"
 #include "ns3/command-line.h"
 #include "ns3/double.h"
 #include "ns3/object-factory.h"
@@ -176,6 +177,11 @@ main(int argc, char* argv[])
     std::string outputPath;
     std::string name = "dssda";
     bool isStream = false;
+    if (argc == 2 && std::string(argv[1]) == "--version")
+    {
+        std::cout << DescribeVersion("collapipe-solve") << "\n";
+        return 0;
+    }
     CommandLine cmd(__FILE__);
     cmd.AddValue("instance",
                  "File with the instance (JSON); standard input if empty",

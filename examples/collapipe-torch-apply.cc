@@ -11,8 +11,10 @@
 #include "ns3/collapipe-tokenizer.h"
 
 #include <ATen/ATen.h>
+#include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <functional>
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>

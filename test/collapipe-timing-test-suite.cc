@@ -13,6 +13,7 @@
 #include "ns3/config.h"
 #include "ns3/test.h"
 
+#include <algorithm>
 #include <random>
 
 using namespace ns3;

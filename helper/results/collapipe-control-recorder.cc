@@ -154,24 +154,26 @@ class CsvFile
 
 } // namespace
 
-ControlRecorder::ControlRecorder(const std::vector<Ptr<ControlLoop>>& loops)
+ControlRecorder::ControlRecorder(const std::vector<Ptr<EdgeServerApplication>>& edgeServers)
 {
-    for (const auto& loop : loops)
+    for (const auto& edge : edgeServers)
     {
         m_cells.push_back({static_cast<uint32_t>(m_cells.size()),
-                           loop->GetController(),
-                           loop->GetClusterNumbers()});
+                           edge->GetController(),
+                           edge->GetClusterNumbers()});
         const Cell* cell = &m_cells.back();
-        loop->TraceConnectWithoutContext(
+        edge->TraceConnectWithoutContext(
             "Plan",
             MakeCallback(&ControlRecorder::HandlePlan, this).Bind(cell));
-        if (const auto monitor = loop->GetLinkMonitor())
-        {
-            monitor->TraceConnectWithoutContext(
-                "Report",
-                MakeCallback(&ControlRecorder::HandleReport, this).Bind(cell));
-        }
     }
+}
+
+void
+ControlRecorder::Connect(uint32_t cell, Ptr<LinkMonitor> monitor)
+{
+    monitor->TraceConnectWithoutContext("Report",
+                                        MakeCallback(&ControlRecorder::HandleReport, this)
+                                            .Bind(static_cast<const Cell*>(&m_cells.at(cell))));
 }
 
 void

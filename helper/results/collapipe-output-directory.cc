@@ -15,6 +15,7 @@
 #include <iostream>
 #include <mutex>
 #include <sys/wait.h>
+#include <system_error>
 #include <thread>
 #include <unistd.h>
 

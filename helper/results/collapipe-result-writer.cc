@@ -6,6 +6,8 @@
 
 #include "collapipe-user-error.h"
 
+#include "ns3/collapipe-version.h"
+
 #include <cmath>
 #include <fstream>
 #include <iomanip>
@@ -13,13 +15,6 @@
 #include <ostream>
 #include <sstream>
 #include <variant>
-
-#ifndef COLLAPIPE_VERSION
-#define COLLAPIPE_VERSION "unknown"
-#endif
-#ifndef COLLAPIPE_NS3_VERSION
-#define COLLAPIPE_NS3_VERSION "unknown"
-#endif
 
 namespace ns3
 {
@@ -137,18 +132,6 @@ ToJson(const RunTotals& totals)
 
 } // namespace
 
-std::string
-GetVersion()
-{
-    return COLLAPIPE_VERSION;
-}
-
-std::string
-GetNs3Version()
-{
-    return COLLAPIPE_NS3_VERSION;
-}
-
 void
 WriteRounds(const std::string& path, const RunSummary& summary, const std::vector<RoundRow>& rows)
 {
@@ -213,7 +196,7 @@ WriteSummary(const std::string& path,
              const std::vector<RoundRow>& rounds)
 {
     nlohmann::ordered_json json;
-    json["collapipe_version"] = COLLAPIPE_VERSION;
+    json["collapipe_version"] = GetVersion();
     json["ns3_version"] = GetNs3Version();
     json["seed"] = summary.seed;
     json["run"] = summary.run;

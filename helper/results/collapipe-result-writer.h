@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <iosfwd>
 #include <map>
+#include <ostream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -84,12 +85,6 @@ void WriteSummary(const std::string& path,
  * @param rounds its rounds
  */
 void PrintTable(std::ostream& out, const RunSummary& summary, const std::vector<RoundRow>& rounds);
-
-/// @return version of the module, for example "0.1.0"
-std::string GetVersion();
-
-/// @return version of ns-3 that the module was built against, for example "3.37"
-std::string GetNs3Version();
 
 } // namespace collapipe
 } // namespace ns3

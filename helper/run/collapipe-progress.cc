@@ -6,6 +6,7 @@
 
 #include "ns3/simulator.h"
 
+#include <algorithm>
 #include <iomanip>
 #include <iostream>
 #include <sstream>

@@ -7,6 +7,7 @@
 #include "ns3/collapipe-result-writer.h"
 
 #include <filesystem>
+#include <system_error>
 #include <unistd.h>
 
 namespace ns3

@@ -12,7 +12,7 @@
 
 #include "ns3/collapipe-compute-library.h"
 #include "ns3/collapipe-recomputation.h"
-#include "ns3/collapipe-result-writer.h"
+#include "ns3/collapipe-version.h"
 #include "ns3/command-line.h"
 
 #include <algorithm>

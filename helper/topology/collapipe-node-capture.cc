@@ -11,6 +11,8 @@
 #include "ns3/simulator.h"
 #include "ns3/trace-helper.h"
 
+#include <cstdint>
+
 namespace ns3
 {
 namespace collapipe

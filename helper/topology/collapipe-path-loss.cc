@@ -9,6 +9,7 @@
 #include "ns3/log.h"
 #include "ns3/node.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 

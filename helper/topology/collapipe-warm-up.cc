@@ -11,6 +11,7 @@
 #include "ns3/socket.h"
 #include "ns3/udp-socket-factory.h"
 
+#include <cstdint>
 #include <map>
 
 namespace ns3

@@ -12,6 +12,7 @@
 #include "ns3/node.h"
 #include "ns3/nstime.h"
 
+#include <cstdint>
 #include <vector>
 
 namespace ns3

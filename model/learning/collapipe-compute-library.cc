@@ -7,10 +7,10 @@
 #include "collapipe-compute-backend.h"
 
 #include "ns3/abort.h"
+#include "ns3/collapipe-version.h"
 #include "ns3/type-id.h"
 
 #include <cstdio>
-#include <cstring>
 #include <dlfcn.h>
 
 // The build says one of these: COLLAPIPE_COMPUTE_LIBRARY, the file name of the library; or
@@ -88,10 +88,10 @@ Open()
     const auto get =
         reinterpret_cast<GetComputeLibraryFunction>(dlsym(handle, GET_COMPUTE_LIBRARY));
     const ComputeLibrary* library = get ? get() : nullptr;
-    if (!library || std::strcmp(library->version, COLLAPIPE_VERSION) != 0)
+    if (!library || GetVersion() != library->version)
     {
         return {nullptr,
-                path + " is of another release than " + own + " (" + COLLAPIPE_VERSION +
+                path + " is of another release than " + own + " (" + GetVersion() +
                     "): build or install both again" + ADVICE};
     }
     return {library, ""};

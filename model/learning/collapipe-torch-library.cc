@@ -44,7 +44,7 @@ CreateUnsplitEngine(const ModelConfig& config,
 }
 
 /// What this library offers
-const ComputeLibrary g_library{COLLAPIPE_VERSION, &CreateBackend, &CreateUnsplitEngine};
+const ComputeLibrary g_library{COLLAPIPE_RELEASE, &CreateBackend, &CreateUnsplitEngine};
 
 } // namespace
 

@@ -8,6 +8,7 @@
 #include "ns3/simulator.h"
 
 #include <cmath>
+#include <cstdint>
 
 namespace ns3
 {

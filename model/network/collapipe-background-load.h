@@ -9,6 +9,8 @@
 #include "ns3/object.h"
 #include "ns3/random-variable-stream.h"
 
+#include <cstdint>
+
 namespace ns3
 {
 namespace collapipe

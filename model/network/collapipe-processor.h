@@ -13,8 +13,10 @@
 #include "ns3/random-variable-stream.h"
 #include "ns3/traced-callback.h"
 
+#include <cstdint>
 #include <deque>
 #include <functional>
+#include <vector>
 
 namespace ns3
 {

@@ -12,6 +12,8 @@
 #include "ns3/uinteger.h"
 #include "ns3/wifi-phy.h"
 
+#include <cstdint>
+
 namespace ns3
 {
 namespace collapipe

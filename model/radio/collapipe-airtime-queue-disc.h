@@ -15,6 +15,7 @@
 #include "ns3/wifi-psdu.h"
 #include "ns3/wifi-tx-vector.h"
 
+#include <cstdint>
 #include <unordered_map>
 #include <vector>
 

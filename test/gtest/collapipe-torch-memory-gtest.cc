@@ -16,6 +16,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <thread>
+#include <tuple>
 
 namespace ns3
 {

@@ -6,6 +6,7 @@
 
 #include "ns3/collapipe-virtual-queues.h"
 
+#include <algorithm>
 #include <cmath>
 #include <gtest/gtest.h>
 #include <random>

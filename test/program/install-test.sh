@@ -64,7 +64,7 @@ cmake --build "$work/user/build" >"$work/build.log" 2>&1 || fail "$(cat "$work/b
 check_program "$work/user/build/user"
 
 # A release that is not there must not be found.
-sed -i 's/collapipe 0[.]1 REQUIRED/collapipe 99 REQUIRED/' "$work/user/CMakeLists.txt"
+sed -i 's/collapipe 1[.]0 REQUIRED/collapipe 99 REQUIRED/' "$work/user/CMakeLists.txt"
 if cmake -S "$work/user" -B "$work/user/other" -DCMAKE_PREFIX_PATH="$prefix" >/dev/null 2>&1; then
     fail "find_package took this release for release 99"
 fi

@@ -13,6 +13,7 @@
 
 #include <gtest/gtest.h>
 #include <map>
+#include <tuple>
 
 using namespace ns3;
 using namespace ns3::collapipe;

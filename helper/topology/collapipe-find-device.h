@@ -7,6 +7,8 @@
 
 #include "ns3/node.h"
 
+#include <cstdint>
+
 namespace ns3
 {
 namespace collapipe

@@ -41,24 +41,23 @@ GetPhase(MessageType type)
 
 } // namespace
 
-LinkObserver::LinkObserver(Ptr<EdgeServerApplication> edge,
-                           const std::vector<std::vector<Ptr<StageApplication>>>& clusters)
-    : m_clusters(edge->GetClusterNumbers())
+LinkObserver::LinkObserver(const RunApplications& applications,
+                           uint32_t cell,
+                           Ptr<LinkMonitor> monitor)
+    : m_monitor(monitor),
+      m_clusters(applications.edgeServers.at(cell)->GetClusterNumbers())
 {
-    for (const auto& cluster : clusters)
+    for (const auto number : m_clusters)
     {
-        for (const auto& application : cluster)
+        for (const auto& application : applications.clusters.at(number))
         {
             Connect(application);
         }
     }
+    const auto& edge = applications.edgeServers[cell];
     Connect(edge);
-}
-
-void
-LinkObserver::SetMonitor(Ptr<LinkMonitor> monitor)
-{
-    m_monitor = monitor;
+    edge->TraceConnectWithoutContext("Plan", MakeCallback(&LinkObserver::HandlePlan, this));
+    edge->TraceConnectWithoutContext("Round", MakeCallback(&LinkObserver::HandleRound, this));
 }
 
 void
@@ -115,7 +114,7 @@ LinkObserver::HandleTx(const MessageHeader& header, uint64_t /* bytes */)
 {
     const auto phase = GetPhase(header.type);
     const auto cluster = std::find(m_clusters.begin(), m_clusters.end(), header.cluster);
-    if (!m_monitor || !phase || cluster == m_clusters.end())
+    if (!phase || cluster == m_clusters.end())
     {
         return;
     }
@@ -141,7 +140,7 @@ void
 LinkObserver::HandleRx(const MessageHeader& header, uint64_t bytes)
 {
     const auto sent = m_sent.find(GetKey(header));
-    if (!m_monitor || sent == m_sent.end())
+    if (sent == m_sent.end())
     {
         return;
     }
@@ -169,7 +168,7 @@ LinkObserver::HandleRx(const MessageHeader& header, uint64_t bytes)
 }
 
 void
-LinkObserver::BeginRound(uint32_t round, const RoundPlan& plan)
+LinkObserver::HandlePlan(const SystemState& state, const RoundPlan& plan)
 {
     m_plan = plan;
     m_shares.clear();
@@ -183,19 +182,12 @@ LinkObserver::BeginRound(uint32_t round, const RoundPlan& plan)
             m_shares[{LinkId{m, link.from, link.to}, link.phase}] = link.share;
         }
     }
-    if (m_monitor)
-    {
-        m_monitor->BeginRound(round, plan);
-    }
+    m_monitor->BeginRound(state.round, plan);
 }
 
 void
-LinkObserver::EndRound(const RoundRecord& record)
+LinkObserver::HandleRound(const RoundRecord& record)
 {
-    if (!m_monitor)
-    {
-        return;
-    }
     for (uint32_t m = 0; m < record.phases.size() && m < m_plan.clusters.size(); ++m)
     {
         const Time training = record.phases[m].backward - record.phases[m].distribution;
