@@ -9,7 +9,6 @@
 #include "ns3/ampdu-subframe-header.h"
 #include "ns3/collapipe-cluster-monitor.h"
 #include "ns3/collapipe-find-device.h"
-#include "ns3/collapipe-link-observer.h"
 #include "ns3/lte-enb-mac.h"
 #include "ns3/lte-enb-net-device.h"
 #include "ns3/lte-enb-phy.h"
@@ -62,6 +61,31 @@ ToDb(double ratio)
     return 10 * std::log10(ratio);
 }
 
+/// Keeps what others expect of the links
+class WatchedExpectations : public LinkExpectations
+{
+  public:
+    /**
+     * @param expectations to watch
+     * @param latest gets what they said last; must outlive this
+     */
+    WatchedExpectations(Ptr<LinkExpectations> expectations, SystemState& latest)
+        : m_expectations(expectations),
+          m_latest(latest)
+    {
+    }
+
+    void FillLinks(SystemState& state) const override
+    {
+        m_expectations->FillLinks(state);
+        m_latest = state;
+    }
+
+  private:
+    Ptr<LinkExpectations> m_expectations; //!< watched
+    SystemState& m_latest;                //!< what they said last
+};
+
 /**
  * @ingroup collapipe-tests
  * Between two rounds of a training a device moves and a wall appears of which the topology knows
@@ -96,15 +120,11 @@ class MovedDeviceTestCase : public TestCase
         config.network.wifiPathLoss.shadowing = false;
         TestRun run(config);
         m_run = &run;
-        m_monitor = CreateObject<LinkMonitor>();
-        const LinkObserver observer(run.GetApplications(), 0, m_monitor);
-        dynamic_cast<MonitoredRadios&>(run.GetTopology()).ConnectMonitors({{m_monitor, 0}});
         const auto& edge = run.GetApplications().edgeServers.at(0);
-        edge->SetStateUpdate([this, &run](SystemState& state) {
-            run.GetTopology().FillLinks(state);
-            m_expected = state;
-            m_monitor->Update(state);
-        });
+        const auto& loop = run.GetApplications().loops.at(0);
+        m_monitor = loop->GetLinkMonitor();
+        loop->SetExpectations(
+            CreateObject<WatchedExpectations>(loop->GetExpectations(), m_expected));
         ConnectRadios();
         m_monitor->TraceConnectWithoutContext("Report",
                                               MakeCallback(&MovedDeviceTestCase::Check, this));
@@ -115,7 +135,7 @@ class MovedDeviceTestCase : public TestCase
         m_monitor->TraceConnectWithoutContext(
             "Goodput",
             MakeCallback(&MovedDeviceTestCase::CountGoodput, this));
-        edge->TraceConnectWithoutContext("Plan",
+        loop->TraceConnectWithoutContext("Plan",
                                          MakeCallback(&MovedDeviceTestCase::BeginRound, this));
         edge->TraceConnectWithoutContext("Round",
                                          MakeCallback(&MovedDeviceTestCase::EndRound, this));

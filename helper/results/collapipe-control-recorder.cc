@@ -154,26 +154,24 @@ class CsvFile
 
 } // namespace
 
-ControlRecorder::ControlRecorder(const std::vector<Ptr<EdgeServerApplication>>& edgeServers)
+ControlRecorder::ControlRecorder(const std::vector<Ptr<ControlLoop>>& loops)
 {
-    for (const auto& edge : edgeServers)
+    for (const auto& loop : loops)
     {
         m_cells.push_back({static_cast<uint32_t>(m_cells.size()),
-                           edge->GetController(),
-                           edge->GetClusterNumbers()});
+                           loop->GetController(),
+                           loop->GetClusterNumbers()});
         const Cell* cell = &m_cells.back();
-        edge->TraceConnectWithoutContext(
+        loop->TraceConnectWithoutContext(
             "Plan",
             MakeCallback(&ControlRecorder::HandlePlan, this).Bind(cell));
+        if (const auto monitor = loop->GetLinkMonitor())
+        {
+            monitor->TraceConnectWithoutContext(
+                "Report",
+                MakeCallback(&ControlRecorder::HandleReport, this).Bind(cell));
+        }
     }
-}
-
-void
-ControlRecorder::Connect(uint32_t cell, Ptr<LinkMonitor> monitor)
-{
-    monitor->TraceConnectWithoutContext("Report",
-                                        MakeCallback(&ControlRecorder::HandleReport, this)
-                                            .Bind(static_cast<const Cell*>(&m_cells.at(cell))));
 }
 
 void

@@ -5,9 +5,9 @@
 #ifndef COLLAPIPE_CONTROL_RECORDER_H
 #define COLLAPIPE_CONTROL_RECORDER_H
 
-#include "ns3/collapipe-edge-server.h"
 #include "ns3/collapipe-latency-model.h"
 #include "ns3/collapipe-link-monitor.h"
+#include "ns3/collapipe-run-applications.h"
 
 #include <deque>
 #include <functional>
@@ -72,18 +72,19 @@ struct ControlLinkRow
 
 /**
  * @ingroup collapipe
- * Listens to the edge servers' decisions and keeps, for every controller alike, what it decided and
- * what the latency and energy model predicts for that: the queues of (12) as they stood, the terms
- * of (13), shares and powers beside the channel's estimate.
+ * Listens to the control loops' decisions and keeps, for every controller alike, what it decided
+ * and what the latency and energy model predicts for that: the queues of (12) as they stood, the
+ * terms of (13), shares and powers beside the channel's estimate.
  */
 class ControlRecorder
 {
   public:
     /**
-     * @param edgeServers whose plans to record, by cell, with their controllers set; the queues are
-     *        read where that is a DssdaController
+     * @param loops whose plans to record, by cell, with their controllers set; the queues are read
+     *        where that is a DssdaController. What a link monitor reports is kept beside what was
+     *        decided.
      */
-    explicit ControlRecorder(const std::vector<Ptr<EdgeServerApplication>>& edgeServers);
+    explicit ControlRecorder(const std::vector<Ptr<ControlLoop>>& loops);
 
     ControlRecorder(const ControlRecorder&) = delete; // the trace holds its address
     ControlRecorder& operator=(const ControlRecorder&) = delete;
@@ -96,13 +97,6 @@ class ControlRecorder
 
     /// @return a row per round, phase and link
     const std::vector<ControlLinkRow>& GetLinks() const;
-
-    /**
-     * Keeps what a monitor reports of links beside what was decided on them.
-     * @param cell whose
-     * @param monitor of its links; must outlive the recorder's use
-     */
-    void Connect(uint32_t cell, Ptr<LinkMonitor> monitor);
 
     /**
      * Writes control.csv, clusters.csv, budgets.csv and links.csv.

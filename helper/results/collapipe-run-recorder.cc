@@ -16,7 +16,7 @@ namespace ns3
 namespace collapipe
 {
 
-RunRecorder::RunRecorder(const RunApplications& applications)
+RunRecorder::RunRecorder(const RunApplications& applications, Time readyAt)
     : m_applications(applications),
       m_phases(applications.clusters.size()),
       m_lastFlush(applications.clusters.size()),
@@ -27,10 +27,10 @@ RunRecorder::RunRecorder(const RunApplications& applications)
     m_plan.clusters.resize(applications.clusters.size());
     for (uint32_t cell = 0; cell < m_applications.edgeServers.size(); ++cell)
     {
-        auto edge = m_applications.edgeServers[cell];
-        edge->TraceConnectWithoutContext("Plan",
-                                         MakeCallback(&RunRecorder::HandlePlan, this).Bind(cell));
-        edge->TraceConnectWithoutContext(
+        m_applications.loops[cell]->TraceConnectWithoutContext(
+            "Plan",
+            MakeCallback(&RunRecorder::HandlePlan, this).Bind(cell));
+        m_applications.edgeServers[cell]->TraceConnectWithoutContext(
             "Round",
             MakeCallback(&RunRecorder::HandleCellRound, this).Bind(cell));
     }
@@ -49,6 +49,7 @@ RunRecorder::RunRecorder(const RunApplications& applications)
                 MakeCallback(&RunRecorder::HandleFlush, this).Bind(cluster));
         }
     }
+    Simulator::Schedule(readyAt - Simulator::Now(), &RunRecorder::BeginEnergy, this);
 }
 
 const std::vector<RoundRow>&
@@ -101,9 +102,9 @@ RunRecorder::ReadNode(uint32_t cluster, NodeIndex node) const
 {
     const auto& application = *m_applications.clusters[cluster][node];
     Counters counters = Read(application);
-    if (m_energy)
+    if (m_applications.meter)
     {
-        counters.energy = m_energy->Read(cluster, node);
+        counters.energy = m_applications.meter->Read(cluster, node);
         return counters;
     }
     DoubleValue powerW;
@@ -113,38 +114,15 @@ RunRecorder::ReadNode(uint32_t cluster, NodeIndex node) const
 }
 
 void
-RunRecorder::SetEnergy(const EnergyAccounts* energy, Time from)
-{
-    m_energy = energy;
-    Simulator::Schedule(from - Simulator::Now(), &RunRecorder::BeginEnergy, this);
-}
-
-void
 RunRecorder::BeginEnergy()
 {
     for (uint32_t cluster = 0; cluster < m_before.size(); ++cluster)
     {
         for (NodeIndex node = 0; node < m_before[cluster].size(); ++node)
         {
-            m_before[cluster][node].energy = m_energy->Read(cluster, node);
+            m_before[cluster][node].energy = ReadNode(cluster, node).energy;
         }
     }
-}
-
-std::vector<std::vector<double>>
-RunRecorder::MeasureEnergy() const
-{
-    std::vector<std::vector<double>> energyJ;
-    for (uint32_t cluster = 0; cluster < m_before.size(); ++cluster)
-    {
-        energyJ.emplace_back();
-        for (NodeIndex node = 0; node < m_before[cluster].size(); ++node)
-        {
-            const auto parts = ReadNode(cluster, node).energy - m_before[cluster][node].energy;
-            energyJ.back().push_back(parts.GetActive());
-        }
-    }
-    return energyJ;
 }
 
 void
@@ -272,7 +250,8 @@ RunRecorder::AddDeviceRows(const RoundRow& round)
             row.wifiEnergyJ = energy.wifiJ;
             row.lteEnergyJ = energy.lteJ;
             row.activeEnergyJ = energy.GetActive();
-            row.batteryJ = m_energy ? m_energy->GetLeftJ(cluster, node) : row.batteryJ;
+            row.batteryJ =
+                m_applications.meter ? m_applications.meter->GetLeftJ(cluster, node) : row.batteryJ;
             row.bytesSent = now.bytes - before.bytes;
             row.messagesSent = now.messages - before.messages;
             FillFromPlan(row);

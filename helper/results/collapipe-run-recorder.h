@@ -5,9 +5,8 @@
 #ifndef COLLAPIPE_RUN_RECORDER_H
 #define COLLAPIPE_RUN_RECORDER_H
 
-#include "collapipe-energy-accounts.h"
-
-#include "ns3/collapipe-helper.h"
+#include "ns3/collapipe-energy-meter.h"
+#include "ns3/collapipe-run-applications.h"
 
 #include <functional>
 #include <limits>
@@ -65,15 +64,17 @@ struct DeviceRow
 /**
  * @ingroup collapipe
  * Listens to the applications' traces and keeps what happened, a row per round and per node and
- * round.
+ * round. What nodes consume is read from the run's energy meter; where there is none, computing
+ * alone is known.
  */
 class RunRecorder
 {
   public:
     /**
      * @param applications to listen to; must outlive the recorder's use
+     * @param readyAt when the network is ready: consumption counts from then on
      */
-    explicit RunRecorder(const RunApplications& applications);
+    RunRecorder(const RunApplications& applications, Time readyAt);
 
     RunRecorder(const RunRecorder&) = delete; // traces hold its address
     RunRecorder& operator=(const RunRecorder&) = delete;
@@ -89,15 +90,6 @@ class RunRecorder
 
     /// @return score on the validation part before the first round
     const QualityScore& GetInitialQuality() const;
-
-    /**
-     * @param energy of all nodes, for what their parts consume; else computing alone is known
-     * @param from when the first round's consumption counts
-     */
-    void SetEnergy(const EnergyAccounts* energy, Time from);
-
-    /// @return energy of work and traffic in this round so far, J, by cluster and node
-    std::vector<std::vector<double>> MeasureEnergy() const;
 
     /// @param callback called when a round's row is complete, validation loss included
     void SetRowCallback(std::function<void(const RoundRow&)> callback);
@@ -143,7 +135,6 @@ class RunRecorder
     void FillFromPlan(DeviceRow& row) const;
 
     RunApplications m_applications;              //!< whom to listen to
-    const EnergyAccounts* m_energy{nullptr};     //!< what nodes consume; null: computing alone
     SystemState m_state;                         //!< of the current plans, of all clusters
     RoundPlan m_plan;                            //!< the current plans of all cells, joined
     std::vector<PhaseTimes> m_phases;            //!< by cluster, of the current round

@@ -120,10 +120,10 @@ Timeline::Connect(const RunApplications& applications)
                                                     MakeCallback(&Timeline::HandleRound, this));
     for (std::size_t c = 0; c < m_cells.size(); ++c)
     {
-        ConnectCell(applications.edgeServers[c], &m_cells[c]);
+        ConnectCell(applications.edgeServers[c], applications.loops[c], &m_cells[c]);
     }
     // All cells have the same
-    if (const auto actuator = applications.edgeServer->GetActuator())
+    if (const auto actuator = applications.loops.front()->GetActuator())
     {
         actuator->TraceConnectWithoutContext("Actuation",
                                              MakeCallback(&Timeline::HandleActuation, this));
@@ -131,14 +131,14 @@ Timeline::Connect(const RunApplications& applications)
 }
 
 void
-Timeline::ConnectCell(Ptr<EdgeServerApplication> edge, const Cell* cell)
+Timeline::ConnectCell(Ptr<EdgeServerApplication> edge, Ptr<ControlLoop> loop, const Cell* cell)
 {
-    edge->TraceConnectWithoutContext("Plan", MakeCallback(&Timeline::HandlePlan, this).Bind(cell));
+    loop->TraceConnectWithoutContext("Plan", MakeCallback(&Timeline::HandlePlan, this).Bind(cell));
     edge->TraceConnectWithoutContext("Round",
                                      MakeCallback(&Timeline::HandleCellRound, this).Bind(cell));
-    edge->TraceConnectWithoutContext("Measurement",
+    loop->TraceConnectWithoutContext("Measurement",
                                      MakeCallback(&Timeline::HandleMeasurement, this).Bind(cell));
-    if (const auto dssda = DynamicCast<DssdaController>(edge->GetController()))
+    if (const auto dssda = DynamicCast<DssdaController>(loop->GetController()))
     {
         dssda->TraceConnectWithoutContext("Queues",
                                           MakeCallback(&Timeline::HandleQueues, this).Bind(cell));

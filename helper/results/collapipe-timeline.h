@@ -7,7 +7,7 @@
 
 #include "collapipe-chrome-trace.h"
 
-#include "ns3/collapipe-helper.h"
+#include "ns3/collapipe-run-applications.h"
 
 #include <deque>
 #include <map>
@@ -104,7 +104,7 @@ class Timeline
     static MessageKey GetKey(const MessageHeader& header);
 
     void Connect(const RunApplications& applications);
-    void ConnectCell(Ptr<EdgeServerApplication> edge, const Cell* cell);
+    void ConnectCell(Ptr<EdgeServerApplication> edge, Ptr<ControlLoop> loop, const Cell* cell);
 
     /// @return a new process
     Process& AddProcess(const std::string& name, const std::string& label);

@@ -8,7 +8,7 @@
 #include "collapipe-run-config.h"
 
 #include "ns3/collapipe-corpus.h"
-#include "ns3/collapipe-stage-application.h"
+#include "ns3/collapipe-sample-source.h"
 
 #include <vector>
 
@@ -47,18 +47,6 @@ ModelConfig GetModelConfig(const RunConfig& config, const Corpus& corpus);
  */
 std::vector<std::vector<const Sample*>> PartitionData(const RunConfig& config,
                                                       const Dataset& dataset);
-
-/**
- * @param samples that a node holds
- * @param seed of the run
- * @param cluster of the node
- * @param node its index: 0 is the control unit, k + 1 device k
- * @return an endless source of them, in shuffled epochs; null where there are none
- */
-SampleSource MakeSampleSource(std::vector<const Sample*> samples,
-                              uint64_t seed,
-                              uint32_t cluster,
-                              uint32_t node);
 
 } // namespace collapipe
 } // namespace ns3

@@ -7,7 +7,6 @@
 #include "collapipe-actuator-choice.h"
 #include "collapipe-run-data.h"
 
-#include "ns3/collapipe-cluster-monitor.h"
 #include "ns3/collapipe-pipeline-plan.h"
 #include "ns3/collapipe-recomputation.h"
 #include "ns3/collapipe-schedule.h"
@@ -108,8 +107,6 @@ TrainingRun::~TrainingRun()
     // Applications hold parts that compute on the executor's threads: they go before it.
     m_recorder.reset();
     m_control.reset();
-    m_energy.reset();
-    m_observers.clear();
     m_timeline.reset();
     m_applications = RunApplications();
     Simulator::Destroy();
@@ -281,6 +278,8 @@ TrainingRun::InstallApplications()
         m_initialStates.push_back(helper.GetInitialState(*m_topology, cell));
     }
     helper.SetControllers(controllers);
+    helper.SetActuator(CreateActuator());
+    helper.SetBattery(m_config.batteryJ);
     const auto infeasible = CheckController(m_config.controller);
     if (!infeasible.empty())
     {
@@ -293,21 +292,13 @@ TrainingRun::InstallApplications()
     m_applications.leader->SetScorer([this](uint32_t round, const ModelParameters& parameters) {
         return m_scorer->IsDue(round) ? m_scorer->ScoreValidation(parameters) : QualityScore();
     });
-    ConnectMonitors();
-    ConnectActuator();
+    ConnectWarnings();
     StartTimeline();
-    m_control = std::make_unique<ControlRecorder>(m_applications.edgeServers);
-    for (uint32_t cell = 0; cell < m_monitors.size(); ++cell)
-    {
-        m_control->Connect(cell, m_monitors[cell]);
-    }
-    StartEnergy();
-    m_recorder = std::make_unique<RunRecorder>(m_applications);
-    m_recorder->SetEnergy(m_energy.get(), m_topology->GetNetwork().readyAt);
+    m_control = std::make_unique<ControlRecorder>(m_applications.loops);
+    m_recorder = std::make_unique<RunRecorder>(m_applications, m_topology->GetNetwork().readyAt);
     m_checkpoints.Connect(m_applications, m_context->model, *m_recorder);
     m_recorder->SetProgressCallback([this](double share) { m_progress.Update(share); });
     m_recorder->SetRowCallback([this](const RoundRow& row) { m_progress.EndRound(row); });
-    ConnectEnergyMeters();
     m_applications.leader->TraceConnectWithoutContext(
         "Finished",
         MakeCallback(static_cast<void (*)()>(&Simulator::Stop)));
@@ -331,55 +322,13 @@ TrainingRun::CreateActuator() const
 }
 
 void
-TrainingRun::ConnectMonitors()
+TrainingRun::ConnectWarnings()
 {
-    std::vector<ClusterMonitor> byCluster(m_config.clusters);
-    for (uint32_t cell = 0; cell < m_config.cells; ++cell)
+    m_applications.meter->TraceConnectWithoutContext("Empty",
+                                                     MakeCallback(&TrainingRun::HandleEmpty, this));
+    for (const auto& loop : m_applications.loops)
     {
-        const auto monitor = CreateObject<LinkMonitor>();
-        m_monitors.push_back(monitor);
-        const auto& edge = m_applications.edgeServers[cell];
-        m_observers.push_back(std::make_unique<LinkObserver>(m_applications, cell, monitor));
-        edge->SetStateUpdate(
-            [this, monitor, clusters = edge->GetClusterNumbers()](SystemState& state) {
-                m_topology->FillLinks(state, clusters);
-                monitor->Update(state);
-            });
-        const auto numbers = edge->GetClusterNumbers();
-        for (uint32_t m = 0; m < numbers.size(); ++m)
-        {
-            byCluster[numbers[m]] = {monitor, m};
-        }
-    }
-    if (auto* radios = dynamic_cast<MonitoredRadios*>(m_topology.get()))
-    {
-        radios->ConnectMonitors(byCluster);
-    }
-}
-
-void
-TrainingRun::ConnectActuator()
-{
-    const auto actuator = CreateActuator();
-    for (const auto& edge : m_applications.edgeServers)
-    {
-        edge->SetActuator(actuator);
-    }
-}
-
-void
-TrainingRun::StartEnergy()
-{
-    m_energy = std::make_unique<EnergyAccounts>(m_topology->GetNetwork(),
-                                                m_applications,
-                                                m_config.batteryJ);
-    m_energy->SetEmptyCallback([this](uint32_t cluster, NodeIndex node) {
-        m_progress.Warn("the battery of device " + std::to_string(node - 1) + " of cluster " +
-                        std::to_string(cluster) + " is empty: the next rounds do without it");
-    });
-    for (const auto& edge : m_applications.edgeServers)
-    {
-        edge->SetInfeasibleCallback([this](const std::string& reason) {
+        loop->SetInfeasibleCallback([this](const std::string& reason) {
             m_stopReason = reason;
             Simulator::Stop();
         });
@@ -387,20 +336,10 @@ TrainingRun::StartEnergy()
 }
 
 void
-TrainingRun::ConnectEnergyMeters()
+TrainingRun::HandleEmpty(uint32_t cluster, NodeIndex node)
 {
-    for (const auto& edge : m_applications.edgeServers)
-    {
-        edge->SetEnergyMeter([this, clusters = edge->GetClusterNumbers()] {
-            const auto all = m_recorder->MeasureEnergy();
-            std::vector<std::vector<double>> own;
-            for (const auto cluster : clusters)
-            {
-                own.push_back(all[cluster]);
-            }
-            return own;
-        });
-    }
+    m_progress.Warn("the battery of device " + std::to_string(node - 1) + " of cluster " +
+                    std::to_string(cluster) + " is empty: the next rounds do without it");
 }
 
 void
@@ -565,12 +504,6 @@ const TopologyHelper&
 TrainingRun::GetTopology() const
 {
     return *m_topology;
-}
-
-const std::vector<Ptr<LinkMonitor>>&
-TrainingRun::GetLinkMonitors() const
-{
-    return m_monitors;
 }
 
 } // namespace collapipe

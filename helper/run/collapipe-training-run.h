@@ -12,7 +12,6 @@
 #include "ns3/collapipe-control-recorder.h"
 #include "ns3/collapipe-corpus.h"
 #include "ns3/collapipe-helper.h"
-#include "ns3/collapipe-link-observer.h"
 #include "ns3/collapipe-ns3-tools.h"
 #include "ns3/collapipe-output-directory.h"
 #include "ns3/collapipe-quality.h"
@@ -88,24 +87,19 @@ class TrainingRun
     /// @return the topology
     const TopologyHelper& GetTopology() const;
 
-    /// @return what learns from measurements what links are worth, by cell, for its trace sources
-    const std::vector<Ptr<LinkMonitor>>& GetLinkMonitors() const;
-
   private:
     void LoadData();
     void CreateContext();
     void BuildNetwork();
     void InstallApplications();
-    void ConnectMonitors();
-    void ConnectActuator();
-    void StartEnergy();
-    void ConnectEnergyMeters();
+    void ConnectWarnings();
     void StartTimeline();
     void StartTools();
 
     /// @return what acts on the radios, as configured
     Ptr<RadioActuator> CreateActuator() const;
 
+    void HandleEmpty(uint32_t cluster, NodeIndex node);
     void CountMessage(const MessageHeader& header, uint64_t bytes);
     void CompleteSummary(double wallS);
 
@@ -122,27 +116,24 @@ class TrainingRun
     /// Gives devices the configured limits: memory as a share of the encoder's need, and energy.
     void SetLimits(std::vector<DeviceProfile>& profiles) const;
 
-    RunConfig m_config;                                     //!< what was asked for
-    Progress m_progress;                                    //!< tells the user
-    std::unique_ptr<OutputDirectory> m_output;              //!< results; null: none wanted
-    RunCheckpoints m_checkpoints;                           //!< to go on from, to leave
-    Corpus m_corpus;                                        //!< the data
-    std::vector<std::vector<const Sample*>> m_clusterData;  //!< training samples by cluster
-    std::shared_ptr<TrainingContext> m_context;             //!< of all applications
-    std::unique_ptr<TopologyHelper> m_topology;             //!< the network
-    std::vector<SystemState> m_initialStates;               //!< before the first round, by cell
-    RunApplications m_applications;                         //!< on its nodes
-    std::vector<Ptr<LinkMonitor>> m_monitors;               //!< learn what links are worth, by cell
-    std::vector<std::unique_ptr<LinkObserver>> m_observers; //!< tell them
-    std::unique_ptr<EnergyAccounts> m_energy;               //!< what nodes consume
-    std::string m_stopReason;                               //!< why it ended early; empty: not
-    std::unique_ptr<QualityScorer> m_scorer;                //!< finds out how good the model is
-    std::unique_ptr<RunRecorder> m_recorder;                //!< what happened
-    std::unique_ptr<Ns3Tools> m_tools;                      //!< null: no results wanted
-    std::unique_ptr<Timeline> m_timeline;                   //!< null: none wanted
-    std::unique_ptr<ControlRecorder> m_control;             //!< what was decided
-    std::map<MessageType, uint64_t> m_messages;             //!< sent, by type
-    RunSummary m_summary;                                   //!< outcome
+    RunConfig m_config;                                    //!< what was asked for
+    Progress m_progress;                                   //!< tells the user
+    std::unique_ptr<OutputDirectory> m_output;             //!< results; null: none wanted
+    RunCheckpoints m_checkpoints;                          //!< to go on from, to leave
+    Corpus m_corpus;                                       //!< the data
+    std::vector<std::vector<const Sample*>> m_clusterData; //!< training samples by cluster
+    std::shared_ptr<TrainingContext> m_context;            //!< of all applications
+    std::unique_ptr<TopologyHelper> m_topology;            //!< the network
+    std::vector<SystemState> m_initialStates;              //!< before the first round, by cell
+    RunApplications m_applications;                        //!< on its nodes
+    std::string m_stopReason;                              //!< why it ended early; empty: not
+    std::unique_ptr<QualityScorer> m_scorer;               //!< finds out how good the model is
+    std::unique_ptr<RunRecorder> m_recorder;               //!< what happened
+    std::unique_ptr<Ns3Tools> m_tools;                     //!< null: no results wanted
+    std::unique_ptr<Timeline> m_timeline;                  //!< null: none wanted
+    std::unique_ptr<ControlRecorder> m_control;            //!< what was decided
+    std::map<MessageType, uint64_t> m_messages;            //!< sent, by type
+    RunSummary m_summary;                                  //!< outcome
 };
 
 } // namespace collapipe

@@ -4,10 +4,15 @@
 
 #include "collapipe-helper.h"
 
+#include "collapipe-cluster-monitor.h"
+
 #include "ns3/abort.h"
-#include "ns3/collapipe-run-data.h"
+#include "ns3/collapipe-sample-source.h"
 #include "ns3/double.h"
+#include "ns3/object-factory.h"
 #include "ns3/uinteger.h"
+
+#include <utility>
 
 namespace ns3
 {
@@ -28,40 +33,31 @@ SetProcessor(Ptr<Processor> processor, double flops, double overheadS, uint32_t 
     processor->SetAttribute("Workers", UintegerValue(workers));
 }
 
+/// What a topology says of the links of a cell
+class TopologyExpectations : public LinkExpectations
+{
+  public:
+    /**
+     * @param topology that was built; must outlive this
+     * @param clusters of the cell
+     */
+    TopologyExpectations(const TopologyHelper& topology, std::vector<uint32_t> clusters)
+        : m_topology(topology),
+          m_clusters(std::move(clusters))
+    {
+    }
+
+    void FillLinks(SystemState& state) const override
+    {
+        m_topology.FillLinks(state, m_clusters);
+    }
+
+  private:
+    const TopologyHelper& m_topology;       //!< the network
+    const std::vector<uint32_t> m_clusters; //!< of the cell
+};
+
 } // namespace
-
-std::vector<Ptr<MessageApplication>>
-RunApplications::GetServers() const
-{
-    std::vector<Ptr<MessageApplication>> servers(edgeServers.begin(), edgeServers.end());
-    if (leader != edgeServer)
-    {
-        servers.push_back(leader);
-    }
-    return servers;
-}
-
-std::vector<Ptr<MessageApplication>>
-RunApplications::GetAll() const
-{
-    auto all = GetServers();
-    for (const auto& cluster : clusters)
-    {
-        all.insert(all.end(), cluster.begin(), cluster.end());
-    }
-    return all;
-}
-
-int64_t
-RunApplications::AssignStreams(int64_t stream) const
-{
-    int64_t used = 0;
-    for (const auto& application : GetAll())
-    {
-        used += application->GetProcessor()->AssignStreams(stream + used);
-    }
-    return used;
-}
 
 ModelProfile
 MakeModelProfile(const ModelConfig& model,
@@ -127,6 +123,24 @@ void
 CollaPipeHelper::SetControllers(std::vector<Ptr<Controller>> controllers)
 {
     m_controllers = std::move(controllers);
+}
+
+void
+CollaPipeHelper::SetLinkMonitor(const std::string& name)
+{
+    m_linkMonitor = name;
+}
+
+void
+CollaPipeHelper::SetActuator(Ptr<RadioActuator> actuator)
+{
+    m_actuator = actuator;
+}
+
+void
+CollaPipeHelper::SetBattery(double batteryJ)
+{
+    m_batteryJ = batteryJ;
 }
 
 void
@@ -233,7 +247,7 @@ CollaPipeHelper::GetInitialState(const TopologyHelper& topology, uint32_t cell) 
 }
 
 RunApplications
-CollaPipeHelper::Install(const TopologyHelper& topology) const
+CollaPipeHelper::Install(TopologyHelper& topology) const
 {
     const auto& network = topology.GetNetwork();
     NS_ABORT_MSG_IF(m_devices.empty() || m_data.size() != network.clusters.size() ||
@@ -243,7 +257,7 @@ CollaPipeHelper::Install(const TopologyHelper& topology) const
     RunApplications applications;
     for (uint32_t cell = 0; cell < network.cells.size(); ++cell)
     {
-        applications.edgeServers.push_back(InstallEdgeServer(topology, cell));
+        applications.edgeServers.push_back(InstallEdgeServer(network, cell));
     }
     applications.edgeServer = applications.edgeServers.front();
     applications.leader = applications.edgeServer;
@@ -260,13 +274,64 @@ CollaPipeHelper::Install(const TopologyHelper& topology) const
             applications.clusters.back().push_back(InstallNode(network, cluster, index));
         }
     }
+    InstallLoops(topology, applications);
+    InstallMonitors(topology, applications);
+    const auto meter = CreateObject<NodeEnergyMeter>();
+    meter->Install(applications.clusters, m_batteryJ);
+    meter->Follow(applications.leader, network.readyAt);
+    applications.meter = meter;
+    for (const auto& loop : applications.loops)
+    {
+        loop->SetEnergyMeter(meter);
+    }
     return applications;
 }
 
-Ptr<EdgeServerApplication>
-CollaPipeHelper::InstallEdgeServer(const TopologyHelper& topology, uint32_t cell) const
+void
+CollaPipeHelper::InstallLoops(const TopologyHelper& topology, RunApplications& applications) const
 {
-    const auto& network = topology.GetNetwork();
+    const auto actuator = m_actuator ? m_actuator : topology.CreateActuator();
+    for (uint32_t cell = 0; cell < applications.edgeServers.size(); ++cell)
+    {
+        const auto& edge = applications.edgeServers[cell];
+        const auto& clusters = edge->GetClusterNumbers();
+        const auto loop = CreateObject<ControlLoop>();
+        loop->SetController(m_controllers[cell]);
+        loop->SetSystemState(GetInitialState(topology, cell));
+        loop->SetExpectations(CreateObject<TopologyExpectations>(topology, clusters));
+        loop->SetActuator(actuator);
+        loop->Install(edge, applications.GetClusters(clusters));
+        applications.loops.push_back(loop);
+    }
+}
+
+void
+CollaPipeHelper::InstallMonitors(TopologyHelper& topology, RunApplications& applications) const
+{
+    if (m_linkMonitor.empty())
+    {
+        return;
+    }
+    std::vector<ClusterMonitor> byCluster(applications.clusters.size());
+    for (const auto& loop : applications.loops)
+    {
+        const auto monitor = ObjectFactory(m_linkMonitor).Create<LinkMonitor>();
+        loop->SetLinkMonitor(monitor);
+        const auto& numbers = loop->GetClusterNumbers();
+        for (uint32_t m = 0; m < numbers.size(); ++m)
+        {
+            byCluster[numbers[m]] = {monitor, m};
+        }
+    }
+    if (auto* radios = dynamic_cast<MonitoredRadios*>(&topology))
+    {
+        radios->ConnectMonitors(byCluster);
+    }
+}
+
+Ptr<EdgeServerApplication>
+CollaPipeHelper::InstallEdgeServer(const Network& network, uint32_t cell) const
+{
     Ptr<EdgeServerApplication> application = CreateObject<EdgeServerApplication>();
     if (network.leadServer)
     {
@@ -276,10 +341,6 @@ CollaPipeHelper::InstallEdgeServer(const TopologyHelper& topology, uint32_t cell
     }
     const auto clusters = network.GetClusters(cell);
     application->SetContext(m_context);
-    application->SetController(m_controllers[cell]);
-    application->SetSystemState(GetInitialState(topology, cell));
-    application->SetStateUpdate(
-        [&topology, clusters](SystemState& state) { topology.FillLinks(state, clusters); });
     std::vector<ClusterAddresses> addresses;
     for (const auto cluster : clusters)
     {

@@ -9,41 +9,17 @@
 #include "collapipe-topology.h"
 
 #include "ns3/collapipe-lead-server.h"
+#include "ns3/collapipe-run-applications.h"
 #include "ns3/collapipe-stage-application.h"
 
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace ns3
 {
 namespace collapipe
 {
-
-/**
- * @ingroup collapipe
- * The applications of a run; in each cluster [0] is the control unit, [k + 1] device k.
- */
-struct RunApplications
-{
-    Ptr<EdgeServerApplication> edgeServer;               //!< of the first cell
-    std::vector<Ptr<EdgeServerApplication>> edgeServers; //!< by cell
-    Ptr<ModelServerApplication>
-        leader; //!< holds the model: the edge server, or the lead of several
-    std::vector<std::vector<Ptr<StageApplication>>> clusters; //!< by cluster and node
-
-    /// @return edge servers and lead
-    std::vector<Ptr<MessageApplication>> GetServers() const;
-
-    /// @return all of them: the servers, then cluster by cluster
-    std::vector<Ptr<MessageApplication>> GetAll() const;
-
-    /**
-     * Gives every random variable a fixed stream.
-     * @param stream first stream index
-     * @return number of streams used
-     */
-    int64_t AssignStreams(int64_t stream) const;
-};
 
 /**
  * @param model dimensions
@@ -67,7 +43,9 @@ ModelProfile MakeModelProfile(const TrainingContext& context);
 
 /**
  * @ingroup collapipe
- * Installs the applications of a training run on a network.
+ * Installs a training run on a network: the applications, and what decides and measures. Each
+ * cell gets a ControlLoop with a controller, a link monitor and an actuator, all of them together
+ * an energy meter; what is not wanted, or wanted otherwise, is set here or in the loop.
  */
 class CollaPipeHelper
 {
@@ -82,6 +60,19 @@ class CollaPipeHelper
 
     /// @param controllers by cell: each decides for the clusters of its cell
     void SetControllers(std::vector<Ptr<Controller>> controllers);
+
+    /**
+     * @param name TypeId of the LinkMonitor that each cell gets; empty: none, expectations hold
+     */
+    void SetLinkMonitor(const std::string& name);
+
+    /// @param actuator on the radios of all cells; null: all radios that the topology has obey
+    void SetActuator(Ptr<RadioActuator> actuator);
+
+    /**
+     * @param batteryJ what each device starts with, in J; 0: from the mains
+     */
+    void SetBattery(double batteryJ);
 
     /// @param training local iterations, schedule, micro-batches
     void SetTraining(const TrainingProfile& training);
@@ -132,11 +123,16 @@ class CollaPipeHelper
      * @param topology the network, built; must outlive the run
      * @return the applications
      */
-    RunApplications Install(const TopologyHelper& topology) const;
+    RunApplications Install(TopologyHelper& topology) const;
 
   private:
-    Ptr<EdgeServerApplication> InstallEdgeServer(const TopologyHelper& topology,
-                                                 uint32_t cell) const;
+    Ptr<EdgeServerApplication> InstallEdgeServer(const Network& network, uint32_t cell) const;
+
+    /// Closes the loop of every cell.
+    void InstallLoops(const TopologyHelper& topology, RunApplications& applications) const;
+
+    /// Gives every cell a link monitor and has the radios tell it.
+    void InstallMonitors(TopologyHelper& topology, RunApplications& applications) const;
     Ptr<LeadServerApplication> InstallLead(const Network& network) const;
 
     /// Makes a server the one that holds the model.
@@ -148,18 +144,21 @@ class CollaPipeHelper
     /// @return the profile of a node: 0 is the control unit, k + 1 device k
     const DeviceProfile& GetProfile(NodeIndex index) const;
 
-    std::shared_ptr<const TrainingContext> m_context; //!< of the run
-    std::vector<Ptr<Controller>> m_controllers;       //!< by cell, decide
-    TrainingProfile m_training;                       //!< form of a round
-    uint32_t m_rounds{1};                             //!< how many
-    EdgeState m_edge;                                 //!< edge server
-    DeviceProfile m_controlUnit;                      //!< of control units
-    std::vector<DeviceProfile> m_devices;             //!< of devices, dealt out in turn
-    double m_backgroundPrograms{0};                   //!< beside training, on average
-    std::vector<std::vector<const Sample*>> m_data;   //!< by cluster
-    uint64_t m_seed{1};                               //!< of the samples' order
-    const std::vector<Sample>* m_validation{nullptr}; //!< for evaluation
-    ModelState m_model;                               //!< to start from
+    std::shared_ptr<const TrainingContext> m_context;         //!< of the run
+    std::vector<Ptr<Controller>> m_controllers;               //!< by cell, decide
+    std::string m_linkMonitor{"ns3::collapipe::LinkMonitor"}; //!< TypeId; empty: none
+    Ptr<RadioActuator> m_actuator;                            //!< null: the topology's
+    double m_batteryJ{0};                                     //!< of each device; 0: mains
+    TrainingProfile m_training;                               //!< form of a round
+    uint32_t m_rounds{1};                                     //!< how many
+    EdgeState m_edge;                                         //!< edge server
+    DeviceProfile m_controlUnit;                              //!< of control units
+    std::vector<DeviceProfile> m_devices;                     //!< of devices, dealt out in turn
+    double m_backgroundPrograms{0};                           //!< beside training, on average
+    std::vector<std::vector<const Sample*>> m_data;           //!< by cluster
+    uint64_t m_seed{1};                                       //!< of the samples' order
+    const std::vector<Sample>* m_validation{nullptr};         //!< for evaluation
+    ModelState m_model;                                       //!< to start from
 };
 
 } // namespace collapipe

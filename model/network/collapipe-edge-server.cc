@@ -5,7 +5,6 @@
 #include "collapipe-edge-server.h"
 
 #include "ns3/abort.h"
-#include "ns3/collapipe-recomputation.h"
 #include "ns3/log.h"
 #include "ns3/pointer.h"
 #include "ns3/simulator.h"
@@ -31,22 +30,12 @@ EdgeServerApplication::GetTypeId()
             .SetParent<ModelServerApplication>()
             .SetGroupName("CollaPipe")
             .AddConstructor<EdgeServerApplication>()
-            .AddAttribute("Controller",
-                          "Decides every round; for its trace sources.",
+            .AddAttribute("ControlLoop",
+                          "Decides rounds and learns from them; for its trace sources.",
                           TypeId::ATTR_GET,
                           PointerValue(),
-                          MakePointerAccessor(&EdgeServerApplication::m_controller),
-                          MakePointerChecker<Controller>())
-            .AddAttribute("Actuator",
-                          "Acts on the radios; for its trace source.",
-                          TypeId::ATTR_GET,
-                          PointerValue(),
-                          MakePointerAccessor(&EdgeServerApplication::m_actuator),
-                          MakePointerChecker<RadioActuator>())
-            .AddTraceSource("Plan",
-                            "The controller has decided a round.",
-                            MakeTraceSourceAccessor(&EdgeServerApplication::m_planTrace),
-                            "ns3::collapipe::EdgeServerApplication::PlanTracedCallback")
+                          MakePointerAccessor(&EdgeServerApplication::m_director),
+                          MakePointerChecker<RoundDirector>())
             .AddTraceSource("Phase",
                             "A phase of a cluster's round begins.",
                             MakeTraceSourceAccessor(&EdgeServerApplication::m_phaseTrace),
@@ -54,11 +43,7 @@ EdgeServerApplication::GetTypeId()
             .AddTraceSource("Flush",
                             "An iteration's gradients of the edge server's stage are complete.",
                             MakeTraceSourceAccessor(&EdgeServerApplication::m_flushTrace),
-                            "ns3::collapipe::EdgeServerApplication::FlushTracedCallback")
-            .AddTraceSource("Measurement",
-                            "What a round has cost, before the controller is told.",
-                            MakeTraceSourceAccessor(&EdgeServerApplication::m_measurementTrace),
-                            "ns3::collapipe::EdgeServerApplication::MeasurementTracedCallback");
+                            "ns3::collapipe::EdgeServerApplication::FlushTracedCallback");
     return tid;
 }
 
@@ -70,17 +55,14 @@ EdgeServerApplication::DoDispose()
 {
     m_runs.clear();
     m_nodes.clear();
-    m_controller = nullptr;
-    m_actuator = nullptr;
-    m_stateUpdate = nullptr;
-    m_energyMeter = nullptr;
+    m_director = nullptr;
     ModelServerApplication::DoDispose();
 }
 
 void
-EdgeServerApplication::SetController(Ptr<Controller> controller)
+EdgeServerApplication::SetDirector(Ptr<RoundDirector> director)
 {
-    m_controller = controller;
+    m_director = director;
 }
 
 void
@@ -95,48 +77,6 @@ EdgeServerApplication::SetClusters(std::vector<ClusterAddresses> clusters,
         std::iota(m_numbers.begin(), m_numbers.end(), 0);
     }
     NS_ABORT_MSG_IF(m_numbers.size() != m_clusters.size(), "each cluster needs one number");
-}
-
-void
-EdgeServerApplication::SetSystemState(const SystemState& state)
-{
-    m_state = state;
-}
-
-void
-EdgeServerApplication::SetStateUpdate(std::function<void(SystemState&)> update)
-{
-    m_stateUpdate = std::move(update);
-}
-
-void
-EdgeServerApplication::SetEnergyMeter(std::function<std::vector<std::vector<double>>()> measure)
-{
-    m_energyMeter = std::move(measure);
-}
-
-void
-EdgeServerApplication::SetActuator(Ptr<RadioActuator> actuator)
-{
-    m_actuator = actuator;
-}
-
-Ptr<Controller>
-EdgeServerApplication::GetController() const
-{
-    return m_controller;
-}
-
-Ptr<RadioActuator>
-EdgeServerApplication::GetActuator() const
-{
-    return m_actuator;
-}
-
-void
-EdgeServerApplication::SetInfeasibleCallback(std::function<void(const std::string&)> callback)
-{
-    m_onInfeasible = std::move(callback);
 }
 
 const std::vector<uint32_t>&
@@ -170,9 +110,10 @@ EdgeServerApplication::CountNodes() const
 void
 EdgeServerApplication::StartApplication()
 {
-    NS_ABORT_MSG_IF(!m_controller || m_state.clusters.size() != m_clusters.size(),
-                    "the edge server needs a controller and a state of each cluster");
+    NS_ABORT_MSG_IF(!m_director,
+                    "the edge server needs a control loop, see ControlLoop::Install()");
     ModelServerApplication::StartApplication();
+    m_constants.stepSize = GetContext().optimizer.learningRate;
     m_samples.assign(m_clusters.size(), 0);
 }
 
@@ -269,14 +210,7 @@ EdgeServerApplication::HandleReport(const Message& message)
     NS_ABORT_MSG_IF(!error.empty(), error);
     const auto& header = message.header;
     const uint32_t index = FindCluster(header.cluster);
-    auto& cluster = m_state.clusters[index];
-    auto& node =
-        header.node == CONTROL_UNIT ? cluster.controlUnit : cluster.devices.at(header.node - 1);
-    node.flops = report.flops;
-    node.overheadS = report.overheadS;
-    node.memoryBytes = report.memoryBytes;
-    node.computePowerW = report.computePowerW;
-    node.batteryJ = report.batteryJ;
+    m_director->HandleReport(index, header.node, report);
     if (header.node == CONTROL_UNIT)
     {
         m_samples[index] = report.samples;
@@ -310,32 +244,17 @@ EdgeServerApplication::GetWeight(uint32_t cluster) const
 void
 EdgeServerApplication::Decide(double allSamples)
 {
-    for (std::size_t i = 0; i < m_samples.size(); ++i)
+    std::vector<double> weights;
+    for (const auto samples : m_samples)
     {
-        m_state.clusters[i].weight = m_samples[i] / allSamples;
+        weights.push_back(samples / allSamples);
     }
-    m_state.round = m_record.round;
-    if (m_stateUpdate)
+    m_record.plan = m_director->Decide(m_record.round, weights);
+    if (!m_record.plan)
     {
-        m_stateUpdate(m_state);
-    }
-    auto plan = m_controller->Decide(m_state);
-    if (!plan.infeasible.empty() && m_record.round > 1 && m_onInfeasible)
-    {
-        // Devices have lost what it takes, such as energy: the run ends with what it has
-        m_onInfeasible(plan.infeasible);
         return;
     }
-    NS_ABORT_MSG_IF(!plan.infeasible.empty(),
-                    "there is no plan for round " << m_record.round << ": " << plan.infeasible);
-    const auto error = CheckPlan(m_state, plan);
-    NS_ABORT_MSG_IF(!error.empty(),
-                    "the controller's plan for round " << m_record.round
-                                                       << " cannot be used: " << error);
-    MarkRecomputation(m_state, plan);
-    m_record.plan = std::make_shared<const RoundPlan>(std::move(plan));
     m_record.planned = Simulator::Now();
-    m_planTrace(m_state, *m_record.plan);
     StartClusters();
 }
 
@@ -386,10 +305,7 @@ EdgeServerApplication::MakeServices(uint32_t cluster)
         return true;
     };
     services.onPhase = [this, cluster](Phase phase) {
-        if (m_actuator)
-        {
-            m_actuator->Apply(m_numbers[cluster], phase, m_record.plan->clusters[cluster]);
-        }
+        m_director->BeginPhase(cluster, phase);
         m_phaseTrace(m_record.round, m_numbers[cluster], phase);
     };
     services.onFlush = [this, cluster](uint32_t, uint32_t iteration, const ModelPart& part) {
@@ -433,19 +349,11 @@ EdgeServerApplication::EndRound()
         m_record.phases.push_back(run->GetPhaseTimes());
     }
     m_record.trainLoss = ComputeTrainLoss();
-    m_learning.EndRound(GetContext().model, m_model->parameters, m_state.learning);
-    m_record.learning = m_state.learning;
+    m_learning.EndRound(GetContext().model, m_model->parameters, m_constants);
+    m_record.learning = m_constants;
     m_model = std::make_shared<const ModelState>(m_aggregator->Average());
     RecallRound();
-    RoundMeasurement measurement;
-    measurement.round = m_record.round;
-    measurement.latencyS = (m_record.end - m_record.start).GetSeconds();
-    if (m_energyMeter)
-    {
-        measurement.deviceEnergyJ = m_energyMeter();
-    }
-    m_measurementTrace(measurement);
-    m_controller->Observe(measurement);
+    m_director->EndRound(m_record);
     HandleAveraged(m_record);
 }
 
@@ -459,7 +367,7 @@ EdgeServerApplication::RecallRound()
     }
     m_record.trainLoss = m_history->trainLosses[m_record.round - 1];
     m_record.learning = m_history->learning[m_record.round - 1];
-    m_state.learning = m_record.learning;
+    m_constants = m_record.learning;
     if (m_record.round == rounds)
     {
         m_learning = m_history->monitor;

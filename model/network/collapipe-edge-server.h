@@ -7,11 +7,8 @@
 
 #include "collapipe-cluster-run.h"
 #include "collapipe-model-server.h"
+#include "collapipe-round-director.h"
 
-#include "ns3/collapipe-controller.h"
-#include "ns3/collapipe-radio-actuator.h"
-
-#include <functional>
 #include <map>
 #include <memory>
 #include <vector>
@@ -23,10 +20,9 @@ namespace collapipe
 
 /**
  * @ingroup collapipe
- * The edge server: asks for states, has the controller decide, leads the clusters through the
- * round, holds the decoders, averages, evaluates. Its clusters are counted from 0 in the state and
- * in plans; on the wire, in traces and towards the actuator they have the numbers that
- * SetClusters() gave them.
+ * The edge server: asks for states, has its director (the control loop) decide, leads the clusters
+ * through the round, holds the decoders, averages, evaluates. Towards the director its clusters are
+ * counted from 0; on the wire and in traces they have the numbers that SetClusters() gave them.
  */
 class EdgeServerApplication : public ModelServerApplication
 {
@@ -36,8 +32,8 @@ class EdgeServerApplication : public ModelServerApplication
     EdgeServerApplication();
     ~EdgeServerApplication() override;
 
-    /// @param controller that decides
-    void SetController(Ptr<Controller> controller);
+    /// @param director that decides rounds; ControlLoop::Install() sets it
+    void SetDirector(Ptr<RoundDirector> director);
 
     /**
      * @param clusters by cluster: the addresses by which its nodes reach each other
@@ -48,42 +44,8 @@ class EdgeServerApplication : public ModelServerApplication
     /// @return the clusters' numbers
     const std::vector<uint32_t>& GetClusterNumbers() const;
 
-    /**
-     * @param state what does not change from round to round, or is estimated by others: model,
-     *        training, edge, pools, links, budgets. Reports overwrite what nodes say of themselves.
-     */
-    void SetSystemState(const SystemState& state);
-
-    /// @param update called before every decision, to bring link estimates up to date
-    void SetStateUpdate(std::function<void(SystemState&)> update);
-
-    /// @param measure called after every round: energy by cluster and node, for the controller
-    void SetEnergyMeter(std::function<std::vector<std::vector<double>>()> measure);
-
-    /// @param actuator that makes the radios do what the plan decided, as each phase begins
-    void SetActuator(Ptr<RadioActuator> actuator);
-
-    /// @return who decides; null: not set
-    Ptr<Controller> GetController() const;
-
     /// @return what estimates the constants of the bound (9)
     const LearningMonitor& GetLearningMonitor() const;
-
-    /// @return who acts on the radios; null: nobody does
-    Ptr<RadioActuator> GetActuator() const;
-
-    /**
-     * @param callback called with the reason where, after the first round, there is no plan for
-     *        another; without it that aborts the simulation
-     */
-    void SetInfeasibleCallback(std::function<void(const std::string&)> callback);
-
-    /**
-     * Signature of the Plan trace.
-     * @param state on which the controller decided
-     * @param plan the decision
-     */
-    typedef void (*PlanTracedCallback)(const SystemState& state, const RoundPlan& plan);
 
     /**
      * Signature of the Phase trace.
@@ -104,12 +66,6 @@ class EdgeServerApplication : public ModelServerApplication
                                         uint32_t round,
                                         uint32_t iteration,
                                         const ModelPart& part);
-
-    /**
-     * Signature of the Measurement trace.
-     * @param measurement what the round that has ended cost, as its controller is told
-     */
-    typedef void (*MeasurementTracedCallback)(const RoundMeasurement& measurement);
 
   protected:
     void DoDispose() override;
@@ -136,7 +92,7 @@ class EdgeServerApplication : public ModelServerApplication
     virtual void HandleAveraged(const RoundRecord& record);
 
     /**
-     * Has the controller decide and starts the clusters.
+     * Has the director decide and starts the clusters.
      * @param allSamples training samples of all clusters that are averaged in the end
      */
     void Decide(double allSamples);
@@ -168,35 +124,28 @@ class EdgeServerApplication : public ModelServerApplication
     /// Takes what this round learnt from the history, where the round is replayed.
     void RecallRound();
 
-
     /// @return connection to a node
     Ptr<Connection> GetNodeConnection(uint32_t cluster, NodeIndex node) const;
 
     /// @return nodes of all clusters
     std::size_t CountNodes() const;
 
-    Ptr<Controller> m_controller;                                    //!< decides
-    Ptr<RadioActuator> m_actuator;                                   //!< acts; null: nobody does
-    std::vector<ClusterAddresses> m_clusters;                        //!< addresses
-    std::vector<uint32_t> m_numbers;                                 //!< of the clusters
-    SystemState m_state;                                             //!< what the controller sees
-    std::function<void(SystemState&)> m_stateUpdate;                 //!< link estimates
-    std::function<std::vector<std::vector<double>>()> m_energyMeter; //!< energy of the round
-    std::function<void(const std::string&)> m_onInfeasible;          //!< no plan for a round
+    Ptr<RoundDirector> m_director;            //!< decides
+    std::vector<ClusterAddresses> m_clusters; //!< addresses
+    std::vector<uint32_t> m_numbers;          //!< of the clusters
 
     std::map<std::pair<uint32_t, NodeIndex>, Ptr<Connection>> m_nodes; //!< by cluster and node
     std::size_t m_missingReports{0};                 //!< nodes that have not reported
     std::vector<double> m_samples;                   //!< by cluster: training samples held
     std::unique_ptr<Aggregator> m_aggregator;        //!< of this round
     LearningMonitor m_learning;                      //!< estimates the bound's constants
+    LearningState m_constants;                       //!< of the bound, as estimated so far
     std::vector<std::unique_ptr<ClusterRun>> m_runs; //!< by cluster
     std::size_t m_runningClusters{0};                //!< not yet ended
     RoundRecord m_record;                            //!< of this round
 
-    TracedCallback<const SystemState&, const RoundPlan&> m_planTrace;
     TracedCallback<uint32_t, uint32_t, Phase> m_phaseTrace;
     TracedCallback<uint32_t, uint32_t, uint32_t, const ModelPart&> m_flushTrace;
-    TracedCallback<const RoundMeasurement&> m_measurementTrace;
 };
 
 } // namespace collapipe

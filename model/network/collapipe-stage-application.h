@@ -9,6 +9,7 @@
 #include "collapipe-message-application.h"
 #include "collapipe-stage-runner.h"
 
+#include "ns3/collapipe-sample-source.h"
 #include "ns3/ipv4-address.h"
 
 #include <functional>
@@ -19,9 +20,6 @@ namespace ns3
 {
 namespace collapipe
 {
-
-/// Gives the next n training samples of a node's data; they live as long as the run
-using SampleSource = std::function<std::vector<const Sample*>(uint32_t n)>;
 
 /**
  * @ingroup collapipe

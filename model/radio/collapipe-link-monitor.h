@@ -77,6 +77,8 @@ struct LinkReport
  *     g = g_expected gamma,   e = e_expected / rho,   delay = D
  *
  * Links that carried nothing take the mean of their pool. A round's observations enter at its end.
+ *
+ * Chosen by TypeId; who would learn otherwise derives from this class.
  */
 class LinkMonitor : public Object
 {
@@ -97,14 +99,14 @@ class LinkMonitor : public Object
      * Corrects a state's links by what was learnt, before the controller decides.
      * @param state its links hold what the topology expects
      */
-    void Update(SystemState& state);
+    virtual void Update(SystemState& state);
 
     /**
      * Transfers that are observed from now on go by this plan.
      * @param round its number, from 1
      * @param plan of the round that begins
      */
-    void BeginRound(uint32_t round, const RoundPlan& plan);
+    virtual void BeginRound(uint32_t round, const RoundPlan& plan);
 
     /**
      * A payload was transferred.
@@ -116,19 +118,20 @@ class LinkMonitor : public Object
      * @param queued whether it did
      * @param share of the pool that the link really had meanwhile, 0..1
      */
-    void ObserveTransfer(const LinkId& link,
-                         Phase phase,
-                         double bits,
-                         double seconds,
-                         bool queued,
-                         double share);
+    virtual void ObserveTransfer(const LinkId& link,
+                                 Phase phase,
+                                 double bits,
+                                 double seconds,
+                                 bool queued,
+                                 double share);
 
     /**
      * @param link one that a radio will report upon
      * @param maxSinr linear, beyond which its rate does not grow
      * @return its number, for ObserveSinr and ObserveMcs: radios report often
      */
-    uint32_t AddMeter(const LinkId& link, double maxSinr = std::numeric_limits<double>::infinity());
+    virtual uint32_t AddMeter(const LinkId& link,
+                              double maxSinr = std::numeric_limits<double>::infinity());
 
     /**
      * The radio reported an SINR.
@@ -136,27 +139,27 @@ class LinkMonitor : public Object
      * @param sinr linear, over the pool's whole bandwidth
      * @param powerW transmit power over that bandwidth
      */
-    void ObserveSinr(uint32_t meter, double sinr, double powerW);
+    virtual void ObserveSinr(uint32_t meter, double sinr, double powerW);
 
     /**
      * The radio sent a transport block or a frame.
      * @param meter the link's number
      * @param mcs index of its modulation and coding scheme
      */
-    void ObserveMcs(uint32_t meter, uint32_t mcs);
+    virtual void ObserveMcs(uint32_t meter, uint32_t mcs);
 
     /**
      * A cluster has ended its local iterations of the round.
      * @param cluster index
      * @param seconds that one took on average
      */
-    void ObserveIteration(uint32_t cluster, double seconds);
+    virtual void ObserveIteration(uint32_t cluster, double seconds);
 
     /**
      * Takes the round's observations into the fits and reports on every link that has some.
      * @param latencyS how long the round took
      */
-    void EndRound(double latencyS);
+    virtual void EndRound(double latencyS);
 
     /**
      * Signature of the Sinr trace.

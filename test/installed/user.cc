@@ -29,8 +29,8 @@ main(int argc, char* argv[])
         config.rounds = 2;
         config.Parse(argc, argv);
         TrainingRun run(config);
-        run.GetApplications().edgeServer->TraceConnectWithoutContext("Plan",
-                                                                     MakeCallback(&PrintPlan));
+        run.GetApplications().loops.front()->TraceConnectWithoutContext("Plan",
+                                                                        MakeCallback(&PrintPlan));
         run.Run();
         for (const RoundRow& row : run.GetRecorder().GetRounds())
         {

@@ -9,7 +9,7 @@
 #include "ns3/collapipe-compat.h"
 #include "ns3/collapipe-compute-energy-model.h"
 #include "ns3/collapipe-lte-ue-energy-model.h"
-#include "ns3/collapipe-message-application.h"
+#include "ns3/collapipe-processor.h"
 #include "ns3/node.h"
 #include "ns3/wifi-radio-energy-model.h"
 

@@ -41,23 +41,24 @@ GetPhase(MessageType type)
 
 } // namespace
 
-LinkObserver::LinkObserver(const RunApplications& applications,
-                           uint32_t cell,
-                           Ptr<LinkMonitor> monitor)
-    : m_monitor(monitor),
-      m_clusters(applications.edgeServers.at(cell)->GetClusterNumbers())
+LinkObserver::LinkObserver(Ptr<EdgeServerApplication> edge,
+                           const std::vector<std::vector<Ptr<StageApplication>>>& clusters)
+    : m_clusters(edge->GetClusterNumbers())
 {
-    for (const auto number : m_clusters)
+    for (const auto& cluster : clusters)
     {
-        for (const auto& application : applications.clusters.at(number))
+        for (const auto& application : cluster)
         {
             Connect(application);
         }
     }
-    const auto& edge = applications.edgeServers[cell];
     Connect(edge);
-    edge->TraceConnectWithoutContext("Plan", MakeCallback(&LinkObserver::HandlePlan, this));
-    edge->TraceConnectWithoutContext("Round", MakeCallback(&LinkObserver::HandleRound, this));
+}
+
+void
+LinkObserver::SetMonitor(Ptr<LinkMonitor> monitor)
+{
+    m_monitor = monitor;
 }
 
 void
@@ -114,7 +115,7 @@ LinkObserver::HandleTx(const MessageHeader& header, uint64_t /* bytes */)
 {
     const auto phase = GetPhase(header.type);
     const auto cluster = std::find(m_clusters.begin(), m_clusters.end(), header.cluster);
-    if (!phase || cluster == m_clusters.end())
+    if (!m_monitor || !phase || cluster == m_clusters.end())
     {
         return;
     }
@@ -140,7 +141,7 @@ void
 LinkObserver::HandleRx(const MessageHeader& header, uint64_t bytes)
 {
     const auto sent = m_sent.find(GetKey(header));
-    if (sent == m_sent.end())
+    if (!m_monitor || sent == m_sent.end())
     {
         return;
     }
@@ -168,7 +169,7 @@ LinkObserver::HandleRx(const MessageHeader& header, uint64_t bytes)
 }
 
 void
-LinkObserver::HandlePlan(const SystemState& state, const RoundPlan& plan)
+LinkObserver::BeginRound(uint32_t round, const RoundPlan& plan)
 {
     m_plan = plan;
     m_shares.clear();
@@ -182,12 +183,19 @@ LinkObserver::HandlePlan(const SystemState& state, const RoundPlan& plan)
             m_shares[{LinkId{m, link.from, link.to}, link.phase}] = link.share;
         }
     }
-    m_monitor->BeginRound(state.round, plan);
+    if (m_monitor)
+    {
+        m_monitor->BeginRound(round, plan);
+    }
 }
 
 void
-LinkObserver::HandleRound(const RoundRecord& record)
+LinkObserver::EndRound(const RoundRecord& record)
 {
+    if (!m_monitor)
+    {
+        return;
+    }
     for (uint32_t m = 0; m < record.phases.size() && m < m_plan.clusters.size(); ++m)
     {
         const Time training = record.phases[m].backward - record.phases[m].distribution;

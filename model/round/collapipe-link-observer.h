@@ -5,9 +5,10 @@
 #ifndef COLLAPIPE_LINK_OBSERVER_H
 #define COLLAPIPE_LINK_OBSERVER_H
 
-#include "ns3/collapipe-helper.h"
+#include "ns3/collapipe-edge-server.h"
 #include "ns3/collapipe-link-monitor.h"
 #include "ns3/collapipe-pool-clock.h"
+#include "ns3/collapipe-stage-application.h"
 
 #include <map>
 #include <tuple>
@@ -29,14 +30,27 @@ class LinkObserver
 {
   public:
     /**
-     * @param applications to listen to
-     * @param cell whose edge server and clusters
-     * @param monitor to tell, with the cell's clusters counted from 0
+     * @param edge a cell's edge server
+     * @param clusters the applications of its clusters, in its order
      */
-    LinkObserver(const RunApplications& applications, uint32_t cell, Ptr<LinkMonitor> monitor);
+    LinkObserver(Ptr<EdgeServerApplication> edge,
+                 const std::vector<std::vector<Ptr<StageApplication>>>& clusters);
 
     LinkObserver(const LinkObserver&) = delete; // traces hold its address
     LinkObserver& operator=(const LinkObserver&) = delete;
+
+    /// @param monitor to tell, with the cell's clusters counted from 0; null: none
+    void SetMonitor(Ptr<LinkMonitor> monitor);
+
+    /**
+     * Messages go by another plan from now on.
+     * @param round its number, from 1
+     * @param plan of the round that begins
+     */
+    void BeginRound(uint32_t round, const RoundPlan& plan);
+
+    /// @param record of the round that has ended
+    void EndRound(const RoundRecord& record);
 
   private:
     /// What tells a message under way from all others
@@ -71,10 +85,8 @@ class LinkObserver
 
     void HandleTx(const MessageHeader& header, uint64_t bytes);
     void HandleRx(const MessageHeader& header, uint64_t bytes);
-    void HandlePlan(const SystemState& state, const RoundPlan& plan);
-    void HandleRound(const RoundRecord& record);
 
-    Ptr<LinkMonitor> m_monitor;                          //!< to tell
+    Ptr<LinkMonitor> m_monitor;                          //!< to tell; null: none
     std::vector<uint32_t> m_clusters;                    //!< their numbers
     RoundPlan m_plan;                                    //!< of the current round
     std::map<std::pair<LinkId, Phase>, double> m_shares; //!< that it gave

@@ -5,8 +5,9 @@
 #ifndef COLLAPIPE_COMPUTE_ENERGY_MODEL_H
 #define COLLAPIPE_COMPUTE_ENERGY_MODEL_H
 
+#include "collapipe-processor.h"
+
 #include "ns3/collapipe-compat.h"
-#include "ns3/collapipe-processor.h"
 #include "ns3/device-energy-model.h"
 #include "ns3/energy-source.h"
 #include "ns3/nstime.h"

@@ -33,7 +33,7 @@ constexpr double ROUNDING = 1e-12;         //!< of the source
  * WifiRadioEnergyModel that schedules nothing. ns-3's reckons anew when the radio would have to be
  * switched off at every change of state and of the source, and leaves the event it reckoned before
  * in the simulator's queue: millions of them, where the battery lasts. Here the source alone tells
- * when it is empty. Nor does the radio go off then, see EnergyAccounts; it consumes no more.
+ * when it is empty. Nor does the radio go off then, see NodeEnergyMeter; it consumes no more.
  */
 class SteadyWifiEnergyModel : public WifiRadioEnergyModel
 {

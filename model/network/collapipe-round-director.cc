@@ -1,0 +1,23 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-round-director.h"
+
+namespace ns3
+{
+namespace collapipe
+{
+
+NS_OBJECT_ENSURE_REGISTERED(RoundDirector);
+
+TypeId
+RoundDirector::GetTypeId()
+{
+    static TypeId tid =
+        TypeId("ns3::collapipe::RoundDirector").SetParent<Object>().SetGroupName("CollaPipe");
+    return tid;
+}
+
+} // namespace collapipe
+} // namespace ns3
