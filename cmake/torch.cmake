@@ -8,15 +8,13 @@ from PyTorch and unpack it, or install PyTorch into a Python environment, and na
 holds share/cmake/Torch (of a Python environment: lib/python3.N/site-packages/torch) in TORCH_PREFIX \
 or in CMAKE_PREFIX_PATH")
 
-# Sets `var` to what the option or else the environment variable `name` says, or to `default`.
-macro(collapipe_asked var name default)
-  if(DEFINED ${name})
-    set(${var} "${${name}}")
-  elseif(DEFINED ENV{${name}})
-    # From the environment too: ns-3's own configuration script hands on no options of modules.
-    set(${var} "$ENV{${name}}")
-  else()
-    set(${var} "${default}")
+# Sets `name` to what the option or else the environment variable of that name says, or to `default`. From
+# the environment too: ns-3's own configuration script hands on no options of modules.
+macro(collapipe_ask name default)
+  if("${${name}}" STREQUAL "" AND DEFINED ENV{${name}})
+    set(${name} "$ENV{${name}}")
+  elseif("${${name}}" STREQUAL "")
+    set(${name} "${default}")
   endif()
 endmacro()
 
@@ -69,12 +67,10 @@ endmacro()
 # options for the files that include its headers) and COLLAPIPE_TORCH_STANDARD (of C++, that it asks
 # for).
 macro(collapipe_find_torch)
-  collapipe_asked(COLLAPIPE_WITH_TORCH COLLAPIPE_WITH_TORCH AUTO)
-  set(COLLAPIPE_WITH_TORCH ${COLLAPIPE_WITH_TORCH} CACHE STRING
-    "Build the parts that need LibTorch: AUTO, ON or OFF")
-  collapipe_asked(TORCH_PREFIX TORCH_PREFIX "")
-  set(TORCH_PREFIX "${TORCH_PREFIX}" CACHE STRING
-    "Folder of a LibTorch as downloaded, or of a Python environment's torch")
+  set(COLLAPIPE_WITH_TORCH "" CACHE STRING "Build the parts that need LibTorch: AUTO, ON or OFF")
+  set(TORCH_PREFIX "" CACHE STRING "Folder of a LibTorch as downloaded, or of a Python environment's torch")
+  collapipe_ask(COLLAPIPE_WITH_TORCH AUTO)
+  collapipe_ask(TORCH_PREFIX "")
   set(COLLAPIPE_TORCH OFF)
   set(COLLAPIPE_TORCH_LIBRARIES "")
   set(COLLAPIPE_TORCH_OPTIONS "")
