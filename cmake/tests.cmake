@@ -68,23 +68,9 @@ endif()
 if(NOT GTest_FOUND)
   message(STATUS "CollaPipe: GoogleTest was not found, its tests are left out")
 elseif(_gtest)
-  set(_gtest_libraries GTest::gtest GTest::gtest_main ${_judge_library})
-  set(_gtest_plain ${_gtest})
-  list(FILTER _gtest_plain EXCLUDE REGEX "${COLLAPIPE_TORCH_PATTERN}")
-  list(FILTER _gtest INCLUDE REGEX "${COLLAPIPE_TORCH_PATTERN}")
-  add_library(collapipe-gtest-plain OBJECT ${_gtest_plain})
-  target_include_directories(collapipe-gtest-plain PRIVATE ${COLLAPIPE_ROOT}/test)
-  target_link_libraries(collapipe-gtest-plain PRIVATE collapipe collapipe_warnings Eigen3::Eigen
-    nlohmann_json::nlohmann_json ZLIB::ZLIB Threads::Threads ${_gtest_libraries})
-  collapipe_program(collapipe-gtest ${_gtest} $<TARGET_OBJECTS:collapipe-gtest-plain>
-    LIBRARIES ${_gtest_libraries})
+  collapipe_program(collapipe-gtest ${_gtest} LIBRARIES GTest::gtest GTest::gtest_main ${_judge_library})
   target_include_directories(collapipe-gtest PRIVATE ${COLLAPIPE_ROOT}/test)
   collapipe_discover(collapipe-gtest gtest)
-  # What a build without LibTorch is made of has to link without it, in every build.
-  if(COLLAPIPE_TORCH)
-    collapipe_program(collapipe-gtest-without-torch $<TARGET_OBJECTS:collapipe-gtest-plain>
-      LIBRARIES ${_gtest_libraries})
-  endif()
 endif()
 
 # ---------------------------------------------------------------- ns-3's test runner
