@@ -68,6 +68,8 @@ endif()
 if(NOT GTest_FOUND)
   message(STATUS "CollaPipe: GoogleTest was not found, its tests are left out")
 elseif(_gtest)
+  set_property(SOURCE ${COLLAPIPE_ROOT}/test/gtest/collapipe-test-data.cc APPEND PROPERTY
+    COMPILE_DEFINITIONS COLLAPIPE_SOURCE_DIR="${COLLAPIPE_ROOT}")
   collapipe_program(collapipe-gtest ${_gtest} LIBRARIES GTest::gtest GTest::gtest_main ${_judge_library})
   target_include_directories(collapipe-gtest PRIVATE ${COLLAPIPE_ROOT}/test)
   collapipe_discover(collapipe-gtest gtest)
