@@ -27,6 +27,7 @@ endif()
 find_package(Eigen3 REQUIRED NO_MODULE)
 find_package(nlohmann_json REQUIRED)
 find_package(ZLIB REQUIRED)
+find_package(ICU REQUIRED COMPONENTS i18n uc)
 find_package(Threads REQUIRED)
 
 # Include as ns-3 does: every header in one directory, as "ns3/collapipe-....h".
@@ -75,8 +76,8 @@ set_target_properties(collapipe PROPERTIES
   INSTALL_RPATH_USE_LINK_PATH ON)
 target_link_libraries(collapipe
   PUBLIC collapipe_ns3
-  PRIVATE collapipe_warnings Eigen3::Eigen nlohmann_json::nlohmann_json ZLIB::ZLIB Threads::Threads
-          ${CMAKE_DL_LIBS})
+  PRIVATE collapipe_warnings Eigen3::Eigen nlohmann_json::nlohmann_json ZLIB::ZLIB ICU::i18n ICU::uc
+          Threads::Threads ${CMAKE_DL_LIBS})
 
 # What computes, opened by the library when it is asked to.
 if(COLLAPIPE_TORCH)
