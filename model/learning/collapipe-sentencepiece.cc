@@ -8,6 +8,7 @@
 #include "collapipe-token-model.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstring>
 
@@ -126,6 +127,16 @@ class FieldReader
 
 constexpr std::string_view SPACE_MARK = "\xe2\x96\x81"; //!< U+2581, what a space becomes
 
+/// @return the byte that a piece such as <0x0A> stands for; something else where it is no such
+/// piece
+unsigned
+ParseByte(const std::string& piece)
+{
+    unsigned byte = 0;
+    std::from_chars(piece.data() + 3, piece.data() + 5, byte, 16);
+    return byte;
+}
+
 } // namespace
 
 SentencePieceModel::SentencePieceModel(const std::string& bytes, const std::string& name)
@@ -184,6 +195,11 @@ SentencePieceModel::ReadPiece(std::string_view bytes, const std::string& name)
             }
             piece.type = static_cast<Type>(field.integer);
         }
+    }
+    const auto byte = static_cast<uint8_t>(piece.text.size() == 6 ? ParseByte(piece.text) : 0);
+    if (piece.type == Type::BYTE && piece.text != MakeBytePiece(byte))
+    {
+        throw DataError("'" + name + "': a piece is said to be a byte, and is none.");
     }
     if (piece.text.empty() || !std::isfinite(piece.score) ||
         m_pieces.size() >= static_cast<std::size_t>(TOKEN_ID_LIMIT))
@@ -444,7 +460,7 @@ SentencePieceModel::Decode(const std::vector<int32_t>& ids) const
         const auto& piece = m_pieces[static_cast<std::size_t>(id)];
         if (piece.type == Type::BYTE)
         {
-            bytes += static_cast<char>(std::stoi(piece.text.substr(3, 2), nullptr, 16));
+            bytes += static_cast<char>(ParseByte(piece.text));
             continue;
         }
         flush();
