@@ -5,6 +5,7 @@
 #include "collapipe-corpus-parts.h"
 
 #include "collapipe-partition.h"
+#include "collapipe-sample-maker.h"
 
 #include <algorithm>
 #include <numeric>
@@ -47,21 +48,31 @@ Select(const std::vector<SentencePair>& pairs, const std::vector<uint32_t>& indi
     return selected;
 }
 
+/// @return what two samples must not share where they are in different parts
+std::string
+GetKeyText(const SentencePair& pair, SampleKind kind)
+{
+    // A premise comes with several hypotheses, a question with several answers.
+    return kind == SampleKind::TRANSLATION || pair.target.empty() ? pair.source
+                                                                  : pair.source + " " + pair.target;
+}
+
 /**
  * @param pairs of which those are left out that validation holds too
+ * @param kind of samples
  * @param corpus with the validation part; gets a warning
  */
 void
-RemoveValidation(std::vector<SentencePair>& pairs, Corpus& corpus)
+RemoveValidation(std::vector<SentencePair>& pairs, SampleKind kind, Corpus& corpus)
 {
     std::unordered_set<std::string> keys;
     for (const auto& pair : corpus.validation)
     {
-        keys.insert(GetDuplicateKey(pair.source));
+        keys.insert(GetDuplicateKey(GetKeyText(pair, kind)));
     }
     const auto before = pairs.size();
-    const auto end = std::remove_if(pairs.begin(), pairs.end(), [&keys](const auto& pair) {
-        return keys.count(GetDuplicateKey(pair.source)) > 0;
+    const auto end = std::remove_if(pairs.begin(), pairs.end(), [&](const auto& pair) {
+        return keys.count(GetDuplicateKey(GetKeyText(pair, kind))) > 0;
     });
     pairs.erase(end, pairs.end());
     if (pairs.size() < before)
@@ -89,40 +100,6 @@ AppendLines(const std::vector<SentencePair>& pairs, std::vector<std::string>& li
     }
 }
 
-/**
- * @param pairs a part of a corpus
- * @param tokenizer to encode them
- * @param topics indices of the topics by name
- * @return the samples
- */
-std::vector<Sample>
-EncodePairs(const std::vector<SentencePair>& pairs,
-            const Tokenizer& tokenizer,
-            const std::unordered_map<std::string, uint32_t>& topics)
-{
-    std::vector<std::string> lines;
-    AppendLines(pairs, lines);
-    auto sequences = tokenizer.Encode(lines);
-    auto next = sequences.begin();
-    const auto take = [&next] {
-        next->push_back(END_TOKEN);
-        return std::move(*next++);
-    };
-    std::vector<Sample> samples;
-    for (const auto& pair : pairs)
-    {
-        Sample sample;
-        sample.source = take();
-        if (!pair.target.empty())
-        {
-            sample.target = take();
-        }
-        sample.topic = topics.at(pair.topic);
-        samples.push_back(std::move(sample));
-    }
-    return samples;
-}
-
 } // namespace
 
 void
@@ -145,11 +122,11 @@ SplitCorpus(std::vector<SentencePair> pairs, const CorpusOptions& options, Corpu
 {
     const bool withValidation = !corpus.validation.empty();
     CheckOptions(options, withValidation);
-    RemoveValidation(pairs, corpus);
+    RemoveValidation(pairs, options.kind, corpus);
     LimitPairs(pairs, options.maximumPairs, options.seed);
     std::vector<std::string> sources(pairs.size());
-    std::transform(pairs.begin(), pairs.end(), sources.begin(), [](const auto& pair) {
-        return pair.source;
+    std::transform(pairs.begin(), pairs.end(), sources.begin(), [&](const auto& pair) {
+        return GetKeyText(pair, options.kind);
     });
     const bool withTest = options.testFraction > 0;
     auto fractions =
@@ -183,9 +160,15 @@ TokenizeCorpus(const CorpusOptions& options, const std::vector<std::string>& top
     auto& dataset = corpus.dataset;
     dataset.topics = topics;
     dataset.vocabulary = corpus.tokenizer.GetVocabularySize();
-    dataset.training = EncodePairs(corpus.training, corpus.tokenizer, indices);
-    dataset.validation = EncodePairs(corpus.validation, corpus.tokenizer, indices);
-    dataset.test = EncodePairs(corpus.test, corpus.tokenizer, indices);
+    const SampleMaker maker(corpus.tokenizer, options, indices);
+    dataset.training = maker.Make(corpus.training, corpus.warnings);
+    dataset.validation = maker.Make(corpus.validation, corpus.warnings);
+    dataset.test = maker.Make(corpus.test, corpus.warnings);
+    if (dataset.training.empty() || dataset.validation.empty())
+    {
+        throw DataError("No text is short enough for a sequence length of " +
+                        std::to_string(options.sequenceLength) + " tokens.");
+    }
 }
 
 std::vector<std::string>

@@ -6,6 +6,7 @@
 
 #include "collapipe-corpus-parts.h"
 #include "collapipe-gettext-catalog.h"
+#include "collapipe-labelled-files.h"
 
 #include <algorithm>
 #include <array>
@@ -191,10 +192,25 @@ ReadFilePairs(const TranslationSources& sources, Corpus& corpus)
 
 /// @return the texts of a TSV file; topic is the label
 std::vector<SentencePair>
-ReadLabelled(const std::string& path, const TsvColumns& columns)
+ReadLabelled(const std::string& path,
+             const ClassificationSources& sources,
+             std::vector<std::string>& warnings)
 {
+    LabelledColumns columns;
+    if (!sources.glue.empty() && !FindGlueColumns(sources.glue, columns))
+    {
+        throw DataError("'" + sources.glue + "' is no task of GLUE.");
+    }
+    if (!sources.named.empty())
+    {
+        columns = ParseLabelledColumns(sources.named);
+    }
+    if (!columns.text.empty())
+    {
+        return ReadLabelledColumns(path, columns, warnings);
+    }
     std::vector<SentencePair> pairs;
-    for (auto& row : ReadLabelledTsv(path, columns))
+    for (auto& row : ReadLabelledTsv(path, sources.columns))
     {
         pairs.push_back({std::move(row.text), "", std::move(row.label)});
     }
@@ -376,14 +392,23 @@ BuildTranslationCorpus(const TranslationSources& sources, const CorpusOptions& o
 }
 
 Corpus
-BuildClassificationCorpus(const ClassificationSources& sources, const CorpusOptions& options)
+BuildClassificationCorpus(const ClassificationSources& sources, const CorpusOptions& given)
 {
     Corpus corpus;
-    auto pairs = ReadLabelled(sources.training, sources.columns);
-    const auto classes = ListClasses(sources.training, pairs);
+    auto options = given;
+    options.kind = SampleKind::TEXT;
+    auto pairs = ReadLabelled(sources.training, sources, corpus.warnings);
+    auto classes = ListClasses(sources.training, pairs);
+    if (std::is_permutation(classes.begin(),
+                            classes.end(),
+                            given.classOrder.begin(),
+                            given.classOrder.end()))
+    {
+        classes = given.classOrder; // a pretrained classifier knows them in this order
+    }
     if (!sources.validation.empty())
     {
-        corpus.validation = ReadLabelled(sources.validation, sources.columns);
+        corpus.validation = ReadLabelled(sources.validation, sources, corpus.warnings);
         CheckClasses(sources.validation, corpus.validation, classes);
     }
     SplitCorpus(std::move(pairs), options, corpus);

@@ -81,6 +81,15 @@ struct CatalogCorpus
  */
 CatalogCorpus ReadCatalogs(const std::vector<std::string>& directories);
 
+/// What texts are made to samples for
+enum class SampleKind : uint8_t
+{
+    TRANSLATION, //!< source and target apart; the target may be missing
+    TEXT,        //!< one text, or two where the target is not empty, of an encoder or a classifier
+    DOCUMENT,    //!< a text whose every token is predicted from those before it
+    COMPLETION,  //!< the same of source and target, and only the target is predicted
+};
+
 /**
  * @ingroup collapipe
  * What BuildTranslationCorpus() and BuildClassificationCorpus() have in common.
@@ -94,6 +103,12 @@ struct CorpusOptions
     uint64_t seed{1};                //!< for the choice of samples and the split
     std::string workDirectory{};     //!< see Tokenizer::Train()
     std::string tokenizer{};         //!< a model as Tokenizer::GetModel() gave it; empty: train one
+    bool isCausal{false};            //!< samples are for a decoder-only model
+    uint32_t sequenceLength{0};      //!< tokens that a model reads of a sample; 0: any number
+    bool packs{false};               //!< documents follow each other in samples of full length
+    SampleKind kind{SampleKind::TRANSLATION}; //!< set by those who know
+    /// Names of a classification's classes in the order that a pretrained model has; may be empty
+    std::vector<std::string> classOrder{};
 };
 
 /**
@@ -119,7 +134,9 @@ struct ClassificationSources
 {
     std::string training{};   //!< file
     std::string validation{}; //!< file, or empty
-    TsvColumns columns{};     //!< of both files
+    TsvColumns columns{};     //!< of both files, where the next two are empty
+    std::string glue{};       //!< name of the task of GLUE whose files they are; see GetGlueTasks()
+    std::string named{};      //!< columns by name; see ParseLabelledColumns()
 };
 
 /**

@@ -188,6 +188,16 @@ PretrainedWeights::Find(const PretrainedTensor& tensor) const
                                    : m_files[found->second.first].Find(found->second.second);
 }
 
+bool
+PretrainedWeights::Fits(const PretrainedTensor& tensor) const
+{
+    const auto* entry = Find(tensor);
+    return entry && std::equal(entry->shape.begin(),
+                               entry->shape.end(),
+                               tensor.shape.begin(),
+                               tensor.shape.end());
+}
+
 void
 PretrainedWeights::CheckEntry(const PretrainedTensor& tensor, const SafetensorsEntry& entry) const
 {

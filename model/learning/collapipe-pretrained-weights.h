@@ -78,6 +78,12 @@ class PretrainedWeights
 
     /**
      * @param tensor wanted
+     * @return whether there is such a tensor of that shape
+     */
+    bool Fits(const PretrainedTensor& tensor) const;
+
+    /**
+     * @param tensor wanted
      * @return it as it is stored, a view of the file
      * @throws DataError where it is missing, has another shape, is of no floating-point type or
      *         holds a value that is not finite

@@ -153,8 +153,10 @@ ReadPlainTexts(const std::string& path)
 } // namespace
 
 Corpus
-BuildLanguageCorpus(const LanguageSources& sources, const CorpusOptions& options)
+BuildLanguageCorpus(const LanguageSources& sources, const CorpusOptions& given)
 {
+    auto options = given;
+    options.kind = SampleKind::TEXT;
     const std::set<std::string> languages(sources.languages.begin(), sources.languages.end());
     const auto messageSource = FindMessageSource(sources.languages);
     if (languages.size() < 2)
@@ -186,8 +188,10 @@ BuildLanguageCorpus(const LanguageSources& sources, const CorpusOptions& options
 }
 
 Corpus
-BuildPlainTextCorpus(const PlainTextSources& sources, const CorpusOptions& options)
+BuildPlainTextCorpus(const PlainTextSources& sources, const CorpusOptions& given)
 {
+    auto options = given;
+    options.kind = SampleKind::TEXT;
     Corpus corpus;
     std::vector<SentencePair> pairs;
     if (sources.training.empty())

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -345,6 +346,44 @@ FormatIds(const std::vector<int32_t>& ids, uint32_t limit)
     return line;
 }
 
+/// What the packed files of a pretrained tokenizer begin with
+const std::string PACKED = "collapipe-tokenizer-files\n";
+
+/// @return files by name as one text: of each its name, its size and its bytes
+std::string
+PackFiles(const std::map<std::string, std::string>& files)
+{
+    std::string packed = PACKED;
+    for (const auto& [name, bytes] : files)
+    {
+        packed += name + "\n" + std::to_string(bytes.size()) + "\n" + bytes;
+    }
+    return packed;
+}
+
+/// @return the inverse of PackFiles()
+std::map<std::string, std::string>
+UnpackFiles(const std::string& packed)
+{
+    std::map<std::string, std::string> files;
+    for (auto place = PACKED.size(); place < packed.size();)
+    {
+        const auto name = packed.find('\n', place);
+        const auto end = name == packed.npos ? name : packed.find('\n', name + 1);
+        uint64_t size = 0;
+        if (end == packed.npos ||
+            std::from_chars(packed.data() + name + 1, packed.data() + end, size).ec !=
+                std::errc() ||
+            size > packed.size() - end - 1)
+        {
+            throw DataError("The saved tokenizer is damaged.");
+        }
+        files[packed.substr(place, name - place)] = packed.substr(end + 1, size);
+        place = end + 1 + size;
+    }
+    return files;
+}
+
 } // namespace
 
 Tokenizer::Tokenizer(std::string model, uint32_t vocabularySize, std::string workDirectory)
@@ -352,6 +391,24 @@ Tokenizer::Tokenizer(std::string model, uint32_t vocabularySize, std::string wor
       m_vocabularySize(vocabularySize),
       m_workDirectory(std::move(workDirectory))
 {
+    if (m_model.compare(0, PACKED.size(), PACKED) == 0)
+    {
+        m_pretrained = PretrainedTokenizer::FromFiles(UnpackFiles(m_model), "the saved tokenizer");
+        m_vocabularySize = m_pretrained->GetVocabularySize();
+    }
+}
+
+Tokenizer::Tokenizer(std::shared_ptr<const PretrainedTokenizer> pretrained)
+    : m_pretrained(std::move(pretrained)),
+      m_model(PackFiles(m_pretrained->GetFiles())),
+      m_vocabularySize(m_pretrained->GetVocabularySize())
+{
+}
+
+const std::shared_ptr<const PretrainedTokenizer>&
+Tokenizer::GetPretrained() const
+{
+    return m_pretrained;
 }
 
 void
@@ -443,6 +500,14 @@ std::vector<std::vector<int32_t>>
 Tokenizer::Encode(const std::vector<std::string>& lines) const
 {
     std::vector<std::vector<int32_t>> sequences;
+    if (m_pretrained)
+    {
+        for (const auto& line : lines)
+        {
+            sequences.push_back(m_pretrained->Encode(line));
+        }
+        return sequences;
+    }
     for (const auto& line : Apply("spm_encode", "--output_format=id", lines))
     {
         sequences.push_back(ParseIds(line, m_vocabularySize));
@@ -454,6 +519,14 @@ std::vector<std::string>
 Tokenizer::Decode(const std::vector<std::vector<int32_t>>& sequences) const
 {
     std::vector<std::string> lines;
+    if (m_pretrained)
+    {
+        for (const auto& ids : sequences)
+        {
+            lines.push_back(m_pretrained->Decode(ids));
+        }
+        return lines;
+    }
     for (const auto& ids : sequences)
     {
         lines.push_back(FormatIds(ids, m_vocabularySize));

@@ -6,9 +6,11 @@
 #define COLLAPIPE_TOKENIZER_H
 
 #include "collapipe-model-config.h"
+#include "collapipe-pretrained-tokenizer.h"
 #include "collapipe-text-files.h"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -27,6 +29,9 @@ namespace collapipe
  * is kept in memory; every call puts it and the text into a private directory, which is gone when
  * the call returns or throws.
  *
+ * It may also be the tokenizer of a pretrained model, see PretrainedTokenizer, which is not trained
+ * and needs no programs; the ids of its special tokens are its own.
+ *
  * All calls throw DataError where a program is missing or fails.
  */
 class Tokenizer
@@ -41,6 +46,12 @@ class Tokenizer
      * @param workDirectory see Train()
      */
     Tokenizer(std::string model, uint32_t vocabularySize, std::string workDirectory = "");
+
+    /// @param pretrained the tokenizer of a pretrained model
+    explicit Tokenizer(std::shared_ptr<const PretrainedTokenizer> pretrained);
+
+    /// @return the tokenizer of a pretrained model, or null
+    const std::shared_ptr<const PretrainedTokenizer>& GetPretrained() const;
 
     /**
      * Learns the vocabulary. The result depends on nothing but the lines and the size. Lines of
@@ -59,7 +70,7 @@ class Tokenizer
     /// @return number of pieces, the special tokens included; 0 before Train()
     uint32_t GetVocabularySize() const;
 
-    /// @return SentencePiece's model file; empty before Train()
+    /// @return SentencePiece's model file, or a pretrained one's files packed; empty before Train()
     const std::string& GetModel() const;
 
     /**
@@ -88,8 +99,9 @@ class Tokenizer
                                    const std::string& option,
                                    const std::vector<std::string>& lines) const;
 
-    std::string m_model;           //!< SentencePiece's model file
-    uint32_t m_vocabularySize{0};  //!< pieces
+    std::shared_ptr<const PretrainedTokenizer> m_pretrained{}; //!< of a pretrained model, or null
+    std::string m_model;                                       //!< SentencePiece's model file
+    uint32_t m_vocabularySize{0};                              //!< pieces
     std::string m_workDirectory{}; //!< where private directories are made
 };
 
