@@ -65,4 +65,6 @@ configure json "-DCMAKE_IGNORE_PATH=$(folder_of JSON)"
 left_out json nlohmann-json3-dev
 configure zlib -DCMAKE_DISABLE_FIND_PACKAGE_ZLIB=ON
 left_out zlib zlib1g-dev
-echo "with everything the module is built, without Eigen, JSON or zlib the tree does without the module"
+configure icu -DCMAKE_DISABLE_FIND_PACKAGE_ICU=ON
+left_out icu libicu-dev
+echo "with everything the module is built, without Eigen, JSON, zlib or ICU the tree does without the module"
