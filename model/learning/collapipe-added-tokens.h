@@ -5,6 +5,9 @@
 #ifndef COLLAPIPE_ADDED_TOKENS_H
 #define COLLAPIPE_ADDED_TOKENS_H
 
+// Private: who includes all headers of the module needs no JSON library for this one.
+#if __has_include(<nlohmann/json_fwd.hpp>)
+
 /**
  * @file
  * @ingroup collapipe
@@ -57,5 +60,7 @@ class AddedTokenFinder
 
 } // namespace collapipe
 } // namespace ns3
+
+#endif
 
 #endif /* COLLAPIPE_ADDED_TOKENS_H */

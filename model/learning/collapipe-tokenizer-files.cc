@@ -7,6 +7,7 @@
 #include "collapipe-text-files.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <utility>
 

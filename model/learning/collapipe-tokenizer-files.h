@@ -5,6 +5,9 @@
 #ifndef COLLAPIPE_TOKENIZER_FILES_H
 #define COLLAPIPE_TOKENIZER_FILES_H
 
+// Private: who includes all headers of the module needs no JSON library for this one.
+#if __has_include(<nlohmann/json_fwd.hpp>)
+
 /**
  * @file
  * @ingroup collapipe
@@ -16,7 +19,7 @@
 
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -96,5 +99,7 @@ bool GetTokenizerFlag(const std::map<std::string, std::string>& files,
 
 } // namespace collapipe
 } // namespace ns3
+
+#endif
 
 #endif /* COLLAPIPE_TOKENIZER_FILES_H */

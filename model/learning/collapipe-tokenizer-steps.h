@@ -5,6 +5,9 @@
 #ifndef COLLAPIPE_TOKENIZER_STEPS_H
 #define COLLAPIPE_TOKENIZER_STEPS_H
 
+// Private: who includes all headers of the module needs no JSON library for this one.
+#if __has_include(<nlohmann/json_fwd.hpp>)
+
 /**
  * @file
  * @ingroup collapipe
@@ -12,7 +15,7 @@
  */
 
 #include <functional>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -94,5 +97,7 @@ std::string NormalizeLikeBert(const std::string& text,
 
 } // namespace collapipe
 } // namespace ns3
+
+#endif
 
 #endif /* COLLAPIPE_TOKENIZER_STEPS_H */

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <functional>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 using namespace ns3::collapipe;
 using nlohmann::json;
