@@ -23,8 +23,10 @@ namespace collapipe
 struct LearningConfig
 {
     // Data
-    std::string train;      //!< classification: TSV; mlm: text; empty: gettext catalogs
-    std::string validation; //!< likewise; empty: a share of the training data
+    std::string train;        //!< classification: TSV; mlm: text; empty: gettext catalogs
+    std::string validation;   //!< likewise; empty: a share of the training data
+    std::string glue{"none"}; //!< the task of GLUE whose files these are, or none
+    std::string columns;      //!< of these files, where texts and labels stand; empty: not said
     std::string languages{"da,de,en,es,fi,fr,hr,id,nl,pt_BR,sv,tr,vi"}; //!< to tell apart
 
     // Model

@@ -7,6 +7,8 @@
 #include "collapipe-learning-config.h"
 #include "collapipe-run-options.h"
 
+#include "ns3/collapipe-labelled-files.h"
+
 namespace ns3
 {
 namespace collapipe
@@ -194,6 +196,8 @@ AddFiles(RunConfig& config, Options& options)
 {
     auto& learning = config.learning;
     const bool isFree = !config.ownCorpus;
+    auto glueTasks = GetGlueTasks();
+    glueTasks.insert(glueTasks.begin(), "none");
     const Options own{
         RunOption(Group::DATA,
                   "train",
@@ -210,6 +214,24 @@ AddFiles(RunConfig& config, Options& options)
             .With("task", {"classification", "mlm"})
             .With("train")
             .Basic(),
+        RunOption(Group::DATA,
+                  "glue",
+                  &learning.glue,
+                  "--train and --validation are this task's train.tsv and dev.tsv of GLUE; STS-B's "
+                  "scores are rounded to whole ones")
+            .OneOf(glueTasks)
+            .Off("none")
+            .With("task", CLASSIFICATION)
+            .With("train"),
+        RunOption(Group::DATA,
+                  "columns",
+                  &learning.columns,
+                  "where texts and labels stand in --train and --validation: TEXT,LABEL or "
+                  "TEXT,TEXT2,LABEL, by the names in the header, or by numbers from 1 in files "
+                  "without one")
+            .With("task", CLASSIFICATION)
+            .With("train")
+            .NotWith("glue"),
         RunOption(Group::DATA,
                   "languages",
                   &learning.languages,

@@ -72,7 +72,13 @@ LoadClassification(const RunConfig& config, const CorpusOptions& options)
     ClassificationSources sources;
     sources.training = learning.train;
     sources.validation = learning.validation;
-    return BuildClassificationCorpus(sources, options);
+    sources.glue = learning.glue == "none" ? "" : learning.glue;
+    sources.named = learning.columns;
+    auto cut = options;
+    // A pair's longer text is cut, not what comes last.
+    const bool isNamed = !sources.glue.empty() || !sources.named.empty();
+    cut.sequenceLength = isNamed ? config.sequenceLength : 0;
+    return BuildClassificationCorpus(sources, cut);
 }
 
 /// @return the data of a language model
