@@ -13,7 +13,7 @@
 
 #include <map>
 #include <memory>
-#include <torch/csrc/autograd/edge.h>
+#include <torch/csrc/autograd/function.h> // an Edge of newer releases needs all of Node
 
 namespace ns3
 {
