@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <random>
+#include <utility>
 #include <vector>
 
 namespace ns3
@@ -44,7 +45,13 @@ class RandomSchedule : public Schedule
 
     ActionList Generate(uint32_t stages, uint32_t stage, uint32_t microBatches) const override
     {
-        return Draw(stages, microBatches).at(stage);
+        const auto key = std::make_pair(stages, microBatches);
+        if (key != m_drawn || m_lists.empty())
+        {
+            m_lists = Draw(stages, microBatches);
+            m_drawn = key;
+        }
+        return m_lists.at(stage);
     }
 
   private:
@@ -81,7 +88,9 @@ class RandomSchedule : public Schedule
         return lists;
     }
 
-    uint32_t m_seed{1}; //!< of the order
+    uint32_t m_seed{1};                            //!< of the order
+    mutable std::pair<uint32_t, uint32_t> m_drawn; //!< stages and N of the last draw
+    mutable std::vector<ActionList> m_lists;       //!< that draw
 };
 
 /**

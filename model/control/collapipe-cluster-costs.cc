@@ -27,16 +27,18 @@ MakeLink(const LinkState& state, const PoolState& pool, double bits, double pric
 {
     RadioLink link;
     link.mode = pool.mode;
-    link.price = price;
+    link.price = price / state.amplifierEfficiency;
+    link.airPrice = price * state.circuitPowerW;
     link.maxPowerW = state.maxPowerW;
     if (pool.mode == SharingMode::DEDICATED)
     {
         link.fixedS = bits / state.fixedRateBps;
         return link;
     }
-    link.kappaS = bits * std::log(2.0) / (state.efficiency * pool.bandwidthHz);
-    link.snr =
-        state.maxPowerW * state.gain / (state.snrGap * state.noiseDensityWPerHz * pool.bandwidthHz);
+    const double freeHz = pool.GetFreePart() * pool.bandwidthHz;
+    const double noiseHz = pool.mode == SharingMode::FREQUENCY ? freeHz : pool.bandwidthHz;
+    link.kappaS = bits * std::log(2.0) / (state.efficiency * freeHz);
+    link.snr = state.maxPowerW * state.gain / (state.snrGap * state.noiseDensityWPerHz * noiseHz);
     return link;
 }
 
@@ -45,7 +47,7 @@ double
 GetEnergyCost(const RadioLink& link, double fraction, double loadS, double share)
 {
     const double onAirS = link.mode == SharingMode::AIRTIME ? loadS : loadS / share;
-    return link.price * fraction * link.maxPowerW * onAirS;
+    return (link.price * fraction * link.maxPowerW + link.airPrice) * onAirS;
 }
 
 NodeIndex

@@ -66,7 +66,9 @@ DssdaController::Decide(const SystemState& state)
     instance.convergenceQueue = m_queues.GetConvergenceQueue();
     instance.penaltyWeight = m_penaltyWeight;
     instance.convergenceTarget = m_convergenceTarget;
-    m_solution = m_solver.Solve(instance, m_options);
+    // The last round's plan is at hand too: its links as they were decided for the state then
+    const RoundPlan last = m_solution.plan;
+    m_solution = m_solver.Solve(instance, m_options, last.clusters.empty() ? nullptr : &last);
     NS_LOG_INFO("round " << state.round << ": (13) " << m_solution.evaluation.objective << " after "
                          << m_solution.evaluations << " radio problems");
     return m_solution.plan;

@@ -4,6 +4,7 @@
 
 #include "collapipe-instance-json.h"
 
+#include "collapipe-fluid-model.h"
 #include "collapipe-json-error.h"
 #include "collapipe-recomputation.h"
 
@@ -244,6 +245,25 @@ ReadEdge(const Field& field)
     return edge;
 }
 
+void
+ReadSharing(const Field& field, PoolState& pool)
+{
+    const std::string sharing =
+        field.Has("sharing") ? field.Get("sharing").Text() : ToString(Sharing::RESERVED);
+    if (sharing != ToString(Sharing::RESERVED) && sharing != ToString(Sharing::WORK_CONSERVING))
+    {
+        field.Get("sharing").Fail("must be \"reserved\" or \"work-conserving\"");
+    }
+    pool.sharing =
+        sharing == ToString(Sharing::RESERVED) ? Sharing::RESERVED : Sharing::WORK_CONSERVING;
+    pool.priorities = field.Has("priorities") && field.Get("priorities").Flag();
+    pool.background = Optional(field, "background", 0);
+    if (pool.background >= 1)
+    {
+        field.Get("background").Fail("must be below 1");
+    }
+}
+
 PoolState
 ReadPool(const Field& field)
 {
@@ -258,7 +278,19 @@ ReadPool(const Field& field)
     {
         field.Get("mode").Fail("must be \"frequency\", \"airtime\" or \"dedicated\"");
     }
+    ReadSharing(field, pool);
     return pool;
+}
+
+void
+ReadEnergy(const Field& field, LinkState& link)
+{
+    link.circuitPowerW = Optional(field, "circuitPowerW", 0);
+    link.receivePowerW = Optional(field, "receivePowerW", 0);
+    if (field.Has("amplifierEfficiency"))
+    {
+        link.amplifierEfficiency = Number(field, "amplifierEfficiency", Range::POSITIVE);
+    }
 }
 
 LinkState
@@ -267,6 +299,8 @@ ReadLink(const Field& field, const PoolState& pool)
     LinkState link;
     link.latencyS = Optional(field, "latencyS", 0);
     link.overheadBits = Optional(field, "overheadBits", 0);
+    ReadEnergy(field, link);
+    link.acknowledgementRatio = Optional(field, "acknowledgementRatio", 0);
     if (pool.mode == SharingMode::DEDICATED)
     {
         link.fixedRateBps = Number(field, "fixedRateBps", Range::POSITIVE);
@@ -441,7 +475,10 @@ ToJson(const PoolState& pool)
         return {{"mode", "dedicated"}};
     }
     return {{"mode", pool.mode == SharingMode::FREQUENCY ? "frequency" : "airtime"},
-            {"bandwidthHz", pool.bandwidthHz}};
+            {"bandwidthHz", pool.bandwidthHz},
+            {"sharing", ToString(pool.sharing)},
+            {"priorities", pool.priorities},
+            {"background", pool.background}};
 }
 
 Json
@@ -451,6 +488,9 @@ ToJson(const LinkState& link, const PoolState& pool)
     {
         return {{"fixedRateBps", link.fixedRateBps},
                 {"maxPowerW", link.maxPowerW},
+                {"circuitPowerW", link.circuitPowerW},
+                {"amplifierEfficiency", link.amplifierEfficiency},
+                {"receivePowerW", link.receivePowerW},
                 {"latencyS", link.latencyS},
                 {"overheadBits", link.overheadBits}};
     }
@@ -459,6 +499,10 @@ ToJson(const LinkState& link, const PoolState& pool)
             {"snrGap", link.snrGap},
             {"noiseDensityWPerHz", link.noiseDensityWPerHz},
             {"maxPowerW", link.maxPowerW},
+            {"circuitPowerW", link.circuitPowerW},
+            {"amplifierEfficiency", link.amplifierEfficiency},
+            {"receivePowerW", link.receivePowerW},
+            {"acknowledgementRatio", link.acknowledgementRatio},
             {"latencyS", link.latencyS},
             {"overheadBits", link.overheadBits}};
 }

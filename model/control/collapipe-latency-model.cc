@@ -5,6 +5,7 @@
 #include "collapipe-latency-model.h"
 
 #include "collapipe-convergence-bound.h"
+#include "collapipe-fluid-model.h"
 #include "collapipe-link-model.h"
 #include "collapipe-pipeline-plan.h"
 #include "collapipe-recomputation.h"
@@ -49,7 +50,8 @@ class ClusterEvaluator
     {
     }
 
-    ClusterEvaluation Run()
+    /// @param fluid what the fluid model says; nullptr: (3), (4)
+    ClusterEvaluation Run(const FluidCluster* fluid)
     {
         m_result.nodes.resize(m_state.clusters[m_cluster].devices.size() + 1);
         for (const auto& chain : m_plan.clusters[m_cluster].chains)
@@ -57,12 +59,17 @@ class ClusterEvaluator
             m_result.samples += static_cast<double>(chain.microBatches) * chain.microBatchSize;
             AddChain(chain);
         }
+        m_result.totalS = m_result.distributionS + m_plan.localIterations * m_result.iterationS +
+                          m_result.uploadS;
+        if (fluid)
+        {
+            Replace(*fluid);
+        }
+        AddRadioEnergy();
         for (auto& node : m_result.nodes)
         {
             node.energyJ = node.computeEnergyJ + node.radioEnergyJ;
         }
-        m_result.totalS = m_result.distributionS + m_plan.localIterations * m_result.iterationS +
-                          m_result.uploadS;
         return std::move(m_result);
     }
 
@@ -79,6 +86,52 @@ class ClusterEvaluator
         return nullptr;
     }
 
+    /// (7') of both ends for a time on the air in the whole round
+    void SetEnergy(LinkEvaluation& result, double powerW, double airS) const
+    {
+        const auto& cluster = m_state.clusters[m_cluster];
+        const LinkState& link = *FindLinkState(cluster, result.from, result.to);
+        const PoolState& pool = GetPoolState(m_state, m_cluster, GetPool(result.from, result.to));
+        result.airS = airS;
+        result.energyJ =
+            result.from == EDGE_SERVER ? 0 : GetTransmitPowerW(link, pool, powerW) * airS;
+        result.receiverEnergyJ = result.to == EDGE_SERVER ? 0 : link.receivePowerW * airS;
+    }
+
+    /// (16) in place of (3), (4)
+    void Replace(const FluidCluster& fluid)
+    {
+        m_result.distributionS = fluid.distributionS;
+        m_result.uploadS = fluid.uploadS;
+        m_result.iterationS = fluid.trainingS / m_plan.localIterations;
+        m_result.totalS = fluid.totalS;
+        for (std::size_t i = 0; i < m_result.links.size(); ++i)
+        {
+            LinkEvaluation& link = m_result.links[i];
+            const LinkState& state =
+                *FindLinkState(m_state.clusters[m_cluster], link.from, link.to);
+            const LinkPlan* plan = FindPlan(fluid.links[i].transfer);
+            link.occupationS = fluid.links[i].occupationS;
+            link.rateBps = (link.bits + state.overheadBits) / link.occupationS;
+            SetEnergy(link, plan ? plan->powerW : state.maxPowerW, fluid.links[i].airS);
+        }
+    }
+
+    void AddRadioEnergy()
+    {
+        for (const auto& link : m_result.links)
+        {
+            if (link.from != EDGE_SERVER)
+            {
+                m_result.nodes[link.from].radioEnergyJ += link.energyJ;
+            }
+            if (link.to != EDGE_SERVER)
+            {
+                m_result.nodes[link.to].radioEnergyJ += link.receiverEnergyJ;
+            }
+        }
+    }
+
     LinkEvaluation EvaluateLink(const Transfer& t, double times) const
     {
         const LinkState& link = *FindLinkState(m_state.clusters[m_cluster], t.from, t.to);
@@ -86,14 +139,16 @@ class ClusterEvaluator
         const LinkPlan* plan = FindPlan(t);
         const double share = plan ? plan->share : 1;
         const double power = plan ? plan->powerW : link.maxPowerW;
-        LinkEvaluation result{t.phase, t.from, t.to, t.bits, 0, 0, link.latencyS, 0};
+        LinkEvaluation result;
+        result.phase = t.phase;
+        result.from = t.from;
+        result.to = t.to;
+        result.bits = t.bits;
+        result.latencyS = link.latencyS;
         result.rateBps = GetRateBps(link, pool, share, power);
         const double bits = t.bits + link.overheadBits;
         result.occupationS = bits / result.rateBps;
-        if (t.from != EDGE_SERVER)
-        {
-            result.energyJ = times * GetTransferEnergyJ(link, pool, share, power, bits);
-        }
+        SetEnergy(result, power, times * GetAirTimeS(link, pool, share, power, bits));
         return result;
     }
 
@@ -108,10 +163,6 @@ class ClusterEvaluator
             const double times = training ? iterations * chain.microBatches : 1;
             m_result.links.push_back(EvaluateLink(t, times));
             const auto& link = m_result.links.back();
-            if (t.from != EDGE_SERVER)
-            {
-                m_result.nodes[t.from].radioEnergyJ += link.energyJ;
-            }
             double& slowest = t.phase == Phase::UPLOAD ? m_result.uploadS : m_result.distributionS;
             slowest = training ? slowest : std::max(slowest, link.latencyS + link.occupationS);
         }
@@ -264,12 +315,22 @@ GetClippingTimeS(const ClusterState& cluster, const ChainPlan& chain)
 Evaluation
 EvaluatePlan(const Instance& instance, const RoundPlan& plan)
 {
+    FluidModel fluid;
+    return EvaluatePlan(instance, plan, fluid);
+}
+
+Evaluation
+EvaluatePlan(const Instance& instance, const RoundPlan& plan, FluidModel& fluid)
+{
+    const bool played = IsWorkConserving(instance.state);
+    const FluidRound round = played ? fluid.Play(instance.state, plan) : FluidRound();
     Evaluation result;
     std::vector<double> rho;
     std::vector<double> samples;
     for (std::size_t m = 0; m < plan.clusters.size(); ++m)
     {
-        result.clusters.push_back(ClusterEvaluator(instance, plan, m).Run());
+        const FluidCluster* own = played ? &round.clusters[m] : nullptr;
+        result.clusters.push_back(ClusterEvaluator(instance, plan, m).Run(own));
         result.latencyS = std::max(result.latencyS, result.clusters.back().totalS);
         result.energyTerm += GetEnergyTerm(instance, m, result.clusters.back());
         rho.push_back(instance.state.clusters[m].weight);

@@ -28,7 +28,9 @@ struct LinkEvaluation
     double rateBps{0};            //!< (5), (6)
     double occupationS{0};        //!< a / r, with the overhead of a message
     double latencyS{0};           //!< d
+    double airS{0};               //!< time on the air in the whole round
     double energyJ{0};            //!< of the sender in the whole round; 0 for the edge server
+    double receiverEnergyJ{0};    //!< of the receiver, likewise
 };
 
 /// What the model predicts for a control unit or a device
@@ -108,7 +110,9 @@ HopTimes GetStageTimes(const SystemState& state,
 double GetClippingTimeS(const ClusterState& cluster, const ChainPlan& chain);
 
 /**
- * Evaluates a plan. Clusters with several chains run them side by side: the slowest counts. A link
+ * Evaluates a plan: by (3), (4), or where a pool is work-conserving by (16), the fluid model; then
+ * iterationS is the mean of an iteration and a link's rate and occupation are means over its
+ * transfers. Clusters with several chains run them side by side: the slowest counts. A link
  * which the plan does not name counts with the whole pool and full power.
  *
  * @param instance the round's problem
@@ -116,6 +120,18 @@ double GetClippingTimeS(const ClusterState& cluster, const ChainPlan& chain);
  * @return every part of (13)
  */
 Evaluation EvaluatePlan(const Instance& instance, const RoundPlan& plan);
+
+class FluidModel;
+
+/**
+ * The same, with memory that is kept from one plan to the next.
+ *
+ * @param instance the round's problem
+ * @param plan a plan whose chains and nodes pass CheckPlan()
+ * @param fluid plays work-conserving media
+ * @return every part of (13)
+ */
+Evaluation EvaluatePlan(const Instance& instance, const RoundPlan& plan, FluidModel& fluid);
 
 /**
  * @param state the system

@@ -18,6 +18,7 @@ GetRateBps(const LinkState& link, const PoolState& pool, double share, double po
     {
         return link.fixedRateBps;
     }
+    share *= pool.GetFreePart();
     const double occupiedHz =
         pool.mode == SharingMode::FREQUENCY ? share * pool.bandwidthHz : pool.bandwidthHz;
     const double snr = powerW * link.gain / (link.snrGap * link.noiseDensityWPerHz * occupiedHz);
@@ -25,15 +26,17 @@ GetRateBps(const LinkState& link, const PoolState& pool, double share, double po
 }
 
 double
-GetTransferEnergyJ(const LinkState& link,
-                   const PoolState& pool,
-                   double share,
-                   double powerW,
-                   double bits)
+GetAirTimeS(const LinkState& link, const PoolState& pool, double share, double powerW, double bits)
 {
-    const double power = pool.mode == SharingMode::DEDICATED ? link.maxPowerW : powerW;
-    const double duty = pool.mode == SharingMode::AIRTIME ? share : 1;
-    return bits > 0 ? power * duty * bits / GetRateBps(link, pool, share, powerW) : 0;
+    const double duty = pool.mode == SharingMode::AIRTIME ? share * pool.GetFreePart() : 1;
+    return bits > 0 ? duty * bits / GetRateBps(link, pool, share, powerW) : 0;
+}
+
+double
+GetTransmitPowerW(const LinkState& link, const PoolState& pool, double powerW)
+{
+    const double radiated = pool.mode == SharingMode::DEDICATED ? link.maxPowerW : powerW;
+    return link.circuitPowerW + radiated / link.amplifierEfficiency;
 }
 
 } // namespace collapipe

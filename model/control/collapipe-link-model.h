@@ -24,21 +24,32 @@ namespace collapipe
 double GetRateBps(const LinkState& link, const PoolState& pool, double share, double powerW);
 
 /**
- * Energy of a payload: the power times the time on the air, which is a / r under frequency shares
- * and the share of that under airtime shares.
+ * Time on the air of a payload: a / r under frequency shares and in a dedicated pool, the share of
+ * that under airtime shares.
  *
  * @param link the link
  * @param pool its medium
  * @param share of the medium, 0..1
  * @param powerW transmit power in W
  * @param bits payload
- * @return J
+ * @return seconds
  */
-double GetTransferEnergyJ(const LinkState& link,
-                          const PoolState& pool,
-                          double share,
-                          double powerW,
-                          double bits);
+double GetAirTimeS(const LinkState& link,
+                   const PoolState& pool,
+                   double share,
+                   double powerW,
+                   double bits);
+
+/**
+ * What a sender draws while it is on the air (7'): circuits, and the amplifier for what it
+ * radiates.
+ *
+ * @param link the link
+ * @param pool its medium; where it is dedicated the link radiates its full power
+ * @param powerW transmit power in W
+ * @return W
+ */
+double GetTransmitPowerW(const LinkState& link, const PoolState& pool, double powerW);
 
 } // namespace collapipe
 } // namespace ns3

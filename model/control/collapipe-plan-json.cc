@@ -74,13 +74,16 @@ LinkToJson(const LinkEvaluation& link, const ClusterPlan& plan)
         {
             json["share"] = decision.share;
             json["powerW"] = decision.powerW;
+            json["priority"] = decision.priority;
         }
     }
     json["bits"] = link.bits;
     json["rateBps"] = link.rateBps;
     json["occupationS"] = link.occupationS;
     json["latencyS"] = link.latencyS;
+    json["airS"] = link.airS;
     json["energyJ"] = link.energyJ;
+    json["receiverEnergyJ"] = link.receiverEnergyJ;
     return json;
 }
 

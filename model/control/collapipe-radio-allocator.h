@@ -24,8 +24,8 @@ class RadioMethod;
  * predictor and corrector) that uses the structure: every link has one or two variables of its own
  * and meets the others only in its pool's budget, its cluster's times and tau.
  *
- * A step costs O(links + M p^3) for M clusters, p unknowns per cluster: 6 under GPipe without targets,
- * at most 17. Memory is kept from one call to the next.
+ * A step costs O(links + M p^3) for M clusters, p unknowns per cluster: 6 under GPipe without
+ * targets, at most 17. Memory is kept from one call to the next.
  */
 class RadioAllocator
 {

@@ -71,6 +71,9 @@ LinkWork::EvaluateEnergy()
     energySlope = q < 1e-4 ? -scaled * q * q * (0.5 + q / 3) : scaled * (em1 - q * (1 + em1));
     energyCurvature =
         scaled * (q < 1e-4 ? q * q * (0.5 + q * 2 / 3) : em1 + (q * q - q) * (1 + em1));
+    energy += airPrice * y;
+    energySlope += airPrice * y;
+    energyCurvature += airPrice * y;
     const double ratio = q < 1e-8 ? 1 : q * (1 + em1) / em1;
     const bool frequency = link->mode == SharingMode::FREQUENCY;
     power = std::log(em1 * (frequency ? w : 1) / link->snr);

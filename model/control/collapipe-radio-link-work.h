@@ -90,31 +90,32 @@ struct LinkWork
     double kappa{0};                         //!< kappaS in the method's unit of time
     double latency{0};                       //!< d in that unit, where it counts in the cap
     double energyScale{0};                   //!< of y (exp(kappa / y) - 1), in units of (13)
-    double timePrice{0};                     //!< of x, in units of (13): energy at full power
-    Vector2 z;                               //!< log w, log x
-    double w{0};                             //!< share
-    double x{0};                             //!< a / r
-    Vector2 xGradient;                       //!< of x
-    Matrix2 xHessian;                        //!< of x
-    Vector2 logGradient;                     //!< of log x
-    double logCurvature{0};                  //!< of log x, by log w twice
-    double energy{0};                        //!< in units of (13)
-    double energySlope{0};                   //!< by log y
-    double energyCurvature{0};               //!< by log y, twice
-    double power{0};                         //!< log(p / p_max)
-    Vector2 powerGradient;                   //!< of that
-    double powerCurvature{0};                //!< its Hessian is this times [1 1; 1 1]
-    bool capped{false};                      //!< whether x is bounded by a time
-    std::size_t capVariable{0};              //!< that time among the globals
-    double capBound{1};                      //!< the time less d, now
-    Inequality cap;                          //!< log x - log(time - d) <= 0
-    Inequality powerLimit;                   //!< log(p / p_max) <= 0
-    Vector2 step;                            //!< of z
-    Matrix2 inverse;                         //!< of the Hessian's block
-    Vector2 rightHandSide;                   //!< of the Newton system
-    std::size_t firstPath{0};                //!< of its cluster
-    std::size_t paths{0};                    //!< of its cluster; 0 outside training
-    std::array<double, MAX_PATHS> flow{};    //!< how often each of them passes the link in a round
+    double timePrice{0};        //!< of x, in units of (13): energy at full power, circuits
+    double airPrice{0};         //!< of y = w x under airtime shares: circuits
+    Vector2 z;                  //!< log w, log x
+    double w{0};                //!< share
+    double x{0};                //!< a / r
+    Vector2 xGradient;          //!< of x
+    Matrix2 xHessian;           //!< of x
+    Vector2 logGradient;        //!< of log x
+    double logCurvature{0};     //!< of log x, by log w twice
+    double energy{0};           //!< in units of (13)
+    double energySlope{0};      //!< by log y
+    double energyCurvature{0};  //!< by log y, twice
+    double power{0};            //!< log(p / p_max)
+    Vector2 powerGradient;      //!< of that
+    double powerCurvature{0};   //!< its Hessian is this times [1 1; 1 1]
+    bool capped{false};         //!< whether x is bounded by a time
+    std::size_t capVariable{0}; //!< that time among the globals
+    double capBound{1};         //!< the time less d, now
+    Inequality cap;             //!< log x - log(time - d) <= 0
+    Inequality powerLimit;      //!< log(p / p_max) <= 0
+    Vector2 step;               //!< of z
+    Matrix2 inverse;            //!< of the Hessian's block
+    Vector2 rightHandSide;      //!< of the Newton system
+    std::size_t firstPath{0};   //!< of its cluster
+    std::size_t paths{0};       //!< of its cluster; 0 outside training
+    std::array<double, MAX_PATHS> flow{}; //!< how often each of them passes the link in a round
 
     std::array<Vector2, 3> columns{}; //!< coupling to cap variable, pool, and a path's one passage
     std::array<Vector2, 3> solved{};  //!< inverse times those

@@ -172,7 +172,7 @@ RadioMethod::AddFlowShop(const RadioProblem& problem, std::size_t cluster)
     const RadioCluster& c = problem.clusters[cluster];
     TimePath path;
     path.cluster = cluster;
-    path.constantS = c.sumS;
+    path.constantS = c.sumS + c.clippingS;
     path.forwardBubble = path.backwardBubble = c.bubble;
     m_paths.push_back(path);
     CriticalPath targets = GetTargetPath(problem, cluster);
@@ -238,8 +238,9 @@ RadioMethod::AddPath(const RadioProblem& problem, std::size_t cluster, const Cri
     TimePath path;
     path.cluster = cluster;
     path.counts = counts;
-    path.constantS = counts.targets > 0 ? problem.clusters[cluster].targetLatencyS : 0;
-    const auto& stages = problem.clusters[cluster].stages;
+    const RadioCluster& c = problem.clusters[cluster];
+    path.constantS = c.clippingS + (counts.targets > 0 ? c.targetLatencyS : 0);
+    const auto& stages = c.stages;
     for (std::size_t s = 0; s < stages.size(); ++s)
     {
         const HopCounts& hop = counts.hops[s];

@@ -271,9 +271,11 @@ RadioMethod::StartLinks()
         }
         work.kappa = link.kappaS / m_unitS;
         const double scale = link.price * link.maxPowerW * m_unitS / m_unit;
+        const double air = link.airPrice * m_unitS / m_unit;
         const bool airtime = link.mode == SharingMode::AIRTIME;
-        work.energyScale = work.HasPower() ? scale / link.snr : 0;
-        work.timePrice = work.HasPower() || airtime ? 0 : scale;
+        work.energyScale = work.HasPower() ? link.freePart * scale / link.snr : 0;
+        work.airPrice = work.HasPower() && airtime ? link.freePart * air : 0;
+        work.timePrice = airtime ? 0 : air + (work.HasPower() ? 0 : scale);
         work.latency = link.phase != Phase::TRAINING ? link.latencyS / m_unitS : 0;
         work.Start(m_shares[i], work.HasPower() ? START_POWER : 1);
         work.Evaluate();

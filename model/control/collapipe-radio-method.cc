@@ -84,7 +84,7 @@ RadioMethod::GetObjective() const
     double sum = m_times.back().value;
     for (const auto& work : m_links)
     {
-        sum += work.HasPower() ? work.energy : work.timePrice * work.x;
+        sum += (work.HasPower() ? work.energy : 0) + work.timePrice * work.x;
     }
     return sum;
 }

@@ -105,6 +105,7 @@ class RadioBuilder
         c.iterations = m_state.training.localIterations;
         c.bubble = m_choice[m].pair.count - 1.0;
         const ChainPlan chain = MakePipelineChain(m_choice[m].segments, m_choice[m].pair);
+        c.clippingS = m_state.training.clipping ? GetClippingTimeS(m_state.clusters[m], chain) : 0;
         for (const auto& stage : chain.stages)
         {
             AddStage(m, stage.node, GetStageTimes(m_state, m, chain, stage, m_slowdown));
@@ -176,7 +177,10 @@ class RadioBuilder
         link.maxPowerW = state.maxPowerW;
         link.latencyS = state.latencyS;
         const double queue = from == EDGE_SERVER ? 0 : m_instance.GetEnergyQueue(m, from);
-        link.price = queue * (training ? GetTransfers(m) : 1);
+        const double times = training ? GetTransfers(m) : 1;
+        const double receiver = to == EDGE_SERVER ? 0 : m_instance.GetEnergyQueue(m, to);
+        link.price = queue * times / state.amplifierEfficiency;
+        link.airPrice = times * (queue * state.circuitPowerW + receiver * state.receivePowerW);
         SetRate(link, state, pool, bits + state.overheadBits);
         m_problem.links.push_back(link);
     }
@@ -210,12 +214,15 @@ class RadioBuilder
         if (link.mode == SharingMode::DEDICATED)
         {
             link.fixedS = bits / state.fixedRateBps;
-            m_problem.constant += link.price * link.maxPowerW * link.fixedS;
+            m_problem.constant += (link.price * link.maxPowerW + link.airPrice) * link.fixedS;
             return;
         }
-        link.kappaS = bits * std::log(2.0) / (state.efficiency * pool.bandwidthHz);
-        link.snr = state.maxPowerW * state.gain /
-                   (state.snrGap * state.noiseDensityWPerHz * pool.bandwidthHz);
+        const double freeHz = pool.GetFreePart() * pool.bandwidthHz;
+        const double noiseHz = link.mode == SharingMode::FREQUENCY ? freeHz : pool.bandwidthHz;
+        link.freePart = link.mode == SharingMode::FREQUENCY ? 1 : pool.GetFreePart();
+        link.kappaS = bits * std::log(2.0) / (state.efficiency * freeHz);
+        link.snr =
+            state.maxPowerW * state.gain / (state.snrGap * state.noiseDensityWPerHz * noiseHz);
     }
 
     const Instance& m_instance;  //!< the round's problem
@@ -302,8 +309,8 @@ EvaluateRadio(const RadioProblem& problem,
         }
         if (!dedicated)
         {
-            const double duty = link.mode == SharingMode::AIRTIME ? shares[i] : 1;
-            objective += link.price * powersW[i] * duty * x;
+            const double duty = link.mode == SharingMode::AIRTIME ? shares[i] * link.freePart : 1;
+            objective += (link.price * powersW[i] + link.airPrice) * duty * x;
         }
     }
     double tau = 0;
@@ -311,8 +318,10 @@ EvaluateRadio(const RadioProblem& problem,
     {
         const double iteration =
             problem.schedule->GetIterationTimeS(GetIterationTimes(problem, m, occupationS));
+        const RadioCluster& cluster = problem.clusters[m];
         tau = std::max(tau,
-                       distributionS[m] + problem.clusters[m].iterations * iteration + uploadS[m]);
+                       distributionS[m] + cluster.iterations * (iteration + cluster.clippingS) +
+                           uploadS[m]);
     }
     return objective + problem.penaltyWeight * tau;
 }

@@ -66,9 +66,11 @@ struct RadioLink
     double kappaS{0};                         //!< a ln 2 / (e B) in seconds
     double snr{0};                            //!< P = p_max g / (Gamma N0 B)
     double maxPowerW{0};                      //!< p_max
-    double price{0};                          //!< Q times transfers per round; 0: energy is free
+    double price{0};                          //!< per J radiated in a transfer; 0: it is free
+    double airPrice{0};                       //!< per second on the air: circuits, receiver (7')
     double latencyS{0};                       //!< d
     double fixedS{0};                         //!< a / r where dedicated
+    double freePart{1}; //!< under AIRTIME: of the share that is on the air, background apart
 };
 
 /// A cluster's constants in (3) and (4), dedicated links not yet included
@@ -80,6 +82,7 @@ struct RadioCluster
     double forwardS{0};       //!< longest forward computation
     double backwardS{0};      //!< longest backward computation
     double targetLatencyS{0}; //!< d of the targets
+    double clippingS{0};      //!< after each iteration, see GetClippingTimeS()
 
     std::vector<HopTimes> stages; //!< computations and latencies; a / r not set
 };

@@ -31,13 +31,14 @@ IsSamePair(const MicroBatchPair& a, const MicroBatchPair& b)
 std::vector<Segment>
 CutUniformly(const SystemState& state, std::size_t cluster)
 {
-    const auto devices = static_cast<uint32_t>(state.clusters[cluster].devices.size());
+    const std::vector<NodeIndex> nodes = GetUsableDevices(state.clusters[cluster]);
+    const auto devices = static_cast<uint32_t>(nodes.size());
     const uint32_t blocks = state.model.blocks;
     std::vector<Segment> segments;
     for (uint32_t k = 0; k < std::min(devices, blocks); ++k)
     {
         const uint32_t extra = k < blocks % devices ? 1 : 0;
-        segments.push_back({static_cast<NodeIndex>(k + 1), blocks / devices + extra});
+        segments.push_back({nodes[k], blocks / devices + extra});
     }
     return segments;
 }

@@ -22,13 +22,13 @@ namespace collapipe
 /// How much the search of RoundSolver tries, by the size of the instance
 struct SearchEffort
 {
-    std::size_t starts{3};      //!< guesses of the chains' length
+    std::size_t starts{2};      //!< guesses of the chains' length
     std::size_t descents{1};    //!< starts that are followed
     std::size_t candidates{8};  //!< radio problems per cluster and sweep
-    std::size_t sweeps{4};      //!< over all clusters
-    std::size_t pairs{4};       //!< for which segments are planned anew in a sweep
-    double tolerance{1e-5};     //!< relative gap of the radio problems
-    double pathTolerance{5e-4}; //!< the same under 1F1B, where it saves paths
+    std::size_t sweeps{3};      //!< over all clusters
+    std::size_t pairs{2};       //!< for which segments are planned anew in a sweep
+    double tolerance{1e-4};     //!< relative gap of the radio problems
+    double pathTolerance{5e-4}; //!< the same where paths are added one by one: it saves some
 };
 
 /// A candidate of that search for one cluster
@@ -52,7 +52,7 @@ bool IsCheaper(const ClusterCandidate& a, const ClusterCandidate& b);
 /// @return whether both are the same (N, b)
 bool IsSamePair(const MicroBatchPair& a, const MicroBatchPair& b);
 
-/// @return all devices of a cluster in order with L / K blocks each
+/// @return all usable devices of a cluster in order with L / K blocks each
 std::vector<Segment> CutUniformly(const SystemState& state, std::size_t cluster);
 
 /// The search for one instance
@@ -67,9 +67,22 @@ class RoundSolver::Search
      */
     RoundSolution Solve(const Instance& instance, const SolverOptions& options);
 
+    /**
+     * The same from one start.
+     * @param instance a round's problem
+     * @param options what may be decided
+     * @param choice discrete decisions to begin with
+     * @return the plan, or why there is none
+     */
+    RoundSolution Improve(const Instance& instance,
+                          const SolverOptions& options,
+                          const RoundChoice& choice);
+
   private:
     // Preparation
+    bool Begin(const Instance& instance, const SolverOptions& options);
     std::string Prepare();
+    bool IsCheap() const;
     void SetEffort();
     void SetPairs();
     std::vector<std::size_t> ListGuesses() const;

@@ -4,6 +4,8 @@
 
 #include "collapipe-round-solver.h"
 
+#include "collapipe-controller.h"
+#include "collapipe-fluid-search.h"
 #include "collapipe-memory-limits.h"
 #include "collapipe-round-search.h"
 
@@ -22,6 +24,10 @@ namespace
 constexpr double FINAL_TOLERANCE = 1e-7;  //!< relative gap of the plan
 constexpr std::size_t MANY_CLUSTERS = 16; //!< with more, fewer candidates of each are tried
 constexpr double LEAST_GAIN = 1e-7;       //!< relative to V tau: less is no improvement
+constexpr double LEAST_LEAD = 1e-6;       //!< by which an ablation must be better, likewise
+constexpr std::size_t SMALL_WORK = 48;    //!< devices times blocks: everything is tried
+constexpr std::size_t MEDIUM_WORK = 72;   //!< much is tried
+constexpr std::size_t LARGE_WORK = 400;   //!< little is tried
 
 /// @return whether every link can carry anything
 bool
@@ -30,6 +36,120 @@ IsUsable(const RadioProblem& problem)
     return std::all_of(problem.links.begin(), problem.links.end(), [](const RadioLink& link) {
         return std::isfinite(GetOccupationS(link, 1, 1));
     });
+}
+
+bool
+HasEnergyPrice(const Instance& instance)
+{
+    for (const auto& queues : instance.energyQueueJ)
+    {
+        if (std::any_of(queues.begin(), queues.end(), [](double q) { return q > 0; }))
+        {
+            return true;
+        }
+    }
+    return false;
+}
+
+/// What the ablations of DSSDA decide; those whose plan is the same anyway are left out
+std::vector<SolverOptions>
+ListAblations(const Instance& instance)
+{
+    std::vector<SolverOptions> list{{false, true, {true, true}},
+                                    {true, false, {true, true}},
+                                    {true, true, {false, true}}};
+    if (HasEnergyPrice(instance))
+    {
+        list.push_back({true, true, {true, false}});
+    }
+    return list;
+}
+
+/// @return whether a is feasible and better than b by more than what the tolerances leave open
+bool
+IsBetter(const RoundSolution& a, const RoundSolution& b)
+{
+    return a.plan.infeasible.empty() &&
+           a.evaluation.objective < b.evaluation.objective - LEAST_LEAD * b.evaluation.latencyTerm;
+}
+
+/// Even cuts of all usable devices and the fixed pair; empty where a cluster has too many devices
+RoundChoice
+ChooseUniformly(const SystemState& state)
+{
+    RoundChoice choice;
+    for (std::size_t m = 0; m < state.clusters.size(); ++m)
+    {
+        const auto devices = GetUsableDevices(state.clusters[m]);
+        if (devices.empty() || devices.size() > state.model.blocks)
+        {
+            return {};
+        }
+        choice.push_back({CutUniformly(state, m), state.training.fixedPair});
+    }
+    return choice;
+}
+
+/// A choice with equal shares and full power
+RoundPlan
+MakeEqualPlan(const Instance& instance, const RoundChoice& choice)
+{
+    RoundPlan plan;
+    plan.localIterations = instance.state.training.localIterations;
+    plan.schedule = instance.state.training.schedule;
+    for (const auto& cluster : choice)
+    {
+        plan.clusters.push_back({{MakePipelineChain(cluster.segments, cluster.pair)}, {}});
+    }
+    SetEqualLinks(instance.state, plan);
+    return plan;
+}
+
+/// A plan of those discrete decisions as a solution; infeasible where CheckPlan() says so
+RoundSolution
+Evaluate(const Instance& instance, const RoundChoice& choice, const RoundPlan& plan)
+{
+    RoundSolution solution;
+    solution.choice = choice;
+    solution.plan = plan;
+    solution.plan.infeasible = CheckPlan(instance.state, plan);
+    if (solution.plan.infeasible.empty())
+    {
+        solution.evaluation = EvaluatePlan(instance, plan);
+        solution.plan.plannedLatencyS = solution.evaluation.latencyS;
+        solution.history = {solution.evaluation.objective};
+    }
+    return solution;
+}
+
+/// @return whether the plan is of one chain control unit, devices, edge server for each cluster
+bool
+FindChoice(const RoundPlan& plan, RoundChoice& choice)
+{
+    for (const auto& cluster : plan.clusters)
+    {
+        if (cluster.chains.size() != 1)
+        {
+            return false;
+        }
+        const ChainPlan& chain = cluster.chains.front();
+        ClusterChoice own;
+        own.pair = {chain.microBatches, chain.microBatchSize};
+        for (const auto& stage : chain.stages)
+        {
+            const bool device = stage.node != CONTROL_UNIT && stage.node != EDGE_SERVER;
+            if (device == (stage.GetBlocks() == 0))
+            {
+                return false;
+            }
+            if (device)
+            {
+                own.segments.push_back({stage.node, stage.GetBlocks()});
+            }
+        }
+        choice.push_back(own);
+    }
+    return true;
 }
 
 /// A choice as a sequence of numbers, to remember what was tried
@@ -54,20 +174,112 @@ Encode(const RoundChoice& choice)
 } // namespace
 
 RoundSolver::RoundSolver()
-    : m_search(std::make_unique<Search>())
+    : m_search(std::make_unique<Search>()),
+      m_fluid(std::make_unique<FluidSearch>())
 {
 }
 
 RoundSolver::~RoundSolver() = default;
 
 RoundSolution
-RoundSolver::Solve(const Instance& instance, const SolverOptions& options)
+RoundSolver::Solve(const Instance& instance, const SolverOptions& options, const RoundPlan* known)
 {
-    return m_search->Solve(instance, options);
+    RoundSolution best = SolveAlone(instance, options);
+    const bool isFree =
+        options.segments && options.microBatches && options.radio.shares && options.radio.powers;
+    if (isFree && best.plan.infeasible.empty())
+    {
+        CompareWithAblations(instance, best);
+        CompareWithBaselines(instance, best);
+        RoundChoice choice;
+        if (known && FindChoice(*known, choice) && CheckPlan(instance.state, *known).empty())
+        {
+            CompareWith(instance, Evaluate(instance, choice, *known), best);
+        }
+    }
+    return best;
 }
 
 RoundSolution
-RoundSolver::Search::Solve(const Instance& instance, const SolverOptions& options)
+RoundSolver::SolveAlone(const Instance& instance, const SolverOptions& options)
+{
+    RoundSolution solution = m_search->Solve(instance, options);
+    if (solution.plan.infeasible.empty() && IsWorkConserving(instance.state))
+    {
+        return m_fluid->Improve(instance, options, solution);
+    }
+    return solution;
+}
+
+/// Where another solution is better, goes on from there.
+void
+RoundSolver::CompareWith(const Instance& instance, const RoundSolution& other, RoundSolution& best)
+{
+    const uint32_t evaluations = best.evaluations + other.evaluations;
+    const uint32_t newtonSteps = best.newtonSteps + other.newtonSteps;
+    if (IsBetter(other, best))
+    {
+        const bool works = IsWorkConserving(instance.state);
+        RoundSolution improved = works ? m_fluid->Improve(instance, SolverOptions(), other)
+                                       : m_search->Improve(instance, SolverOptions(), other.choice);
+        // The radio problem of the same choice is solved to its tolerance only
+        best = IsBetter(improved, other) ? std::move(improved) : other;
+    }
+    best.evaluations = evaluations;
+    best.newtonSteps = newtonSteps;
+}
+
+void
+RoundSolver::CompareWithAblations(const Instance& instance, RoundSolution& best)
+{
+    for (const SolverOptions& fewer : ListAblations(instance))
+    {
+        CompareWith(instance, SolveAlone(instance, fewer), best);
+    }
+}
+
+/// The plans of UniformPipelineController and StaticPipelineController
+void
+RoundSolver::CompareWithBaselines(const Instance& instance, RoundSolution& best)
+{
+    const RoundChoice uniform = ChooseUniformly(instance.state);
+    if (!uniform.empty())
+    {
+        CompareWith(instance, Evaluate(instance, uniform, MakeEqualPlan(instance, uniform)), best);
+    }
+    Instance latency;
+    latency.state = instance.state;
+    const RoundSolution fixed = SolveAlone(latency, {true, false, {false, false}});
+    if (fixed.plan.infeasible.empty())
+    {
+        CompareWith(instance,
+                    Evaluate(instance, fixed.choice, MakeEqualPlan(instance, fixed.choice)),
+                    best);
+    }
+}
+
+RoundSolution
+RoundSolver::Search::Improve(const Instance& instance,
+                             const SolverOptions& options,
+                             const RoundChoice& choice)
+{
+    if (!Begin(instance, options))
+    {
+        return m_result;
+    }
+    m_startCutoff = ClusterCosts::NO_LIMIT;
+    if (Try(choice))
+    {
+        m_history = {m_point.objective};
+        Descend();
+        m_result.history = m_history;
+    }
+    return Finish();
+}
+
+/// @return whether there can be a plan; else the result says why there is none
+bool
+RoundSolver::Search::Begin(const Instance& instance, const SolverOptions& options)
 {
     m_instance = &instance;
     m_options = options;
@@ -76,7 +288,13 @@ RoundSolver::Search::Solve(const Instance& instance, const SolverOptions& option
     m_allocator.Forget();
     m_any = false;
     m_result.plan.infeasible = Prepare();
-    if (!m_result.plan.infeasible.empty())
+    return m_result.plan.infeasible.empty();
+}
+
+RoundSolution
+RoundSolver::Search::Solve(const Instance& instance, const SolverOptions& options)
+{
+    if (!Begin(instance, options))
     {
         return m_result;
     }
@@ -186,20 +404,48 @@ RoundSolver::Search::SetEffort()
         devices += cluster.devices.size();
     }
     const std::size_t work = devices * m_instance->state.model.blocks;
-    if (work <= 48)
+    const std::size_t clusters = m_instance->state.clusters.size();
+    m_effort = SearchEffort();
+    if (work <= SMALL_WORK || (work <= MEDIUM_WORK && IsCheap()))
     {
-        m_effort = {8, 4, 60, 12, 100, 1e-5, 5e-4};
+        m_effort.starts = 8;
+        m_effort.descents = 4;
+        m_effort.candidates = 60;
+        m_effort.sweeps = 12;
+        m_effort.pairs = 100;
+        m_effort.tolerance = 1e-5;
     }
-    else if (work <= 400)
+    else if (work <= MEDIUM_WORK && clusters <= 2)
     {
-        m_effort = {2, 1, 8, 3, 2, 1e-4, 5e-4};
+        m_effort.starts = 4;
+        m_effort.descents = 3;
+        m_effort.candidates = 24;
+        m_effort.sweeps = 8;
+        m_effort.pairs = 100;
+        m_effort.tolerance = 1e-5;
     }
-    else
+    else if (work > LARGE_WORK)
     {
         // Every cluster's candidates cost a joint problem of all clusters each
-        const std::size_t clusters = m_instance->state.clusters.size();
-        m_effort = {2, 1, clusters <= MANY_CLUSTERS ? 4U : 2U, 3, 2, 1e-4, 5e-4};
+        m_effort.candidates = clusters <= MANY_CLUSTERS ? 4 : 2;
     }
+}
+
+/// @return whether a radio problem is no more than an evaluation: nothing is to be divided and no
+/// energy has a price
+bool
+RoundSolver::Search::IsCheap() const
+{
+    const SystemState& state = m_instance->state;
+    const auto fixed = [&](const PoolState& pool) {
+        return pool.mode == SharingMode::DEDICATED || !m_options.radio.shares;
+    };
+    bool cheap = fixed(state.uplink) && fixed(state.downlink);
+    for (const auto& cluster : state.clusters)
+    {
+        cheap = cheap && fixed(cluster.d2d);
+    }
+    return cheap && (!m_options.radio.powers || !HasEnergyPrice(*m_instance));
 }
 
 /// Lengths of chains from which prices are guessed, the most different first

@@ -19,6 +19,8 @@ namespace ns3
 namespace collapipe
 {
 
+class FluidSearch;
+
 /// Which decisions of (13) are made, and which are fixed
 struct SolverOptions
 {
@@ -43,6 +45,12 @@ struct RoundSolution
  * Solves a round's problem (13), section 6: block coordinate descent over segments and order,
  * micro-batches, and radio, from several starts. Every step is accepted only if (13) falls, so that
  * it never rises; the number of steps is bounded, and nothing depends on time or chance.
+ *
+ * With all decisions free, the plans of every ablation (one decision fewer) and of the static and
+ * uniform pipelines are made as well: where one of them is better, the search goes on from there.
+ * So no plan is worse than any of these, by more than the tolerance of the continuous part.
+ *
+ * Where a pool is work-conserving, the plans so found are the starts of a FluidSearch.
  */
 class RoundSolver
 {
@@ -55,13 +63,25 @@ class RoundSolver
     /**
      * @param instance the round's problem
      * @param options what is decided
+     * @param known another plan at hand, as that of the last round; with all decisions free the
+     *        result is not worse; nullptr: none. It is not looked at where it is not feasible or
+     * not of one chain for each cluster
      * @return the best plan found
      */
-    RoundSolution Solve(const Instance& instance, const SolverOptions& options = SolverOptions());
+    RoundSolution Solve(const Instance& instance,
+                        const SolverOptions& options = SolverOptions(),
+                        const RoundPlan* known = nullptr);
 
   private:
     class Search;
-    std::unique_ptr<Search> m_search; //!< memory that is kept between rounds
+
+    RoundSolution SolveAlone(const Instance& instance, const SolverOptions& options);
+    void CompareWithAblations(const Instance& instance, RoundSolution& best);
+    void CompareWithBaselines(const Instance& instance, RoundSolution& best);
+    void CompareWith(const Instance& instance, const RoundSolution& other, RoundSolution& best);
+
+    std::unique_ptr<Search> m_search;     //!< memory that is kept between rounds
+    std::unique_ptr<FluidSearch> m_fluid; //!< the same for work-conserving media
 };
 
 /**

@@ -134,9 +134,16 @@ TEST(ControlLatency, RatesFollowTheFormulas)
     EXPECT_NEAR(GetRateBps(link, airtime, w, 0.1), 0.5 * 2.5e6 * std::log2(2.0), 1e-3);
     EXPECT_EQ(GetRateBps(link, PoolState(), w, 0.1), 7);
     const double rate = GetRateBps(link, airtime, w, 0.1);
-    EXPECT_NEAR(GetTransferEnergyJ(link, airtime, w, 0.1, 1e6), 0.1 * w * 1e6 / rate, 1e-12);
-    EXPECT_NEAR(GetTransferEnergyJ(link, airtime, 1, 0.1, 1e6), 0.1 * w * 1e6 / rate, 1e-12);
-    EXPECT_NEAR(GetTransferEnergyJ(link, PoolState(), 1, 0.1, 14), 0.2 * 2, 1e-12);
+    EXPECT_NEAR(GetTransmitPowerW(link, airtime, 0.1) * GetAirTimeS(link, airtime, w, 0.1, 1e6),
+                0.1 * w * 1e6 / rate,
+                1e-12);
+    EXPECT_NEAR(GetTransmitPowerW(link, airtime, 0.1) * GetAirTimeS(link, airtime, 1, 0.1, 1e6),
+                0.1 * w * 1e6 / rate,
+                1e-12);
+    EXPECT_NEAR(GetTransmitPowerW(link, PoolState(), 0.1) *
+                    GetAirTimeS(link, PoolState(), 1, 0.1, 14),
+                0.2 * 2,
+                1e-12);
 }
 
 /// One cluster with two devices and dedicated links: everything can be computed by hand

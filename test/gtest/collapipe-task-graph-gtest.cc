@@ -295,9 +295,9 @@ TEST(TaskGraph, AUsersScheduleIsPlannedExactly)
         test::RandomInstance random(i + 40);
         test::RandomShape shape;
         shape.clusters = 1 + i % 2;
-        shape.devices = i % 50 == 0 ? 7 : 2 + i % 4;
-        shape.blocks = 4 + i % 5;
-        shape.microBatches = 2 + i % 4;
+        shape.devices = i % 100 == 0 ? 7 : 1 + i % 3;
+        shape.blocks = 3 + i % 3;
+        shape.microBatches = 1 + i % 4;
         shape.schedule = RANDOM;
         const Instance instance = random.Make(shape);
         const RoundSolution solution = solver.Solve(instance);

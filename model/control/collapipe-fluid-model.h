@@ -1,0 +1,123 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_FLUID_MODEL_H
+#define COLLAPIPE_FLUID_MODEL_H
+
+#include "collapipe-plan.h"
+#include "collapipe-system-state.h"
+#include "collapipe-transfers.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/// A sender as a medium sees it
+struct MediumUser
+{
+    double weight{1};    //!< w, positive
+    uint8_t priority{0}; //!< strict: the highest goes first
+    double cap{1};       //!< the largest share that it can use
+    double share{0};     //!< the result
+};
+
+/**
+ * (14), (15): the users' shares of a medium, in proportion to their weights; what a capped one
+ * leaves goes to the others in the same proportion (weighted max-min), what a priority leaves to
+ * the next one.
+ *
+ * @param users those that have something to send; their shares are set
+ * @param capacity of the medium, 0..1
+ */
+void DivideMedium(std::vector<MediumUser>& users, double capacity);
+
+/// What the fluid model says of one transfer of ListTransfers()
+struct FluidLink
+{
+    Transfer transfer;     //!< which
+    double count{0};       //!< how often it took place in the round
+    double occupationS{0}; //!< mean time from its start to its end, without the latency
+    double airS{0};        //!< time on the air in the whole round: that of the transmitter's power
+};
+
+/// What the fluid model says of one cluster
+struct FluidCluster
+{
+    double distributionS{0};      //!< from the round's start until all parameters have come
+    double trainingS{0};          //!< from there until the last iteration has ended
+    double uploadS{0};            //!< from there until all parameters are at the edge server
+    double totalS{0};             //!< their sum
+    std::vector<FluidLink> links; //!< chain by chain as ListTransfers()
+};
+
+/// A round as the fluid model sees it
+struct FluidRound
+{
+    double latencyS{0};                 //!< tau (16)
+    std::vector<FluidCluster> clusters; //!< one per cluster
+};
+
+/**
+ * @ingroup collapipe
+ * (16): a round's task graph played over its media, event by event. A computation takes its time
+ * (1); a transfer progresses at the rate (5), (6) of the share that it has at that instant. In a
+ * pool that is RESERVED or DEDICATED that is the plan's own share, at all times; in one that is
+ * WORK_CONSERVING it is (14), (15) among all that send there now, whatever their cluster and phase.
+ *
+ * - A cluster trains when all its parameters have come and uploads when its last iteration is over.
+ *   An iteration begins when the first stage has flushed; with clipping, an exchange later.
+ * - A direction of a link carries one transfer at a time, in the order in which its results are
+ *   made; targets one after the other from the iteration's start.
+ * - A transfer carries its payload and the link's overheadBits; its latency keeps no medium busy.
+ * - While a transfer progresses at the rate r that it would have without any acknowledgements,
+ * those that it causes take acknowledgementRatio r / r' of the medium of the way back, r' being the
+ * rate there with the whole medium at full power. At least a twentieth of a medium stays for data.
+ *   Where a medium is reserved, they do not count.
+ * - What other users take of a medium (PoolState::background) is gone at all times.
+ *
+ * In reserved and dedicated media it equals (3), (4) and the schedule's longest path to rounding.
+ */
+class FluidModel
+{
+  public:
+    FluidModel();
+    ~FluidModel();
+    FluidModel(const FluidModel&) = delete;
+    FluidModel& operator=(const FluidModel&) = delete;
+
+    /**
+     * @param state the system
+     * @param plan a plan that CheckPlan() accepts
+     * @return times of the round
+     */
+    FluidRound Play(const SystemState& state, const RoundPlan& plan);
+
+  private:
+    class Player;
+    std::unique_ptr<Player> m_player; //!< memory that is kept from one plan to the next
+};
+
+/**
+ * @param sharing what becomes of unused shares
+ * @return its name in options and JSON: "reserved" or "work-conserving"
+ */
+std::string ToString(Sharing sharing);
+
+/**
+ * @param state the system
+ * @return whether any medium is work-conserving, so that (16) takes the place of (3), (4)
+ */
+bool IsWorkConserving(const SystemState& state);
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_FLUID_MODEL_H */

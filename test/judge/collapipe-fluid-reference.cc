@@ -1,0 +1,633 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-fluid-reference.h"
+
+#include <algorithm>
+#include <cmath>
+#include <deque>
+#include <limits>
+#include <map>
+#include <string>
+#include <utility>
+
+namespace ns3
+{
+namespace collapipe
+{
+namespace judge
+{
+
+namespace
+{
+
+constexpr double FAR = std::numeric_limits<double>::infinity();
+
+/// A pass of a micro-batch
+struct Pass
+{
+    bool forward{true};
+    uint32_t number{0};
+};
+
+/// The actions of a stage, from the schedules' definitions
+std::deque<Pass>
+ListPasses(const std::string& schedule, uint32_t stages, uint32_t stage, uint32_t n)
+{
+    std::deque<Pass> list;
+    const uint32_t first = schedule == "1f1b" ? std::min(n, stages - stage) : n;
+    uint32_t forwards = 0;
+    uint32_t backwards = 0;
+    while (forwards < first)
+    {
+        list.push_back({true, forwards++});
+    }
+    while (backwards < n)
+    {
+        list.push_back({false, backwards++});
+        if (forwards < n)
+        {
+            list.push_back({true, forwards++});
+        }
+    }
+    return list;
+}
+
+/// A link of the plan with all it needs
+struct Radio
+{
+    std::size_t cluster{0};
+    int pool{0}; //!< 0 uplink, 1 downlink, 2 + m
+    PoolState medium;
+    LinkState link;
+    double share{1};
+    double powerW{0};
+    int priority{0};
+    const LinkState* back{nullptr};
+    int backPool{0};
+    PoolState backMedium;
+
+    double RateBps(double x) const
+    {
+        if (medium.mode == SharingMode::DEDICATED)
+        {
+            return link.fixedRateBps;
+        }
+        if (x <= 0)
+        {
+            return 0;
+        }
+        const double hz = medium.bandwidthHz * (medium.mode == SharingMode::FREQUENCY ? x : 1);
+        return link.efficiency * x * medium.bandwidthHz *
+               std::log2(1 + powerW * link.gain / (link.snrGap * link.noiseDensityWPerHz * hz));
+    }
+
+    bool Competes() const
+    {
+        return medium.mode != SharingMode::DEDICATED && medium.sharing == Sharing::WORK_CONSERVING;
+    }
+};
+
+/// Something on the air
+struct Sending
+{
+    Radio radio;
+    double left{0};
+    int kind{0};  //!< 0 forward, 1 backward, 2 targets, 3 parameters
+    int stage{0}; //!< before the hop
+    uint32_t number{0};
+    double rate{0};
+    double share{0};
+};
+
+/// A cluster's state
+struct Runner
+{
+    int phase{0}; //!< 0 distribution, 1 training, 2 upload, 3 over
+    uint32_t iteration{0};
+    double resumeAt{-1};
+    int parametersLeft{0};
+    std::vector<std::deque<Pass>> passes;
+    std::vector<double> busyUntil;
+    std::vector<Pass> doing;
+    std::vector<bool> busy;
+    std::vector<std::map<uint32_t, double>> activations; //!< arrival at a stage
+    std::vector<std::map<uint32_t, double>> gradients;
+    std::map<uint32_t, double> targets;
+    std::vector<std::deque<uint32_t>> up;   //!< waiting for the link behind a stage
+    std::vector<std::deque<uint32_t>> down; //!< waiting for the link before a stage, by hop
+    std::vector<bool> upBusy;
+    std::vector<bool> downBusy;
+    std::vector<double> arrivals; //!< of parameters
+};
+
+/// The world
+class World
+{
+  public:
+    World(const SystemState& state, const RoundPlan& plan)
+        : m_state(state),
+          m_plan(plan),
+          m_runners(plan.clusters.size())
+    {
+        m_times.distributionS.assign(m_runners.size(), 0);
+        m_times.trainingS.assign(m_runners.size(), 0);
+        m_times.totalS.assign(m_runners.size(), 0);
+        m_times.radioJ.assign(m_runners.size(), 0);
+    }
+
+    FluidTimes Run()
+    {
+        for (std::size_t m = 0; m < m_runners.size(); ++m)
+        {
+            SendParameters(m, true);
+        }
+        while (true)
+        {
+            while (Settle())
+            {
+            }
+            SetRates();
+            const double next = FindNext();
+            if (next == FAR)
+            {
+                break;
+            }
+            for (auto& sending : m_air)
+            {
+                const double passed = next - m_now;
+                sending.left -= sending.rate * passed;
+                Charge(sending, passed);
+            }
+            m_now = next;
+            EndSendings();
+        }
+        for (const double total : m_times.totalS)
+        {
+            m_times.latencyS = std::max(m_times.latencyS, total);
+        }
+        return m_times;
+    }
+
+  private:
+    const ChainPlan& Chain(std::size_t m) const
+    {
+        return m_plan.clusters[m].chains[0];
+    }
+
+    double Size(std::size_t m) const
+    {
+        return Chain(m).microBatchSize;
+    }
+
+    const LinkState* Find(std::size_t m, NodeIndex from, NodeIndex to) const
+    {
+        const auto& cluster = m_state.clusters[m];
+        if (to == EDGE_SERVER)
+        {
+            return from == 0 ? &cluster.controlUnit.uplink : &cluster.devices[from - 1].uplink;
+        }
+        if (from == EDGE_SERVER)
+        {
+            return to == 0 ? &cluster.controlUnit.downlink : &cluster.devices[to - 1].downlink;
+        }
+        return &cluster.d2dLinks[from][to];
+    }
+
+    int PoolOf(std::size_t m, NodeIndex from, NodeIndex to) const
+    {
+        return to == EDGE_SERVER ? 0 : from == EDGE_SERVER ? 1 : 2 + static_cast<int>(m);
+    }
+
+    const PoolState& Medium(int pool) const
+    {
+        return pool == 0   ? m_state.uplink
+               : pool == 1 ? m_state.downlink
+                           : m_state.clusters[pool - 2].d2d;
+    }
+
+    void Send(std::size_t m,
+              Phase phase,
+              NodeIndex from,
+              NodeIndex to,
+              double bits,
+              Sending sending)
+    {
+        Radio& radio = sending.radio;
+        radio.cluster = m;
+        radio.pool = PoolOf(m, from, to);
+        radio.medium = Medium(radio.pool);
+        radio.link = *Find(m, from, to);
+        radio.powerW = radio.link.maxPowerW;
+        for (const auto& link : m_plan.clusters[m].links)
+        {
+            if (link.phase == phase && link.from == from && link.to == to)
+            {
+                radio.share = link.share;
+                radio.powerW = link.powerW;
+                radio.priority = radio.medium.priorities ? link.priority : 0;
+            }
+        }
+        radio.back = Find(m, to, from);
+        radio.backPool = PoolOf(m, to, from);
+        radio.backMedium = Medium(radio.backPool);
+        sending.left = bits + radio.link.overheadBits;
+        m_air.push_back(sending);
+        m_senders.push_back(from);
+    }
+
+    void SendParameters(std::size_t m, bool down)
+    {
+        const auto& model = m_state.model;
+        m_runners[m].parametersLeft = 0;
+        for (const auto& stage : Chain(m).stages)
+        {
+            const double bits = (stage.lastBlock - stage.firstBlock) * model.blockParameterBits +
+                                (stage.embedding ? model.embeddingParameterBits : 0);
+            if (stage.node == EDGE_SERVER || bits <= 0)
+            {
+                continue;
+            }
+            Sending sending;
+            sending.kind = 3;
+            ++m_runners[m].parametersLeft;
+            Send(m,
+                 down ? Phase::DISTRIBUTION : Phase::UPLOAD,
+                 down ? EDGE_SERVER : stage.node,
+                 down ? stage.node : EDGE_SERVER,
+                 bits,
+                 sending);
+        }
+    }
+
+    void StartIteration(std::size_t m)
+    {
+        Runner& r = m_runners[m];
+        const auto stages = static_cast<uint32_t>(Chain(m).stages.size());
+        r.passes.clear();
+        for (uint32_t s = 0; s < stages; ++s)
+        {
+            r.passes.push_back(ListPasses(m_plan.schedule, stages, s, Chain(m).microBatches));
+        }
+        r.busyUntil.assign(stages, 0);
+        r.busy.assign(stages, false);
+        r.doing.assign(stages, {});
+        r.activations.assign(stages, {});
+        r.gradients.assign(stages, {});
+        r.targets.clear();
+        r.up.assign(stages, {});
+        r.down.assign(stages, {});
+        r.upBusy.assign(stages, false);
+        r.downBusy.assign(stages, false);
+        if (m_state.model.targetBits > 0)
+        {
+            SendTargets(m, 0);
+        }
+    }
+
+    void SendTargets(std::size_t m, uint32_t number)
+    {
+        Sending sending;
+        sending.kind = 2;
+        sending.number = number;
+        Send(m,
+             Phase::TRAINING,
+             CONTROL_UNIT,
+             EDGE_SERVER,
+             Size(m) * m_state.model.targetBits,
+             sending);
+    }
+
+    double PassS(std::size_t m, std::size_t s, bool forward) const
+    {
+        const auto& model = m_state.model;
+        const auto& stage = Chain(m).stages[s];
+        const bool edge = stage.node == EDGE_SERVER;
+        const auto& cluster = m_state.clusters[m];
+        const DeviceState& node =
+            stage.node == 0 || edge ? cluster.controlUnit : cluster.devices[stage.node - 1];
+        const double work = (stage.lastBlock - stage.firstBlock) * model.blockForwardFlops +
+                            (stage.embedding ? model.embeddingForwardFlops : 0) +
+                            (stage.decoder ? model.decoderForwardFlops : 0);
+        const double slow =
+            edge ? std::max(1.0, static_cast<double>(m_runners.size()) / m_state.edge.workers) : 1;
+        return slow * ((edge ? m_state.edge.overheadS : node.overheadS) +
+                       (forward ? 1 : model.backwardRatio) * Size(m) * work /
+                           (edge ? m_state.edge.flops : node.flops));
+    }
+
+    /// Does one thing that can be done now. @return whether there was one
+    bool Settle()
+    {
+        for (std::size_t m = 0; m < m_runners.size(); ++m)
+        {
+            Runner& r = m_runners[m];
+            if (r.phase == 0 && r.parametersLeft == 0 && AllArrived(r))
+            {
+                r.phase = 1;
+                m_times.distributionS[m] = m_now;
+                r.arrivals.clear();
+                StartIteration(m);
+                return true;
+            }
+            if (r.phase == 2 && r.parametersLeft == 0 && AllArrived(r))
+            {
+                r.phase = 3;
+                m_times.totalS[m] = m_now;
+                return true;
+            }
+            if (r.phase == 1 && SettleTraining(m))
+            {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    bool AllArrived(const Runner& r) const
+    {
+        return std::all_of(r.arrivals.begin(), r.arrivals.end(), [&](double t) {
+            return t <= m_now;
+        });
+    }
+
+    bool There(const std::map<uint32_t, double>& arrivals, uint32_t number) const
+    {
+        const auto found = arrivals.find(number);
+        return found != arrivals.end() && found->second <= m_now;
+    }
+
+    bool SettleTraining(std::size_t m)
+    {
+        Runner& r = m_runners[m];
+        if (r.resumeAt >= 0)
+        {
+            if (r.resumeAt > m_now)
+            {
+                return false;
+            }
+            r.resumeAt = -1;
+            if (++r.iteration == m_plan.localIterations)
+            {
+                r.phase = 2;
+                m_times.trainingS[m] = m_now;
+                SendParameters(m, false);
+                return true;
+            }
+            StartIteration(m);
+            return true;
+        }
+        const std::size_t stages = r.passes.size();
+        bool over = true;
+        for (std::size_t s = 0; s < stages; ++s)
+        {
+            over = over && r.passes[s].empty() && !r.busy[s];
+            if (r.busy[s] && r.busyUntil[s] <= m_now)
+            {
+                r.busy[s] = false;
+                if (r.doing[s].forward && s + 1 < stages)
+                {
+                    r.up[s].push_back(r.doing[s].number);
+                }
+                if (!r.doing[s].forward && s > 0)
+                {
+                    r.down[s - 1].push_back(r.doing[s].number);
+                }
+                return true;
+            }
+            if (!r.busy[s] && !r.passes[s].empty() && CanPass(m, s))
+            {
+                r.doing[s] = r.passes[s].front();
+                r.passes[s].pop_front();
+                r.busy[s] = true;
+                r.busyUntil[s] = m_now + PassS(m, s, r.doing[s].forward);
+                return true;
+            }
+            if (s + 1 < stages && (Carry(m, s, true) || Carry(m, s, false)))
+            {
+                return true;
+            }
+        }
+        if (over)
+        {
+            const auto& cu = m_state.clusters[m].controlUnit;
+            r.resumeAt =
+                m_now + (m_state.training.clipping ? cu.uplink.latencyS + cu.downlink.latencyS : 0);
+            return true;
+        }
+        return false;
+    }
+
+    bool CanPass(std::size_t m, std::size_t s) const
+    {
+        const Runner& r = m_runners[m];
+        const Pass& pass = r.passes[s].front();
+        const std::size_t last = r.passes.size() - 1;
+        if (pass.forward)
+        {
+            return (s == 0 || There(r.activations[s], pass.number)) &&
+                   (s < last || m_state.model.targetBits <= 0 || There(r.targets, pass.number));
+        }
+        return s == last || There(r.gradients[s], pass.number);
+    }
+
+    bool Carry(std::size_t m, std::size_t s, bool up)
+    {
+        Runner& r = m_runners[m];
+        auto& waiting = up ? r.up[s] : r.down[s];
+        if (waiting.empty() || (up ? r.upBusy[s] : r.downBusy[s]))
+        {
+            return false;
+        }
+        Sending sending;
+        sending.kind = up ? 0 : 1;
+        sending.stage = static_cast<int>(s);
+        sending.number = waiting.front();
+        waiting.pop_front();
+        (up ? r.upBusy : r.downBusy)[s] = true;
+        const NodeIndex here = Chain(m).stages[s].node;
+        const NodeIndex next = Chain(m).stages[s + 1].node;
+        const double bits =
+            Size(m) * (up ? m_state.model.activationBits : m_state.model.GetGradientBits());
+        Send(m, Phase::TRAINING, up ? here : next, up ? next : here, bits, sending);
+        return true;
+    }
+
+    /// (14), (15) and (5), (6) for all that is on the air now
+    void SetRates()
+    {
+        std::vector<double> acks(2 + m_runners.size(), 0);
+        for (const bool loaded : {false, true})
+        {
+            for (auto& one : m_air)
+            {
+                if (!one.radio.Competes())
+                {
+                    one.share = one.radio.share * (1 - one.radio.medium.background);
+                    one.rate = one.radio.RateBps(one.share);
+                    continue;
+                }
+                int highest = 0;
+                for (const auto& other : m_air)
+                {
+                    const bool same = other.radio.pool == one.radio.pool;
+                    highest = same ? std::max(highest, other.radio.priority) : highest;
+                }
+                double weights = 0;
+                for (const auto& other : m_air)
+                {
+                    const bool same =
+                        other.radio.pool == one.radio.pool && other.radio.priority == highest;
+                    weights += same ? other.radio.share : 0;
+                }
+                const double left = 1 - one.radio.medium.background;
+                const double capacity =
+                    loaded ? std::max(0.05 * left, left - acks[one.radio.pool]) : left;
+                one.share =
+                    one.radio.priority == highest ? capacity * one.radio.share / weights : 0;
+                one.rate = one.radio.RateBps(one.share);
+            }
+            if (!loaded)
+            {
+                for (const auto& one : m_air)
+                {
+                    AddAcks(one, acks);
+                }
+            }
+        }
+    }
+
+    void AddAcks(const Sending& one, std::vector<double>& acks) const
+    {
+        const Radio& radio = one.radio;
+        if (!radio.Competes() || radio.backMedium.mode == SharingMode::DEDICATED ||
+            radio.backMedium.sharing == Sharing::RESERVED || radio.link.acknowledgementRatio <= 0)
+        {
+            return;
+        }
+        Radio back;
+        back.medium = radio.backMedium;
+        back.link = *radio.back;
+        back.powerW = back.link.maxPowerW;
+        acks[radio.backPool] += radio.link.acknowledgementRatio * one.rate / back.RateBps(1);
+    }
+
+    void Charge(const Sending& one, double passed)
+    {
+        const bool airtime = one.radio.medium.mode == SharingMode::AIRTIME;
+        const double air = one.rate > 0 ? passed * (airtime ? one.share : 1) : 0;
+        const std::size_t i = static_cast<std::size_t>(&one - m_air.data());
+        const bool edge = m_senders[i] == EDGE_SERVER;
+        const double radiated = one.radio.medium.mode == SharingMode::DEDICATED
+                                    ? one.radio.link.maxPowerW
+                                    : one.radio.powerW;
+        m_times.radioJ[one.radio.cluster] +=
+            edge ? 0
+                 : air * (one.radio.link.circuitPowerW +
+                          radiated / one.radio.link.amplifierEfficiency);
+    }
+
+    double FindNext() const
+    {
+        double next = FAR;
+        const auto see = [&](double t) { next = t > m_now ? std::min(next, t) : next; };
+        for (const auto& one : m_air)
+        {
+            if (one.rate > 0)
+            {
+                next = std::min(next, m_now + std::max(0.0, one.left) / one.rate);
+            }
+        }
+        for (const auto& r : m_runners)
+        {
+            see(r.resumeAt);
+            for (std::size_t s = 0; s < r.busy.size(); ++s)
+            {
+                see(r.busy[s] ? r.busyUntil[s] : -1);
+                for (const auto& a : r.activations[s])
+                {
+                    see(a.second);
+                }
+                for (const auto& a : r.gradients[s])
+                {
+                    see(a.second);
+                }
+            }
+            for (const auto& a : r.targets)
+            {
+                see(a.second);
+            }
+            for (const double a : r.arrivals)
+            {
+                see(a);
+            }
+        }
+        return next;
+    }
+
+    void EndSendings()
+    {
+        for (std::size_t i = 0; i < m_air.size();)
+        {
+            if (m_air[i].left > 1e-9 * m_air[i].rate)
+            {
+                ++i;
+                continue;
+            }
+            const Sending done = m_air[i];
+            m_air.erase(m_air.begin() + static_cast<std::ptrdiff_t>(i));
+            m_senders.erase(m_senders.begin() + static_cast<std::ptrdiff_t>(i));
+            End(done);
+        }
+    }
+
+    void End(const Sending& done)
+    {
+        const std::size_t m = done.radio.cluster;
+        Runner& r = m_runners[m];
+        const double arrival = m_now + done.radio.link.latencyS;
+        switch (done.kind)
+        {
+        case 0:
+            r.upBusy[done.stage] = false;
+            r.activations[done.stage + 1][done.number] = arrival;
+            break;
+        case 1:
+            r.downBusy[done.stage] = false;
+            r.gradients[done.stage][done.number] = arrival;
+            break;
+        case 2:
+            r.targets[done.number] = arrival;
+            if (done.number + 1 < Chain(m).microBatches)
+            {
+                SendTargets(m, done.number + 1);
+            }
+            break;
+        default:
+            --r.parametersLeft;
+            r.arrivals.push_back(arrival);
+            break;
+        }
+    }
+
+    const SystemState& m_state;
+    const RoundPlan& m_plan;
+    std::vector<Runner> m_runners;
+    std::vector<Sending> m_air;
+    std::vector<NodeIndex> m_senders; //!< of m_air
+    double m_now{0};
+    FluidTimes m_times;
+};
+
+} // namespace
+
+FluidTimes
+PlayByHand(const SystemState& state, const RoundPlan& plan)
+{
+    return World(state, plan).Run();
+}
+
+} // namespace judge
+} // namespace collapipe
+} // namespace ns3
