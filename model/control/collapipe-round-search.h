@@ -24,7 +24,7 @@ struct SearchEffort
 {
     std::size_t starts{2};      //!< guesses of the chains' length
     std::size_t descents{1};    //!< starts that are followed
-    std::size_t candidates{8};  //!< radio problems per cluster and sweep
+    std::size_t candidates{4};  //!< radio problems per cluster and sweep
     std::size_t sweeps{3};      //!< over all clusters
     std::size_t pairs{2};       //!< for which segments are planned anew in a sweep
     double tolerance{1e-4};     //!< relative gap of the radio problems

@@ -427,7 +427,7 @@ RoundSolver::Search::SetEffort()
     else if (work > LARGE_WORK)
     {
         // Every cluster's candidates cost a joint problem of all clusters each
-        m_effort.candidates = clusters <= MANY_CLUSTERS ? 4 : 2;
+        m_effort.candidates = clusters <= MANY_CLUSTERS ? 3 : 2;
     }
 }
 
