@@ -75,6 +75,12 @@ RemoveValidation(std::vector<SentencePair>& pairs, SampleKind kind, Corpus& corp
         return keys.count(GetDuplicateKey(GetKeyText(pair, kind))) > 0;
     });
     pairs.erase(end, pairs.end());
+    if (pairs.empty() && before > 0)
+    {
+        throw DataError("All " + std::to_string(before) +
+                        " training sentences are in the validation file too, but for case and "
+                        "punctuation; give another validation file, or none.");
+    }
     if (pairs.size() < before)
     {
         corpus.warnings.push_back(std::to_string(before - pairs.size()) +
@@ -97,6 +103,35 @@ AppendLines(const std::vector<SentencePair>& pairs, std::vector<std::string>& li
         {
             lines.push_back(pair.target);
         }
+    }
+}
+
+/// Longest line that training a tokenizer takes notice of, bytes: spm_train's default
+constexpr std::size_t LONGEST_LINE = 4192;
+
+/**
+ * @param lines text to train a tokenizer on
+ * @param corpus gets a warning where some are too long for that
+ * @throws DataError where all are
+ */
+void
+CheckLineLengths(const std::vector<std::string>& lines, Corpus& corpus)
+{
+    const auto tooLong =
+        static_cast<std::size_t>(std::count_if(lines.begin(), lines.end(), [](const auto& line) {
+            return line.size() > LONGEST_LINE;
+        }));
+    const auto limit = std::to_string(LONGEST_LINE) + " bytes";
+    if (tooLong == lines.size() && !lines.empty())
+    {
+        throw DataError("No line of the training text is of at most " + limit +
+                        ", which is the most that a tokenizer is trained on; put every sentence on "
+                        "a line of its own.");
+    }
+    if (tooLong > 0)
+    {
+        corpus.warnings.push_back(std::to_string(tooLong) + " lines of more than " + limit +
+                                  " were not used to train the tokenizer.");
     }
 }
 
@@ -145,6 +180,7 @@ TokenizeCorpus(const CorpusOptions& options, const std::vector<std::string>& top
     AppendLines(corpus.training, lines);
     if (options.tokenizer.empty())
     {
+        CheckLineLengths(lines, corpus);
         corpus.tokenizer.Train(lines, options.vocabularySize, options.workDirectory);
     }
     else

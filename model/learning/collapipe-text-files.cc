@@ -10,7 +10,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <initializer_list>
 #include <memory>
 #include <unordered_set>
 #include <utility>
@@ -43,9 +42,6 @@ IsOneOf(char c, std::string_view set)
 {
     return set.find(c) != std::string_view::npos;
 }
-
-/// A row of a TSV file
-using Row = std::vector<std::string>;
 
 /**
  * @param lead first byte of a UTF-8 character
@@ -130,119 +126,6 @@ CheckLine(const std::string& path, std::size_t index, const std::string& line)
         throw DataError(NameLine(path, index) + " is not valid UTF-8 at byte " +
                         std::to_string(offset + 1) + ".");
     }
-}
-
-Row
-SplitColumns(const std::string& line)
-{
-    Row row;
-    std::size_t begin = 0;
-    for (auto end = line.find('\t'); end != std::string::npos; end = line.find('\t', begin))
-    {
-        row.push_back(line.substr(begin, end - begin));
-        begin = end + 1;
-    }
-    row.push_back(line.substr(begin));
-    return row;
-}
-
-std::string
-ToLower(std::string text)
-{
-    for (auto& c : text)
-    {
-        c = IsUpper(c) ? static_cast<char>(c - 'A' + 'a') : c;
-    }
-    return text;
-}
-
-/**
- * @param header first row of a file
- * @param names column names wanted, the preferred first
- * @return index of the column; -1 where there is none
- */
-int
-FindColumn(const Row& header, std::initializer_list<const char*> names)
-{
-    for (const auto* name : names)
-    {
-        for (std::size_t i = 0; i < header.size(); ++i)
-        {
-            if (ToLower(FoldWhiteSpace(header[i])) == name)
-            {
-                return static_cast<int>(i);
-            }
-        }
-    }
-    return -1;
-}
-
-/**
- * Completes the columns that the user has not given.
- * @param path the file, for messages
- * @param first its first row
- * @param columns completed
- * @return whether the first row is a header
- */
-bool
-ResolveColumns(const std::string& path, const Row& first, TsvColumns& columns)
-{
-    const int text = FindColumn(first, {"sentence", "text"});
-    const int label = FindColumn(first, {"label"});
-    const bool header = text >= 0 || label >= 0;
-    const int width = static_cast<int>(first.size());
-    const bool cola = width >= 4;
-    columns.text = columns.text >= 0 ? columns.text : header ? text : cola ? 3 : 0;
-    columns.label = columns.label >= 0 ? columns.label : header ? label : 1;
-    if (columns.text < 0 || columns.label < 0)
-    {
-        throw DataError("The header of " + Quote(path) + " has no column named " +
-                        (columns.text < 0 ? "'sentence' or 'text'." : "'label'."));
-    }
-    const int needed = std::max(columns.text, columns.label) + 1;
-    if (needed > width)
-    {
-        throw DataError(NameLine(path, 0) + " has " + std::to_string(width) +
-                        " tab-separated column(s), but text and label need " +
-                        std::to_string(needed) + ".");
-    }
-    if (columns.text == columns.label)
-    {
-        throw DataError("Text and label of " + Quote(path) + " cannot be the same column.");
-    }
-    return header;
-}
-
-/**
- * @param path the file, for messages
- * @param index of the row's line, from 0
- * @param row the row
- * @param width number of columns that it must have
- * @param columns where text and label are
- * @return both
- */
-LabelledText
-ParseRow(const std::string& path,
-         std::size_t index,
-         const Row& row,
-         std::size_t width,
-         const TsvColumns& columns)
-{
-    if (row.size() != width)
-    {
-        throw DataError(NameLine(path, index) + " has " + std::to_string(row.size()) +
-                        " tab-separated column(s) where the first line has " +
-                        std::to_string(width) + ".");
-    }
-    LabelledText result{FoldWhiteSpace(row[columns.text]), FoldWhiteSpace(row[columns.label])};
-    if (result.text.empty() || result.label.empty())
-    {
-        throw DataError(NameLine(path, index) + " has no " +
-                        (result.text.empty() ? "text" : "label") + " in column " +
-                        std::to_string((result.text.empty() ? columns.text : columns.label) + 1) +
-                        ".");
-    }
-    return result;
 }
 
 /**
@@ -546,32 +429,6 @@ ReadAlignedFiles(const std::string& sourcePath, const std::string& targetPath)
                         Quote(targetPath) + ".");
     }
     return pairs;
-}
-
-std::vector<LabelledText>
-ReadLabelledTsv(const std::string& path, const TsvColumns& columns)
-{
-    auto lines = ReadTextLines(path);
-    while (!lines.empty() && FoldWhiteSpace(lines.back()).empty())
-    {
-        lines.pop_back();
-    }
-    if (lines.empty())
-    {
-        throw DataError("The file " + Quote(path) + " holds nothing but blank lines.");
-    }
-    const auto first = SplitColumns(lines.front());
-    auto resolved = columns;
-    std::vector<LabelledText> rows;
-    for (std::size_t i = ResolveColumns(path, first, resolved) ? 1 : 0; i < lines.size(); ++i)
-    {
-        rows.push_back(ParseRow(path, i, SplitColumns(lines[i]), first.size(), resolved));
-    }
-    if (rows.empty())
-    {
-        throw DataError("The file " + Quote(path) + " has a header but no rows.");
-    }
-    return rows;
 }
 
 } // namespace collapipe

@@ -555,3 +555,36 @@ TEST_F(CollapipeTextFiles, WrongTsvIsNamed)
     EXPECT_TRUE(Contains(complaint("sentence\tlabel\n"), "no rows"));
     EXPECT_TRUE(Contains(complaint("\n\n"), "blank lines"));
 }
+
+/// What data mean is not guessed: columns of other tasks train on no identifiers.
+TEST_F(CollapipeTextFiles, TsvThatIsNotUnderstoodIsRefused)
+{
+    const auto complaint = [this](const std::string& bytes) {
+        return Complaint([&] { ReadLabelledTsv(Write("x.tsv", bytes)); });
+    };
+    EXPECT_TRUE(Contains(complaint("Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n"
+                                   "1\t702876\t702977\tHe said so .\tSo he said .\n"
+                                   "0\t2108705\t2108831\tIt fell .\tIt rose .\n"),
+                         "5 columns and no header"))
+        << "MRPC";
+    EXPECT_TRUE(Contains(complaint("index\tpromptID\tgenre\tsentence1\tsentence2\tgold_label\n"
+                                   "0\t31193n\tfiction\tA b c.\tD e f.\tneutral\n"),
+                         "6 columns and no header"))
+        << "MNLI";
+    EXPECT_TRUE(Contains(complaint("\"id\"\t\"review\"\n\"5814_8\"\tgood film\n"
+                                   "\"2381_9\"\tbad film\n"),
+                         "header"))
+        << "a quoted header";
+    EXPECT_TRUE(Contains(complaint("review\tsentiment\ngood film\t1\nbad film\t0\nnice\t1\n"
+                                   "dull\t0\n"),
+                         "header"))
+        << "a header with other names";
+    EXPECT_TRUE(Contains(complaint("index\tquestion\tsentence\tlabel\n"
+                                   "0\tWho was it?\tIt was a man.\tentailment\n"
+                                   "1\tWhere is it?\tIt is a man.\tnot_entailment\n"),
+                         "'question'"))
+        << "QNLI";
+    EXPECT_TRUE(Contains(complaint("a\t1\tb c\tgood film\nb\t0\tc d\tbad film\n"),
+                         "4 columns and no header"))
+        << "four columns that are not CoLA's";
+}
