@@ -137,6 +137,30 @@ def check_keys(table, known, where):
             raise DescriptionError(f"{where} knows no {key}; there are {', '.join(sorted(known))}")
 
 
+def take(table, key, kind, otherwise, where):
+    """The entry of a table, which must be of a kind."""
+    value = table.get(key, otherwise)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        words = {dict: "a table", list: "a list", str: "a text"}
+        raise DescriptionError(f"{where}: {key} must be {words.get(kind, 'a number')}")
+    return value
+
+
+def check_study(entry, where):
+    """Holds the entries of a study to their kinds."""
+    if not isinstance(entry, dict):
+        raise DescriptionError(f"{where} must be a table, that is, stand under [[study]]")
+    check_keys(entry, STUDY_KEYS, where)
+    for key in ("name", "title", "text", "reference", "x"):
+        take(entry, key, str, "", where)
+    for key in ("options", "sweep", "cases"):
+        take(entry, key, dict, {}, where)
+    for case, bundle in entry.get("cases", {}).items():
+        take(entry["cases"], case, dict, bundle, f"{where}, cases")
+    if entry.get("target_loss") is not None:
+        take(entry, "target_loss", (int, float), 0, where)
+
+
 def expand(common, study, x):
     """The runs of one study, replications innermost so that partial results compare."""
     sweep = {key: to_values(key, value) for key, value in study.get("sweep", {}).items()}
@@ -158,23 +182,28 @@ def expand(common, study, x):
     return runs
 
 
-def parse(table, folder):
-    """A Campaign from a description's table; `folder` is where included ones are found."""
+def parse(table, folder, including=()):
+    """A Campaign from a description's table; `folder` is where included ones are found, and
+    `including` are the files that led here."""
     check_keys(table, CAMPAIGN_KEYS, "a campaign")
-    studies = [study for name in table.get("include", [])
-               for study in read(folder / f"{name}.toml").studies]
-    for number, entry in enumerate(table.get("study", []), 1):
+    for key in ("title", "text"):
+        take(table, key, str, "", "a campaign")
+    common = take(table, "options", dict, {}, "a campaign")
+    names = take(table, "include", list, [], "a campaign")
+    studies = [study for name in names
+               for study in read(folder / f"{name}.toml", including).studies]
+    for number, entry in enumerate(take(table, "study", list, [], "a campaign"), 1):
+        check_study(entry, f"study {number}")
         name = entry.get("name", f"study-{number}")
         if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
             raise DescriptionError(f"{name}: a study's name has letters, digits, - and _ only")
-        check_keys(entry, STUDY_KEYS, f"study {name}")
         x = entry.get("x", "")
         cases = entry.get("cases", {})
         if x and x not in entry.get("sweep", {}) and not (
                 cases and all(x in bundle for bundle in cases.values())):
             raise DescriptionError(f"study {name}: x = \"{x}\" is swept neither in [study.sweep] "
                                    "nor in every one of [study.cases]")
-        runs = expand(table.get("options", {}), entry, x)
+        runs = expand(common, entry, x)
         for run in runs:
             if "outputDir" in run.options:
                 raise DescriptionError(f"study {name}: outputDir is the campaign's own affair")
@@ -187,13 +216,19 @@ def parse(table, folder):
     return Campaign(table.get("title", ""), table.get("text", ""), studies)
 
 
-def read(path):
+def read(path, including=()):
     """A Campaign from a file."""
+    path = pathlib.Path(path)
+    if path.resolve() in including:
+        raise DescriptionError(f"{path} includes itself")
     try:
         with open(path, "rb") as file:
-            return parse(tomllib.load(file), pathlib.Path(path).parent)
+            return parse(tomllib.load(file), path.parent, (*including, path.resolve()))
     except OSError as error:
         raise DescriptionError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DescriptionError(f"{path} is not UTF-8 (byte {error.start + 1}); save it as such") \
+            from error
     except (tomllib.TOMLDecodeError, DescriptionError) as error:
         raise DescriptionError(f"{path}: {error}") from error
 

@@ -31,8 +31,7 @@ def make(folder, description):
         raise results.ResultError(f"{folder} holds no finished run yet")
     everything = pandas.concat([table for _, table, _ in studies], ignore_index=True)
     write_csv(everything, folder / "runs.csv")
-    write_csv(results.merge_rounds({name: run for _, _, runs in studies
-                                    for name, run in runs.items()}), folder / "rounds.csv")
+    write_csv(results.merge_rounds(studies), folder / "rounds.csv")
     (folder / "results.rst").write_text(rst_tables.make(description, studies), encoding="utf-8")
     finished = everything["name"].nunique()
     document = page.Page(description.title or folder.name,

@@ -177,9 +177,17 @@ def main():
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
-    except campaign.DescriptionError as error:
+        status = main()
+        sys.stdout.flush()
+        sys.exit(status)
+    except (campaign.DescriptionError, results.ResultError) as error:
         say(error)
+        sys.exit(2)
+    except BrokenPipeError:  # whoever reads, as head does, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as error:
+        say(f"cannot use {error.filename}: {error.strerror}")
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -5,6 +5,7 @@ import collections
 import json
 import re
 
+import results
 import style
 
 #: What is drawn: first letters of a slice's name, its colour and its name in the legend.
@@ -14,8 +15,16 @@ KINDS = [("F", "s1", "forward"), ("B", "s3", "backward"), ("activation", "s2", "
 
 def read(path):
     """Slices of training, with the node and the kind of each: a list of dictionaries."""
-    with open(path, encoding="utf-8") as file:
-        trace = json.load(file)
+    try:
+        with open(path, encoding="utf-8") as file:
+            return read_events(json.load(file))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # no JSON, or other JSON
+        raise results.ResultError(f"{path} is damaged: {error!r}; remove it to have the report "
+                                  "without the pipeline's chart") from error
+
+
+def read_events(trace):
+    """As read(), from what the file holds."""
     events = trace["traceEvents"] if isinstance(trace, dict) else trace
     nodes, rows, slices = {}, {}, []
     for event in events:

@@ -6,6 +6,7 @@ import os
 import pathlib
 import sys
 
+import campaign
 import campaign_report
 import results
 import run_report
@@ -58,6 +59,11 @@ def main():
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except results.ResultError as error:
+    except (results.ResultError, campaign.DescriptionError) as error:
         print(f"collapipe: {error}", file=sys.stderr)
         sys.exit(2)
+    except OSError as error:
+        print(f"collapipe: cannot use {error.filename}: {error.strerror}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -70,8 +70,12 @@ class RunResult:
                 self.summary = json.load(file)
         except FileNotFoundError as error:
             raise ResultError(f"{folder} holds no summary.json: it is no run's folder") from error
-        except json.JSONDecodeError as error:
+        except ValueError as error:  # no JSON, or not UTF-8
             raise ResultError(f"{folder}/summary.json is damaged: {error}") from error
+        missing = [key for key in ("parameters", "controller", "rounds", "initial_validation_loss")
+                   if not isinstance(self.summary, dict) or key not in self.summary]
+        if missing:
+            raise ResultError(f"{folder}/summary.json is damaged: it has no {missing[0]}")
         for name in TABLES:
             setattr(self, name, self._read(f"{name}.csv"))
         if self.rounds is None or self.rounds.empty:
@@ -79,7 +83,19 @@ class RunResult:
 
     def _read(self, name):
         path = self.folder / name
-        return pandas.read_csv(path) if path.exists() else None
+        try:
+            table = pandas.read_csv(path) if path.exists() else None
+        except ValueError as error:  # pandas' own errors, and bytes that are not UTF-8
+            raise ResultError(f"{path} is damaged: {error}") from error
+        missing = [column for column in self.get_columns(name)
+                   if table is not None and column not in table]
+        if missing:
+            raise ResultError(f"{path} is damaged: it has no column {missing[0]}")
+        return table
+
+    def get_columns(self, name):
+        """Names of a table's columns, as summary.json has them; of older runs none are known."""
+        return [column["name"] for column in self.summary.get("columns", {}).get(name, [])]
 
     @property
     def parameters(self):
@@ -247,10 +263,20 @@ def add_time_to_loss(table, runs, study):
                       for _, row in table.iterrows()]
 
 
-def merge_rounds(runs):
-    """All rounds of all runs in one tidy table."""
-    tables = [result.rounds.assign(name=name, controller=result.controller)
-              for name, result in runs.items()]
-    merged = pandas.concat(tables, ignore_index=True)
-    first = ["name", "controller", "round"]
+def merge_rounds(studies):
+    """All rounds of all runs in one tidy table, which says of each what was swept in any study, and
+    its seed and run. `studies` are (study, table, runs) as read_study() has them."""
+    swept = dict.fromkeys(key for study, _, _ in studies for run in study.runs for key in run.swept)
+    tables = {}
+    for study, _, runs in studies:
+        for run in study.runs:
+            if run.name not in runs or run.name in tables:
+                continue
+            result = runs[run.name]
+            values = {key: run.options.get(key, result.parameters.get(key))
+                      for key in dict.fromkeys(["seed", "run", *swept])}
+            values = {"name": run.name, **values, "controller": result.controller}
+            tables[run.name] = result.rounds.assign(**values)
+    merged = pandas.concat(tables.values(), ignore_index=True)
+    first = list(dict.fromkeys(["name", "controller", "seed", "run", *swept, "round"]))
     return merged[first + [column for column in merged.columns if column not in first]]

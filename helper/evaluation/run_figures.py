@@ -8,14 +8,13 @@ import gantt
 import results
 import style
 
-NODE_NAMES = {"0": "CU", "cu": "CU", "es": "ES"}  # device k is node k + 1 in the tables
 MAX_ROWS = 40  #: of a table of cells
 
 
-def name_node(cluster, node, clusters):
-    """As in the timeline: c0-d1 is device 1 of cluster 0; both count from 0."""
-    name = NODE_NAMES.get(str(node)) or f"d{int(node) - 1}"
-    return f"c{cluster}-{name}" if clusters > 1 else name
+def name_node(cluster, node):
+    """As the tables' column name, captures and timeline have it: c0-d1 is the second device of the
+    first cluster, and node 2 of the tables."""
+    return f"c{cluster}-cu" if node == 0 else f"c{cluster}-d{node - 1}"
 
 
 def draw_loss(result):
@@ -68,11 +67,10 @@ def draw_segments(result):
     devices = result.devices[result.devices["node"] > 0].copy()
     devices["blocks"] = devices["last_block"] - devices["first_block"]
     rounds = sorted(devices["round"].unique())
-    clusters = devices["cluster"].nunique()
     rows, values, texts = [], [], []
     for (cluster, node), group in list(devices.groupby(["cluster", "node"]))[:MAX_ROWS]:
         group = group.set_index("round")
-        rows.append(f"{name_node(cluster, node, clusters)}: {group['profile'].iloc[0]}")
+        rows.append(f"{name_node(cluster, node)}: {group['profile'].iloc[0]}")
         values.append([group["blocks"].get(r, math.nan) for r in rounds])
         texts.append([write_segment(group, r) for r in rounds])
     figure, axes = style.new(0.7 + 0.22 * len(rows))
@@ -97,12 +95,11 @@ def draw_links(result, phase):
     if links.empty:
         return None
     rounds = sorted(links["round"].unique())
-    clusters = links["cluster"].nunique()
     rows, shares, powers, channels = [], [], [], []
-    for (cluster, sender, receiver), group in list(
-            links.groupby(["cluster", "from", "to"]))[:MAX_ROWS]:
+    ends = ["from_name", "to_name"] if "from_name" in links else ["from", "to"]
+    for (_, sender, receiver), group in list(links.groupby(["cluster", *ends]))[:MAX_ROWS]:
         group = group.drop_duplicates("round").set_index("round").reindex(rounds)
-        rows.append(f"{name_node(cluster, sender, clusters)} → {name_node(0, receiver, 1)}")
+        rows.append(f"{sender} → {receiver.split('-')[-1]}")
         shares.append(list(100 * group["share"]))
         powers.append(list(10 * (1000 * group["power_w"]).apply(safe_log10)))
         channels.append(list(group["snr_db"]))
@@ -129,12 +126,11 @@ def draw_queues(result):
     with_budget = budgets[budgets["energy_budget_j"] > 0]
     energy = result.get_device_energy()
     figure, (upper, lower) = style.new(4.4, rows=2, sharex=True)
-    clusters = budgets["cluster"].nunique()
     for i, ((cluster, node), group) in enumerate(with_budget.groupby(["cluster", "node"])):
         rows = (result.devices["cluster"] == cluster) & (result.devices["node"] == node)
         options = {"color": style.get_colour(i), "marker": style.MARKERS[i % 10], "markersize": 3}
         upper.plot(result.devices[rows]["round"], energy[rows], **options,
-                   label=name_node(cluster, node, clusters))
+                   label=name_node(cluster, node))
         lower.plot(group["round"], group["energy_queue_j"], **options)
     for budget in sorted(with_budget["energy_budget_j"].unique()):
         upper.axhline(budget, color=style.LIGHT["ink"], linestyle="--", linewidth=1)
@@ -168,7 +164,6 @@ def draw_energy(result):
     sums = devices.groupby(["cluster", "node"])[columns].sum() / devices["round"].nunique()
     if sums.to_numpy().sum() <= 0:
         return None
-    clusters = devices["cluster"].nunique()
     sums = sums.iloc[:MAX_ROWS]
     figure, axes = style.new(0.8 + 0.21 * len(sums))
     left = 0
@@ -177,7 +172,7 @@ def draw_energy(result):
         axes.barh(range(len(sums)), sums[column], left=left, label=name,
                   color=style.get_colour(i), height=0.7)
         left = left + sums[column].to_numpy()
-    axes.set_yticks(range(len(sums)), [name_node(*key, clusters) for key in sums.index])
+    axes.set_yticks(range(len(sums)), [name_node(*key) for key in sums.index])
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("energy of a round, J, mean")
@@ -194,7 +189,6 @@ def draw_memory(result):
     if bars["planned, formula (8)"].max() <= 0:
         return None
     rows = bars["planned, formula (8)"].index[:MAX_ROWS]
-    clusters = devices["cluster"].nunique()
     figure, axes = style.new(0.9 + 0.26 * len(rows))
     height = 0.8 / len(bars)
     for i, (name, values) in enumerate(bars.items()):
@@ -206,7 +200,7 @@ def draw_memory(result):
             "memory_limit_bytes"].max() / 1e6
         axes.plot(limits.loc[rows], range(len(rows)), "|", color=style.LIGHT["ink"], markersize=11,
                   markeredgewidth=1.6, label="what the device can give")
-    axes.set_yticks(range(len(rows)), [name_node(*key, clusters) for key in rows])
+    axes.set_yticks(range(len(rows)), [name_node(*key) for key in rows])
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("peak memory, MB")

@@ -4,14 +4,13 @@
 
 #include "collapipe-control-recorder.h"
 
-#include "collapipe-user-error.h"
+#include "collapipe-result-columns.h"
 
 #include "ns3/collapipe-dssda-controller.h"
 #include "ns3/collapipe-transfers.h"
 #include "ns3/double.h"
 
 #include <cmath>
-#include <fstream>
 #include <limits>
 
 namespace ns3
@@ -21,20 +20,6 @@ namespace collapipe
 
 namespace
 {
-
-const char*
-GetName(Phase phase)
-{
-    switch (phase)
-    {
-    case Phase::DISTRIBUTION:
-        return "distribution";
-    case Phase::UPLOAD:
-        return "upload";
-    default:
-        return "training";
-    }
-}
 
 const char*
 GetName(Pool pool)
@@ -48,13 +33,6 @@ GetName(Pool pool)
     default:
         return "d2d";
     }
-}
-
-/// @return "cu", "es" or a device's number within its cluster, from 1
-std::string
-GetName(NodeIndex node)
-{
-    return node == CONTROL_UNIT ? "cu" : node == EDGE_SERVER ? "es" : std::to_string(node);
 }
 
 /// @return a controller's attribute, 0 where it has none of that name
@@ -92,65 +70,6 @@ GetUsefulFlops(const SystemState& state, const RoundPlan& plan, uint32_t cluster
     }
     return flops;
 }
-
-/// A file of comma-separated values with numbers in full precision
-class CsvFile
-{
-  public:
-    CsvFile(const std::string& path, const std::string& header)
-        : m_path(path),
-          m_file(path)
-    {
-        m_file.precision(12);
-        m_file << header << '\n';
-    }
-
-    /// Writes a line. Numbers that are none are left empty.
-    template <typename First, typename... Rest>
-    void Write(const First& first, const Rest&... rest)
-    {
-        Put(first);
-        ((m_file << ',', Put(rest)), ...);
-        m_file << '\n';
-    }
-
-    /// Ends the file. @throws UserError where not all of it was written
-    void Close()
-    {
-        m_file.close();
-        if (!m_file)
-        {
-            throw UserError("cannot write " + m_path + "; is the disk full?");
-        }
-    }
-
-  private:
-    void Put(double value)
-    {
-        if (std::isfinite(value))
-        {
-            m_file << value;
-        }
-    }
-
-    void Put(uint32_t value)
-    {
-        m_file << value;
-    }
-
-    void Put(std::size_t value)
-    {
-        m_file << value;
-    }
-
-    void Put(const std::string& value)
-    {
-        m_file << value;
-    }
-
-    std::string m_path;   //!< for messages
-    std::ofstream m_file; //!< the file
-};
 
 } // namespace
 
@@ -315,112 +234,10 @@ ControlRecorder::AddLink(const SystemState& state,
 void
 ControlRecorder::Write(const std::function<std::string(const std::string&)>& getPath) const
 {
-    WriteControl(getPath("control.csv"));
-    WriteClusters(getPath("clusters.csv"));
-    WriteBudgets(getPath("budgets.csv"));
-    WriteLinks(getPath("links.csv"));
-}
-
-void
-ControlRecorder::WriteControl(const std::string& path) const
-{
-    CsvFile file(path,
-                 "round,planned_latency_s,phi,phi_target,convergence_queue,penalty_weight,"
-                 "latency_term,energy_term,convergence_term,objective,cell");
-    for (const auto& row : m_rounds)
-    {
-        const auto& evaluation = row.evaluation;
-        file.Write(row.round,
-                   evaluation.latencyS,
-                   evaluation.phi,
-                   row.convergenceTarget,
-                   row.convergenceQueue,
-                   row.penaltyWeight,
-                   evaluation.latencyTerm,
-                   evaluation.energyTerm,
-                   evaluation.convergenceTerm,
-                   evaluation.objective,
-                   row.cell);
-    }
-    file.Close();
-}
-
-void
-ControlRecorder::WriteClusters(const std::string& path) const
-{
-    CsvFile file(path,
-                 "round,cluster,weight,chains,micro_batches,micro_batch_size,samples,"
-                 "planned_distribution_s,planned_iteration_s,planned_upload_s,planned_total_s");
-    for (const auto& row : m_clusters)
-    {
-        file.Write(row.round,
-                   row.cluster,
-                   row.weight,
-                   row.chains,
-                   row.chain.microBatches,
-                   row.chain.microBatchSize,
-                   row.evaluation.samples,
-                   row.evaluation.distributionS,
-                   row.evaluation.iterationS,
-                   row.evaluation.uploadS,
-                   row.evaluation.totalS);
-    }
-    file.Close();
-}
-
-void
-ControlRecorder::WriteBudgets(const std::string& path) const
-{
-    CsvFile file(path,
-                 "round,cluster,node,blocks,useful_flops,memory_limit_bytes,planned_memory_bytes,"
-                 "planned_compute_energy_j,planned_radio_energy_j,energy_budget_j,energy_queue_j");
-    for (const auto& row : m_nodes)
-    {
-        file.Write(row.round,
-                   row.cluster,
-                   row.node,
-                   row.evaluation.blocks,
-                   row.usefulFlops,
-                   row.memoryBytes,
-                   row.evaluation.memoryBytes,
-                   row.evaluation.computeEnergyJ,
-                   row.evaluation.radioEnergyJ,
-                   row.budgetJ,
-                   row.queueJ);
-    }
-    file.Close();
-}
-
-void
-ControlRecorder::WriteLinks(const std::string& path) const
-{
-    CsvFile file(path,
-                 "round,cluster,phase,from,to,pool,share,power_w,max_power_w,snr_db,efficiency,"
-                 "payload_bits,planned_rate_bps,latency_s,snr_gap,measured_snr_db,measured_mcs,"
-                 "measured_goodput_bps");
-    for (const auto& row : m_links)
-    {
-        const auto& evaluation = row.evaluation;
-        file.Write(row.round,
-                   row.cluster,
-                   std::string(GetName(evaluation.phase)),
-                   GetName(evaluation.from),
-                   GetName(evaluation.to),
-                   row.pool,
-                   row.share,
-                   row.powerW,
-                   row.maxPowerW,
-                   row.snrDb,
-                   row.efficiency,
-                   evaluation.bits,
-                   evaluation.rateBps,
-                   evaluation.latencyS,
-                   row.snrGap,
-                   10 * std::log10(row.measured.sinr),
-                   row.measured.mcs,
-                   row.measured.goodputBps);
-    }
-    file.Close();
+    WriteResultTable(getPath("control.csv"), MakeControlTable(), m_rounds);
+    WriteResultTable(getPath("clusters.csv"), MakeClusterTable(), m_clusters);
+    WriteResultTable(getPath("budgets.csv"), MakeBudgetTable(), m_nodes);
+    WriteResultTable(getPath("links.csv"), MakeLinkTable(), m_links);
 }
 
 } // namespace collapipe

@@ -131,10 +131,6 @@ class ControlRecorder
                  uint32_t cluster,
                  uint32_t number,
                  const LinkEvaluation& evaluation);
-    void WriteControl(const std::string& path) const;
-    void WriteClusters(const std::string& path) const;
-    void WriteBudgets(const std::string& path) const;
-    void WriteLinks(const std::string& path) const;
 
     std::deque<Cell> m_cells;                  //!< listened to; their addresses stay
     std::vector<ControlRow> m_rounds;          //!< results

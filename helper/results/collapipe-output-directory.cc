@@ -4,19 +4,22 @@
 
 #include "collapipe-output-directory.h"
 
+#include "collapipe-clean-exit.h"
+#include "collapipe-complete-files.h"
 #include "collapipe-user-error.h"
 
-#include <atomic>
+#include <algorithm>
+#include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
-#include <exception>
 #include <fcntl.h>
 #include <filesystem>
-#include <iostream>
-#include <mutex>
-#include <sys/wait.h>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sys/stat.h>
 #include <system_error>
-#include <thread>
 #include <unistd.h>
 
 namespace ns3
@@ -29,104 +32,121 @@ namespace
 
 namespace fs = std::filesystem;
 
-/// Staging folder of this process, for the exits that run no destructors
-struct Staging
-{
-    std::mutex mutex; //!< guards path
-    std::string path; //!< empty: there is none
-};
+constexpr const char* PARTIAL = ".partial-";
 
-/// @return the one staging folder; never destroyed, since threads may exit late
-Staging&
-GetStaging()
+/// @return this machine's name: a process's number says nothing on another one
+std::string
+GetHostName()
 {
-    static auto* staging = new Staging;
-    return *staging;
+    char name[256] = "";
+    gethostname(name, sizeof(name) - 1);
+    return name;
 }
 
+/// @return the name that a staging folder of a process of this machine has
+std::string
+GetStagingName(const std::string& name, const std::string& process)
+{
+    return "." + name + PARTIAL + process + "@" + GetHostName();
+}
+
+/// Removes what runs into the same folder left that were killed and could not do so themselves.
 void
-SetStaging(const std::string& path)
+RemoveStale(const fs::path& parent, const std::string& name)
 {
-    std::lock_guard<std::mutex> lock(GetStaging().mutex);
-    GetStaging().path = path;
-}
-
-void
-RemoveStaging()
-{
-    std::lock_guard<std::mutex> lock(GetStaging().mutex);
-    if (!GetStaging().path.empty())
+    std::error_code ignored;
+    const std::string before = "." + name + PARTIAL;
+    for (const auto& entry : fs::directory_iterator(parent, ignored))
     {
-        std::error_code ignored;
-        fs::remove_all(GetStaging().path, ignored);
-        GetStaging().path.clear();
-    }
-}
-
-std::atomic<int> g_child{0}; //!< see SetChildProcess
-
-/// The child writes into our staging folder: it must be gone before that is removed.
-void
-EndChild()
-{
-    if (const int child = g_child.exchange(0))
-    {
-        kill(child, SIGTERM);
-        waitpid(child, nullptr, 0);
-    }
-}
-
-[[noreturn]] void
-Leave(int status)
-{
-    EndChild();
-    RemoveStaging();
-    std::cout.flush();
-    std::cerr.flush();
-    _exit(status);
-}
-
-int g_signalPipe[2]; //!< from the signal handler to the thread that may do what a handler may not
-
-/// Tells the waiting thread. Libraries have threads of their own, so that masks would not do.
-extern "C" void
-HandleSignal(int signal)
-{
-    const auto byte = static_cast<unsigned char>(signal);
-    [[maybe_unused]] const auto written = write(g_signalPipe[1], &byte, 1);
-}
-
-/// Waits for a signal that asks the process to end.
-void
-WaitForSignal()
-{
-    unsigned char signal = 0;
-    while (read(g_signalPipe[0], &signal, 1) != 1)
-    {
-    }
-    Leave(128 + signal);
-}
-
-/// An exception that nobody caught, or ns-3's NS_ABORT and NS_FATAL_ERROR, which said why.
-[[noreturn]] void
-HandleTerminate()
-{
-    if (auto current = std::current_exception())
-    {
-        try
+        const auto file = entry.path().filename().string();
+        const auto process =
+            file.rfind(before, 0) == 0 ? std::strtol(file.c_str() + before.size(), nullptr, 10) : 0;
+        if (process > 0 && file == GetStagingName(name, std::to_string(process)) &&
+            kill(static_cast<pid_t>(process), 0) == -1 && errno == ESRCH)
         {
-            std::rethrow_exception(current);
-        }
-        catch (const std::exception& error)
-        {
-            std::cerr << "error: " << error.what() << "\n";
-        }
-        catch (...)
-        {
-            std::cerr << "error: an unknown exception ended the program\n";
+            fs::remove_all(entry.path(), ignored);
         }
     }
-    Leave(EXIT_FAILURE);
+}
+
+/// @return whether a run's folder may have such a file where its summary.json lists none
+bool
+IsUsualName(const fs::path& path)
+{
+    static const std::set<std::string> names{"rounds.csv",
+                                             "devices.csv",
+                                             "control.csv",
+                                             "clusters.csv",
+                                             "budgets.csv",
+                                             "links.csv",
+                                             "timeline.json",
+                                             "flows.xml",
+                                             "netanim.xml"};
+    const auto name = path.filename().string();
+    return names.count(name) > 0 ||
+           (name.rfind("collapipe-", 0) == 0 && path.extension() == ".pcap") ||
+           fs::exists(path / "summary.json"); // a comparison
+}
+
+/// @return names of the files of the run whose summary.json is in the folder
+std::set<std::string>
+ReadNames(const fs::path& folder)
+{
+    std::set<std::string> names{"summary.json", "report.html", "figures"};
+    std::ifstream file(folder / "summary.json");
+    const auto json = nlohmann::json::parse(file, nullptr, false);
+    if (json.is_object() && json.contains("files") && json["files"].is_array())
+    {
+        for (const auto& name : json["files"])
+        {
+            names.insert(name.is_string() ? name.get<std::string>() : "");
+        }
+    }
+    else
+    {
+        for (const auto& entry : fs::directory_iterator(folder))
+        {
+            names.insert(IsUsualName(entry.path()) ? entry.path().filename().string() : "");
+        }
+    }
+    return names;
+}
+
+/**
+ * @param folder that is there
+ * @return what is in it and no run's; empty where all is
+ */
+std::string
+FindForeign(const fs::path& folder)
+{
+    std::set<std::string> known;
+    if (fs::exists(folder / "summary.json"))
+    {
+        known = ReadNames(folder);
+    }
+    for (const auto& entry : fs::directory_iterator(folder))
+    {
+        const auto name = entry.path().filename().string();
+        if (known.count(name) == 0 && name.find(PARTIAL) == name.npos)
+        {
+            return name;
+        }
+    }
+    return "";
+}
+
+/// @return whether a folder cannot be renamed, or must not be: somebody stands in it
+bool
+MustStay(const fs::path& folder)
+{
+    struct stat own = {};
+    struct stat above = {};
+    std::error_code ignored;
+    const bool isMount = stat(folder.c_str(), &own) == 0 &&
+                         stat(folder.parent_path().c_str(), &above) == 0 &&
+                         own.st_dev != above.st_dev;
+    return isMount || access(folder.parent_path().c_str(), W_OK) != 0 ||
+           fs::equivalent(folder, fs::current_path(), ignored);
 }
 
 } // namespace
@@ -134,31 +154,46 @@ HandleTerminate()
 OutputDirectory::OutputDirectory(const std::string& path)
     : m_final(path)
 {
-    fs::path folder = fs::absolute(path).lexically_normal();
-    if (!folder.has_filename())
-    {
-        folder = folder.parent_path();
-    }
     std::error_code error;
+    auto folder = fs::weakly_canonical(fs::absolute(path), error);
+    folder = error ? fs::absolute(path).lexically_normal() : folder;
+    folder = folder.has_filename() ? folder : folder.parent_path();
+    m_folder = folder.string();
     fs::create_directories(folder.parent_path(), error);
-    if (fs::exists(folder) && !fs::is_directory(folder))
+    const bool isThere = fs::exists(folder, error);
+    if (isThere && !fs::is_directory(folder))
     {
         throw UserError("--outputDir=" + path + ": this is a file, not a folder");
     }
-    m_staging = (folder.parent_path() /
-                 ("." + folder.filename().string() + ".partial-" + std::to_string(getpid())))
-                    .string();
+    try
+    {
+        const auto foreign = isThere ? FindForeign(folder) : "";
+        if (!foreign.empty())
+        {
+            throw UserError("--outputDir=" + path + ": this folder holds " + foreign +
+                            ", which is no run's result and would be lost; name another folder");
+        }
+    }
+    catch (const fs::filesystem_error& failure)
+    {
+        throw UserError("--outputDir=" + path + ": cannot read it: " + failure.code().message());
+    }
+    m_isKept = isThere && MustStay(folder);
+    const auto parent = m_isKept ? folder : folder.parent_path();
+    RemoveStale(parent, folder.filename().string());
+    m_staging =
+        (parent / GetStagingName(folder.filename().string(), std::to_string(getpid()))).string();
     fs::create_directory(m_staging, error);
     if (error)
     {
         throw UserError("--outputDir=" + path + ": cannot write there: " + error.message());
     }
-    SetStaging(m_staging);
+    SetStagingFolder(m_staging);
 }
 
 OutputDirectory::~OutputDirectory()
 {
-    RemoveStaging();
+    RemoveStagingFolder();
 }
 
 std::string
@@ -173,20 +208,83 @@ OutputDirectory::GetFinalPath() const
     return m_final;
 }
 
+std::vector<std::string>
+OutputDirectory::ListNames() const
+{
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(m_staging))
+    {
+        names.push_back(entry.path().filename().string());
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+void
+OutputDirectory::CheckComplete() const
+{
+    for (const auto& name : ListNames())
+    {
+        if (!IsComplete(GetPath(name)))
+        {
+            throw UserError("cannot write " + name +
+                            "; is the disk full, or a limit on the size "
+                            "of files reached?");
+        }
+    }
+}
+
+void
+OutputDirectory::Exchange() const
+{
+    if (!fs::exists(m_folder))
+    {
+        fs::rename(m_staging, m_folder);
+        return;
+    }
+    fs::permissions(m_staging, fs::status(m_folder).permissions());
+    // At once, where the file system can; what was there is removed with the staging folder.
+    if (renameat2(AT_FDCWD, m_staging.c_str(), AT_FDCWD, m_folder.c_str(), RENAME_EXCHANGE) != 0)
+    {
+        const auto old = m_staging + ".old";
+        fs::rename(m_folder, old);
+        fs::rename(m_staging, m_folder);
+        fs::remove_all(old);
+    }
+}
+
+void
+OutputDirectory::ExchangeContents() const
+{
+    const auto old = fs::path(m_staging) / ".old";
+    const auto names = ListNames();
+    fs::create_directory(old);
+    for (const auto& entry : fs::directory_iterator(m_folder))
+    {
+        const auto name = entry.path().filename().string();
+        if (name.find(PARTIAL) == name.npos)
+        {
+            fs::rename(entry.path(), old / name);
+        }
+    }
+    for (const auto& name : names)
+    {
+        fs::rename(fs::path(m_staging) / name, fs::path(m_folder) / name);
+    }
+}
+
 void
 OutputDirectory::Commit()
 {
     try
     {
-        fs::create_directories(m_final);
-        for (const auto& entry : fs::directory_iterator(m_staging))
+        if (m_isKept)
         {
-            const auto target = fs::path(m_final) / entry.path().filename();
-            if (entry.is_directory())
-            {
-                fs::remove_all(target); // a folder cannot be renamed over one that is not empty
-            }
-            fs::rename(entry.path(), target);
+            ExchangeContents();
+        }
+        else
+        {
+            Exchange();
         }
     }
     catch (const fs::filesystem_error& error)
@@ -194,25 +292,7 @@ OutputDirectory::Commit()
         throw UserError("--outputDir=" + m_final +
                         ": cannot put the results there: " + error.code().message());
     }
-    RemoveStaging();
-}
-
-void
-SetChildProcess(int child)
-{
-    g_child = child;
-}
-
-void
-InstallCleanExit()
-{
-    if (pipe2(g_signalPipe, O_CLOEXEC) == 0)
-    {
-        std::thread(WaitForSignal).detach();
-        std::signal(SIGINT, HandleSignal);
-        std::signal(SIGTERM, HandleSignal);
-    }
-    std::set_terminate(HandleTerminate);
+    RemoveStagingFolder();
 }
 
 } // namespace collapipe

@@ -6,6 +6,7 @@
 #define COLLAPIPE_OUTPUT_DIRECTORY_H
 
 #include <string>
+#include <vector>
 
 namespace ns3
 {
@@ -14,16 +15,20 @@ namespace collapipe
 
 /**
  * @ingroup collapipe
- * Where a run leaves its files. They are written into a hidden folder beside the one asked for and
- * moved when all are complete, so that a run that fails or is interrupted leaves nothing behind and
- * earlier results whole. One per process at a time.
+ * Where a run leaves its files. They are written into a hidden folder beside the one asked for,
+ * which takes its place as a whole when all are complete: a run that fails leaves nothing behind
+ * and earlier results whole, and no folder ever holds files of two runs. One per process at a time.
+ *
+ * A folder that is there already is replaced only where all in it is an earlier run's: its
+ * `summary.json` lists its files; reports made from them are an earlier run's, too. Anything else
+ * is the user's, and the run is refused before it begins.
  */
 class OutputDirectory
 {
   public:
     /**
      * @param path folder asked for; made where it is not there
-     * @throws UserError where it cannot be made or written to
+     * @throws UserError where it cannot be made or written to, or holds what is no run's
      */
     explicit OutputDirectory(const std::string& path);
 
@@ -42,30 +47,34 @@ class OutputDirectory
     /// @return the folder asked for
     const std::string& GetFinalPath() const;
 
+    /// @return names of the files and folders written so far, in alphabetical order
+    std::vector<std::string> ListNames() const;
+
     /**
-     * Moves all files to the folder asked for, over earlier ones of the same names.
+     * Checks what other code has written without looking whether it could: captures must end with a
+     * packet, XML files with their root.
+     * @throws UserError naming a file that is not complete
+     */
+    void CheckComplete() const;
+
+    /**
+     * Puts the files where they were asked for, in place of an earlier run's.
      * @throws UserError where that fails
      */
     void Commit();
 
   private:
-    std::string m_final;   //!< folder asked for
-    std::string m_staging; //!< folder written to; empty once committed
+    /// Replaces the folder by the staging one.
+    void Exchange() const;
+
+    /// Replaces the folder's contents, where the folder itself must stay.
+    void ExchangeContents() const;
+
+    std::string m_final;   //!< folder asked for, as asked for
+    std::string m_folder;  //!< its absolute path
+    std::string m_staging; //!< folder written to
+    bool m_isKept{false};  //!< the folder itself must stay: a mount point, the current directory
 };
-
-/**
- * A process that must not outlive this one: it is asked to end (SIGTERM) on the exits that run no
- * destructors.
- * @param child its id; 0: there is none any more
- */
-void SetChildProcess(int child);
-
-/**
- * Ends the process with status 1 where ns-3 would abort with a core dump, and with 128 plus the
- * signal on SIGINT and SIGTERM; in both cases what an OutputDirectory has not committed is removed
- * first. To be called first thing in main().
- */
-void InstallCleanExit();
 
 } // namespace collapipe
 } // namespace ns3

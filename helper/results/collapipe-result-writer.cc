@@ -4,6 +4,7 @@
 
 #include "collapipe-result-writer.h"
 
+#include "collapipe-result-columns.h"
 #include "collapipe-user-error.h"
 
 #include "ns3/collapipe-version.h"
@@ -24,26 +25,6 @@ namespace collapipe
 namespace
 {
 
-/// @return a file to write to, with numbers in full precision
-std::ofstream
-Open(const std::string& path)
-{
-    std::ofstream file(path);
-    file.precision(12);
-    return file;
-}
-
-/// Ends a file. @throws UserError where not all of it was written
-void
-Close(std::ofstream& file, const std::string& path)
-{
-    file.close();
-    if (!file)
-    {
-        throw UserError("cannot write " + path + "; is the disk full?");
-    }
-}
-
 /// @return the number, or null where it is none: JSON has no NaN
 nlohmann::ordered_json
 ToJson(double value)
@@ -51,17 +32,15 @@ ToJson(double value)
     return std::isfinite(value) ? nlohmann::ordered_json(value) : nlohmann::ordered_json(nullptr);
 }
 
-/// Writes a number, or nothing where it is none.
-std::string
-ToCsv(double value)
+/// @return a cell as JSON has it
+nlohmann::ordered_json
+ToJson(const CellValue& value)
 {
-    if (!std::isfinite(value))
+    if (const auto* number = std::get_if<double>(&value))
     {
-        return "";
+        return ToJson(*number);
     }
-    std::ostringstream text;
-    text << std::setprecision(12) << value;
-    return text.str();
+    return std::visit([](const auto& typed) { return nlohmann::ordered_json(typed); }, value);
 }
 
 /// @return the scores that there are for the run's task
@@ -92,26 +71,36 @@ ToJson(const RunSummary& summary)
     return json;
 }
 
+/// @return all rounds, each an object with the entries of rounds.csv
 nlohmann::ordered_json
-ToJson(const RunSummary& summary, const RoundRow& row)
+ToJson(const ResultTable<RoundRow>& table, const std::vector<RoundRow>& rows)
 {
-    nlohmann::ordered_json json{{"round", row.round},
-                                {"start_s", row.startS},
-                                {"latency_s", row.latencyS},
-                                {"report_s", row.reportS},
-                                {"distribution_s", row.distributionS},
-                                {"training_s", row.trainingS},
-                                {"upload_s", row.uploadS},
-                                {"planned_latency_s", row.plannedLatencyS},
-                                {"train_loss", ToJson(row.trainLoss)},
-                                {"validation_loss", ToJson(row.validationLoss)},
-                                {"bytes_sent", row.bytesSent},
-                                {"messages_sent", row.messagesSent},
-                                {"planned_error", ToJson(GetPlannedError(row))},
-                                {"smoothness", row.learning.smoothness},
-                                {"gradient_variance", row.learning.gradientVariance},
-                                {"cluster_divergence", row.learning.clusterDivergence}};
-    json.update(ToJson(summary, row.quality));
+    auto json = nlohmann::ordered_json::array();
+    for (const auto& row : rows)
+    {
+        nlohmann::ordered_json entry;
+        for (const auto& column : table.GetColumns())
+        {
+            entry[column.head.name] = ToJson(column.read(row));
+        }
+        json.push_back(entry);
+    }
+    return json;
+}
+
+/// @return names and units of every table's columns, by the file's name
+nlohmann::ordered_json
+DescribeColumns(const RunSummary& summary)
+{
+    nlohmann::ordered_json json;
+    for (const auto& [file, heads] : ListColumns(summary.task, summary.classes.size()))
+    {
+        json[file] = nlohmann::ordered_json::array();
+        for (const auto& head : heads)
+        {
+            json[file].push_back({{"name", head.name}, {"unit", head.unit}});
+        }
+    }
     return json;
 }
 
@@ -135,59 +124,13 @@ ToJson(const RunTotals& totals)
 void
 WriteRounds(const std::string& path, const RunSummary& summary, const std::vector<RoundRow>& rows)
 {
-    auto file = Open(path);
-    file << "round,start_s,latency_s,report_s,distribution_s,training_s,upload_s,"
-            "planned_latency_s,train_loss,validation_loss,bytes_sent,messages_sent,planned_error,"
-            "smoothness,gradient_variance,cluster_divergence";
-    const auto listScores = [&summary](const QualityScore& score) {
-        return ListScores(summary.task, summary.classes.size(), score);
-    };
-    for (const auto& score : listScores({}))
-    {
-        file << ',' << score.first;
-    }
-    file << '\n';
-    for (const auto& row : rows)
-    {
-        file << row.round << ',' << row.startS << ',' << row.latencyS << ',' << row.reportS << ','
-             << row.distributionS << ',' << row.trainingS << ',' << row.uploadS << ','
-             << row.plannedLatencyS << ',' << ToCsv(row.trainLoss) << ','
-             << ToCsv(row.validationLoss) << ',' << row.bytesSent << ',' << row.messagesSent << ','
-             << ToCsv(GetPlannedError(row)) << ',' << row.learning.smoothness << ','
-             << row.learning.gradientVariance << ',' << row.learning.clusterDivergence;
-        for (const auto& score : listScores(row.quality))
-        {
-            file << ',' << ToCsv(score.second);
-        }
-        file << '\n';
-    }
-    Close(file, path);
+    WriteResultTable(path, MakeRoundTable(summary.task, summary.classes.size()), rows);
 }
 
 void
 WriteDevices(const std::string& path, const std::vector<DeviceRow>& rows)
 {
-    auto file = Open(path);
-    file << "round,cluster,node,profile,flops,stage,first_block,last_block,compute_s,utilisation,"
-            "compute_energy_j,planned_memory_bytes,bytes_sent,messages_sent,wifi_energy_j,"
-            "lte_energy_j,active_energy_j,battery_j,kept_memory_bytes,parameter_bytes,gradient_"
-            "bytes,"
-            "optimizer_bytes,activation_bytes,peak_memory_bytes\n";
-    for (const auto& row : rows)
-    {
-        file << row.round << ',' << row.cluster << ',' << row.node << ',' << row.profile << ','
-             << row.flops << ',' << row.stage << ',' << row.firstBlock << ',' << row.lastBlock
-             << ',' << row.computeS << ',' << row.utilisation << ',' << row.computeEnergyJ << ','
-             << row.plannedMemoryBytes << ',' << row.bytesSent << ',' << row.messagesSent << ','
-             << row.wifiEnergyJ << ',' << row.lteEnergyJ << ',' << row.activeEnergyJ << ','
-             << row.batteryJ << ',' << row.memory.kept.GetTotal();
-        for (const auto bytes : row.memory.kept.bytes)
-        {
-            file << ',' << bytes;
-        }
-        file << ',' << row.memory.peakBytes << '\n';
-    }
-    Close(file, path);
+    WriteResultTable(path, MakeDeviceTable(), rows);
 }
 
 void
@@ -216,13 +159,14 @@ WriteSummary(const std::string& path,
     {
         json["data"]["classes"] = summary.classes;
     }
+    json["data"]["warnings"] = summary.warnings;
+    json["interrupted"] = summary.isInterrupted;
     json["initial_validation_loss"] = ToJson(summary.initialLoss);
     json["quality"] = ToJson(summary);
-    json["rounds"] = nlohmann::ordered_json::array();
+    json["rounds"] = ToJson(MakeRoundTable(summary.task, summary.classes.size()), rounds);
     uint64_t bytes = 0;
     for (const auto& row : rounds)
     {
-        json["rounds"].push_back(ToJson(summary, row));
         bytes += row.bytesSent;
     }
     json["totals"] = ToJson(summary.totals);
@@ -234,9 +178,11 @@ WriteSummary(const std::string& path,
     json["wall_s"] = summary.wallS;
     json["wall_s_per_simulated_s"] = summary.wallS / summary.simulatedS;
     json["peak_rss_bytes"] = summary.peakRssBytes;
-    auto file = Open(path);
+    json["files"] = summary.files;
+    json["columns"] = DescribeColumns(summary);
+    std::ofstream file(path);
     file << json.dump(2) << '\n';
-    Close(file, path);
+    CloseResultFile(file, path);
 }
 
 void

@@ -52,6 +52,10 @@ struct RunSummary
     uint64_t peakRssBytes{0};                 //!< peak resident memory of the process
     std::map<std::string, uint64_t> messages; //!< sent, by type
     RunTotals totals;                         //!< figures to compare
+    std::vector<std::string> files;           //!< that the run leaves
+    std::vector<std::string> warnings;        //!< what was left out of the data, and why
+    uint32_t plannedRounds{0};                //!< that it should have had
+    bool isInterrupted{false};                //!< a signal ended it after fewer
     std::string parametersHash;               //!< CRC-32 of the final parameters; empty: analytic
 };
 

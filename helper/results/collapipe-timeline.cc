@@ -5,6 +5,7 @@
 #include "collapipe-timeline.h"
 
 #include "ns3/collapipe-dssda-controller.h"
+#include "ns3/collapipe-node-name.h"
 #include "ns3/simulator.h"
 
 #include <algorithm>
@@ -23,14 +24,6 @@ constexpr uint32_t ROUNDS = 1; //!< process of the rounds
 constexpr ChromeTrace::Track ROUND_TRACK{ROUNDS, 1};
 constexpr uint32_t PHASE_TRACK = 2;          //!< first cluster's thread there
 constexpr const char* ENERGY = "energy (J)"; //!< counter of energy and battery
-
-/// @return a node's name, as the captures have it
-std::string
-MakeName(uint32_t cluster, NodeIndex node)
-{
-    const std::string name = "c" + std::to_string(cluster);
-    return node == CONTROL_UNIT ? name + "-cu" : name + "-d" + std::to_string(node - 1);
-}
 
 /// @return whether messages of a type belong to one micro-batch
 bool
@@ -72,7 +65,7 @@ Timeline::Timeline(const std::string& path, uint64_t maxBytes, const RunApplicat
             const std::string what =
                 node == CONTROL_UNIT ? "control unit" : "device " + std::to_string(node - 1);
             m_byNode[{cluster, node}] =
-                &AddProcess(MakeName(cluster, node),
+                &AddProcess(GetNodeName(cluster, node),
                             what + " of cluster " + std::to_string(cluster));
         }
     }

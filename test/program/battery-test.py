@@ -67,7 +67,7 @@ def check_controller(work, data, controller):
         return
     left = check_rows(name, rows, battery)
     check(min(left.values()) <= 0, f"{name}: a battery became empty")
-    check("battery of device" in err, f"{name}: the user is told")
+    check("the battery of c" in err, f"{name}: the user is told by its name")
     last = max(int(row["round"]) for row in rows)
     check(last == 4 or "the run ended after round" in err, f"{name}: {last} rounds")
 

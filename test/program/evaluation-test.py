@@ -243,15 +243,25 @@ def test_mistakes(scratch):
              "swept nothing": "[[study]]\n[study.sweep]\nseed = []",
              "x not swept": "[[study]]\nx = \"blocks\"",
              "swept twice": "[[study]]\n[study.sweep]\nseed = [1, 1]",
-             "output folder": "[options]\noutputDir = \"x\"\n[[study]]\n"}
+             "output folder": "[options]\noutputDir = \"x\"\n[[study]]\n",
+             "Latin-1": "title = \"Größe\"\n[[study]]\n",
+             "includes-itself": "include = [\"includes-itself\"]",
+             "study is no table": "study = 3", "options are no table": "options = 3\n[[study]]\n",
+             "a case is no table": "[[study]]\n[study.cases]\na = 3", "title": "title = 3",
+             "include is no list": "include = 3", "target": "[[study]]\ntarget_loss = \"x\""}
     for what, text in texts.items():
         path = scratch / f"{what.replace(' ', '-')}.toml"
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="latin-1")
         broken[what] = (["evaluate.py", path, "--list"], path.name)
     for what, (arguments, named) in broken.items():
         status, _, err = run(*arguments)
         check(status == 2 and len(err.strip().splitlines()) == 1 and named in err,
               f"{what}: status {status}, {err}")
+    listing = start("evaluate.py", "full", "--list")
+    listing.stdout.readline()
+    listing.stdout.close()  # as head does
+    err = listing.stderr.read()
+    check(listing.wait(60) == 0 and not err, f"--list | head: {listing.returncode}, {err}")
     path = scratch / "impossible.toml"
     path.write_text("[options]\nrounds = 1\nblocks = 0\n[[study]]\n", encoding="utf-8")
     status, _, err = run("evaluate.py", path, "--dir", scratch / "impossible")

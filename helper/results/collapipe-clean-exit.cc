@@ -1,0 +1,221 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-clean-exit.h"
+
+#include "collapipe-user-error.h"
+
+#include <atomic>
+#include <csignal>
+#include <cstdlib>
+#include <exception>
+#include <fcntl.h>
+#include <filesystem>
+#include <iostream>
+#include <mutex>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+#include <utility>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+namespace
+{
+
+/// What the exits that run no destructors must know
+struct State
+{
+    std::mutex mutex;                  //!< guards the rest
+    std::string staging;               //!< folder to remove; empty: there is none
+    std::function<void()> onInterrupt; //!< what a first signal does; empty: end the process
+};
+
+/// @return the one state; never destroyed, since threads may exit late
+State&
+GetState()
+{
+    static auto* state = new State;
+    return *state;
+}
+
+std::atomic<int> g_child{0};     //!< see SetChildProcess
+std::atomic<int> g_interrupt{0}; //!< see GetInterruptSignal
+
+/// The child writes into our staging folder: it must be gone before that is removed, and need keep
+/// nothing.
+void
+EndChild()
+{
+    if (const int child = g_child.exchange(0))
+    {
+        kill(child, SIGKILL);
+        waitpid(child, nullptr, 0);
+    }
+}
+
+[[noreturn]] void
+Leave(int status)
+{
+    EndChild();
+    RemoveStagingFolder();
+    std::cout.flush();
+    std::cerr.flush();
+    _exit(status);
+}
+
+int g_signalPipe[2]; //!< from the signal handler to the thread that may do what a handler may not
+
+/// Tells the waiting thread. Libraries have threads of their own, so that masks would not do.
+extern "C" void
+HandleSignal(int signal)
+{
+    const auto byte = static_cast<unsigned char>(signal);
+    [[maybe_unused]] const auto written = write(g_signalPipe[1], &byte, 1);
+}
+
+/// Waits for signals that ask the process to end: the first is told, the second obeyed.
+void
+WaitForSignals()
+{
+    while (true)
+    {
+        unsigned char signal = 0;
+        while (read(g_signalPipe[0], &signal, 1) != 1)
+        {
+        }
+        std::function<void()> handler;
+        {
+            std::lock_guard<std::mutex> lock(GetState().mutex);
+            handler = GetState().onInterrupt;
+        }
+        if (g_interrupt.exchange(signal) != 0 || !handler)
+        {
+            Leave(128 + signal);
+        }
+        handler();
+    }
+}
+
+/// An exception that nobody caught, or ns-3's NS_ABORT and NS_FATAL_ERROR, which said why.
+[[noreturn]] void
+HandleTerminate()
+{
+    if (auto current = std::current_exception())
+    {
+        try
+        {
+            std::rethrow_exception(current);
+        }
+        catch (const std::exception& error)
+        {
+            std::cerr << "error: " << error.what() << "\n";
+        }
+        catch (...)
+        {
+            std::cerr << "error: an unknown exception ended the program\n";
+        }
+    }
+    Leave(EXIT_FAILURE);
+}
+
+/// Opens the standard streams that are closed, so that no file of ours becomes one of them.
+void
+OpenStandardStreams()
+{
+    for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; ++stream)
+    {
+        if (fcntl(stream, F_GETFD) == -1)
+        {
+            [[maybe_unused]] const int opened = open("/dev/null", O_RDWR); // the lowest, this one
+        }
+    }
+}
+
+/// Listens to a signal, unless the process was started to ignore it (nohup, background jobs).
+void
+Listen(int signal)
+{
+    if (std::signal(signal, HandleSignal) == SIG_IGN)
+    {
+        std::signal(signal, SIG_IGN);
+    }
+}
+
+} // namespace
+
+void
+InstallCleanExit()
+{
+    OpenStandardStreams();
+    std::signal(SIGXFSZ, SIG_IGN);
+    if (pipe2(g_signalPipe, O_CLOEXEC) == 0)
+    {
+        std::thread(WaitForSignals).detach();
+        Listen(SIGINT);
+        Listen(SIGTERM);
+        Listen(SIGHUP);
+    }
+    std::set_terminate(HandleTerminate);
+}
+
+void
+SetInterruptHandler(std::function<void()> handler)
+{
+    std::lock_guard<std::mutex> lock(GetState().mutex);
+    GetState().onInterrupt = std::move(handler);
+}
+
+int
+GetInterruptSignal()
+{
+    return g_interrupt;
+}
+
+void
+LeaveInterrupted()
+{
+    Leave(128 + g_interrupt);
+}
+
+void
+SetChildProcess(int child)
+{
+    g_child = child;
+}
+
+void
+SetStagingFolder(const std::string& path)
+{
+    std::lock_guard<std::mutex> lock(GetState().mutex);
+    GetState().staging = path;
+}
+
+void
+RemoveStagingFolder()
+{
+    std::lock_guard<std::mutex> lock(GetState().mutex);
+    if (!GetState().staging.empty())
+    {
+        std::error_code ignored;
+        std::filesystem::remove_all(GetState().staging, ignored);
+        GetState().staging.clear();
+    }
+}
+
+void
+FinishOutput()
+{
+    std::cout.flush();
+    if (!std::cout)
+    {
+        throw UserError("cannot write to standard output; is the disk full?");
+    }
+}
+
+} // namespace collapipe
+} // namespace ns3
