@@ -71,11 +71,12 @@ main(int argc, char* argv[])
         TrainingRun run(config);
         run.Run();
         PrintTable(std::cout, run.GetSummary(), run.GetRecorder().GetRounds());
+        FinishOutput();
+        return run.GetExitStatus();
     }
     catch (const UserError& error)
     {
         std::cerr << "collapipe-own-task: " << error.what() << "\n";
         return 2;
     }
-    return 0;
 }

@@ -30,11 +30,12 @@ main(int argc, char* argv[])
         run.Save();
         PrintTable(std::cout, run.GetSummary(), run.GetRecorder().GetRounds());
         comparison.Print(std::cout);
+        FinishOutput();
+        return run.GetExitStatus();
     }
     catch (const UserError& error)
     {
         std::cerr << "collapipe-quickstart: " << error.what() << "\n";
         return 2;
     }
-    return 0;
 }

@@ -19,7 +19,10 @@
 #include "ns3/collapipe-controller.h"
 #include "ns3/collapipe-dssda-controller.h"
 #include "ns3/collapipe-instance-json.h"
+#include "ns3/collapipe-ns3-options.h"
 #include "ns3/collapipe-plan-json.h"
+#include "ns3/collapipe-run-options.h"
+#include "ns3/collapipe-suggestion.h"
 #include "ns3/collapipe-version.h"
 #include "ns3/command-line.h"
 #include "ns3/double.h"
@@ -30,12 +33,23 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <string>
+#include <vector>
 
 using namespace ns3;
 using namespace ns3::collapipe;
 
 namespace
 {
+
+/// @return a sentence for a controller that there is not
+std::string
+DescribeUnknown(const std::string& controller)
+{
+    const auto names = GetControllerNames();
+    return "there is no controller " + controller + Suggest(controller, names) + "; take " +
+           JoinWords(names);
+}
 
 constexpr int INFEASIBLE = 1;
 constexpr int BAD_INPUT = 2;
@@ -76,6 +90,28 @@ MakeController(const std::string& name, const Instance& instance)
     }
     controller->AssignStreams(0);
     return controller;
+}
+
+/// @return empty, or a sentence about the first argument that is no option of this program
+std::string
+FindUnknown(int argc, char** argv)
+{
+    const std::vector<std::string> known{"instance", "output", "controller", "stream", "help"};
+    for (int i = 1; i < argc; ++i)
+    {
+        const std::string argument = argv[i];
+        const std::string name = argument.substr(0, argument.find('='));
+        const std::string bare =
+            name.substr(std::min<std::size_t>(name.find_first_not_of('-'), name.size()));
+        const bool isOwn =
+            name == "--" + bare && std::find(known.begin(), known.end(), bare) != known.end();
+        if (!isOwn && name.rfind("--Print", 0) != 0 && !SetNs3Option(name, argument))
+        {
+            return "there is no option " + name + Suggest(bare, known, "--") +
+                   "; --help lists them";
+        }
+    }
+    return "";
 }
 
 SolverReport
@@ -121,7 +157,7 @@ Solve(const std::string& name, const std::string& text, bool onOneLine)
     const auto controller = MakeController(name, instance);
     if (!controller)
     {
-        return {"", "there is no controller " + name, BAD_INPUT};
+        return {"", DescribeUnknown(name), BAD_INPUT};
     }
     const auto start = std::chrono::steady_clock::now();
     const RoundPlan plan = controller->Decide(instance.state);
@@ -189,6 +225,18 @@ main(int argc, char* argv[])
     cmd.AddValue("output", "File for the plan (JSON); standard output if empty", outputPath);
     cmd.AddValue("controller", "Controller that makes the plan, by short name or TypeId", name);
     cmd.AddValue("stream", "Take an instance a line and write a plan a line", isStream);
+    try
+    {
+        const std::string unknown = FindUnknown(argc, argv);
+        if (!unknown.empty())
+        {
+            return Fail(unknown);
+        }
+    }
+    catch (const UserError& error)
+    {
+        return Fail(error.what());
+    }
     cmd.Parse(argc, argv);
 
     std::ifstream file(instancePath);
@@ -215,7 +263,7 @@ main(int argc, char* argv[])
     }
     if (!MakeController(name, {}))
     {
-        return Fail("there is no controller " + name);
+        return Fail(DescribeUnknown(name));
     }
     std::ofstream output(outputPath);
     if (!outputPath.empty() && !output)

@@ -6,6 +6,8 @@
 
 #include "collapipe-run-options.h"
 
+#include "ns3/collapipe-clean-exit.h"
+
 #include <algorithm>
 #include <cmath>
 #include <csignal>
@@ -18,6 +20,7 @@
 #include <ostream>
 #include <spawn.h>
 #include <sstream>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
@@ -121,8 +124,12 @@ Comparison::~Comparison()
     if (m_process != 0)
     {
         SetChildProcess(0);
-        kill(m_process, SIGTERM);
+        kill(m_process, SIGKILL); // what it has written is in a folder that goes, too
         waitpid(m_process, nullptr, 0);
+    }
+    if (m_errors >= 0)
+    {
+        close(m_errors);
     }
 }
 
@@ -166,6 +173,12 @@ Comparison::Start(std::vector<std::string> arguments, const std::string& folder)
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    // Most of what it would say the first run has said already.
+    m_errors = memfd_create("errors", MFD_CLOEXEC);
+    if (m_errors >= 0)
+    {
+        posix_spawn_file_actions_adddup2(&actions, m_errors, STDERR_FILENO);
+    }
     pid_t process = 0;
     if (posix_spawn(&process, "/proc/self/exe", &actions, nullptr, pointers.data(), environ) == 0)
     {
@@ -182,6 +195,11 @@ Comparison::Wait()
     {
         return;
     }
+    const bool isInterrupted = GetInterruptSignal() != 0;
+    if (isInterrupted)
+    {
+        kill(m_process, SIGTERM); // it keeps its finished rounds, too
+    }
     int status = 0;
     waitpid(m_process, &status, 0);
     SetChildProcess(0);
@@ -191,10 +209,21 @@ Comparison::Wait()
     {
         m_totals = ReadTotals((std::filesystem::path(m_folder) / "summary.json").string());
     }
-    else
+    else if (!isInterrupted)
     {
-        m_run.Warn("the run of " + m_name + " for comparison failed");
+        m_run.Warn("the run of " + m_name + " for comparison failed: " + ReadLastError());
     }
+}
+
+std::string
+Comparison::ReadLastError() const
+{
+    std::string text(1U << 16, '\0');
+    const auto size = pread(m_errors, text.data(), text.size(), 0);
+    text.resize(std::max<ssize_t>(size, 0));
+    text.erase(text.find_last_not_of('\n') + 1);
+    const auto line = text.rfind('\n');
+    return text.empty() ? "it said nothing" : text.substr(line == text.npos ? 0 : line + 1);
 }
 
 void

@@ -66,11 +66,15 @@ class Comparison
      */
     void Start(std::vector<std::string> arguments, const std::string& folder);
 
+    /// @return the last line that the second run complained with
+    std::string ReadLastError() const;
+
     std::string m_name;                         //!< controller of the second run
     std::string m_first;                        //!< controller of the first
     TrainingRun& m_run;                         //!< the first run
     std::unique_ptr<OutputDirectory> m_scratch; //!< where the first run keeps no results
     std::string m_folder;                       //!< results of the second run
+    int m_errors{-1};                           //!< file of what the second run complains of
     int m_process{0};                           //!< its process; 0: none runs
     bool m_succeeded{false};                    //!< it ended well, and m_totals are its
     RunTotals m_totals;                         //!< of the second run

@@ -39,6 +39,7 @@ struct LearningConfig
     // Learning rate
     uint32_t warmup{0};        //!< optimizer steps
     std::string decay{"none"}; //!< none, inverse-sqrt or linear
+    uint32_t decayRounds{0};   //!< over which a linear decay goes; 0: all of the run
 
     // Quality
     std::string score{"end"};  //!< none, end or rounds: when BLEU, accuracy, F1 are computed

@@ -118,6 +118,15 @@ AddOptimizer(RunConfig& config, Options& options)
             .Off("none")
             .NotWith("compute", NO_COMPUTATION),
         RunOption(Group::LEARNING,
+                  "decayRounds",
+                  &learning.decayRounds,
+                  "rounds after which a linear decay is at 0, for runs that are to go on from a "
+                  "checkpoint later; 0: --rounds")
+            .To(1000000)
+            .Off("0")
+            .With("decay", {"linear"})
+            .NotWith("compute", NO_COMPUTATION),
+        RunOption(Group::LEARNING,
                   "clipNorm",
                   &config.clipNorm,
                   "gradients are scaled down to this norm, taken over the whole model: every stage "

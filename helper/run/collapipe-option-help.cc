@@ -7,7 +7,9 @@
 #include "collapipe-suggestion.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
+#include <nlohmann/json.hpp>
 #include <ostream>
 #include <sstream>
 #include <utility>
@@ -97,6 +99,49 @@ Describe(const RunOption& option)
     return text + DescribeConditions(option) + (value.empty() ? "" : " [" + value + "]");
 }
 
+/// @return the row of an option as programs read it
+nlohmann::ordered_json
+ToJson(const RunOption& option)
+{
+    const char* kinds[] = {"word", "whole number", "whole number", "number", "switch"};
+    nlohmann::ordered_json json{{"name", option.name},
+                                {"kind", kinds[option.target.index()]},
+                                {"default", option.GetText()},
+                                {"unit", option.unit},
+                                {"help", option.help},
+                                {"allowed", option.GetAllowed()},
+                                {"basic", option.isBasic},
+                                {"local", option.isLocal}};
+    if (std::isfinite(option.minimum))
+    {
+        json["minimum"] = option.minimum;
+        json["minimum_excluded"] = option.excludesMinimum;
+    }
+    if (std::isfinite(option.maximum))
+    {
+        json["maximum"] = option.maximum;
+        json["maximum_excluded"] = option.excludesMaximum;
+    }
+    if (!option.names.empty())
+    {
+        json["names"] = option.names;
+    }
+    json["applies"] = DescribeConditions(option);
+    return json;
+}
+
+/// Prints the table as a JSON array.
+void
+PrintJson(std::ostream& out, const std::vector<RunOption>& options)
+{
+    auto json = nlohmann::ordered_json::array();
+    for (const auto& option : options)
+    {
+        json.push_back(ToJson(option));
+    }
+    out << json.dump(1) << '\n';
+}
+
 void
 PrintEnd(std::ostream& out, std::size_t count)
 {
@@ -108,6 +153,7 @@ PrintEnd(std::ostream& out, std::size_t count)
     out << "\nMore help\n";
     PrintWrapped(out, "--help=all: all " + std::to_string(count) + " options");
     PrintWrapped(out, "--help=GROUP: those of a group: " + names);
+    PrintWrapped(out, "--help=json: all options for other programs to read");
     PrintWrapped(out, "--version: versions of this program, ns-3 and LibTorch");
     PrintWrapped(out,
                  "--ns3::Class::Attribute=VALUE: default of any attribute; --PrintGroup=CollaPipe "
@@ -123,7 +169,12 @@ PrintOptionHelp(std::ostream& out,
                 const std::vector<RunOption>& options,
                 const std::string& which)
 {
-    std::vector<std::string> names{"all"};
+    if (which == "json")
+    {
+        PrintJson(out, options);
+        return;
+    }
+    std::vector<std::string> names{"all", "json"};
     std::transform(std::begin(SECTIONS),
                    std::end(SECTIONS),
                    std::back_inserter(names),

@@ -20,7 +20,7 @@ namespace collapipe
  * @param out where to print
  * @param program name of the program
  * @param options all options; their values are shown as defaults
- * @param which empty: those of daily use; "all"; or the name of a group
+ * @param which empty: those of daily use; "all"; the name of a group; "json": all, for programs
  * @throws UserError where there is no such group
  */
 void PrintOptionHelp(std::ostream& out,

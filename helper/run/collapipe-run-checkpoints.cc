@@ -6,6 +6,7 @@
 
 #include "ns3/collapipe-result-writer.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <system_error>
 #include <unistd.h>
@@ -57,6 +58,27 @@ RunCheckpoints::RunCheckpoints(const RunConfig& config)
         throw UserError("--load=" + m_config.load + ": this run has had " + std::to_string(rounds) +
                         " rounds; --rounds says how many it shall have "
                         "in all and must be larger");
+    }
+    CheckDecay();
+}
+
+void
+RunCheckpoints::CheckDecay() const
+{
+    const auto& learning = m_config.learning;
+    const auto& saved = m_loaded->options;
+    const auto rounds = std::find_if(saved.begin(), saved.end(), [](const auto& option) {
+        return option.first == "rounds";
+    });
+    if (m_changes.empty() && learning.decay == "linear" && learning.decayRounds == 0 &&
+        rounds != saved.end() && rounds->second != std::to_string(m_config.rounds))
+    {
+        throw UserError("--load=" + m_config.load +
+                        ": the step size of this run falls to 0 over --rounds=" + rounds->second +
+                        ", so it cannot go on to --rounds=" + std::to_string(m_config.rounds) +
+                        " as if it had never ended; save runs that are to go on with "
+                        "--decayRounds, or give --decayRounds or --decay now to start a new run "
+                        "from the saved model");
     }
 }
 

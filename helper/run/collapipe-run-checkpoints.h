@@ -87,6 +87,12 @@ class RunCheckpoints
     void Restore(const std::string& rounds, const std::string& devices) const;
 
   private:
+    /**
+     * @throws UserError where the run goes on but its step size falls over other rounds than the
+     *         saved run's did
+     */
+    void CheckDecay() const;
+
     void HandleRound(const RoundRecord& record);
 
     /// Writes the checkpoint of the rounds so far.

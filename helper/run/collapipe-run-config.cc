@@ -11,6 +11,7 @@
 #include "collapipe-suggestion.h"
 
 #include "ns3/collapipe-compute-library.h"
+#include "ns3/collapipe-device-profile.h"
 #include "ns3/collapipe-recomputation.h"
 #include "ns3/collapipe-version.h"
 #include "ns3/command-line.h"
@@ -18,6 +19,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <iostream>
+#include <stdexcept>
 #include <variant>
 
 namespace ns3
@@ -54,6 +56,13 @@ DescribeUnknown(const std::string& name, const std::vector<RunOption>& options)
     const auto first = name.find_first_not_of('-');
     const auto bare = first == name.npos ? name : name.substr(first);
     return "there is no option " + name + Suggest(bare, known, "--") + "; --help lists them";
+}
+
+/// @return the number that a text holds
+double
+ToNumber(const std::string& text)
+{
+    return std::strtod(text.c_str(), nullptr);
 }
 
 /// @return a program's name without its folders
@@ -185,19 +194,19 @@ void
 RunConfig::SetTaskDefaults(const std::set<std::string>& given)
 {
     const auto isFree = [&given](const char* name) { return given.count(name) == 0; };
+    const RunConfig usual;
+    const auto prefer =
+        [&isFree](const char* name, auto& value, const auto& usualValue, auto preferred) {
+            value = isFree(name) && value == usualValue ? preferred : value;
+        };
     if (task != "translation")
     {
         // A BERT learns from scratch: more steps, which start gently
-        const RunConfig usual;
-        const auto prefer =
-            [&isFree](const char* name, auto& value, const auto& usualValue, auto preferred) {
-                value = isFree(name) && value == usualValue ? preferred : value;
-            };
         prefer("model", model, usual.model, "tiny");
+        prefer("rounds", rounds, usual.rounds, 12U);
         prefer("sequenceLength", sequenceLength, usual.sequenceLength, 32U);
         prefer("vocabulary", vocabulary, usual.vocabulary, 4000U);
         prefer("learningRate", learningRate, usual.learningRate, 2e-3);
-        prefer("rounds", rounds, usual.rounds, 12U);
         prefer("localIterations", localIterations, usual.localIterations, 60U);
         prefer("keepOptimizerState", keepOptimizerState, usual.keepOptimizerState, true);
         prefer("warmup", learning.warmup, usual.learning.warmup, 50U);
@@ -207,7 +216,7 @@ RunConfig::SetTaskDefaults(const std::set<std::string>& given)
     }
     ModelConfig named;
     named.encoderBlocks = blocks;
-    if (isFree("blocks") && blocks == RunConfig().blocks && ParseModelSize(model, task, named))
+    if (isFree("blocks") && blocks == usual.blocks && ParseModelSize(model, task, named))
     {
         blocks = named.encoderBlocks;
     }
@@ -229,7 +238,9 @@ RunConfig::TakeOptions(const std::vector<RunOption>& options)
         RequireOption(option,
                       "--load=" + load + ": it was saved with an option --" + name +
                           ", which this program does not have");
-        if (!option->isLocal)
+        // A run that was interrupted is to have as many rounds as it should have had.
+        const bool isRest = name == "rounds" && ToNumber(value) > checkpoint->history.GetRounds();
+        if (!option->isLocal || isRest)
         {
             option->Set(value);
         }
@@ -290,6 +301,14 @@ RunConfig::Validate() const
     CheckFiles();
     CheckSizes();
     learning.Validate(task);
+    try
+    {
+        ParseDeviceProfiles(deviceProfiles);
+    }
+    catch (const std::invalid_argument& error)
+    {
+        throw UserError("--deviceProfiles=" + deviceProfiles + ": " + error.what());
+    }
     RequireOption(segmentSize <= 1400 || topology == "p2p",
                   "--segmentSize=" + std::to_string(segmentSize) +
                       ": radios take no more than 1400 bytes; only --topology=p2p can");
@@ -311,11 +330,17 @@ RunConfig::CheckFiles() const
                   "--valSource and --valTarget are given together or not at all");
     RequireOption(valSource.empty() || !trainSource.empty(),
                   "--valSource and --valTarget go with --trainSource and --trainTarget");
+    RequireOption(trainSource.empty() || task == "translation",
+                  "--trainSource and --trainTarget go with --task=translation");
 }
 
 void
 RunConfig::CheckSizes() const
 {
+    RequireOption(
+        learning.decayRounds == 0 || learning.decayRounds >= rounds,
+        "--decayRounds=" + std::to_string(learning.decayRounds) +
+            ": the step size would be 0 for the rest of --rounds=" + std::to_string(rounds));
     const uint64_t samples = uint64_t{microBatches} * microBatchSize;
     RequireOption(samples <= MOST_SAMPLES,
                   "--microBatches=" + std::to_string(microBatches) +
@@ -354,7 +379,8 @@ RunConfig::GetOptimizerConfig() const
     config.momentum = momentum;
     config.warmupSteps = learning.warmup;
     config.decay = learning.decay;
-    config.totalSteps = uint64_t{rounds} * localIterations;
+    const uint32_t all = learning.decayRounds > 0 ? learning.decayRounds : rounds;
+    config.totalSteps = uint64_t{all} * localIterations;
     config.clipNorm = clipNorm;
     return config;
 }

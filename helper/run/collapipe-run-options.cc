@@ -27,6 +27,8 @@ using Group = OptionGroup;
 const std::vector<std::string> WIRES{"p2p"};
 /// Networks without a base station
 const std::vector<std::string> NO_CELL{"p2p", "wifi"};
+/// MRG32k3a's second modulus, less 1: ns-3 aborts on larger seeds
+constexpr double LARGEST_SEED = 4294944442;
 const std::vector<std::string> PRECISIONS{"fp32", "fp16", "bf16", "int8"};
 
 /// @return what a controller's class is called on the command line
@@ -383,7 +385,7 @@ AddExecution(RunConfig& config, Options& options)
                   &config.seed,
                   "seed of data split, initial weights and simulator")
             .From(1)
-            .To(std::numeric_limits<uint32_t>::max())
+            .To(LARGEST_SEED)
             .Basic(),
         RunOption(Group::EXECUTION,
                   "run",

@@ -7,9 +7,11 @@
 #include "collapipe-actuator-choice.h"
 #include "collapipe-run-data.h"
 
+#include "ns3/collapipe-node-name.h"
 #include "ns3/collapipe-pipeline-plan.h"
 #include "ns3/collapipe-recomputation.h"
 #include "ns3/collapipe-schedule.h"
+#include "ns3/collapipe-topology-error.h"
 #include "ns3/config-store.h"
 #include "ns3/config.h"
 #include "ns3/double.h"
@@ -118,6 +120,17 @@ TrainingRun::LoadData()
 {
     m_progress.Step("reading sentences and training the tokenizer");
     m_corpus = LoadCorpus(m_config, m_checkpoints.GetTokenizer());
+    constexpr std::size_t SHOWN = 5; // more would hide what matters
+    const auto& warnings = m_corpus.warnings;
+    for (std::size_t i = 0; i < std::min(SHOWN, warnings.size()); ++i)
+    {
+        m_progress.Warn(warnings[i]);
+    }
+    if (warnings.size() > SHOWN)
+    {
+        m_progress.Warn("there are " + std::to_string(warnings.size() - SHOWN) +
+                        " more such warnings of the data; summary.json has them all");
+    }
     m_checkpoints.CheckData(m_corpus);
     m_clusterData = PartitionData(m_config, m_corpus.dataset);
 }
@@ -162,7 +175,14 @@ TrainingRun::BuildNetwork()
                            UintegerValue(std::max(1500U, m_config.segmentSize + HEADER_BYTES)));
     }
     m_topology = TopologyHelper::Create(m_config.topology);
-    m_topology->Build(m_config.GetTopologyConfig());
+    try
+    {
+        m_topology->Build(m_config.GetTopologyConfig());
+    }
+    catch (const TopologyError& error)
+    {
+        throw UserError(std::string("--topology=") + m_config.topology + ": " + error.what());
+    }
     if (m_config.pcap && m_output)
     {
         m_topology->EnablePcap(m_output->GetPath("collapipe"));
@@ -190,9 +210,33 @@ TrainingRun::CheckController(const std::string& controller) const
     std::string infeasible;
     for (uint32_t cell = 0; cell < m_initialStates.size() && infeasible.empty(); ++cell)
     {
-        infeasible = CreateController(controller, cell)->Decide(m_initialStates[cell]).infeasible;
+        const auto plan = CreateController(controller, cell)->Decide(m_initialStates[cell]);
+        infeasible = plan.infeasible.empty() ? CheckSamples(plan, cell) : plan.infeasible;
     }
     return infeasible;
+}
+
+std::string
+TrainingRun::CheckSamples(const RoundPlan& plan, uint32_t cell) const
+{
+    const auto clusters = m_topology->GetNetwork().GetClusters(cell);
+    for (uint32_t m = 0; m < plan.clusters.size(); ++m)
+    {
+        const auto samples = m_clusterData[clusters[m]].size(); // dealt out to its devices in turn
+        for (const auto& chain : plan.clusters[m].chains)
+        {
+            const NodeIndex first = chain.stages.front().node;
+            if (first != CONTROL_UNIT && first != EDGE_SERVER && first > samples)
+            {
+                return GetNodeName(clusters[m], first) +
+                       " would train on data of its own but has " + "none: its cluster's " +
+                       std::to_string(samples) + " samples do not go round its " +
+                       std::to_string(m_config.devices) +
+                       " devices; use more data or fewer --devices";
+            }
+        }
+    }
+    return "";
 }
 
 std::vector<MicroBatchPair>
@@ -283,7 +327,7 @@ TrainingRun::InstallApplications()
     const auto infeasible = CheckController(m_config.controller);
     if (!infeasible.empty())
     {
-        throw UserError(infeasible);
+        throw UserError(ExplainInfeasible(infeasible));
     }
     helper.SetModel(m_checkpoints.CreateModel(*m_context, m_config.seed));
 
@@ -307,6 +351,22 @@ TrainingRun::InstallApplications()
         application->TraceConnectWithoutContext("Tx",
                                                 MakeCallback(&TrainingRun::CountMessage, this));
     }
+}
+
+std::string
+TrainingRun::ExplainInfeasible(const std::string& reason) const
+{
+    if (reason.find("memory") == reason.npos)
+    {
+        return reason;
+    }
+    const auto share = std::to_string(m_config.memoryShare);
+    const std::string limit =
+        m_config.memoryShare > 0
+            ? "--memoryShare=" + share.substr(0, share.find_last_not_of("0.") + 1) +
+                  " limits what devices give; 0 is all that they have"
+            : "--deviceProfiles says what devices have";
+    return reason + " (" + limit + "; --recompute=auto or a smaller --model needs less)";
 }
 
 Ptr<RadioActuator>
@@ -338,8 +398,8 @@ TrainingRun::ConnectWarnings()
 void
 TrainingRun::HandleEmpty(uint32_t cluster, NodeIndex node)
 {
-    m_progress.Warn("the battery of device " + std::to_string(node - 1) + " of cluster " +
-                    std::to_string(cluster) + " is empty: the next rounds do without it");
+    m_progress.Warn("the battery of " + GetNodeName(cluster, node) +
+                    " is empty: the next rounds do without it");
 }
 
 void
@@ -389,22 +449,62 @@ TrainingRun::Simulate()
 {
     m_progress.Step("simulating");
     const auto start = std::chrono::steady_clock::now();
-    Simulator::Run();
+    SetInterruptHandler([] {
+        Simulator::ScheduleWithContext(Simulator::NO_CONTEXT,
+                                       Time(),
+                                       static_cast<void (*)()>(&Simulator::Stop));
+    });
+    try
+    {
+        Simulator::Run();
+    }
+    catch (const TopologyError& error)
+    {
+        throw UserError(std::string("--topology=") + m_config.topology + ": " + error.what());
+    }
     m_applications.leader->GetEvaluations();
+    SetInterruptHandler({});
     const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
     m_progress.Finish();
-    if (!m_stopReason.empty())
+    const bool isDone = m_recorder->GetRounds().size() >= m_config.rounds;
+    if (GetInterruptSignal() != 0 && !isDone)
+    {
+        TellInterruption();
+    }
+    else if (!m_stopReason.empty())
     {
         m_progress.Warn("the run ended after round " +
                         std::to_string(m_recorder->GetRounds().size()) + ": " + m_stopReason);
     }
-    else if (m_recorder->GetRounds().size() < m_config.rounds)
+    else if (!isDone)
     {
         throw UserError("the simulation ended in round " +
                         std::to_string(m_recorder->GetRounds().size() + 1) +
                         " with nothing left to do; a node has lost its connection");
     }
     CompleteSummary(wall.count());
+}
+
+void
+TrainingRun::TellInterruption()
+{
+    const auto rounds = m_recorder->GetRounds().size();
+    if (rounds == 0)
+    {
+        m_progress.Warn("interrupted before the first round had ended: there are no results");
+        LeaveInterrupted();
+    }
+    m_summary.isInterrupted = true;
+    m_progress.Warn("interrupted in round " + std::to_string(rounds + 1) + ": the " +
+                    (rounds == 1 ? "round" : std::to_string(rounds) + " rounds") + " before it " +
+                    (rounds == 1 ? "is" : "are") + " kept" +
+                    (m_output ? " in " + m_output->GetFinalPath() : ""));
+}
+
+int
+TrainingRun::GetExitStatus() const
+{
+    return m_summary.isInterrupted ? 128 + GetInterruptSignal() : 0;
 }
 
 void
@@ -423,7 +523,12 @@ TrainingRun::CompleteSummary(double wallS)
     m_summary.initialLoss = m_recorder->GetInitialLoss();
     m_summary.quality.untrained = m_recorder->GetInitialQuality();
     m_summary.quality.validation = m_recorder->GetRounds().back().quality;
-    m_scorer->Complete(m_applications.leader->GetModel().parameters, m_summary.quality);
+    if (!m_summary.isInterrupted) // who interrupts a run does not want to wait
+    {
+        m_scorer->Complete(m_applications.leader->GetModel().parameters, m_summary.quality);
+    }
+    m_summary.warnings = m_corpus.warnings;
+    m_summary.plannedRounds = m_config.rounds;
     m_summary.simulatedS = Simulator::Now().GetSeconds();
     m_summary.wallS = wallS;
     m_summary.handovers = m_topology->GetHandovers();
@@ -456,11 +561,13 @@ TrainingRun::Save()
     WriteDevices(m_output->GetPath("devices.csv"), m_recorder->GetDevices());
     m_control->Write([this](const std::string& name) { return m_output->GetPath(name); });
     m_checkpoints.Restore(m_output->GetPath("rounds.csv"), m_output->GetPath("devices.csv"));
-    WriteSummary(m_output->GetPath("summary.json"), m_summary, m_recorder->GetRounds());
     if (m_timeline && !m_timeline->Close())
     {
         throw UserError("cannot write timeline.json; is the disk full?");
     }
+    m_summary.files = m_output->ListNames();
+    WriteSummary(m_output->GetPath("summary.json"), m_summary, m_recorder->GetRounds());
+    m_output->CheckComplete();
     m_output->Commit();
 }
 

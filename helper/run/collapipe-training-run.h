@@ -9,6 +9,7 @@
 #include "collapipe-run-checkpoints.h"
 #include "collapipe-run-config.h"
 
+#include "ns3/collapipe-clean-exit.h"
 #include "ns3/collapipe-control-recorder.h"
 #include "ns3/collapipe-corpus.h"
 #include "ns3/collapipe-helper.h"
@@ -69,6 +70,9 @@ class TrainingRun
      */
     std::string GetOutputPath(const std::string& name) const;
 
+    /// @return 0; 128 and the signal's number where one ended the run early
+    int GetExitStatus() const;
+
     /// @param warning a sentence that the user should read
     void Warn(const std::string& warning);
 
@@ -102,6 +106,19 @@ class TrainingRun
     void HandleEmpty(uint32_t cluster, NodeIndex node);
     void CountMessage(const MessageHeader& header, uint64_t bytes);
     void CompleteSummary(double wallS);
+
+    /// Says how a run ended that a signal interrupted, and ends the program if no round had ended.
+    void TellInterruption();
+
+    /**
+     * @param plan of a cell
+     * @param cell its index
+     * @return empty, or a sentence where a device would train on data of its own and has none
+     */
+    std::string CheckSamples(const RoundPlan& plan, uint32_t cell) const;
+
+    /// @return the controller's reason for finding no plan, and what options have to do with it
+    std::string ExplainInfeasible(const std::string& reason) const;
 
     /**
      * @param name a short name or TypeId

@@ -5,6 +5,7 @@
 #include "collapipe-lte-access.h"
 
 #include "collapipe-preferred-default.h"
+#include "collapipe-topology-error.h"
 #include "collapipe-wired-link.h"
 
 #include "ns3/abort.h"
@@ -68,6 +69,9 @@ constexpr double DOWNLINK_LATENCY_S = 0.0036; //!< measured: scheduling, sending
 /// Attachment, measured: 25 ms for 10 UEs, 55 ms for 100, 85 ms for 150
 constexpr int64_t ATTACH_MS = 80;
 constexpr int64_t ATTACH_MS_PER_UE = 1; //!< allowed for each
+/// Messages of attachment share the band: below so many resource blocks they wait for each other
+constexpr uint16_t WIDE_RB = 25;
+constexpr int64_t NARROW_MS = 240; //!< allowed for each UE then, over the resource blocks
 
 /// Periods of sounding that ns-3 knows, in ms; each gives room for so many UEs less one
 constexpr std::array<uint16_t, 8> SRS_PERIODS{2, 5, 10, 20, 40, 80, 160, 320};
@@ -77,9 +81,12 @@ uint16_t
 GetSrsPeriod(uint32_t ues)
 {
     const auto it = std::upper_bound(SRS_PERIODS.begin(), SRS_PERIODS.end(), ues);
-    NS_ABORT_MSG_IF(it == SRS_PERIODS.end(),
-                    "An LTE cell holds at most " << SRS_PERIODS.back() - 1 << " nodes, not " << ues
-                                                 << ": use fewer clusters or devices");
+    if (it == SRS_PERIODS.end())
+    {
+        throw TopologyError("an LTE cell holds at most " + std::to_string(SRS_PERIODS.back() - 1) +
+                            " nodes, not " + std::to_string(ues) +
+                            ": use fewer clusters or devices, or more cells");
+    }
     return *it;
 }
 
@@ -323,7 +330,9 @@ LteAccess::AssignAddresses()
 Time
 LteAccess::WarmUp()
 {
-    const Time attached = MilliSeconds(ATTACH_MS + ATTACH_MS_PER_UE * m_ues.GetN());
+    const int64_t perUe =
+        m_config.lteBandwidthRb < WIDE_RB ? NARROW_MS / m_config.lteBandwidthRb : ATTACH_MS_PER_UE;
+    const Time attached = MilliSeconds(ATTACH_MS + perUe * m_ues.GetN());
     Simulator::Schedule(attached, &LteAccess::CheckAttached, this);
     return ScheduleWarmUp(GetWarmUpFlows(), attached, MicroSeconds(500));
 }
@@ -355,11 +364,16 @@ LteAccess::CheckAttached() const
     for (uint32_t ue = 0; ue < m_ueDevices.GetN(); ++ue)
     {
         Ptr<LteUeNetDevice> device = DynamicCast<LteUeNetDevice>(m_ueDevices.Get(ue));
-        const Vector position = m_ues.Get(ue)->GetObject<MobilityModel>()->GetPosition();
-        NS_ABORT_MSG_IF(device->GetRrc()->GetState() != LteUeRrc::CONNECTED_NORMALLY,
-                        "Node " << ue << " at " << position
-                                << " m did not attach to the LTE cell: bring the clusters nearer "
-                                   "to the base station or lower the path loss");
+        if (device->GetRrc()->GetState() != LteUeRrc::CONNECTED_NORMALLY)
+        {
+            std::ostringstream text;
+            text << "the node at " << m_ues.Get(ue)->GetObject<MobilityModel>()->GetPosition()
+                 << " m did not attach to the LTE cell of " << m_config.lteBandwidthRb
+                 << " resource blocks with " << m_ues.GetN()
+                 << " nodes in it: raise the bandwidth, use fewer devices or more cells, or bring "
+                    "the clusters nearer to the base station";
+            throw TopologyError(text.str());
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 #include "collapipe-lte-topology.h"
 #include "collapipe-node-capture.h"
 #include "collapipe-p2p-topology.h"
+#include "collapipe-topology-error.h"
 #include "collapipe-wifi-topology.h"
 #include "collapipe-wired-link.h"
 
@@ -222,7 +223,10 @@ TopologyHelper::Build(const TopologyConfig& config)
 {
     NS_LOG_FUNCTION(this);
     std::string error = config.Validate();
-    NS_ABORT_MSG_IF(!error.empty(), "Cannot build the topology: " << error);
+    if (!error.empty())
+    {
+        throw TopologyError(error);
+    }
     NS_ABORT_MSG_IF(m_network.edgeServer, "A topology helper builds one network: create another");
     m_config = config;
     // The fading processes are made by their model, which hands on no attributes
@@ -244,7 +248,10 @@ TopologyHelper::Build(const TopologyConfig& config)
     AssignStreams(m_positionStream);
     DoAttach();
     error = DoCheckLinks();
-    NS_ABORT_MSG_IF(!error.empty(), "The topology does not work: " << error);
+    if (!error.empty())
+    {
+        throw TopologyError(error);
+    }
     return m_network;
 }
 

@@ -46,10 +46,10 @@ def train(folder, *options):
     }
 
 
-def check_continuation(base, name, *options):
+def check_continuation(base, name, *options, half=()):
     """Four rounds in one go, against two rounds, a checkpoint, and two rounds more; and one more."""
     whole = train(base / f"{name}-whole", *options, "--rounds=4")
-    train(base / f"{name}-half", *options, "--rounds=2", f"--save={base}/{name}-saved")
+    train(base / f"{name}-half", *options, *half, "--rounds=2", f"--save={base}/{name}-saved")
     again = train(base / f"{name}-again", f"--load={base}/{name}-saved", "--rounds=3",
                   "--progress=none", f"--save={base}/{name}-saved")
     rest = train(base / f"{name}-rest", f"--load={base}/{name}-saved", "--rounds=4",
@@ -58,6 +58,18 @@ def check_continuation(base, name, *options):
         for key, value in whole.items():
             check(rest[key] == value, f"{name}: {key} of the continued run differ")
         check(whole["weights"] != again["weights"], f"{name}: nothing was learnt in round 4")
+
+
+def check_decay(base, data):
+    """A linear decay goes over the rounds of the saved run: others are refused, unless that run was
+    told how many there will be."""
+    options = [*SMALL, *data, "--topology=p2p", "--decay=linear"]
+    train(base / "decay-half", *options, "--rounds=2", f"--save={base}/decay")
+    status, err = run(f"--load={base}/decay", "--rounds=4", f"--outputDir={base}/decay-rest",
+                      "--progress=none")
+    check(status == 2 and "--decayRounds" in err and len(err.splitlines()) == 1,
+          f"more rounds than the decay knew of: status {status}: {err}")
+    check_continuation(base, "decay", *options, half=["--decayRounds=4"])
 
 
 def read_head(data):
@@ -151,7 +163,7 @@ def check_example(base, build):
 
 
 def main():
-    build = pathlib.Path(sys.argv[1])
+    build = pathlib.Path(sys.argv[1]).absolute()
     if not use_program(sys.argv[1], "collapipe-quickstart"):
         return 77
     with tempfile.TemporaryDirectory(prefix="collapipe-checkpoint-") as folder:
@@ -161,6 +173,7 @@ def main():
                            "--keepOptimizerState")
         check_continuation(base, "hybrid", *SMALL, *data, "--fading", "--mobility=waypoint",
                            "--ns3::TcpSocket::SegmentSize=1000")
+        check_decay(base, data)
         check_warm_start(base, data)
         check_example(base, build)
         check_refusals(base, data)

@@ -356,11 +356,12 @@ def check_wrong_places(work, data):
 
 
 def check_interruption(work, data):
+    """Before the first round has ended there is nothing to keep."""
     place = work / "interrupted"
     place.mkdir()
     for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
         process = start(*SMALL, *data, f"--outputDir={place / 'result'}", "--topology=lte",
-                        "--rounds=1000", "--pcap")
+                        "--rounds=1000", "--localIterations=100000", "--pcap")
         deadline = time.monotonic() + QUICKLY_S
         while time.monotonic() < deadline and process.poll() is None:
             if list(place.glob(".*partial*/*.pcap")):

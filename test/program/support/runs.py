@@ -45,9 +45,11 @@ def near(left, right, relative=1e-9):
     return math.isclose(left, right, rel_tol=relative, abs_tol=1e-9)
 
 
-def start(*options):
-    return subprocess.Popen([_program, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            encoding="utf-8", errors="replace")
+def start(*options, **how):
+    """A process of the program; `how` is subprocess.Popen's."""
+    how = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8",
+           "errors": "replace", **how}
+    return subprocess.Popen([_program, *options], **how)
 
 
 def finish(process, timeout=400):
