@@ -3,7 +3,8 @@
 #
 # Does learning run beside the simulation? Wall time and memory of a run, and of its parts alone.
 #
-# Options are collapipe-quickstart's. COLLAPIPE_BUILD names the build directory.
+# Options are collapipe-quickstart's, with --compare=none unless it is given: a second run beside the
+# first one would be measured, too. COLLAPIPE_BUILD names the build directory.
 
 import collections
 import ipaddress
@@ -125,6 +126,8 @@ def main():
         if option.startswith("--rounds="):
             rounds = int(option.split("=")[1])
     options = [option for option in given if not option.startswith("--rounds=")]
+    if not any(option.startswith("--compare=") for option in options):
+        options.insert(0, "--compare=none")
     run = [*options, f"--rounds={rounds}"]
     build_helpers()
     with tempfile.TemporaryDirectory(prefix="collapipe-overlap-") as name:
