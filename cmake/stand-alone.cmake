@@ -89,6 +89,8 @@ if(COLLAPIPE_TORCH)
     PRIVATE collapipe collapipe_warnings Eigen3::Eigen nlohmann_json::nlohmann_json)
 endif()
 
+include(${CMAKE_CURRENT_LIST_DIR}/malloc.cmake)
+
 # A program of ours: `name`, its sources, further libraries after LIBRARIES.
 function(collapipe_program name)
   cmake_parse_arguments(arg "" "" "LIBRARIES" ${ARGN})
@@ -96,6 +98,7 @@ function(collapipe_program name)
   collapipe_drop_torch(sources)
   collapipe_torch_options(${sources})
   add_executable(${name} ${sources})
+  collapipe_use_malloc(${name})
   target_link_libraries(${name} PRIVATE collapipe collapipe_warnings Eigen3::Eigen
     nlohmann_json::nlohmann_json ZLIB::ZLIB Threads::Threads ${arg_LIBRARIES})
   if("${sources}" MATCHES "/collapipe-torch-")

@@ -3,7 +3,8 @@
 #
 # LibTorch is loaded when something is computed and not before: what programs are linked to, how long
 # they take to say their version, and what they say where the library with LibTorch is missing, is
-# damaged or is another release's. Takes the build directory and the source directory.
+# damaged or is another release's. And which malloc they have. Takes the build directory and the source
+# directory.
 
 import os
 import pathlib
@@ -53,6 +54,20 @@ def check_programs(build):
         seconds = version_seconds(build / name)
         check(seconds < VERSION_S, f"{name} --version took {seconds:.3f} s of processor time")
         print(f"{name} --version: {seconds:.3f} s")
+
+
+def check_malloc(build):
+    """Programs have a quick malloc, where the build found one; the library has none of its own."""
+    cache = (build / "CMakeCache.txt").read_text()
+    found = re.search(r"^COLLAPIPE_FAST_MALLOC:[A-Z]*=(/.*)$", cache, re.M)
+    for name in ["libcollapipe.so", *(["libcollapipe-torch.so"]
+                                      if (build / "libcollapipe-torch.so").exists() else [])]:
+        check(not re.search("mimalloc|tcmalloc", linked(build / name)), f"{name} brings a malloc")
+    program = linked(build / "collapipe-solve")
+    if found and "libasan" not in program and "libtsan" not in program:
+        name = re.sub("[.]so.*", "", os.path.basename(found.group(1)))
+        first = re.findall(r"^\s+(lib\S+)", program, re.M)[0]
+        check(first.startswith(name), f"{first} is found before {name}: {program}")
 
 
 def run(program, library, *options):
@@ -113,6 +128,7 @@ def check_type(build):
 def main():
     build = pathlib.Path(sys.argv[1]).resolve()
     check_programs(build)
+    check_malloc(build)
     if not list(build.glob("libcollapipe-torch.so*")):
         print("no LibTorch in this build")
         done = subprocess.run([build / "collapipe-quickstart", *SMALL, "--outputDir="],
