@@ -12,6 +12,7 @@
 
 #include "ns3/collapipe-compute-library.h"
 #include "ns3/collapipe-device-profile.h"
+#include "ns3/collapipe-fluid-model.h"
 #include "ns3/collapipe-recomputation.h"
 #include "ns3/collapipe-version.h"
 #include "ns3/command-line.h"
@@ -420,6 +421,11 @@ RunConfig::GetTopologyConfig() const
     config.lteBandwidthRb = lteResourceBlocks;
     config.packetErrorRate = packetErrorRate;
     config.segmentBytes = segmentSize;
+    if (!sharing.empty())
+    {
+        config.sharing =
+            sharing == ToString(Sharing::RESERVED) ? Sharing::RESERVED : Sharing::WORK_CONSERVING;
+    }
     return config;
 }
 

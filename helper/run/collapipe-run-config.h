@@ -59,6 +59,7 @@ struct RunConfig
     double backgroundPrograms{0};            //!< beside training on a node, on average
     uint32_t segmentSize{1400};              //!< of TCP, bytes; more takes jumbo frames
     uint32_t tcpBufferMib{0};                //!< to send and to receive, each; 0: by the wires
+    std::string sharing; //!< of radio media: reserved or work-conserving; empty: as they are
 
     // Training
     std::string task{"translation"}; //!< what is learnt

@@ -133,6 +133,14 @@ AddRadio(RunConfig& config, Options& options)
             .To(100000)
             .NotWith("topology", NO_CELL),
         RunOption(Group::RADIO,
+                  "sharing",
+                  &config.sharing,
+                  "what becomes of a share of a radio medium that its link does not use: reserved "
+                  "(it is lost) or work-conserving (others have it); plans are made for the medium "
+                  "that is named, else for reserved shares on media that are work-conserving")
+            .OneOf({"", "reserved", "work-conserving"})
+            .NotWith("topology", WIRES),
+        RunOption(Group::RADIO,
                   "clusterRadius",
                   &config.clusterRadiusM,
                   "control unit to its devices")

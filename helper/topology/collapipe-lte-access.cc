@@ -202,6 +202,11 @@ LteAccess::InstallRadios()
     m_epc = CreateObject<PointToPointEpcHelper>();
     m_lte->SetEpcHelper(m_epc);
     m_lte->SetSchedulerType(m_config.lteScheduler);
+    if (m_config.sharing && m_config.lteScheduler == "ns3::collapipe::WeightedFfMacScheduler")
+    {
+        m_lte->SetSchedulerAttribute("WorkConserving",
+                                     BooleanValue(*m_config.sharing == Sharing::WORK_CONSERVING));
+    }
     m_lte->SetEnbDeviceAttribute("DlBandwidth", UintegerValue(m_config.lteBandwidthRb));
     m_lte->SetEnbDeviceAttribute("UlBandwidth", UintegerValue(m_config.lteBandwidthRb));
     m_lte->SetEnbDeviceAttribute("DlEarfcn", UintegerValue(DL_EARFCN));
@@ -527,6 +532,7 @@ void
 LteAccess::FillD2e(SystemState& state) const
 {
     state.uplink = {SharingMode::FREQUENCY, GetBandwidthHz()};
+    state.uplink.sharing = m_config.sharing.value_or(Sharing::RESERVED);
     state.downlink = state.uplink;
     for (uint32_t m = 0; m < m_network.clusters.size(); ++m)
     {
@@ -547,6 +553,7 @@ LteAccess::FillD2d(uint32_t cluster, ClusterState& state) const
 {
     const ClusterNetwork& net = m_network.clusters[cluster];
     state.d2d = {SharingMode::FREQUENCY, GetBandwidthHz()};
+    state.d2d.sharing = m_config.sharing.value_or(Sharing::RESERVED);
     for (uint32_t i = 0; i < net.GetN(); ++i)
     {
         LinkState link = MakeUplink(net.GetNode(i));

@@ -7,6 +7,7 @@
 #include "collapipe-wired-link.h"
 
 #include "ns3/arp-cache.h"
+#include "ns3/boolean.h"
 #include "ns3/collapipe-compat.h"
 #include "ns3/collapipe-link-model.h"
 #include "ns3/double.h"
@@ -233,6 +234,11 @@ WifiCluster::InstallQueueDiscs()
         if (!m_ledger)
         {
             m_ledger = CreateObject<AirtimeLedger>();
+            if (m_config.sharing)
+            {
+                const bool works = *m_config.sharing == Sharing::WORK_CONSERVING;
+                m_ledger->SetAttribute("WorkConserving", BooleanValue(works));
+            }
         }
         const auto device = DynamicCast<WifiNetDevice>(m_devices.Get(i));
         disc->Attach(device, m_ledger);
@@ -265,7 +271,9 @@ WifiCluster::FillArpCaches()
 PoolState
 WifiCluster::GetChannel() const
 {
-    return {SharingMode::AIRTIME, m_config.wifiChannelWidthMhz * 1e6};
+    PoolState channel{SharingMode::AIRTIME, m_config.wifiChannelWidthMhz * 1e6};
+    channel.sharing = m_config.sharing.value_or(Sharing::RESERVED);
+    return channel;
 }
 
 LinkState

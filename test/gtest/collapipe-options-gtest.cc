@@ -202,6 +202,17 @@ TEST(CollapipeOptionsTest, AttributesOfAnotherTypeAreRefused)
     }
 }
 
+/// The medium that a run names is the one that its radios have and its planner plans.
+TEST(CollapipeOptionsTest, SharingReachesTheTopology)
+{
+    RunConfig config;
+    EXPECT_FALSE(config.GetTopologyConfig().sharing.has_value());
+    config.sharing = "reserved";
+    EXPECT_TRUE(config.GetTopologyConfig().sharing == Sharing::RESERVED);
+    config.sharing = "work-conserving";
+    EXPECT_TRUE(config.GetTopologyConfig().sharing == Sharing::WORK_CONSERVING);
+}
+
 /// What only says where and how a run is shown does not make it another run.
 TEST(CollapipeOptionsTest, SurroundingsAreNoPartOfARun)
 {
