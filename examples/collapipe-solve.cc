@@ -21,12 +21,13 @@
 #include "ns3/collapipe-instance-json.h"
 #include "ns3/collapipe-ns3-options.h"
 #include "ns3/collapipe-plan-json.h"
+#include "ns3/collapipe-plugin.h"
 #include "ns3/collapipe-run-options.h"
 #include "ns3/collapipe-suggestion.h"
+#include "ns3/collapipe-user-error.h"
 #include "ns3/collapipe-version.h"
 #include "ns3/command-line.h"
 #include "ns3/double.h"
-#include "ns3/object-factory.h"
 
 #include <algorithm>
 #include <chrono>
@@ -71,15 +72,11 @@ ReadAll(std::istream& stream)
 Ptr<Controller>
 MakeController(const std::string& name, const Instance& instance)
 {
-    TypeId tid;
-    if (!TypeId::LookupByNameFailSafe(ControllerTypeName(name), &tid) || !tid.HasConstructor() ||
-        !tid.IsChildOf(Controller::GetTypeId()))
+    Ptr<Controller> controller = CreateController(name);
+    if (!controller)
     {
         return nullptr;
     }
-    ObjectFactory factory;
-    factory.SetTypeId(tid);
-    Ptr<Controller> controller = factory.Create<Controller>();
     controller->SetAttributeFailSafe("PenaltyWeight", DoubleValue(instance.penaltyWeight));
     controller->SetAttributeFailSafe("ConvergenceTarget", DoubleValue(instance.convergenceTarget));
     if (auto dssda = DynamicCast<DssdaController>(controller))
@@ -96,7 +93,12 @@ MakeController(const std::string& name, const Instance& instance)
 std::string
 FindUnknown(int argc, char** argv)
 {
-    const std::vector<std::string> known{"instance", "output", "controller", "stream", "help"};
+    const std::vector<std::string> known{"instance",
+                                         "output",
+                                         "controller",
+                                         "plugin",
+                                         "stream",
+                                         "help"};
     for (int i = 1; i < argc; ++i)
     {
         const std::string argument = argv[i];
@@ -212,6 +214,7 @@ main(int argc, char* argv[])
     std::string instancePath;
     std::string outputPath;
     std::string name = "dssda";
+    std::string plugin;
     bool isStream = false;
     if (argc == 2 && std::string(argv[1]) == "--version")
     {
@@ -223,7 +226,10 @@ main(int argc, char* argv[])
                  "File with the instance (JSON); standard input if empty",
                  instancePath);
     cmd.AddValue("output", "File for the plan (JSON); standard output if empty", outputPath);
-    cmd.AddValue("controller", "Controller that makes the plan, by short name or TypeId", name);
+    cmd.AddValue("controller",
+                 "Controller that makes the plan: short name, TypeId or exec:COMMAND",
+                 name);
+    cmd.AddValue("plugin", "Libraries with controllers of one's own, separated by commas", plugin);
     cmd.AddValue("stream", "Take an instance a line and write a plan a line", isStream);
     try
     {
@@ -238,6 +244,14 @@ main(int argc, char* argv[])
         return Fail(error.what());
     }
     cmd.Parse(argc, argv);
+    try
+    {
+        LoadPlugins(plugin);
+    }
+    catch (const UserError& error)
+    {
+        return Fail(error.what());
+    }
 
     std::ifstream file(instancePath);
     if (!instancePath.empty() && !file)

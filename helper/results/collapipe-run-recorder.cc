@@ -16,7 +16,7 @@ namespace ns3
 namespace collapipe
 {
 
-RunRecorder::RunRecorder(const RunApplications& applications, Time readyAt)
+RunRecorder::RunRecorder(const RunApplications& applications)
     : m_applications(applications),
       m_phases(applications.clusters.size()),
       m_lastFlush(applications.clusters.size()),
@@ -49,7 +49,7 @@ RunRecorder::RunRecorder(const RunApplications& applications, Time readyAt)
                 MakeCallback(&RunRecorder::HandleFlush, this).Bind(cluster));
         }
     }
-    Simulator::Schedule(readyAt - Simulator::Now(), &RunRecorder::BeginEnergy, this);
+    Simulator::ScheduleNow(&RunRecorder::AwaitStart, this);
 }
 
 const std::vector<RoundRow>&
@@ -111,6 +111,16 @@ RunRecorder::ReadNode(uint32_t cluster, NodeIndex node) const
     application.GetAttribute("ComputePowerW", powerW);
     counters.energy.computeJ = powerW.Get() * counters.busy.GetSeconds();
     return counters;
+}
+
+void
+RunRecorder::AwaitStart()
+{
+    TimeValue start;
+    m_applications.leader->GetAttribute("StartTime", start);
+    Simulator::Schedule(std::max(Time(0), start.Get() - Simulator::Now()),
+                        &RunRecorder::BeginEnergy,
+                        this);
 }
 
 void

@@ -71,10 +71,10 @@ class RunRecorder
 {
   public:
     /**
-     * @param applications to listen to; must outlive the recorder's use
-     * @param readyAt when the network is ready: consumption counts from then on
+     * @param applications to listen to; must outlive the recorder's use. What they consume counts
+     *        from when their leader starts
      */
-    RunRecorder(const RunApplications& applications, Time readyAt);
+    explicit RunRecorder(const RunApplications& applications);
 
     RunRecorder(const RunRecorder&) = delete; // traces hold its address
     RunRecorder& operator=(const RunRecorder&) = delete;
@@ -124,6 +124,9 @@ class RunRecorder
 
     /// @return a node's counters since the start of the run
     Counters ReadNode(uint32_t cluster, NodeIndex node) const;
+
+    /// The simulation begins: now it is known when the leader will start.
+    void AwaitStart();
 
     /// The first round's consumption begins now.
     void BeginEnergy();

@@ -7,6 +7,7 @@
 #include "collapipe-checkpoint.h"
 #include "collapipe-ns3-options.h"
 #include "collapipe-option-help.h"
+#include "collapipe-plugin.h"
 #include "collapipe-run-options.h"
 #include "collapipe-suggestion.h"
 
@@ -146,14 +147,16 @@ Answer(const Questions& questions, const std::string& path, const std::vector<Ru
 void
 RunConfig::Parse(int argc, char** argv)
 {
-    const auto options = MakeOptions(*this);
-    std::set<std::string> fixed;
-    Questions questions;
     for (int i = 1; i < argc; ++i)
     {
         const std::string argument = argv[i];
         load = argument.rfind("--load=", 0) == 0 ? argument.substr(7) : load;
+        plugin = argument.rfind("--plugin=", 0) == 0 ? argument.substr(9) : plugin;
     }
+    LoadPlugins(plugin); // what follows may name their classes
+    const auto options = MakeOptions(*this);
+    std::set<std::string> fixed;
+    Questions questions;
     if (!load.empty())
     {
         TakeOptions(options);
@@ -228,6 +231,10 @@ RunConfig::TakeOptions(const std::vector<RunOption>& options)
 {
     compare = "none"; // the other run would not go on from where it was
     const auto checkpoint = Checkpoint::Read(load);
+    for (const auto& [name, value] : checkpoint->options)
+    {
+        LoadPlugins(name == "plugin" ? value : "");
+    }
     for (const auto& [name, value] : checkpoint->options)
     {
         const auto* option = FindOption(options, name);

@@ -38,6 +38,7 @@ struct RunConfig
     std::string topology{"hybrid"};          //!< p2p, wifi, lte or hybrid
     std::string actuator{"auto"};            //!< auto, none, lte, wifi, hybrid or a TypeId
     std::string controller{"dssda"};         //!< short name or TypeId
+    std::string plugin;                      //!< libraries with classes of one's own
     std::string compare{"uniform-pipeline"}; //!< controller of a second run beside; none: no run
     uint32_t clusters{2};                    //!< M
     uint32_t devices{4};                     //!< K, devices of each cluster

@@ -236,9 +236,11 @@ AddControl(RunConfig& config, Options& options)
         RunOption(Group::CONTROL,
                   "controller",
                   &config.controller,
-                  "who decides each round: a short name or a TypeId")
+                  "who decides each round: a short name, a TypeId, or exec:COMMAND, a program that "
+                  "reads states and writes plans")
             .OneOf(GetControllerNames())
             .DerivedFrom("ns3::collapipe::Controller", ControllerTypeName)
+            .OrBeginningWith("exec:")
             .Basic(),
         RunOption(Group::CONTROL,
                   "compare",
@@ -247,9 +249,15 @@ AddControl(RunConfig& config, Options& options)
                   "run")
             .OneOf(compared)
             .DerivedFrom("ns3::collapipe::Controller", ControllerTypeName)
+            .OrBeginningWith("exec:")
             .Off("none")
             .Local()
             .Basic(),
+        RunOption(Group::CONTROL,
+                  "plugin",
+                  &config.plugin,
+                  "shared libraries with classes of your own, such as controllers and schedules, "
+                  "to be chosen by TypeId; separated by commas"),
         RunOption(Group::CONTROL,
                   "energyBudget",
                   &config.energyBudgetJ,
@@ -452,7 +460,8 @@ GetControllerNames()
     for (uint32_t i = 0; i < TypeId::GetRegisteredN(); ++i)
     {
         const auto name = TypeId::GetRegistered(i).GetName();
-        if (IsCreatable(name, "ns3::collapipe::Controller"))
+        // The one that runs a program is chosen by the program
+        if (IsCreatable(name, "ns3::collapipe::Controller") && name != ControllerTypeName("exec:"))
         {
             names.push_back(GetShortName(name));
         }

@@ -5,29 +5,18 @@
 #include "collapipe-training-run.h"
 
 #include "collapipe-actuator-choice.h"
-#include "collapipe-run-data.h"
 
 #include "ns3/collapipe-node-name.h"
-#include "ns3/collapipe-pipeline-plan.h"
-#include "ns3/collapipe-recomputation.h"
-#include "ns3/collapipe-schedule.h"
 #include "ns3/collapipe-topology-error.h"
 #include "ns3/config-store.h"
 #include "ns3/config.h"
-#include "ns3/double.h"
 #include "ns3/log.h"
-#include "ns3/object-factory.h"
 #include "ns3/rng-seed-manager.h"
 #include "ns3/simulator.h"
 #include "ns3/uinteger.h"
 
 #include <algorithm>
 #include <chrono>
-#include <iomanip>
-#include <sstream>
-#include <sys/resource.h>
-#include <utility>
-#include <zlib.h>
 
 namespace ns3
 {
@@ -36,58 +25,11 @@ namespace collapipe
 
 NS_LOG_COMPONENT_DEFINE("CollaPipeTrainingRun");
 
-namespace
-{
-
-/// Speed of the edge server's workers: 8 cores of a server processor with 512-bit SIMD, usable
-constexpr double EDGE_FLOPS = 200e9;
-constexpr double EDGE_OVERHEAD_S = 0.2e-3;
-constexpr uint32_t EDGE_WORKERS = 4;
-constexpr double BACKWARD_RATIO = 2;
-
-/// Streams of the applications; those of the topology begin at TopologyConfig::firstStream.
-constexpr int64_t APPLICATION_STREAM = 1000;
-constexpr int64_t CONTROLLER_STREAM = 900;
-constexpr int64_t CONTROLLER_STREAMS = 2; //!< of each cell's
-
-/// @return the process's peak resident memory in bytes
-uint64_t
-GetPeakRss()
-{
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
-}
-
-/// @return CRC-32 of all parameters in chain order, as eight hexadecimal digits; empty if virtual
-std::string
-HashParameters(const ModelState& model, const ModelConfig& config)
-{
-    uint32_t crc = crc32_z(0, nullptr, 0);
-    for (const auto& tensor : model.Gather({true, 0, config.encoderBlocks, true}))
-    {
-        if (tensor.IsVirtual())
-        {
-            return "";
-        }
-        crc = crc32_z(crc, tensor.data.get(), tensor.GetByteSize());
-    }
-    std::ostringstream text;
-    text << std::hex << std::setw(8) << std::setfill('0') << crc;
-    return text.str();
-}
-
-} // namespace
-
 TrainingRun::TrainingRun(const RunConfig& config)
     : m_config(config),
       m_progress(config.progress, config.rounds),
-      m_checkpoints((config.Validate(), config))
+      m_setup(std::make_unique<TrainingSetup>(m_config, m_progress))
 {
-    if (!m_checkpoints.GetNotice().empty())
-    {
-        m_progress.Warn(m_checkpoints.GetNotice());
-    }
     if (!m_config.outputDir.empty())
     {
         m_output = std::make_unique<OutputDirectory>(m_config.outputDir);
@@ -96,8 +38,7 @@ TrainingRun::TrainingRun(const RunConfig& config)
     store.ConfigureDefaults();
     RngSeedManager::SetSeed(static_cast<uint32_t>(m_config.seed));
     RngSeedManager::SetRun(m_config.run);
-    LoadData();
-    CreateContext();
+    m_setup->Load();
     BuildNetwork();
     InstallApplications();
     StartTools();
@@ -107,61 +48,10 @@ TrainingRun::TrainingRun(const RunConfig& config)
 TrainingRun::~TrainingRun()
 {
     // Applications hold parts that compute on the executor's threads: they go before it.
-    m_recorder.reset();
-    m_control.reset();
-    m_timeline.reset();
+    m_results.reset();
     m_applications = RunApplications();
     Simulator::Destroy();
     m_tools.reset();
-}
-
-void
-TrainingRun::LoadData()
-{
-    m_progress.Step("reading sentences and training the tokenizer");
-    m_corpus = LoadCorpus(m_config, m_checkpoints.GetTokenizer());
-    constexpr std::size_t SHOWN = 5; // more would hide what matters
-    const auto& warnings = m_corpus.warnings;
-    for (std::size_t i = 0; i < std::min(SHOWN, warnings.size()); ++i)
-    {
-        m_progress.Warn(warnings[i]);
-    }
-    if (warnings.size() > SHOWN)
-    {
-        m_progress.Warn("there are " + std::to_string(warnings.size() - SHOWN) +
-                        " more such warnings of the data; summary.json has them all");
-    }
-    m_checkpoints.CheckData(m_corpus);
-    m_clusterData = PartitionData(m_config, m_corpus.dataset);
-}
-
-void
-TrainingRun::CreateContext()
-{
-    const bool computes = m_config.compute == "torch";
-    ObjectFactory factory(computes ? "ns3::collapipe::TorchBackend"
-                                   : "ns3::collapipe::AnalyticBackend");
-    m_context = std::make_shared<TrainingContext>();
-    m_context->model = collapipe::GetModelConfig(m_config, m_corpus);
-    m_context->seed = m_config.seed;
-    m_context->transport.segmentBytes = m_config.segmentSize;
-    m_context->transport.bufferBytes = m_config.tcpBufferMib > 0
-                                           ? m_config.tcpBufferMib << 20
-                                           : m_config.GetTopologyConfig().GetTransportBufferBytes();
-    m_context->optimizer = m_config.GetOptimizerConfig();
-    m_context->backend = m_checkpoints.Wrap(factory.Create<ComputeBackend>());
-    const unsigned threads =
-        m_config.threads > 0 ? m_config.threads : Executor::GetDefaultThreads();
-    const bool isThreaded = computes && m_context->backend->IsThreadSafe();
-    m_context->executor = std::make_shared<Executor>(isThreaded ? threads : 0);
-    for (const auto& warning : m_context->backend->GetWarnings())
-    {
-        m_progress.Warn(warning);
-    }
-    m_context->runId = static_cast<uint32_t>(m_config.run);
-    m_context->backwardRatio = BACKWARD_RATIO;
-    m_context->keepOptimizerState = m_config.keepOptimizerState;
-    m_context->precision = m_config.GetWirePrecision();
 }
 
 void
@@ -189,28 +79,14 @@ TrainingRun::BuildNetwork()
     }
 }
 
-Ptr<Controller>
-TrainingRun::CreateController(const std::string& name, uint32_t cell) const
-{
-    ObjectFactory factory(ControllerTypeName(name));
-    auto controller = factory.Create<Controller>();
-    controller->AssignStreams(CONTROLLER_STREAM + CONTROLLER_STREAMS * cell);
-    if (m_config.convergenceTarget > 0)
-    {
-        // Controllers that know no such requirement keep to the configured samples.
-        controller->SetAttributeFailSafe("ConvergenceTarget",
-                                         DoubleValue(m_config.convergenceTarget));
-    }
-    return controller;
-}
-
 std::string
 TrainingRun::CheckController(const std::string& controller) const
 {
     std::string infeasible;
     for (uint32_t cell = 0; cell < m_initialStates.size() && infeasible.empty(); ++cell)
     {
-        const auto plan = CreateController(controller, cell)->Decide(m_initialStates[cell]);
+        const auto plan =
+            m_setup->CreateController(controller, cell)->Decide(m_initialStates[cell]);
         infeasible = plan.infeasible.empty() ? CheckSamples(plan, cell) : plan.infeasible;
     }
     return infeasible;
@@ -222,7 +98,8 @@ TrainingRun::CheckSamples(const RoundPlan& plan, uint32_t cell) const
     const auto clusters = m_topology->GetNetwork().GetClusters(cell);
     for (uint32_t m = 0; m < plan.clusters.size(); ++m)
     {
-        const auto samples = m_clusterData[clusters[m]].size(); // dealt out to its devices in turn
+        const auto samples =
+            m_setup->GetClusterData()[clusters[m]].size(); // dealt out to its devices in turn
         for (const auto& chain : plan.clusters[m].chains)
         {
             const NodeIndex first = chain.stages.front().node;
@@ -239,118 +116,37 @@ TrainingRun::CheckSamples(const RoundPlan& plan, uint32_t cell) const
     return "";
 }
 
-std::vector<MicroBatchPair>
-TrainingRun::GetAllowedPairs() const
-{
-    const uint32_t configured = m_config.microBatches * m_config.microBatchSize;
-    // Where the bound decides, so many quarters of the samples; else all of them.
-    const std::vector<uint32_t> quarters = m_config.convergenceTarget > 0
-                                               ? std::vector<uint32_t>{1, 2, 4, 8, 16}
-                                               : std::vector<uint32_t>{4};
-    std::vector<MicroBatchPair> pairs;
-    uint32_t before = 0;
-    for (const uint32_t share : quarters)
-    {
-        const uint32_t samples = std::max(1U, configured * share / 4);
-        if (samples == std::exchange(before, samples))
-        {
-            continue; // so few that a quarter and a half are the same
-        }
-        for (uint32_t count = 1; count <= samples; ++count)
-        {
-            if (samples % count == 0)
-            {
-                pairs.push_back({count, samples / count});
-            }
-        }
-    }
-    return pairs;
-}
-
-void
-TrainingRun::SetLimits(std::vector<DeviceProfile>& profiles) const
-{
-    const auto model = MakeModelProfile(*m_context);
-    const MicroBatchPair pair{m_config.microBatches, m_config.microBatchSize};
-    const auto whole = MakePipelineChain({{1, model.blocks}}, pair);
-    const double limit =
-        m_config.memoryShare * GetStageMemoryBytes(model, DEFAULT_SCHEDULE, whole, 1);
-    for (auto& profile : profiles)
-    {
-        profile.memoryBytes =
-            limit > 0 ? std::min(profile.memoryBytes, limit) : profile.memoryBytes;
-        profile.energyBudgetJ = m_config.energyBudgetJ;
-    }
-}
-
 void
 TrainingRun::InstallApplications()
 {
-    CollaPipeHelper helper(m_context);
-    TrainingProfile training;
-    training.localIterations = m_config.localIterations;
-    training.fixedPair = {m_config.microBatches, m_config.microBatchSize};
-    training.allowedPairs = GetAllowedPairs();
-    training.schedule = m_config.schedule;
-    ParseRecomputation(m_config.recompute, training.recomputation);
-    helper.SetTraining(training);
-    helper.SetRounds(m_config.rounds);
-    helper.SetEdge({EDGE_FLOPS, EDGE_OVERHEAD_S, EDGE_WORKERS});
-    helper.SetBackgroundPrograms(m_config.backgroundPrograms);
-    try
-    {
-        auto profiles = ParseDeviceProfiles(m_config.deviceProfiles);
-        const auto controlUnit = profiles.front();
-        SetLimits(profiles);
-        helper.SetProfiles(controlUnit, profiles);
-    }
-    catch (const std::invalid_argument& error)
-    {
-        throw UserError("--deviceProfiles=" + m_config.deviceProfiles + ": " + error.what());
-    }
-    helper.SetData(m_clusterData, m_config.seed);
-    helper.SetValidation(&m_corpus.dataset.validation);
-    m_scorer = std::make_unique<QualityScorer>(m_config.GetQualityPlan(),
-                                               m_context->model,
-                                               m_context->backend,
-                                               m_corpus);
-    std::vector<Ptr<Controller>> controllers;
+    CollaPipeHelper helper(m_setup->GetContext());
+    m_setup->Configure(helper);
+    helper.SetActuator(CreateActuator());
     // Before the parameters are there: a model that is too large may not fit into this machine.
     for (uint32_t cell = 0; cell < m_config.cells; ++cell)
     {
-        controllers.push_back(CreateController(m_config.controller, cell));
         m_initialStates.push_back(helper.GetInitialState(*m_topology, cell));
     }
-    helper.SetControllers(controllers);
-    helper.SetActuator(CreateActuator());
-    helper.SetBattery(m_config.batteryJ);
     const auto infeasible = CheckController(m_config.controller);
     if (!infeasible.empty())
     {
         throw UserError(ExplainInfeasible(infeasible));
     }
-    helper.SetModel(m_checkpoints.CreateModel(*m_context, m_config.seed));
-
+    m_setup->SetModel(helper);
     m_applications = helper.Install(*m_topology);
-    m_applications.AssignStreams(APPLICATION_STREAM);
-    m_applications.leader->SetScorer([this](uint32_t round, const ModelParameters& parameters) {
-        return m_scorer->IsDue(round) ? m_scorer->ScoreValidation(parameters) : QualityScore();
-    });
+    m_setup->Connect(m_applications);
     ConnectWarnings();
-    StartTimeline();
-    m_control = std::make_unique<ControlRecorder>(m_applications.loops);
-    m_recorder = std::make_unique<RunRecorder>(m_applications, m_topology->GetNetwork().readyAt);
-    m_checkpoints.Connect(m_applications, m_context->model, *m_recorder);
-    m_recorder->SetProgressCallback([this](double share) { m_progress.Update(share); });
-    m_recorder->SetRowCallback([this](const RoundRow& row) { m_progress.EndRound(row); });
+    m_results = std::make_unique<RunResults>(m_applications,
+                                             m_output.get(),
+                                             uint64_t{m_config.timelineSizeMb} * 1000000);
+    auto& recorder = m_results->GetRecorder();
+    m_setup->GetCheckpoints().Connect(m_applications, m_setup->GetContext()->model, recorder);
+    recorder.SetProgressCallback([this](double share) { m_progress.Update(share); });
+    recorder.SetRowCallback([this](const RoundRow& row) { m_progress.EndRound(row); });
+    m_results->WarnOfWaits([this](const std::string& warning) { m_progress.Warn(warning); });
     m_applications.leader->TraceConnectWithoutContext(
         "Finished",
         MakeCallback(static_cast<void (*)()>(&Simulator::Stop)));
-    for (const auto& application : m_applications.GetAll())
-    {
-        application->TraceConnectWithoutContext("Tx",
-                                                MakeCallback(&TrainingRun::CountMessage, this));
-    }
 }
 
 std::string
@@ -403,17 +199,6 @@ TrainingRun::HandleEmpty(uint32_t cluster, NodeIndex node)
 }
 
 void
-TrainingRun::StartTimeline()
-{
-    if (m_output && m_config.timelineSizeMb > 0)
-    {
-        m_timeline = std::make_unique<Timeline>(m_output->GetPath("timeline.json"),
-                                                uint64_t{m_config.timelineSizeMb} * 1000000,
-                                                m_applications);
-    }
-}
-
-void
 TrainingRun::StartTools()
 {
     if (!m_output)
@@ -429,12 +214,6 @@ TrainingRun::StartTools()
     {
         m_tools->EnableNetAnim(m_output->GetPath("netanim.xml"));
     }
-}
-
-void
-TrainingRun::CountMessage(const MessageHeader& header, uint64_t /* bytes */)
-{
-    ++m_messages[header.type];
 }
 
 void
@@ -466,7 +245,7 @@ TrainingRun::Simulate()
     SetInterruptHandler({});
     const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
     m_progress.Finish();
-    const bool isDone = m_recorder->GetRounds().size() >= m_config.rounds;
+    const bool isDone = GetRecorder().GetRounds().size() >= m_config.rounds;
     if (GetInterruptSignal() != 0 && !isDone)
     {
         TellInterruption();
@@ -474,12 +253,12 @@ TrainingRun::Simulate()
     else if (!m_stopReason.empty())
     {
         m_progress.Warn("the run ended after round " +
-                        std::to_string(m_recorder->GetRounds().size()) + ": " + m_stopReason);
+                        std::to_string(GetRecorder().GetRounds().size()) + ": " + m_stopReason);
     }
     else if (!isDone)
     {
         throw UserError("the simulation ended in round " +
-                        std::to_string(m_recorder->GetRounds().size() + 1) +
+                        std::to_string(GetRecorder().GetRounds().size() + 1) +
                         " with nothing left to do; a node has lost its connection");
     }
     CompleteSummary(wall.count());
@@ -488,7 +267,7 @@ TrainingRun::Simulate()
 void
 TrainingRun::TellInterruption()
 {
-    const auto rounds = m_recorder->GetRounds().size();
+    const auto rounds = GetRecorder().GetRounds().size();
     if (rounds == 0)
     {
         m_progress.Warn("interrupted before the first round had ended: there are no results");
@@ -510,38 +289,15 @@ TrainingRun::GetExitStatus() const
 void
 TrainingRun::CompleteSummary(double wallS)
 {
-    DescribeRun(m_config, m_summary);
-    m_summary.data = m_corpus.dataset.description;
-    m_summary.vocabulary = m_corpus.dataset.vocabulary;
-    m_summary.trainingSamples = m_corpus.dataset.training.size();
-    m_summary.validationSamples = m_corpus.dataset.validation.size();
-    for (const auto& cluster : m_clusterData)
-    {
-        m_summary.clusterSamples.push_back(cluster.size());
-    }
-    m_summary.classes = m_corpus.dataset.classes;
-    m_summary.initialLoss = m_recorder->GetInitialLoss();
-    m_summary.quality.untrained = m_recorder->GetInitialQuality();
-    m_summary.quality.validation = m_recorder->GetRounds().back().quality;
+    const auto& model = m_applications.leader->GetModel();
+    m_results->Complete(m_setup->GetContext()->model, m_summary);
+    m_setup->Describe(m_summary);
     if (!m_summary.isInterrupted) // who interrupts a run does not want to wait
     {
-        m_scorer->Complete(m_applications.leader->GetModel().parameters, m_summary.quality);
+        m_setup->Score(model, m_summary);
     }
-    m_summary.warnings = m_corpus.warnings;
-    m_summary.plannedRounds = m_config.rounds;
-    m_summary.simulatedS = Simulator::Now().GetSeconds();
     m_summary.wallS = wallS;
     m_summary.handovers = m_topology->GetHandovers();
-    m_summary.peakRssBytes = GetPeakRss();
-    for (const auto& [type, count] : m_messages)
-    {
-        m_summary.messages[ToString(type)] = count;
-    }
-    m_summary.totals = ComputeTotals(m_summary.initialLoss,
-                                     m_recorder->GetRounds(),
-                                     m_recorder->GetDevices(),
-                                     m_control->GetNodes());
-    m_summary.parametersHash = HashParameters(m_applications.leader->GetModel(), m_context->model);
 }
 
 void
@@ -553,21 +309,15 @@ TrainingRun::Save()
     }
     m_tools->Save();
     // Closes the captures; what is left to ask for was copied before.
+    m_results->Detach();
     m_applications = RunApplications();
     Simulator::Destroy();
     m_topology.reset();
     m_tools.reset();
-    WriteRounds(m_output->GetPath("rounds.csv"), m_summary, m_recorder->GetRounds());
-    WriteDevices(m_output->GetPath("devices.csv"), m_recorder->GetDevices());
-    m_control->Write([this](const std::string& name) { return m_output->GetPath(name); });
-    m_checkpoints.Restore(m_output->GetPath("rounds.csv"), m_output->GetPath("devices.csv"));
-    if (m_timeline && !m_timeline->Close())
-    {
-        throw UserError("cannot write timeline.json; is the disk full?");
-    }
-    m_summary.files = m_output->ListNames();
-    WriteSummary(m_output->GetPath("summary.json"), m_summary, m_recorder->GetRounds());
-    m_output->CheckComplete();
+    m_results->WriteRows(m_summary);
+    m_setup->GetCheckpoints().Restore(m_output->GetPath("rounds.csv"),
+                                      m_output->GetPath("devices.csv"));
+    m_results->WriteRest(m_summary);
     m_output->Commit();
 }
 
@@ -592,7 +342,7 @@ TrainingRun::GetTotals() const
 const RunRecorder&
 TrainingRun::GetRecorder() const
 {
-    return *m_recorder;
+    return m_results->GetRecorder();
 }
 
 const RunSummary&

@@ -5,23 +5,20 @@
 #ifndef COLLAPIPE_TRAINING_RUN_H
 #define COLLAPIPE_TRAINING_RUN_H
 
+#include "collapipe-helper.h"
 #include "collapipe-progress.h"
-#include "collapipe-run-checkpoints.h"
 #include "collapipe-run-config.h"
+#include "collapipe-training-setup.h"
 
 #include "ns3/collapipe-clean-exit.h"
-#include "ns3/collapipe-control-recorder.h"
-#include "ns3/collapipe-corpus.h"
-#include "ns3/collapipe-helper.h"
 #include "ns3/collapipe-ns3-tools.h"
 #include "ns3/collapipe-output-directory.h"
-#include "ns3/collapipe-quality.h"
 #include "ns3/collapipe-result-writer.h"
 #include "ns3/collapipe-run-recorder.h"
-#include "ns3/collapipe-timeline.h"
+#include "ns3/collapipe-run-results.h"
 
-#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace ns3
@@ -92,19 +89,15 @@ class TrainingRun
     const TopologyHelper& GetTopology() const;
 
   private:
-    void LoadData();
-    void CreateContext();
     void BuildNetwork();
     void InstallApplications();
     void ConnectWarnings();
-    void StartTimeline();
     void StartTools();
 
     /// @return what acts on the radios, as configured
     Ptr<RadioActuator> CreateActuator() const;
 
     void HandleEmpty(uint32_t cluster, NodeIndex node);
-    void CountMessage(const MessageHeader& header, uint64_t bytes);
     void CompleteSummary(double wallS);
 
     /// Says how a run ended that a signal interrupted, and ends the program if no round had ended.
@@ -120,37 +113,17 @@ class TrainingRun
     /// @return the controller's reason for finding no plan, and what options have to do with it
     std::string ExplainInfeasible(const std::string& reason) const;
 
-    /**
-     * @param name a short name or TypeId
-     * @param cell for which
-     * @return a new controller
-     */
-    Ptr<Controller> CreateController(const std::string& name, uint32_t cell) const;
-
-    /// @return the micro-batches among which a controller may choose: N b as configured
-    std::vector<MicroBatchPair> GetAllowedPairs() const;
-
-    /// Gives devices the configured limits: memory as a share of the encoder's need, and energy.
-    void SetLimits(std::vector<DeviceProfile>& profiles) const;
-
-    RunConfig m_config;                                    //!< what was asked for
-    Progress m_progress;                                   //!< tells the user
-    std::unique_ptr<OutputDirectory> m_output;             //!< results; null: none wanted
-    RunCheckpoints m_checkpoints;                          //!< to go on from, to leave
-    Corpus m_corpus;                                       //!< the data
-    std::vector<std::vector<const Sample*>> m_clusterData; //!< training samples by cluster
-    std::shared_ptr<TrainingContext> m_context;            //!< of all applications
-    std::unique_ptr<TopologyHelper> m_topology;            //!< the network
-    std::vector<SystemState> m_initialStates;              //!< before the first round, by cell
-    RunApplications m_applications;                        //!< on its nodes
-    std::string m_stopReason;                              //!< why it ended early; empty: not
-    std::unique_ptr<QualityScorer> m_scorer;               //!< finds out how good the model is
-    std::unique_ptr<RunRecorder> m_recorder;               //!< what happened
-    std::unique_ptr<Ns3Tools> m_tools;                     //!< null: no results wanted
-    std::unique_ptr<Timeline> m_timeline;                  //!< null: none wanted
-    std::unique_ptr<ControlRecorder> m_control;            //!< what was decided
-    std::map<MessageType, uint64_t> m_messages;            //!< sent, by type
-    RunSummary m_summary;                                  //!< outcome
+    RunConfig m_config;                         //!< what was asked for
+    Progress m_progress;                        //!< tells the user
+    std::unique_ptr<TrainingSetup> m_setup;     //!< data, model, devices, controllers
+    std::unique_ptr<OutputDirectory> m_output;  //!< results; null: none wanted
+    std::unique_ptr<TopologyHelper> m_topology; //!< the network
+    std::vector<SystemState> m_initialStates;   //!< before the first round, by cell
+    RunApplications m_applications;             //!< on its nodes
+    std::string m_stopReason;                   //!< why it ended early; empty: not
+    std::unique_ptr<RunResults> m_results;      //!< what happened
+    std::unique_ptr<Ns3Tools> m_tools;          //!< null: no results wanted
+    RunSummary m_summary;                       //!< outcome
 };
 
 } // namespace collapipe

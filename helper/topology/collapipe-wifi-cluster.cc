@@ -4,12 +4,12 @@
 
 #include "collapipe-wifi-cluster.h"
 
+#include "collapipe-wifi-link.h"
 #include "collapipe-wired-link.h"
 
 #include "ns3/arp-cache.h"
 #include "ns3/boolean.h"
 #include "ns3/collapipe-compat.h"
-#include "ns3/collapipe-link-model.h"
 #include "ns3/double.h"
 #include "ns3/ipv4-interface.h"
 #include "ns3/ipv4-l3-protocol.h"
@@ -20,7 +20,6 @@
 #include "ns3/queue-size.h"
 #include "ns3/simulator.h"
 #include "ns3/string.h"
-#include "ns3/traffic-control-helper.h"
 #include "ns3/wifi-mac-helper.h"
 #include "ns3/wifi-mac-queue.h"
 #include "ns3/wifi-mac.h"
@@ -44,40 +43,8 @@ namespace
 
 constexpr double FREQUENCY_HZ = 5.2e9; //!< for free-space loss
 
-/*
- * Formula (6) fitted to the TCP goodput of 4 MB in segments of 1400 bytes between two nodes with
- * the Ideal manager, 16 dBm. 80 MHz at 5, 10, 20 and 30 m (SNR 36 to 13 dB): 317 (highest
- * modulation), 270, 174 and 98 Mb/s, formula 360, 259, 160 and 105; 40 MHz: 179, 148, 116 and 72,
- * formula 197, 146, 96 and 68; 20 MHz: 88, 79, 54 and 46, formula 105, 77, 49 and 33. Losses are
- * those of contention, preambles, acknowledgments and headers.
- */
-struct RateFit
-{
-    double efficiency; //!< e
-    double snrGap;     //!< Gamma, linear
-};
-
-/// The fit for a channel width
-RateFit
-GetRateFit(uint16_t widthMhz)
-{
-    return widthMhz == 20 ? RateFit{0.48, 1.0} : RateFit{0.42, 2.5};
-}
-
 /// Weaker frames are not detected: ns-3's ThresholdPreambleDetectionModel
 constexpr double MIN_RX_POWER_DBM = -82;
-
-/**
- * What a message takes of the channel beside its payload, in seconds: two accesses, its own and
- * that of TCP's acknowledgement. Each is AIFS of best effort, half of the least contention window
- * of 15 slots, an HE preamble, SIFS and a block acknowledgement at 24 Mb/s (timing of IEEE 802.11ax
- * in the 5 GHz band): 43 + 7.5 * 9 + 48 + 16 + 32 microseconds.
- */
-constexpr double MESSAGE_AIRTIME_S = 2 * 206.5e-6;
-constexpr double LATENCY_S = 1e-5; //!< d beside that
-
-/// What the MAC holds itself, where an AirtimeQueueDisc decides what comes next: one A-MPDU
-constexpr const char* MAC_QUEUE = "64p";
 
 /// Disjoint channels of the 5 GHz band, by width; clusters take them in turn
 uint32_t
@@ -177,23 +144,14 @@ WifiCluster::InstallRadios()
 void
 WifiCluster::TuneDevice(Ptr<NetDevice> device)
 {
-    Ptr<WifiNetDevice> wifi = DynamicCast<WifiNetDevice>(device);
-    Ptr<QosWifiMac> mac = DynamicCast<QosWifiMac>(wifi->GetMac());
-    for (const AcIndex ac : {AC_BE, AC_BK, AC_VI, AC_VO})
-    {
-        Ptr<QosTxop> txop = mac->GetQosTxop(ac);
-        // A response later than the default 1 ms would leave the agreement undone for good
-        txop->SetAttribute("AddBaResponseTimeout", TimeValue(MilliSeconds(100)));
-        // Nothing is dropped for waiting: TCP's window bounds the queue
-        mac->GetTxopQueue(ac)->SetAttribute("MaxDelay", TimeValue(Seconds(10)));
-    }
+    TuneWifiQueues(device);
     if (m_config.wifiFrameErrorRate > 0)
     {
         Ptr<RateErrorModel> model = CreateObject<RateErrorModel>();
         model->SetUnit(RateErrorModel::ERROR_UNIT_PACKET);
         model->SetRate(m_config.wifiFrameErrorRate);
         model->Disable(); // until warmed up
-        wifi->GetPhy()->SetPostReceptionErrorModel(model);
+        DynamicCast<WifiNetDevice>(device)->GetPhy()->SetPostReceptionErrorModel(model);
         m_errorModels.push_back(model);
     }
 }
@@ -220,31 +178,11 @@ WifiCluster::AssignAddresses()
 void
 WifiCluster::InstallQueueDiscs()
 {
-    // Holds what does not fit into the MAC's queue, so that nothing is lost inside a node
-    TrafficControlHelper queue;
-    queue.SetRootQueueDisc(m_config.wifiQueueDisc, "MaxSize", StringValue("100000p"));
-    const QueueDiscContainer discs = queue.Install(m_devices);
-    for (uint32_t i = 0; i < discs.GetN(); ++i)
+    m_ledger = InstallAirtimeQueues(m_devices, m_config.wifiQueueDisc);
+    if (m_ledger && m_config.sharing)
     {
-        const auto disc = DynamicCast<AirtimeQueueDisc>(discs.Get(i));
-        if (!disc)
-        {
-            return;
-        }
-        if (!m_ledger)
-        {
-            m_ledger = CreateObject<AirtimeLedger>();
-            if (m_config.sharing)
-            {
-                const bool works = *m_config.sharing == Sharing::WORK_CONSERVING;
-                m_ledger->SetAttribute("WorkConserving", BooleanValue(works));
-            }
-        }
-        const auto device = DynamicCast<WifiNetDevice>(m_devices.Get(i));
-        disc->Attach(device, m_ledger);
-        DynamicCast<QosWifiMac>(device->GetMac())
-            ->GetTxopQueue(AC_BE)
-            ->SetAttribute("MaxSize", StringValue(MAC_QUEUE));
+        const bool works = *m_config.sharing == Sharing::WORK_CONSERVING;
+        m_ledger->SetAttribute("WorkConserving", BooleanValue(works));
     }
 }
 
@@ -271,7 +209,7 @@ WifiCluster::FillArpCaches()
 PoolState
 WifiCluster::GetChannel() const
 {
-    PoolState channel{SharingMode::AIRTIME, m_config.wifiChannelWidthMhz * 1e6};
+    PoolState channel = MakeWifiPool(m_config.wifiChannelWidthMhz);
     channel.sharing = m_config.sharing.value_or(Sharing::RESERVED);
     return channel;
 }
@@ -279,16 +217,10 @@ WifiCluster::GetChannel() const
 LinkState
 WifiCluster::MakeLink(Ptr<Node> from, Ptr<Node> to) const
 {
-    LinkState link;
-    link.gain = m_pathLoss->GetGain(from, to);
-    const RateFit fit = GetRateFit(m_config.wifiChannelWidthMhz);
-    link.efficiency = fit.efficiency;
-    link.snrGap = fit.snrGap;
-    link.noiseDensityWPerHz = GetNoiseDensity(m_config.wifiNoiseFigureDb);
-    link.maxPowerW = DbmToW(m_config.wifiPowerDbm);
-    link.latencyS = LATENCY_S;
-    link.overheadBits = MESSAGE_AIRTIME_S * GetRateBps(link, GetChannel(), 1, link.maxPowerW);
-    return link;
+    return MakeWifiLink(m_pathLoss->GetGain(from, to),
+                        m_config.wifiPowerDbm,
+                        m_config.wifiNoiseFigureDb,
+                        m_config.wifiChannelWidthMhz);
 }
 
 void

@@ -6,9 +6,12 @@
 #include "collapipe-pipeline-plan.h"
 #include "collapipe-transfers.h"
 
+#include "ns3/collapipe-schedule.h"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <set>
 #include <sstream>
@@ -22,7 +25,9 @@ namespace collapipe
 namespace
 {
 
-constexpr double TOLERANCE = 1e-9; //!< relative, of sums of shares and of powers
+constexpr double TOLERANCE = 1e-9;                   //!< relative, of sums of shares and of powers
+constexpr uint64_t MOST_SAMPLES = uint64_t{1} << 20; //!< of an iteration
+constexpr uint32_t MOST_ITERATIONS = 1000000;        //!< of a round
 
 std::string
 NodeName(NodeIndex node)
@@ -57,6 +62,11 @@ CheckCover(const SystemState& state, const ChainPlan& chain, const std::string& 
     if (chain.microBatches == 0 || chain.microBatchSize == 0)
     {
         return where + " has a chain without micro-batches or with empty ones";
+    }
+    if (uint64_t{chain.microBatches} * chain.microBatchSize > MOST_SAMPLES)
+    {
+        return where + " has a chain of more than " + std::to_string(MOST_SAMPLES) +
+               " samples an iteration";
     }
     uint32_t next = 0;
     for (std::size_t s = 0; s < chain.stages.size(); ++s)
@@ -220,6 +230,16 @@ CheckPlan(const SystemState& state, const RoundPlan& plan)
     {
         return "the plan has " + std::to_string(plan.clusters.size()) + " clusters, the system " +
                std::to_string(state.clusters.size());
+    }
+    if (plan.localIterations == 0 || plan.localIterations > MOST_ITERATIONS)
+    {
+        return "the plan has " + std::to_string(plan.localIterations) + " local iterations; 1 to " +
+               std::to_string(MOST_ITERATIONS) + " are possible";
+    }
+    if (!IsScheduleName(plan.schedule))
+    {
+        return "the plan's schedule is \"" + plan.schedule + "\"; it must be " +
+               DescribeScheduleNames();
     }
     for (std::size_t m = 0; m < plan.clusters.size(); ++m)
     {

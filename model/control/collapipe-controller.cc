@@ -4,6 +4,9 @@
 
 #include "collapipe-controller.h"
 
+#include "ns3/object-factory.h"
+#include "ns3/string.h"
+
 #include <algorithm>
 #include <cctype>
 
@@ -19,6 +22,7 @@ namespace
 
 const std::string NAMESPACE = "ns3::collapipe::"; //!< of the controllers
 const std::string SUFFIX = "Controller";          //!< of their names
+const std::string EXEC = "exec:";                 //!< before the command of a program that decides
 
 /// "UniformPipeline" and "uniform-pipeline" both become "uniformpipeline"
 std::string
@@ -87,6 +91,10 @@ Controller::AssignStreams(int64_t /* stream */)
 std::string
 ControllerTypeName(const std::string& name)
 {
+    if (name.rfind(EXEC, 0) == 0)
+    {
+        return NAMESPACE + "Exec" + SUFFIX;
+    }
     TypeId tid;
     if (name.find("::") != std::string::npos || TypeId::LookupByNameFailSafe(name, &tid))
     {
@@ -102,6 +110,24 @@ ControllerTypeName(const std::string& name)
         }
     }
     return NAMESPACE + ToCamel(name) + SUFFIX;
+}
+
+Ptr<Controller>
+CreateController(const std::string& name)
+{
+    TypeId tid;
+    if (!TypeId::LookupByNameFailSafe(ControllerTypeName(name), &tid) || !tid.HasConstructor() ||
+        !tid.IsChildOf(Controller::GetTypeId()))
+    {
+        return nullptr;
+    }
+    ObjectFactory factory;
+    factory.SetTypeId(tid);
+    if (name.rfind(EXEC, 0) == 0)
+    {
+        factory.Set("Command", StringValue(name.substr(EXEC.size())));
+    }
+    return factory.Create<Controller>();
 }
 
 } // namespace collapipe

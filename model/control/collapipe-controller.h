@@ -57,10 +57,18 @@ class Controller : public Object
 
 /**
  * @param name a TypeId's name, or its short form: `uniform-pipeline` for
- *        `ns3::collapipe::UniformPipelineController`
+ *        `ns3::collapipe::UniformPipelineController`; `exec:` with a command behind it is
+ *        `ns3::collapipe::ExecController`
  * @return the TypeId's name, whether or not there is such a TypeId
  */
 std::string ControllerTypeName(const std::string& name);
+
+/**
+ * @param name as ControllerTypeName() takes it
+ * @return a new controller; with the command after `exec:` where that is what it runs; null where
+ *         there is none of that name
+ */
+Ptr<Controller> CreateController(const std::string& name);
 
 /**
  * @param state the system

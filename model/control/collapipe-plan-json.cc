@@ -4,10 +4,12 @@
 
 #include "collapipe-plan-json.h"
 
+#include "collapipe-controller.h"
+#include "collapipe-json-error.h"
+#include "collapipe-json-field.h"
 #include "collapipe-latency-model.h"
+#include "collapipe-pipeline-plan.h"
 #include "collapipe-transfers.h"
-
-#include <nlohmann/json.hpp>
 
 namespace ns3
 {
@@ -16,8 +18,6 @@ namespace collapipe
 
 namespace
 {
-
-using Json = nlohmann::ordered_json;
 
 Json
 NodeToJson(NodeIndex node)
@@ -137,7 +137,186 @@ ClusterToJson(const Instance& instance,
             {"links", links}};
 }
 
+NodeIndex
+ReadNode(const Field& field, const ClusterState& cluster)
+{
+    if (field.IsText())
+    {
+        const auto name = field.Text();
+        if (name != "controlUnit" && name != "edgeServer")
+        {
+            field.Fail("must be \"controlUnit\", \"edgeServer\" or the number of a device");
+        }
+        return name == "controlUnit" ? CONTROL_UNIT : EDGE_SERVER;
+    }
+    const uint32_t device = field.Count(Range::ANY_COUNT);
+    if (device >= cluster.devices.size())
+    {
+        field.Fail("is device " + std::to_string(device) + "; the cluster has " +
+                   std::to_string(cluster.devices.size()) + ", counted from 0");
+    }
+    return static_cast<NodeIndex>(device + 1);
+}
+
+Phase
+ReadPhase(const Field& field)
+{
+    const auto name = field.Text();
+    for (const Phase phase : {Phase::DISTRIBUTION, Phase::TRAINING, Phase::UPLOAD})
+    {
+        if (name == PhaseName(phase))
+        {
+            return phase;
+        }
+    }
+    field.Fail("must be \"distribution\", \"training\" or \"upload\"");
+}
+
+StagePlan
+ReadStage(const Field& field, const ClusterState& cluster)
+{
+    StagePlan stage;
+    stage.node = ReadNode(field.Get("node"), cluster);
+    stage.embedding = field.Has("embedding") && field.Get("embedding").Flag();
+    stage.decoder = field.Has("decoder") && field.Get("decoder").Flag();
+    stage.firstBlock = field.Get("firstBlock").Count(Range::ANY_COUNT);
+    stage.lastBlock = field.Get("lastBlock").Count(Range::ANY_COUNT);
+    if (stage.lastBlock < stage.firstBlock)
+    {
+        field.Fail("must not end (lastBlock) before it begins (firstBlock)");
+    }
+    return stage;
+}
+
+ChainPlan
+ReadChain(const Field& field, const ClusterState& cluster)
+{
+    ChainPlan chain;
+    chain.microBatches = field.Get("microBatches").Count(Range::COUNT);
+    chain.microBatchSize = field.Get("microBatchSize").Count(Range::COUNT);
+    chain.dataShare =
+        field.Has("dataShare") ? field.Get("dataShare").Number(Range::POSITIVE) : chain.dataShare;
+    const Field stages = field.Get("stages");
+    for (std::size_t s = 0; s < stages.Size(); ++s)
+    {
+        chain.stages.push_back(ReadStage(stages.At(s), cluster));
+    }
+    return chain;
+}
+
+/// Reads a link's share and power, where they were decided.
+void
+ReadLink(const Field& field, const ClusterState& cluster, ClusterPlan& plan)
+{
+    if (!field.Has("share") && !field.Has("powerW"))
+    {
+        return; // of fixed rate
+    }
+    LinkPlan link;
+    link.phase = ReadPhase(field.Get("phase"));
+    link.from = ReadNode(field.Get("from"), cluster);
+    link.to = ReadNode(field.Get("to"), cluster);
+    link.share = field.Get("share").Number(Range::NON_NEGATIVE);
+    link.powerW = field.Get("powerW").Number(Range::NON_NEGATIVE);
+    plan.links.push_back(link);
+}
+
+ClusterPlan
+ReadCluster(const Field& field, const ClusterState& cluster)
+{
+    ClusterPlan plan;
+    const Field chains = field.Get("chains");
+    for (std::size_t c = 0; c < chains.Size(); ++c)
+    {
+        plan.chains.push_back(ReadChain(chains.At(c), cluster));
+    }
+    for (std::size_t i = 0; field.Has("links") && i < field.Get("links").Size(); ++i)
+    {
+        ReadLink(field.Get("links").At(i), cluster, plan);
+    }
+    return plan;
+}
+
+RoundPlan
+ReadPlan(const Field& root, const SystemState& state)
+{
+    RoundPlan plan;
+    plan.infeasible = root.Has("infeasible") ? root.Get("infeasible").Text() : "";
+    if (!plan.infeasible.empty())
+    {
+        return plan;
+    }
+    plan.localIterations = root.Has("localIterations")
+                               ? root.Get("localIterations").Count(Range::COUNT)
+                               : state.training.localIterations;
+    plan.schedule = root.Has("schedule") ? root.Get("schedule").Text() : state.training.schedule;
+    const Field clusters = root.Get("clusters");
+    if (clusters.Size() != state.clusters.size())
+    {
+        clusters.Fail("must have " + std::to_string(state.clusters.size()) +
+                      " entries, one for each cluster");
+    }
+    for (std::size_t m = 0; m < clusters.Size(); ++m)
+    {
+        plan.clusters.push_back(ReadCluster(clusters.At(m), state.clusters[m]));
+    }
+    return plan;
+}
+
+/// @return whether the plan decides on links, be it that none has anything to decide
+bool
+HasLinks(const Field& root)
+{
+    const Field clusters = root.Get("clusters");
+    bool has = false;
+    for (std::size_t m = 0; m < clusters.Size(); ++m)
+    {
+        has |= clusters.At(m).Has("links");
+    }
+    return has;
+}
+
+/// Fills in what a plan may leave out, once it is known to make sense. @return as CheckPlan()
+std::string
+Complete(const Field& root, const SystemState& state, RoundPlan& plan)
+{
+    auto error = CheckPlan(state, plan);
+    if (!error.empty())
+    {
+        return error;
+    }
+    if (!HasLinks(root))
+    {
+        SetEqualLinks(state, plan);
+        error = CheckPlan(state, plan);
+    }
+    plan.plannedLatencyS = root.Has("latencyS") ? root.Get("latencyS").Number(Range::NON_NEGATIVE)
+                           : error.empty()      ? PredictLatencyS(state, plan)
+                                                : 0;
+    return error;
+}
+
 } // namespace
+
+std::string
+ParsePlanJson(const std::string& text, const SystemState& state, RoundPlan& plan)
+{
+    try
+    {
+        const Json json = Json::parse(text);
+        const Field root(json, "");
+        plan = ReadPlan(root, state);
+        return plan.infeasible.empty() ? Complete(root, state, plan) : "";
+    }
+    catch (const FieldError& error)
+    {
+        return error.what();
+    }
+    catch (const nlohmann::json::exception&)
+    {
+        return DescribeJsonError(text);
+    }
+}
 
 std::string
 FormatPlanJson(const Instance& instance,

@@ -46,6 +46,20 @@ std::string FormatPlanJson(const Instance& instance,
  */
 std::string FormatErrorJson(const std::string& error);
 
+/**
+ * Reads a plan as FormatPlanJson() writes it. Of that, `clusters` with their `chains` must be
+ * there, or `infeasible`; `localIterations` and `schedule` are the state's where they are left out,
+ * `links` equal shares at full power, `latencyS` what the latency model predicts. All else is left
+ * unread.
+ *
+ * @param text JSON
+ * @param state the system that the plan is for
+ * @param plan set where there is no error
+ * @return empty, or one sentence: the field which is missing, of the wrong type or out of range, or
+ *         the constraint of (11) that the plan breaks (CheckPlan())
+ */
+std::string ParsePlanJson(const std::string& text, const SystemState& state, RoundPlan& plan);
+
 } // namespace collapipe
 } // namespace ns3
 

@@ -8,6 +8,7 @@
 #include "ns3/simulator.h"
 #include "ns3/trace-source-accessor.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace ns3
@@ -27,11 +28,21 @@ EnergyMeter::GetTypeId()
 }
 
 void
-EnergyMeter::Follow(Ptr<ModelServerApplication> leader, Time readyAt)
+EnergyMeter::Follow(Ptr<ModelServerApplication> leader)
 {
     BeginRound();
-    Simulator::Schedule(readyAt - Simulator::Now(), &EnergyMeter::BeginRound, this);
+    Simulator::ScheduleNow(&EnergyMeter::AwaitStart, this, leader);
     leader->TraceConnectWithoutContext("Round", MakeCallback(&EnergyMeter::HandleRound, this));
+}
+
+void
+EnergyMeter::AwaitStart(Ptr<ModelServerApplication> leader)
+{
+    TimeValue start;
+    leader->GetAttribute("StartTime", start);
+    Simulator::Schedule(std::max(Time(0), start.Get() - Simulator::Now()),
+                        &EnergyMeter::BeginRound,
+                        this);
 }
 
 double

@@ -46,11 +46,10 @@ class EnergyMeter : public Object
     virtual double GetLeftJ(uint32_t cluster, NodeIndex node) const = 0;
 
     /**
-     * Counts round by round from now on, and measures the first of them from when it may begin.
+     * Counts round by round from now on; the first begins when the leader starts.
      * @param leader whose rounds to follow
-     * @param readyAt when the network is ready
      */
-    void Follow(Ptr<ModelServerApplication> leader, Time readyAt);
+    void Follow(Ptr<ModelServerApplication> leader);
 
     /**
      * @param cluster number
@@ -67,6 +66,9 @@ class EnergyMeter : public Object
     virtual void HandleRoundEnd();
 
   private:
+    /// The simulation begins: now it is known when the leader will start.
+    void AwaitStart(Ptr<ModelServerApplication> leader);
+
     /// What is consumed from now on counts for the next round.
     void BeginRound();
     void HandleRound(const RoundRecord& record);

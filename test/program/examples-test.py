@@ -87,6 +87,36 @@ def check_topology(work, data):
     check(own["totals"]["latency_s"] != other["totals"]["latency_s"], "topology: its own times")
 
 
+def check_network(work, data):
+    """On a network of one's own the queues move, the radios obey, and a run's results are there."""
+    options = [option for option in SMALL if not option.startswith("--blocks")]
+    found = run(work, "network", *data, *options, "--blocks=4", "--compute=analytic",
+                "--energyBudget=0.01")
+    if found is None:
+        return
+    out, folder, _ = found
+    changes = re.search(r"^(\d+) changes of shares and powers; (\d+) flows$", out, re.M)
+    check(changes and int(changes[1]) > 0 and int(changes[2]) > 5, f"network: radios obey: {out}")
+    queues = [float(row["energy_queue_j"]) for row in read_csv(folder / "budgets.csv") if row["round"] == "2"]
+    check(any(queue > 0 for queue in queues), f"network: queues in the second round: {queues}")
+    links = read_csv(folder / "links.csv")
+    shared = [row for row in links if row["pool"] == "d2d"]
+    check(shared and all(0 < float(row["share"]) <= 1 for row in shared), "network: shares")
+    check(any(row["measured_snr_db"] for row in shared), "network: the radios' SNR is measured")
+    check(any(row["measured_goodput_bps"] for row in links if row["pool"] == "uplink"),
+          "network: goodput to the edge server")
+    energy = [float(row["wifi_energy_j"]) for row in read_csv(folder / "devices.csv")]
+    check(energy and all(joules > 0 for joules in energy), f"network: energy of the radios: {energy}")
+    names = {path.name for path in folder.iterdir()}
+    check({"rounds.csv", "devices.csv", "links.csv", "control.csv", "clusters.csv", "budgets.csv",
+           "summary.json", "timeline.json"} <= names, f"network: files: {sorted(names)}")
+    check(list(folder.parent.glob(folder.name + "-radio-*.pcap")), "network: its captures")
+    for option in ("--topology=lte", "--devices=3", "--pcap", "--clusterRadius=3"):
+        status, _, err, _ = finish(start(*data, *options, option, "--outputDir="))
+        check(status == 2 and len(err.strip().splitlines()) == 1 and option.split("=")[0] in err,
+              f"network: {option} is refused: {status}: {err}")
+
+
 def check_task(work):
     """Digits are learnt: the loss falls well below that of guessing."""
     found = run(work, "task", "--topology=p2p", "--rounds=3", "--localIterations=15",
@@ -123,6 +153,7 @@ def main():
         check_controller(work, data)
         check_schedule(work, data)
         check_topology(work, data)
+        check_network(work, data)
         check_task(work)
     return report()
 

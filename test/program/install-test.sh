@@ -79,4 +79,15 @@ if grep -E '/torch/|/ATen/' "$work/user.d" >&2; then
 fi
 check_program "$work/user/user"
 cmp "$work/user/user.txt" "$work/user/build/user.txt" || fail "both programs must print the same"
+
+# The script with a network of its own, as somebody would copy it: queues move, radios obey.
+eval "g++ -std=c++17 '$source/examples/collapipe-own-network.cc' -o '$work/user/own-network' $flags" \
+    "'-Wl,-rpath,$(dirname -- "$library")'"
+own=()
+for option in "${options[@]}"; do
+    [ "$option" = --devices=2 ] || own+=("$option") # its network is its own
+done
+"$work/user/own-network" "${own[@]}" --compute=analytic --energyBudget=0.01 --rounds=2 >"$work/own.txt" || fail "own-network ended with status $?"
+grep -qE '^[1-9][0-9]* changes of shares and powers' "$work/own.txt" || fail "own-network: $(cat "$work/own.txt")"
+grep -qE 'longest energy queue [0-9.e-]*[1-9]' "$work/own.txt" || fail "own-network: $(cat "$work/own.txt")"
 echo "installed, moved, found by find_package and pkg-config, built and run"

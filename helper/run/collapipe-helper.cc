@@ -4,14 +4,19 @@
 
 #include "collapipe-helper.h"
 
-#include "collapipe-cluster-monitor.h"
+#include "collapipe-actuator-choice.h"
+#include "collapipe-run-options.h"
 
 #include "ns3/abort.h"
+#include "ns3/collapipe-adopted-topology.h"
+#include "ns3/collapipe-cluster-monitor.h"
 #include "ns3/collapipe-sample-source.h"
 #include "ns3/double.h"
 #include "ns3/object-factory.h"
 #include "ns3/uinteger.h"
 
+#include <algorithm>
+#include <set>
 #include <utility>
 
 namespace ns3
@@ -111,6 +116,52 @@ MakeModelProfile(const TrainingContext& context)
 CollaPipeHelper::CollaPipeHelper(std::shared_ptr<const TrainingContext> context)
     : m_context(std::move(context))
 {
+}
+
+CollaPipeHelper::CollaPipeHelper(const RunConfig& config)
+    : m_config(std::make_unique<RunConfig>(config))
+{
+    static const std::set<std::string>
+        STOCK{"pcap", "flowMonitor", "netAnim", "compare", "save", "saveEvery", "load"};
+    static const std::set<std::string> COMMON{"segmentSize", "tcpBuffer", "actuator"};
+    for (const auto& option : MakeOptions(*m_config))
+    {
+        const bool isOfNetwork =
+            option.group == OptionGroup::NETWORK || option.group == OptionGroup::RADIO;
+        if (config.GetGiven().count(option.name) > 0 && COMMON.count(option.name) == 0 &&
+            (isOfNetwork || STOCK.count(option.name) > 0))
+        {
+            throw UserError("--" + option.name +
+                            ": this program's network is its own; leave the option out");
+        }
+    }
+}
+
+CollaPipeHelper::~CollaPipeHelper() = default;
+
+void
+CollaPipeHelper::SetAttribute(const std::string& name, const AttributeValue& value)
+{
+    m_settings.emplace_back(name, value.Copy());
+}
+
+void
+CollaPipeHelper::SetControllerAttribute(const std::string& name, const AttributeValue& value)
+{
+    m_controllerSettings.emplace_back(name, value.Copy());
+}
+
+void
+CollaPipeHelper::SetDefaultLink(DataRate rate, Time latency)
+{
+    m_defaultRate = rate;
+    m_defaultLatency = latency;
+}
+
+void
+CollaPipeHelper::EnableResults(const std::string& directory)
+{
+    m_results = directory;
 }
 
 void
@@ -274,11 +325,12 @@ CollaPipeHelper::Install(TopologyHelper& topology) const
             applications.clusters.back().push_back(InstallNode(network, cluster, index));
         }
     }
+    SetAttributes(applications);
     InstallLoops(topology, applications);
     InstallMonitors(topology, applications);
     const auto meter = CreateObject<NodeEnergyMeter>();
     meter->Install(applications.clusters, m_batteryJ);
-    meter->Follow(applications.leader, network.readyAt);
+    meter->Follow(applications.leader);
     applications.meter = meter;
     for (const auto& loop : applications.loops)
     {
@@ -296,6 +348,11 @@ CollaPipeHelper::InstallLoops(const TopologyHelper& topology, RunApplications& a
         const auto& edge = applications.edgeServers[cell];
         const auto& clusters = edge->GetClusterNumbers();
         const auto loop = CreateObject<ControlLoop>();
+        for (const auto& [name, value] : m_controllerSettings)
+        {
+            NS_ABORT_MSG_IF(!m_controllers[cell]->SetAttributeFailSafe(name, *value),
+                            "the controller has no attribute " << name << " that takes this value");
+        }
         loop->SetController(m_controllers[cell]);
         loop->SetSystemState(GetInitialState(topology, cell));
         loop->SetExpectations(CreateObject<TopologyExpectations>(topology, clusters));
@@ -412,6 +469,103 @@ CollaPipeHelper::InstallNode(const Network& network, uint32_t cluster, NodeIndex
     network.clusters[cluster].GetNode(index)->AddApplication(application);
     application->SetStartTime(network.readyAt);
     return application;
+}
+
+void
+CollaPipeHelper::SetAttributes(const RunApplications& applications) const
+{
+    for (const auto& [name, value] : m_settings)
+    {
+        bool isKnown = false;
+        for (const auto& application : applications.GetAll())
+        {
+            isKnown |= application->SetAttributeFailSafe(name, *value);
+        }
+        NS_ABORT_MSG_IF(!isKnown,
+                        "no CollaPipe application has an attribute " << name
+                                                                     << " that takes this value");
+    }
+}
+
+InstalledTraining
+CollaPipeHelper::Install(Ptr<Node> edgeServer,
+                         const NodeContainer& controlUnits,
+                         const NodeContainer& devices)
+{
+    const uint32_t clusters = controlUnits.GetN();
+    NS_ABORT_MSG_IF(clusters == 0 || devices.GetN() == 0 || devices.GetN() % clusters != 0,
+                    devices.GetN() << " devices cannot be dealt out to " << clusters
+                                   << " control units; give a NodeContainer for each of them");
+    std::vector<NodeContainer> byCluster(clusters);
+    for (uint32_t i = 0; i < devices.GetN(); ++i)
+    {
+        byCluster[i / (devices.GetN() / clusters)].Add(devices.Get(i));
+    }
+    return Install(edgeServer, controlUnits, byCluster);
+}
+
+InstalledTraining
+CollaPipeHelper::Install(Ptr<Node> edgeServer,
+                         const NodeContainer& controlUnits,
+                         const std::vector<NodeContainer>& devices)
+{
+    NS_ABORT_MSG_IF(!m_config, "nodes of one's own need a CollaPipeHelper with a RunConfig");
+    auto topology = std::make_unique<AdoptedTopologyHelper>(edgeServer, controlUnits, devices);
+    topology->SetDefaultLink(m_defaultRate, m_defaultLatency);
+    m_config->clusters = controlUnits.GetN();
+    m_config->cells = 1;
+    m_config->devices = 0;
+    for (const auto& cluster : devices)
+    {
+        m_config->devices = std::max(m_config->devices, cluster.GetN());
+    }
+    m_config->outputDir = m_results;
+    InstalledTraining training(*m_config, std::move(topology));
+    const auto& setup = training.GetSetup();
+    CollaPipeHelper helper(setup.GetContext());
+    setup.Configure(helper);
+    TakeSettings(helper);
+    helper.m_actuator =
+        m_actuator ? m_actuator : ChooseActuator(training.GetTopology(), m_config->actuator);
+    if (!helper.m_actuator)
+    {
+        throw UserError("actuator " + m_config->actuator +
+                        ": the nodes have no such radio; take auto, none or wifi");
+    }
+    if (m_controllers.empty()) // one of the user's own is not to be asked before its time
+    {
+        const auto state = helper.GetInitialState(training.GetTopology());
+        const auto controller = setup.CreateController(m_config->controller, 0);
+        const auto reason = controller->Decide(state).infeasible;
+        if (!reason.empty())
+        {
+            throw UserError(reason);
+        }
+    }
+    setup.SetModel(helper);
+    training.Complete(helper.Install(training.GetTopology()));
+    return training;
+}
+
+void
+CollaPipeHelper::TakeSettings(CollaPipeHelper& helper) const
+{
+    helper.m_settings = m_settings;
+    helper.m_controllerSettings = m_controllerSettings;
+    helper.m_linkMonitor = m_linkMonitor;
+    if (!m_controllers.empty())
+    {
+        helper.m_controllers = m_controllers;
+    }
+    if (!m_devices.empty())
+    {
+        helper.SetProfiles(m_controlUnit, m_devices);
+    }
+    if (m_edge.flops > 0)
+    {
+        helper.m_edge = m_edge;
+    }
+    helper.m_batteryJ = m_batteryJ > 0 ? m_batteryJ : helper.m_batteryJ;
 }
 
 } // namespace collapipe

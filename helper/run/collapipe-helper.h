@@ -5,15 +5,20 @@
 #ifndef COLLAPIPE_HELPER_H
 #define COLLAPIPE_HELPER_H
 
-#include "collapipe-device-profile.h"
-#include "collapipe-topology.h"
+#include "collapipe-installed-training.h"
 
+#include "ns3/attribute.h"
+#include "ns3/collapipe-device-profile.h"
 #include "ns3/collapipe-lead-server.h"
 #include "ns3/collapipe-run-applications.h"
 #include "ns3/collapipe-stage-application.h"
+#include "ns3/collapipe-topology.h"
+#include "ns3/data-rate.h"
+#include "ns3/node-container.h"
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace ns3
@@ -46,6 +51,15 @@ ModelProfile MakeModelProfile(const TrainingContext& context);
  * Installs a training run on a network: the applications, and what decides and measures. Each
  * cell gets a ControlLoop with a controller, a link monitor and an actuator, all of them together
  * an energy meter; what is not wanted, or wanted otherwise, is set here or in the loop.
+ *
+ * On nodes of one's own, with their devices, addresses and routes:
+ *
+ *     RunConfig config;                  // what to train, and how
+ *     CollaPipeHelper helper(config);
+ *     helper.EnableResults("results");
+ *     auto training = helper.Install(edgeServer, controlUnits, devices);
+ *     training.Start(Seconds(2));
+ *     Simulator::Run();
  */
 class CollaPipeHelper
 {
@@ -54,6 +68,42 @@ class CollaPipeHelper
      * @param context what all applications have in common
      */
     explicit CollaPipeHelper(std::shared_ptr<const TrainingContext> context);
+
+    /**
+     * For nodes of one's own. What is set beside the configuration (controller, profiles, edge
+     * server, battery, actuator, link monitor) takes the place of what it says.
+     * @param config what to train, and how, with which controller and devices; what it says of the
+     *        network is not used, but for TCP's buffer and segments
+     */
+    explicit CollaPipeHelper(const RunConfig& config);
+
+    ~CollaPipeHelper();
+
+    /**
+     * Sets an attribute of the applications that will be installed: of each that has it.
+     * @param name of the attribute; aborts where no application has it
+     * @param value of it
+     */
+    void SetAttribute(const std::string& name, const AttributeValue& value);
+
+    /**
+     * @param name of an attribute of the controllers; aborts where a controller has none
+     * @param value of it
+     */
+    void SetControllerAttribute(const std::string& name, const AttributeValue& value);
+
+    /**
+     * @param rate of links that tell none, until messages have gone over them; 10 Mb/s where this
+     *        is not called
+     * @param latency of these; 5 ms
+     */
+    void SetDefaultLink(DataRate rate, Time latency);
+
+    /**
+     * @param directory for what a run of the stock programs leaves, written when the last round has
+     *        ended or InstalledTraining::Save() is called
+     */
+    void EnableResults(const std::string& directory);
 
     /// @param controller that decides every round, where there is one cell
     void SetController(Ptr<Controller> controller);
@@ -125,6 +175,31 @@ class CollaPipeHelper
      */
     RunApplications Install(TopologyHelper& topology) const;
 
+    /**
+     * Installs a training on nodes of one's own: applications, control loop, energy meter, link
+     * monitor; and where devices are Wi-Fi, an actuator.
+     * @param edgeServer holds decoder and model
+     * @param controlUnits one for each cluster
+     * @param devices of all clusters, as many for each, the first cluster's first
+     * @return the applications, to be started and stopped as ns-3's are
+     * @throws UserError where the configuration cannot be met
+     */
+    InstalledTraining Install(Ptr<Node> edgeServer,
+                              const NodeContainer& controlUnits,
+                              const NodeContainer& devices);
+
+    /**
+     * The same where clusters have different numbers of devices.
+     * @param edgeServer holds decoder and model
+     * @param controlUnits one for each cluster
+     * @param devices by cluster
+     * @return the applications, to be started and stopped as ns-3's are
+     * @throws UserError where the configuration cannot be met
+     */
+    InstalledTraining Install(Ptr<Node> edgeServer,
+                              const NodeContainer& controlUnits,
+                              const std::vector<NodeContainer>& devices);
+
   private:
     Ptr<EdgeServerApplication> InstallEdgeServer(const Network& network, uint32_t cell) const;
 
@@ -144,6 +219,21 @@ class CollaPipeHelper
     /// @return the profile of a node: 0 is the control unit, k + 1 device k
     const DeviceProfile& GetProfile(NodeIndex index) const;
 
+    /// An attribute to be set
+    using Setting = std::pair<std::string, Ptr<AttributeValue>>;
+
+    /// Sets what SetAttribute() was told; aborts where no application has it.
+    void SetAttributes(const RunApplications& applications) const;
+
+    /// Hands on what was set here beside the configuration.
+    void TakeSettings(CollaPipeHelper& helper) const;
+
+    std::unique_ptr<RunConfig> m_config;                      //!< of nodes of one's own; else null
+    std::vector<Setting> m_settings;                          //!< of applications
+    std::vector<Setting> m_controllerSettings;                //!< of controllers
+    DataRate m_defaultRate{"10Mbps"};                         //!< of links that tell none
+    Time m_defaultLatency{MilliSeconds(5)};                   //!< of these
+    std::string m_results;                                    //!< folder; empty: none wanted
     std::shared_ptr<const TrainingContext> m_context;         //!< of the run
     std::vector<Ptr<Controller>> m_controllers;               //!< by cell, decide
     std::string m_linkMonitor{"ns3::collapipe::LinkMonitor"}; //!< TypeId; empty: none
