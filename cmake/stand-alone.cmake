@@ -69,8 +69,6 @@ add_library(collapipe::collapipe ALIAS collapipe)
 target_include_directories(collapipe PUBLIC
   $<BUILD_INTERFACE:${COLLAPIPE_INCLUDE}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 collapipe_define_versions()
-target_compile_definitions(collapipe PRIVATE
-  COLLAPIPE_NS3_VERSION="${COLLAPIPE_NS3_VERSION}" COLLAPIPE_VERSION="0.1.0")
 set_target_properties(collapipe PROPERTIES
   VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
   INSTALL_RPATH_USE_LINK_PATH ON)
@@ -82,7 +80,6 @@ target_link_libraries(collapipe
 # What computes, opened by the library when it is asked to.
 if(COLLAPIPE_TORCH)
   collapipe_add_backend(collapipe-torch ${COLLAPIPE_SOURCES_TORCH})
-  target_compile_definitions(collapipe-torch PRIVATE COLLAPIPE_VERSION="0.1.0")
   set_target_properties(collapipe-torch PROPERTIES
     VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
   target_link_libraries(collapipe-torch

@@ -90,6 +90,7 @@ SAME = {
     "initializer_list": CONTAINERS,
     "iterator": CONTAINERS,
     "ostream": {"iosfwd", "fstream", "iomanip", "iostream", "sstream"},
+    "system_error": {"filesystem"},
     "type_traits": {"utility"} | CONTAINERS,
     "utility": CONTAINERS,
 }
