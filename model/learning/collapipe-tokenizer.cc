@@ -4,6 +4,8 @@
 
 #include "collapipe-tokenizer.h"
 
+#include "collapipe-content-cache.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
@@ -14,6 +16,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <system_error>
@@ -384,6 +387,58 @@ UnpackFiles(const std::string& packed)
     return files;
 }
 
+/**
+ * A program of SentencePiece's whose results are kept: the same release makes the same of the same
+ * input.
+ */
+class KeptResults
+{
+  public:
+    /**
+     * @param program its name
+     * @param arguments that it is given
+     * @param input all that it reads
+     * @param directory where it may run
+     * @throws DataError where the program is missing
+     */
+    KeptResults(const std::string& program,
+                const std::vector<std::string>& arguments,
+                const std::string& input,
+                const PrivateDirectory& directory)
+        : m_cache(ContentCache::GetFolder("tokenizer")),
+          m_key(program)
+    {
+        const bool isKnown = Run(directory, {program, "--version"});
+        const auto version = ReadFileBytes(directory.GetFile("output"));
+        if (!isKnown || version.empty())
+        {
+            m_cache = ContentCache("");
+        }
+        m_key += '\n' + version;
+        for (const auto& argument : arguments)
+        {
+            m_key += '\n' + argument;
+        }
+        m_key += "\n\n" + input;
+    }
+
+    /// @return what it made of this before, where that is kept
+    std::optional<std::string> Find() const
+    {
+        return m_cache.Find(m_key);
+    }
+
+    /// @param result that it has made
+    void Keep(const std::string& result) const
+    {
+        m_cache.Keep(m_key, result);
+    }
+
+  private:
+    ContentCache m_cache; //!< where results are
+    std::string m_key;    //!< all that the result depends on
+};
+
 } // namespace
 
 Tokenizer::Tokenizer(std::string model, uint32_t vocabularySize, std::string workDirectory)
@@ -429,29 +484,38 @@ Tokenizer::Train(const std::vector<std::string>& lines,
                         " pieces, but " + std::to_string(vocabularySize) + " are wanted.");
     }
     const PrivateDirectory directory(workDirectory);
-    directory.Write("text", JoinLines(lines));
+    const auto text = JoinLines(lines);
+    directory.Write("text", text);
     directory.Write("input", "");
-    const bool trained = Run(directory,
-                             {"spm_train",
-                              "--input=text",
-                              "--model_prefix=vocabulary",
-                              "--model_type=bpe",
-                              "--vocab_size=" + std::to_string(vocabularySize),
-                              "--hard_vocab_limit=false",
-                              "--character_coverage=1.0",
-                              "--num_threads=1",
-                              "--random_seed=1",
-                              "--pad_id=" + std::to_string(PAD_TOKEN),
-                              "--unk_id=" + std::to_string(UNKNOWN_TOKEN),
-                              "--bos_id=" + std::to_string(BEGIN_TOKEN),
-                              "--eos_id=" + std::to_string(END_TOKEN)});
-    if (!trained)
+    std::vector<std::string> arguments{"--input=text",
+                                       "--model_prefix=vocabulary",
+                                       "--model_type=bpe",
+                                       "--vocab_size=" + std::to_string(vocabularySize),
+                                       "--hard_vocab_limit=false",
+                                       "--character_coverage=1.0",
+                                       "--num_threads=1",
+                                       "--random_seed=1",
+                                       "--pad_id=" + std::to_string(PAD_TOKEN),
+                                       "--unk_id=" + std::to_string(UNKNOWN_TOKEN),
+                                       "--bos_id=" + std::to_string(BEGIN_TOKEN),
+                                       "--eos_id=" + std::to_string(END_TOKEN)};
+    const KeptResults results("spm_train", arguments, text, directory);
+    auto kept = results.Find();
+    if (!kept)
     {
-        RefuseTraining(ReadComplaint(directory), vocabularySize);
+        arguments.insert(arguments.begin(), "spm_train");
+        if (!Run(directory, arguments))
+        {
+            RefuseTraining(ReadComplaint(directory), vocabularySize);
+        }
+        const auto pieces = ReadFileBytes(directory.GetFile("vocabulary.vocab"));
+        kept = std::to_string(std::count(pieces.begin(), pieces.end(), '\n')) + '\n' +
+               ReadFileBytes(directory.GetFile("vocabulary.model"));
+        results.Keep(*kept);
     }
-    const auto pieces = ReadFileBytes(directory.GetFile("vocabulary.vocab"));
-    m_model = ReadFileBytes(directory.GetFile("vocabulary.model"));
-    m_vocabularySize = static_cast<uint32_t>(std::count(pieces.begin(), pieces.end(), '\n'));
+    const auto line = kept->find('\n');
+    m_vocabularySize = static_cast<uint32_t>(std::stoul(kept->substr(0, line)));
+    m_model = kept->substr(line + 1);
     m_workDirectory = workDirectory;
 }
 
@@ -482,12 +546,33 @@ Tokenizer::Apply(const std::string& program,
     }
     const PrivateDirectory directory(m_workDirectory);
     directory.Write("model", m_model);
-    directory.Write("input", JoinLines(lines));
-    if (!Run(directory, {program, "--model=model", option}))
+    const auto text = JoinLines(lines);
+    // A run's data are the same the next time; what it translates them to is not.
+    std::optional<KeptResults> results;
+    std::optional<std::string> output;
+    if (program == "spm_encode")
     {
-        throw DataError(program + " failed: " + ReadComplaint(directory) + ".");
+        directory.Write("input", "");
+        results.emplace(program,
+                        std::vector<std::string>{option},
+                        m_model + '\n' + text,
+                        directory);
+        output = results->Find();
     }
-    auto result = SplitLines(ReadFileBytes(directory.GetFile("output")));
+    if (!output)
+    {
+        directory.Write("input", text);
+        if (!Run(directory, {program, "--model=model", option}))
+        {
+            throw DataError(program + " failed: " + ReadComplaint(directory) + ".");
+        }
+        output = ReadFileBytes(directory.GetFile("output"));
+        if (results)
+        {
+            results->Keep(*output);
+        }
+    }
+    auto result = SplitLines(*output);
     if (result.size() != lines.size())
     {
         throw DataError(program + " gave " + std::to_string(result.size()) + " lines for " +
