@@ -91,6 +91,11 @@ endforeach()
 target_include_directories(${libcollapipe} SYSTEM INTERFACE ${COLLAPIPE_SYSTEM_INCLUDES})
 target_link_libraries(${libcollapipe}
   PRIVATE ZLIB::ZLIB ICU::i18n ICU::uc Threads::Threads ${CMAKE_DL_LIBS})
+foreach(target ${libcollapipe} ${libcollapipe-obj})
+  if(TARGET ${target})
+    collapipe_use_openssl(${target})
+  endif()
+endforeach()
 
 if(COLLAPIPE_ONE_LIBRARY)
   target_link_libraries(${libcollapipe} PRIVATE ${COLLAPIPE_TORCH_LIBRARIES})

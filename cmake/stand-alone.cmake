@@ -10,6 +10,15 @@ include(GNUInstallDirs)
 
 option(COLLAPIPE_WERROR "Treat warnings in the module's own code as errors" ON)
 
+set(COLLAPIPE_SANITIZE "" CACHE STRING "Sanitizers to build with: address,undefined or thread")
+if(COLLAPIPE_SANITIZE)
+  add_compile_options(-fsanitize=${COLLAPIPE_SANITIZE} -fno-sanitize-recover=undefined
+    -fno-omit-frame-pointer -g1)
+  add_link_options(-fsanitize=${COLLAPIPE_SANITIZE})
+  # The standard library's own checks, of every index.
+  add_compile_definitions(_GLIBCXX_ASSERTIONS)
+endif()
+
 include(${CMAKE_CURRENT_LIST_DIR}/ns3.cmake)
 if(COLLAPIPE_NS3_ERROR)
   message(FATAL_ERROR "${COLLAPIPE_NS3_ERROR}")
@@ -76,6 +85,7 @@ target_link_libraries(collapipe
   PUBLIC collapipe_ns3
   PRIVATE collapipe_warnings Eigen3::Eigen nlohmann_json::nlohmann_json ZLIB::ZLIB ICU::i18n ICU::uc
           Threads::Threads ${CMAKE_DL_LIBS})
+collapipe_use_openssl(collapipe)
 
 # What computes, opened by the library when it is asked to.
 if(COLLAPIPE_TORCH)

@@ -75,6 +75,11 @@ elseif(_gtest)
   collapipe_discover(collapipe-gtest gtest)
 endif()
 
+# ---------------------------------------------------------------- damaged inputs
+
+collapipe_program(collapipe-fuzz ${COLLAPIPE_ROOT}/test/fuzz/collapipe-fuzz.cc)
+set_target_properties(collapipe-fuzz PROPERTIES EXCLUDE_FROM_ALL ON)
+
 # ---------------------------------------------------------------- ns-3's test runner
 
 if(COLLAPIPE_TEST_SUITES)

@@ -82,6 +82,9 @@ TestRun::TestRun(const TestRunConfig& config)
     m_context->optimizer = m_config.optimizer;
     m_context->keepOptimizerState = m_config.keepOptimizerState;
     m_context->precision = m_config.precision;
+    m_context->transport.sessionKey = m_config.sessionKey;
+    m_context->replicaPeriod = m_config.replicaPeriod;
+    m_context->heartbeat = m_config.heartbeat;
     m_context->backend = ObjectFactory(m_config.backend).Create<ComputeBackend>();
     m_context->executor = std::make_shared<Executor>(m_config.threads);
     m_initial = m_context->backend->CreateParameters(model, m_config.seed);
@@ -234,6 +237,11 @@ TestRun::Install()
     for (const auto& edge : m_applications.edgeServers)
     {
         edge->TraceConnectWithoutContext("Flush", MakeCallback(&TestRun::RecordEdgeFlush, this));
+        edge->TraceConnectWithoutContext("Failure", MakeCallback(&TestRun::RecordFailure, this));
+        edge->TraceConnectWithoutContext("Recovery", MakeCallback(&TestRun::RecordRecovery, this));
+        edge->SetAttribute("Patience", TimeValue(m_config.patience));
+        edge->SetRecovery(
+            ObjectFactory(RecoveryTypeName(m_config.recovery)).Create<RecoveryPolicy>());
     }
     const auto leader = m_applications.leader;
     leader->TraceConnectWithoutContext("Round", MakeCallback(&TestRun::RecordRound, this));
@@ -281,7 +289,7 @@ TestRun::RecordFlush(uint32_t cluster,
     {
         m_flushes[cluster].push_back(Simulator::Now());
     }
-    if (round == 1 && iteration == 0)
+    if (round == 1 && iteration == 0 && m_recoveries.empty()) // else the cut is another one
     {
         uint32_t first = 0;
         for (uint32_t device = 1; device < node; ++device)
@@ -327,6 +335,37 @@ TestRun::RecordFinish()
 {
     m_finished = true;
     Simulator::Stop();
+}
+
+void
+TestRun::RecordFailure(const NodeFailure& failure)
+{
+    m_failures.push_back(failure);
+    m_failureTimes.push_back(Simulator::Now());
+}
+
+void
+TestRun::RecordRecovery(const RecoveryRecord& record)
+{
+    m_recoveries.push_back(record);
+}
+
+const std::vector<NodeFailure>&
+TestRun::GetFailures() const
+{
+    return m_failures;
+}
+
+const std::vector<Time>&
+TestRun::GetFailureTimes() const
+{
+    return m_failureTimes;
+}
+
+const std::vector<RecoveryRecord>&
+TestRun::GetRecoveries() const
+{
+    return m_recoveries;
 }
 
 TopologyHelper&

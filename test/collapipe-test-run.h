@@ -65,6 +65,11 @@ struct TestRunConfig
     uint32_t run{1};                                     //!< of the simulator
     std::vector<DeviceProfile> profiles; //!< of control unit and devices; empty: default
     EdgeState edge{1e9, 0, 4};           //!< of the edge server
+    std::string recovery{"wait"};        //!< policy
+    std::vector<uint8_t> sessionKey;     //!< see TransportConfig
+    uint32_t replicaPeriod{0};           //!< see TrainingContext
+    Time heartbeat{Seconds(10)};         //!< see TrainingContext
+    Time patience{Seconds(30)};          //!< of the edge servers
 };
 
 /**
@@ -112,6 +117,15 @@ class TestRun
     /// @return one line per message sent: time, sender, type, size
     const std::vector<std::string>& GetMessages() const;
 
+    /// @return failures that the edge servers have seen
+    const std::vector<NodeFailure>& GetFailures() const;
+
+    /// @return when each of them was seen
+    const std::vector<Time>& GetFailureTimes() const;
+
+    /// @return what they have done about them
+    const std::vector<RecoveryRecord>& GetRecoveries() const;
+
     /// @return whether all rounds ended
     bool IsFinished() const;
 
@@ -142,6 +156,8 @@ class TestRun
     void RecordMessage(std::string sender, const MessageHeader& header, uint64_t bytes);
     void RecordRound(const RoundRecord& record);
     void RecordFinish();
+    void RecordFailure(const NodeFailure& failure);
+    void RecordRecovery(const RecoveryRecord& record);
 
     TestRunConfig m_config;
     std::shared_ptr<TrainingContext> m_context;
@@ -158,6 +174,9 @@ class TestRun
     std::vector<std::string> m_messages;
     std::vector<double> m_losses;
     bool m_finished{false};
+    std::vector<NodeFailure> m_failures;
+    std::vector<Time> m_failureTimes;
+    std::vector<RecoveryRecord> m_recoveries;
 };
 
 /**

@@ -7,6 +7,8 @@
 #include "collapipe-run-options.h"
 #include "collapipe-tensor-file.h"
 
+#include "ns3/collapipe-bounded-json.h"
+
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -230,6 +232,42 @@ FitsModel(const ModelParameters& parameters, const ModelConfig& model)
                       });
 }
 
+/**
+ * Checks a model before anything is made of its numbers.
+ * @param model as a file describes it
+ * @param tensors that the file holds
+ * @return empty, or one sentence
+ */
+std::string
+CheckModel(const ModelConfig& model, std::size_t tensors)
+{
+    const auto head = static_cast<int>(model.head);
+    if (head < 0 || head > static_cast<int>(ModelHead::MASKED_LANGUAGE))
+    {
+        return "there is no such head of a model";
+    }
+    // Every block has a tensor at least, and every extent is that of one
+    if (model.encoderBlocks > tensors || model.decoderBlocks > tensors)
+    {
+        return "the model has more blocks than the file has tensors";
+    }
+    constexpr uint32_t MOST = 1U << 24;
+    for (const auto number : {model.vocabulary,
+                              model.width,
+                              model.heads,
+                              model.feedForward,
+                              model.sourceLength,
+                              model.targetLength,
+                              model.classes})
+    {
+        if (number > MOST)
+        {
+            return "the model has a dimension beyond reason";
+        }
+    }
+    return model.Check();
+}
+
 /// Puts together what a checked file holds. @throws nlohmann::json::exception, std::out_of_range
 void
 Fill(Checkpoint& checkpoint, const TensorFile& file)
@@ -238,15 +276,20 @@ Fill(Checkpoint& checkpoint, const TensorFile& file)
         const auto* tensor = file.Find("text." + name);
         return tensor ? GetText(*tensor) : throw std::out_of_range(name);
     };
-    const auto options = Json::parse(file.metadata.at("options"));
+    const auto options = ParseBoundedJson<Json>(file.metadata.at("options"));
     for (const auto& [name, value] : options.items())
     {
         checkpoint.options.emplace_back(name, value.get<std::string>());
     }
-    checkpoint.model = ToModelConfig(Json::parse(file.metadata.at("model")));
+    checkpoint.model = ToModelConfig(ParseBoundedJson<Json>(file.metadata.at("model")));
+    const auto problem = CheckModel(checkpoint.model, file.tensors.size());
+    if (!problem.empty())
+    {
+        throw std::out_of_range(problem);
+    }
     checkpoint.dataCrc = std::stoul(file.metadata.at("data"));
     checkpoint.vocabulary = std::stoul(file.metadata.at("vocabulary"));
-    ReadHistory(Json::parse(file.metadata.at("history")), checkpoint.history);
+    ReadHistory(ParseBoundedJson<Json>(file.metadata.at("history")), checkpoint.history);
     checkpoint.tokenizer = text("tokenizer");
     checkpoint.rounds = text("rounds");
     checkpoint.devices = text("devices");
@@ -359,7 +402,14 @@ Checkpoint::Read(const std::string& folder)
         problem = error.what();
     }
     const auto& history = checkpoint->history;
-    if (problem.empty() && (!FitsModel(history.model.parameters, checkpoint->model) ||
+    const bool hasOddOptimizer =
+        problem.empty() && std::any_of(history.model.optimizer.begin(),
+                                       history.model.optimizer.end(),
+                                       [&checkpoint](const auto& kind) {
+                                           return !FitsModel(kind, checkpoint->model);
+                                       });
+    if (problem.empty() && (hasOddOptimizer || history.model.optimizer.size() > 2 ||
+                            !FitsModel(history.model.parameters, checkpoint->model) ||
                             history.evaluations.size() != history.trainLosses.size() + 1 ||
                             history.learning.size() != history.trainLosses.size()))
     {

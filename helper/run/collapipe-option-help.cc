@@ -42,6 +42,7 @@ constexpr Section SECTIONS[] = {
     {OptionGroup::MODEL, "model", "Task and model"},
     {OptionGroup::LEARNING, "learning", "Learning and its quality"},
     {OptionGroup::DATA, "data", "Data"},
+    {OptionGroup::FAULTS, "faults", "Failures and recovery"},
     {OptionGroup::RESULTS, "results", "Results"},
     {OptionGroup::EXECUTION, "execution", "Execution"},
 };

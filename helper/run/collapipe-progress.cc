@@ -47,6 +47,16 @@ Progress::Step(const std::string& step)
 }
 
 void
+Progress::Say(const std::string& text)
+{
+    if (m_mode != NONE)
+    {
+        Finish();
+        std::cerr << text;
+    }
+}
+
+void
 Progress::Warn(const std::string& warning)
 {
     Finish();

@@ -35,6 +35,9 @@ class Progress
     /// @param warning a sentence that the user should read; shown in every mode
     void Warn(const std::string& warning);
 
+    /// @param text lines to show as they are; in every mode but none
+    void Say(const std::string& text);
+
     /// @param share of the current round that is done, 0..1
     void Update(double share);
 

@@ -58,6 +58,13 @@ struct RunConfig
     uint32_t lteResourceBlocks{100};         //!< bandwidth of the cell
     double packetErrorRate{0};               //!< on wired links, for tests
     double backgroundPrograms{0};            //!< beside training on a node, on average
+    std::string recovery{"replan"};          //!< what is done when a node fails
+    std::string faults;                      //!< what goes wrong; empty: nothing
+    uint32_t replicaPeriod{0};               //!< iterations between snapshots; 0: none
+    double heartbeatS{10};                   //!< of nodes that have nothing to say; 0: none
+    double patienceS{30};                    //!< with nodes that are silent
+    std::string authenticate{"auto"};        //!< messages: on, off, or auto
+    double deadlineS{3600};                  //!< without any progress
     uint32_t segmentSize{1400};              //!< of TCP, bytes; more takes jumbo frames
     uint32_t tcpBufferMib{0};                //!< to send and to receive, each; 0: by the wires
     std::string sharing; //!< of radio media: reserved or work-conserving; empty: as they are

@@ -30,6 +30,7 @@ enum class OptionGroup
     MODEL,
     LEARNING,
     DATA,
+    FAULTS,
     RESULTS,
     EXECUTION
 };

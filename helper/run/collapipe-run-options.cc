@@ -5,6 +5,8 @@
 #include "collapipe-run-options.h"
 
 #include "ns3/collapipe-controller.h"
+#include "ns3/collapipe-message-seal.h"
+#include "ns3/collapipe-recovery-policy.h"
 #include "ns3/collapipe-schedule.h"
 #include "ns3/collapipe-topology.h"
 #include "ns3/type-id.h"
@@ -353,6 +355,66 @@ AddTraining(RunConfig& config, Options& options)
 }
 
 void
+AddFaults(RunConfig& config, Options& options)
+{
+    const Options own{
+        RunOption(Group::FAULTS,
+                  "recovery",
+                  &config.recovery,
+                  "what is done when a node fails whose work a round needs: wait for it, drop the "
+                  "cluster's work of the round, replan the cluster without it, or a TypeId")
+            .OneOf({"wait", "drop", "replan"})
+            .DerivedFrom("ns3::collapipe::RecoveryPolicy", RecoveryTypeName),
+        RunOption(
+            Group::FAULTS,
+            "faults",
+            &config.faults,
+            "what goes wrong: a TOML file with a [[fault]] for each, or random:SEED,RATE with "
+            "the faults per simulated minute; empty: nothing"),
+        RunOption(Group::FAULTS,
+                  "replicaPeriod",
+                  &config.replicaPeriod,
+                  "local iterations after which each stage sends its state to a neighbour, so that "
+                  "less is done again after a failure; 0: none, a round begins anew")
+            .To(1000000)
+            .Off("0"),
+        RunOption(Group::FAULTS,
+                  "heartbeat",
+                  &config.heartbeatS,
+                  "time after which a node that has nothing to say to its edge server says that it "
+                  "lives; 0: never, silence is not noticed")
+            .WithUnit("s")
+            .From(0)
+            .To(1e6),
+        RunOption(Group::FAULTS,
+                  "patience",
+                  &config.patienceS,
+                  "silence of a node after which it counts as failed")
+            .WithUnit("s")
+            .Above(0)
+            .To(1e6)
+            .NotWith("heartbeat", {"0"}),
+        RunOption(Group::FAULTS,
+                  "authenticate",
+                  &config.authenticate,
+                  "whether every message carries an HMAC-SHA256 with a session key that the nodes "
+                  "are dealt at the start, 16 bytes: on, off, or auto (where there are faults)")
+            .OneOf({"auto", "on", "off"})
+            .Where(config.authenticate != "on" || MessageSeal::IsAvailable(),
+                   "this program was built without OpenSSL; install libssl-dev and build it again"),
+        RunOption(Group::FAULTS,
+                  "deadline",
+                  &config.deadlineS,
+                  "simulated time without any progress after which the run ends, with the rounds "
+                  "that it has; at least three times what a round was planned to take")
+            .WithUnit("s")
+            .Above(0)
+            .To(1e9),
+    };
+    options.insert(options.end(), own.begin(), own.end());
+}
+
+void
 AddResults(RunConfig& config, Options& options)
 {
     const Options own{
@@ -480,6 +542,7 @@ MakeOptions(RunConfig& config)
     AddControl(config, options);
     AddTraining(config, options);
     AddLearningOptions(config, options);
+    AddFaults(config, options);
     AddResults(config, options);
     AddExecution(config, options);
     return options;

@@ -6,6 +6,8 @@
 
 #include "collapipe-run-config.h"
 
+#include "ns3/collapipe-bounded-json.h"
+
 #include <algorithm>
 #include <array>
 #include <filesystem>
@@ -116,7 +118,7 @@ class TensorFileReader
         try
         {
             file.metadata = head.at(METADATA).get<std::map<std::string, std::string>>();
-            const auto checksums = Json::parse(file.metadata.at(CHECKSUMS));
+            const auto checksums = ParseBoundedJson<Json>(file.metadata.at(CHECKSUMS));
             Require(GetHeadCrc(head) == checksums.at(HEAD).get<uint32_t>());
             file.metadata.erase(CHECKSUMS);
             for (const auto& [name, description] : head.items())
@@ -163,7 +165,15 @@ class TensorFileReader
             m_stream && length <= MAX_HEAD_BYTES && length <= m_size - LENGTH_BYTES;
         std::string text(isPlausible ? length : 0, '\0');
         m_stream.read(text.data(), static_cast<std::streamsize>(text.size()));
-        const auto head = Json::parse(text, nullptr, false);
+        Json head;
+        try
+        {
+            head = ParseBoundedJson<Json>(text);
+        }
+        catch (const Json::exception&)
+        {
+            head = nullptr;
+        }
         if (!isPlausible || !m_stream || !head.is_object() || !head.contains(METADATA) ||
             !head[METADATA].is_object() || !head[METADATA].contains(CHECKSUMS))
         {
@@ -184,6 +194,7 @@ class TensorFileReader
                                               description.at("shape").get<std::vector<uint32_t>>());
         const auto begin = description.at("data_offsets").at(0).get<uint64_t>();
         const auto size = tensor.GetByteSize();
+        Require(!IsTooLarge(tensor));
         Require(description.at("data_offsets").at(1).get<uint64_t>() == begin + size &&
                 begin <= m_size && size <= m_size && m_begin + begin + size <= m_size);
         auto bytes = std::make_shared<std::vector<uint8_t>>(size);
@@ -192,6 +203,21 @@ class TensorFileReader
         Require(m_stream && GetCrc(bytes->data(), size) == crc);
         tensor.data = std::shared_ptr<const uint8_t>(bytes, bytes->data());
         return tensor;
+    }
+
+    /// @return whether a tensor claims more bytes than the file has; products of extents overflow
+    bool IsTooLarge(const TensorData& tensor) const
+    {
+        uint64_t bytes = GetElementSize(tensor.dtype);
+        for (const auto extent : tensor.shape)
+        {
+            if (extent != 0 && bytes > m_size / extent)
+            {
+                return true;
+            }
+            bytes *= extent;
+        }
+        return false;
     }
 
     std::string m_path;     //!< for messages

@@ -48,6 +48,7 @@ TrainingRun::TrainingRun(const RunConfig& config)
 TrainingRun::~TrainingRun()
 {
     // Applications hold parts that compute on the executor's threads: they go before it.
+    m_faults.reset();
     m_results.reset();
     m_applications = RunApplications();
     Simulator::Destroy();
@@ -136,6 +137,7 @@ TrainingRun::InstallApplications()
     m_applications = helper.Install(*m_topology);
     m_setup->Connect(m_applications);
     ConnectWarnings();
+    StartFaults();
     m_results = std::make_unique<RunResults>(m_applications,
                                              m_output.get(),
                                              uint64_t{m_config.timelineSizeMb} * 1000000);
@@ -199,6 +201,30 @@ TrainingRun::HandleEmpty(uint32_t cluster, NodeIndex node)
 }
 
 void
+TrainingRun::StartFaults()
+{
+    ObjectFactory policy(RecoveryTypeName(m_config.recovery));
+    for (const auto& edge : m_applications.edgeServers)
+    {
+        edge->SetRecovery(policy.Create<RecoveryPolicy>());
+        edge->SetAttribute("Patience", TimeValue(Seconds(m_config.patienceS)));
+    }
+    m_faults = std::make_unique<CollaPipeFaultHelper>(m_applications, m_topology->GetNetwork());
+    try
+    {
+        m_faults->Install(FaultSchedule::Load(m_config.faults));
+    }
+    catch (const std::invalid_argument& error)
+    {
+        throw UserError("--faults=" + m_config.faults + ": " + error.what());
+    }
+    m_faults->SetDeadline(Seconds(m_config.deadlineS), [this](const std::string& reason) {
+        m_stopReason = reason;
+        Simulator::Stop();
+    });
+}
+
+void
 TrainingRun::StartTools()
 {
     if (!m_output)
@@ -245,7 +271,16 @@ TrainingRun::Simulate()
     SetInterruptHandler({});
     const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
     m_progress.Finish();
+    const auto table = m_faults->GetTable();
+    if (!table.empty())
+    {
+        m_progress.Say(table);
+    }
     const bool isDone = GetRecorder().GetRounds().size() >= m_config.rounds;
+    if (GetRecorder().GetRounds().empty() && !m_stopReason.empty())
+    {
+        throw UserError("no round has ended: " + m_stopReason);
+    }
     if (GetInterruptSignal() != 0 && !isDone)
     {
         TellInterruption();
@@ -317,6 +352,10 @@ TrainingRun::Save()
     m_results->WriteRows(m_summary);
     m_setup->GetCheckpoints().Restore(m_output->GetPath("rounds.csv"),
                                       m_output->GetPath("devices.csv"));
+    if (!m_config.faults.empty())
+    {
+        m_faults->Write(m_output->GetPath("faults.csv"));
+    }
     m_results->WriteRest(m_summary);
     m_output->Commit();
 }

@@ -8,6 +8,7 @@
 #include "collapipe-helper.h"
 #include "collapipe-progress.h"
 #include "collapipe-run-config.h"
+#include "collapipe-run-faults.h"
 #include "collapipe-training-setup.h"
 
 #include "ns3/collapipe-clean-exit.h"
@@ -92,6 +93,7 @@ class TrainingRun
     void BuildNetwork();
     void InstallApplications();
     void ConnectWarnings();
+    void StartFaults();
     void StartTools();
 
     /// @return what acts on the radios, as configured
@@ -120,6 +122,7 @@ class TrainingRun
     std::unique_ptr<TopologyHelper> m_topology; //!< the network
     std::vector<SystemState> m_initialStates;   //!< before the first round, by cell
     RunApplications m_applications;             //!< on its nodes
+    std::unique_ptr<CollaPipeFaultHelper> m_faults; //!< what goes wrong, and what of it
     std::string m_stopReason;                   //!< why it ended early; empty: not
     std::unique_ptr<RunResults> m_results;      //!< what happened
     std::unique_ptr<Ns3Tools> m_tools;          //!< null: no results wanted

@@ -120,6 +120,13 @@ TrainingSetup::CreateContext()
     {
         m_progress.Warn(warning);
     }
+    m_context->heartbeat = Seconds(m_config.heartbeatS);
+    m_context->replicaPeriod = m_config.replicaPeriod;
+    const bool isWanted = m_config.authenticate == "auto" && !m_config.faults.empty();
+    if (MessageSeal::IsAvailable() && (isWanted || m_config.authenticate == "on"))
+    {
+        m_context->transport.sessionKey = MessageSeal::MakeKey(m_config.seed, m_config.run);
+    }
     m_context->runId = static_cast<uint32_t>(m_config.run);
     m_context->backwardRatio = BACKWARD_RATIO;
     m_context->keepOptimizerState = m_config.keepOptimizerState;

@@ -4,6 +4,7 @@
 
 #include "collapipe-instance-json.h"
 
+#include "collapipe-bounded-json.h"
 #include "collapipe-fluid-model.h"
 #include "collapipe-json-error.h"
 #include "collapipe-json-field.h"
@@ -423,7 +424,7 @@ ParseInstanceJson(const std::string& text, Instance& instance)
 {
     try
     {
-        const Json json = Json::parse(text);
+        const Json json = ParseBoundedJson<Json>(text);
         instance = ReadInstance(Field(json, ""));
     }
     catch (const FieldError& error)

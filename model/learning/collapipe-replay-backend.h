@@ -33,6 +33,13 @@ class ReplayBackend : public ComputeBackend
     void EndReplay();
 
     bool IsComputing() const override;
+
+    /// @return whether results have no bytes for now
+    bool IsReplaying() const
+    {
+        return m_isReplaying;
+    }
+
     std::vector<std::string> GetWarnings() const override;
     bool IsThreadSafe() const override;
     ModelParameters CreateParameters(const ModelConfig& config, uint64_t seed) const override;

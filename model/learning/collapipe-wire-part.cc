@@ -110,6 +110,12 @@ WirePart::ExportParameters(bool withOptimizer) const
                             m_precision.parameters);
 }
 
+TensorList
+WirePart::ExportSnapshot() const
+{
+    return m_inner->ExportParameters(true);
+}
+
 MemoryReport
 WirePart::GetMemory() const
 {

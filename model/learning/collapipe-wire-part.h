@@ -15,8 +15,8 @@ namespace collapipe
 
 /**
  * @ingroup collapipe
- * A part that takes and gives tensors as they travel: see WirePrecision. The conversions are part of
- * its passes, so they run on the worker threads like these.
+ * A part that takes and gives tensors as they travel: see WirePrecision. The conversions are part
+ * of its passes, so they run on the worker threads like these.
  *
  * Activations, gradients and parameters that come in may be of any precision; those that go out
  * have the stated one.
@@ -52,10 +52,13 @@ class WirePart : public ModelPart
     TensorList ExportParameters(bool withOptimizer) const override;
     MemoryReport GetMemory() const override;
 
+    /// @return parameters in float32 and the optimizer's state: what the part can be made again of
+    TensorList ExportSnapshot() const;
+
   private:
-    PartRange m_part;                  //!< the run of the model
-    WirePrecision m_precision;         //!< of what goes out
-    std::size_t m_parameters;          //!< number of parameters
+    PartRange m_part;                   //!< the run of the model
+    WirePrecision m_precision;          //!< of what goes out
+    std::size_t m_parameters;           //!< number of parameters
     std::unique_ptr<ModelPart> m_inner; //!< computes
 };
 

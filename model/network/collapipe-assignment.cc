@@ -4,7 +4,11 @@
 
 #include "collapipe-assignment.h"
 
+#include "ns3/collapipe-schedule.h"
+
+#include <arpa/inet.h>
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -17,6 +21,7 @@ namespace
 {
 
 constexpr uint32_t REPORT_FIELDS = 6;
+constexpr double MAX_SAMPLES = 1e15; //!< of a node
 
 std::string
 ToText(Ipv4Address address)
@@ -32,11 +37,73 @@ ToJson(const Neighbour& neighbour)
     return {{"node", neighbour.node}, {"address", ToText(neighbour.address)}};
 }
 
-Neighbour
-ToNeighbour(const nlohmann::json& json)
+/// What is wrong with a field
+struct FieldError
 {
-    return {json.at("node").get<NodeIndex>(),
-            Ipv4Address(json.at("address").get<std::string>().c_str())};
+    std::string text; //!< one sentence
+};
+
+/// @return a field of an object; throws FieldError where it is missing
+const nlohmann::json&
+GetField(const nlohmann::json& json, const char* name)
+{
+    const auto found = json.is_object() ? json.find(name) : json.end();
+    if (!json.is_object() || found == json.end())
+    {
+        throw FieldError{std::string("a segment assignment lacks ") + name};
+    }
+    return *found;
+}
+
+/// Reads a field that is a whole number of the wanted type, no float and not too large.
+template <typename T>
+void
+ReadNumber(const nlohmann::json& json, const char* name, T& value)
+{
+    const auto& field = GetField(json, name);
+    if (!field.is_number_unsigned() || field.get<uint64_t>() > std::numeric_limits<T>::max())
+    {
+        throw FieldError{std::string("a segment assignment has no sensible number for ") + name};
+    }
+    value = static_cast<T>(field.get<uint64_t>());
+}
+
+void
+ReadFlag(const nlohmann::json& json, const char* name, bool& value)
+{
+    const auto& field = GetField(json, name);
+    if (!field.is_boolean())
+    {
+        throw FieldError{std::string("a segment assignment does not say true or false for ") +
+                         name};
+    }
+    value = field.get<bool>();
+}
+
+std::string
+ReadText(const nlohmann::json& json, const char* name)
+{
+    const auto& field = GetField(json, name);
+    if (!field.is_string())
+    {
+        throw FieldError{std::string("a segment assignment has no text for ") + name};
+    }
+    return field.get<std::string>();
+}
+
+Neighbour
+ReadNeighbour(const nlohmann::json& json, const char* name)
+{
+    const auto& field = GetField(json, name);
+    Neighbour neighbour;
+    ReadNumber(field, "node", neighbour.node);
+    in_addr address{};
+    if (inet_pton(AF_INET, ReadText(field, "address").c_str(), &address) != 1)
+    {
+        throw FieldError{std::string("a segment assignment has no IPv4 address for ") + name};
+    }
+    neighbour.address = Ipv4Address(ntohl(address.s_addr));
+    return neighbour;
 }
 
 } // namespace
@@ -44,7 +111,7 @@ ToNeighbour(const nlohmann::json& json)
 TensorData
 EncodeAssignment(const StageAssignment& assignment)
 {
-    const nlohmann::json json{
+    nlohmann::json json{
         {"chain", assignment.chain},
         {"stage", assignment.stage},
         {"stages", assignment.stages},
@@ -62,6 +129,10 @@ EncodeAssignment(const StageAssignment& assignment)
         {"next", ToJson(assignment.next)},
         {"last", ToJson(assignment.last)},
     };
+    if (assignment.firstIteration > 0)
+    {
+        json["firstIteration"] = assignment.firstIteration;
+    }
     const std::string text = json.dump();
     std::vector<uint8_t> bytes(text.begin(), text.end());
     const auto size = static_cast<uint32_t>(bytes.size());
@@ -75,35 +146,77 @@ DecodeAssignment(const TensorData& tensor, StageAssignment& assignment)
     {
         return "a segment assignment must begin with its description as uint8 text";
     }
+    if (tensor.GetByteSize() > MAX_ASSIGNMENT_BYTES)
+    {
+        return "a segment assignment is longer than any description";
+    }
+    const auto* text = tensor.As<char>();
+    const auto json =
+        nlohmann::json::parse(text, text + tensor.GetByteSize(), nullptr, /* throw */ false);
+    if (json.is_discarded())
+    {
+        return "a segment assignment is no JSON";
+    }
     try
     {
-        const auto* text = tensor.As<char>();
-        const auto json = nlohmann::json::parse(text, text + tensor.GetByteSize());
-        json.at("chain").get_to(assignment.chain);
-        json.at("stage").get_to(assignment.stage);
-        json.at("stages").get_to(assignment.stages);
-        json.at("node").get_to(assignment.plan.node);
-        json.at("embedding").get_to(assignment.plan.embedding);
-        json.at("firstBlock").get_to(assignment.plan.firstBlock);
-        json.at("lastBlock").get_to(assignment.plan.lastBlock);
-        json.at("decoder").get_to(assignment.plan.decoder);
-        json.at("recompute").get_to(assignment.plan.recompute);
-        json.at("microBatches").get_to(assignment.microBatches);
-        json.at("microBatchSize").get_to(assignment.microBatchSize);
-        json.at("iterations").get_to(assignment.iterations);
-        json.at("schedule").get_to(assignment.schedule);
-        assignment.previous = ToNeighbour(json.at("previous"));
-        assignment.next = ToNeighbour(json.at("next"));
-        assignment.last = ToNeighbour(json.at("last"));
+        ReadNumber(json, "chain", assignment.chain);
+        ReadNumber(json, "stage", assignment.stage);
+        ReadNumber(json, "stages", assignment.stages);
+        ReadNumber(json, "node", assignment.plan.node);
+        ReadFlag(json, "embedding", assignment.plan.embedding);
+        ReadNumber(json, "firstBlock", assignment.plan.firstBlock);
+        ReadNumber(json, "lastBlock", assignment.plan.lastBlock);
+        ReadFlag(json, "decoder", assignment.plan.decoder);
+        ReadFlag(json, "recompute", assignment.plan.recompute);
+        ReadNumber(json, "microBatches", assignment.microBatches);
+        ReadNumber(json, "microBatchSize", assignment.microBatchSize);
+        ReadNumber(json, "iterations", assignment.iterations);
+        assignment.firstIteration = 0;
+        if (json.contains("firstIteration"))
+        {
+            ReadNumber(json, "firstIteration", assignment.firstIteration);
+        }
+        assignment.schedule = ReadText(json, "schedule");
+        assignment.previous = ReadNeighbour(json, "previous");
+        assignment.next = ReadNeighbour(json, "next");
+        assignment.last = ReadNeighbour(json, "last");
     }
-    catch (const nlohmann::json::exception& error)
+    catch (const FieldError& error)
     {
-        return std::string("a segment assignment cannot be read: ") + error.what();
+        return error.text;
     }
     const bool isSound = assignment.stage < assignment.stages && assignment.microBatches > 0 &&
-                         assignment.microBatchSize > 0 && assignment.iterations > 0 &&
+                         assignment.microBatchSize > 0 &&
+                         assignment.firstIteration < assignment.iterations &&
                          assignment.plan.firstBlock <= assignment.plan.lastBlock;
     return isSound ? "" : "a segment assignment has a count of zero or a stage beyond its chain";
+}
+
+std::string
+CheckAssignment(const StageAssignment& assignment, uint32_t blocks)
+{
+    const auto& plan = assignment.plan;
+    if (plan.lastBlock > blocks || assignment.stages > std::numeric_limits<uint16_t>::max() ||
+        plan.embedding != (assignment.stage == 0) ||
+        plan.decoder != (assignment.stage + 1 == assignment.stages) ||
+        (plan.embedding && plan.firstBlock > 0) || (plan.decoder && plan.lastBlock < blocks))
+    {
+        return "a segment assignment does not fit the model";
+    }
+    if (assignment.microBatches > MAX_MICRO_BATCHES ||
+        assignment.microBatchSize > MAX_MICRO_BATCHES ||
+        uint64_t{assignment.microBatches} * assignment.microBatchSize > MAX_ITERATION_SAMPLES)
+    {
+        return "a segment assignment asks for " + std::to_string(assignment.microBatches) +
+               " micro-batches of " + std::to_string(assignment.microBatchSize) + " samples";
+    }
+    TypeId schedule;
+    if (!TypeId::LookupByNameFailSafe(ScheduleTypeName(assignment.schedule), &schedule) ||
+        !schedule.IsChildOf(Schedule::GetTypeId()) || !schedule.HasConstructor())
+    {
+        return "a segment assignment names a schedule that does not exist";
+    }
+    return "";
 }
 
 TensorData
@@ -134,6 +247,13 @@ DecodeReport(const TensorData& tensor, StateReport& report)
         {
             return "value " + std::to_string(i) + " of a state report is negative or no number";
         }
+    }
+    // Memory and battery may be infinite; the rest is divided by, or summed up.
+    if (values[0] == 0 || std::isinf(values[0]) || std::isinf(values[1]) || std::isinf(values[3]) ||
+        values[5] > MAX_SAMPLES)
+    {
+        return "a state report has a speed, an overhead, a power or a number of samples beyond "
+               "reason";
     }
     report = {values[0], values[1], values[2], values[3], values[4], values[5]};
     return "";

@@ -37,11 +37,21 @@ struct StageAssignment
     uint32_t microBatches{1};               //!< N
     uint32_t microBatchSize{1};             //!< b
     uint32_t iterations{1};                 //!< H
+    uint32_t firstIteration{0};             //!< those before it were done in an earlier attempt
     std::string schedule{DEFAULT_SCHEDULE}; //!< as Schedule's short name or TypeId
     Neighbour previous;                     //!< stage - 1; meaningless at stage 0
     Neighbour next;                         //!< stage + 1; meaningless at the last stage
     Neighbour last;                         //!< holder of the last stage, where the targets go
 };
+
+/// Longest description that is read, in bytes
+constexpr uint32_t MAX_ASSIGNMENT_BYTES = 16384;
+
+/// Most micro-batches of an iteration and most samples of a micro-batch that a node agrees to
+constexpr uint32_t MAX_MICRO_BATCHES = 65536;
+
+/// Most samples of an iteration that a node agrees to
+constexpr uint64_t MAX_ITERATION_SAMPLES = 1U << 22;
 
 /**
  * @param assignment what to tell
@@ -55,6 +65,14 @@ TensorData EncodeAssignment(const StageAssignment& assignment);
  * @return empty, or one sentence that names the field which is missing or wrong
  */
 std::string DecodeAssignment(const TensorData& tensor, StageAssignment& assignment);
+
+/**
+ * Checks an assignment against the model and against what a node can be asked for.
+ * @param assignment as decoded
+ * @param blocks encoder blocks of the model
+ * @return empty, or one sentence that says what no plan would ask for
+ */
+std::string CheckAssignment(const StageAssignment& assignment, uint32_t blocks);
 
 /**
  * @ingroup collapipe

@@ -4,33 +4,30 @@
 
 #include "collapipe-cluster-run.h"
 
+#include "collapipe-message-shapes.h"
+
 #include "ns3/abort.h"
-#include "ns3/collapipe-wire-part.h"
+#include "ns3/log.h"
 #include "ns3/object-factory.h"
 #include "ns3/simulator.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
 
 namespace ns3
 {
 namespace collapipe
 {
 
-namespace
-{
-
-/// @return the run of the model that a stage holds
-PartRange
-ToPartRange(const StagePlan& stage)
-{
-    return {stage.embedding, stage.firstBlock, stage.lastBlock, stage.decoder};
-}
-
-} // namespace
+NS_LOG_COMPONENT_DEFINE("CollaPipeClusterRun");
 
 ClusterRun::ClusterRun(uint32_t cluster,
                        uint32_t round,
                        const RoundPlan& plan,
                        double weight,
                        const ClusterAddresses& addresses,
+                       uint16_t attempt,
                        Services services)
     : m_cluster(cluster),
       m_round(round),
@@ -40,12 +37,34 @@ ClusterRun::ClusterRun(uint32_t cluster,
       m_weight(weight),
       m_addresses(addresses),
       m_services(std::move(services)),
-      m_runners(m_plan.chains.size())
+      m_attempt(attempt)
 {
+    Prepare(0);
+}
+
+void
+ClusterRun::Prepare(uint32_t firstIteration)
+{
+    m_runners.clear();
+    m_runners.resize(m_plan.chains.size());
+    m_parts.assign(m_plan.chains.size(), nullptr);
+    m_clippers.clear();
     for (const auto& chain : m_plan.chains)
     {
-        m_clippers.emplace_back(m_services.context->optimizer, chain.stages.size());
+        m_clippers.emplace_back(m_services.context->optimizer, chain.stages.size(), firstIteration);
     }
+    m_notReady.clear();
+    m_uploading = false;
+    m_missingUploads = 0;
+    m_uploads.clear();
+    m_snapshots.clear();
+    m_replicas.clear();
+    m_losses.erase(
+        std::remove_if(m_losses.begin(),
+                       m_losses.end(),
+                       [firstIteration](const auto& loss) { return loss.first >= firstIteration; }),
+        m_losses.end());
+    m_progress = Simulator::Now();
 }
 
 Neighbour
@@ -71,6 +90,7 @@ ClusterRun::MakeAssignment(uint32_t chain, uint32_t stage) const
     assignment.microBatches = plan.microBatches;
     assignment.microBatchSize = plan.microBatchSize;
     assignment.iterations = m_iterations;
+    assignment.firstIteration = m_start.iterations;
     assignment.schedule = m_schedule;
     assignment.previous = GetNeighbour(chain, stage == 0 ? 0 : stage - 1);
     assignment.next = GetNeighbour(chain, stage + 1);
@@ -87,6 +107,7 @@ ClusterRun::MakeHeader(MessageType type, uint32_t chain, uint32_t stage) const
     header.cluster = m_cluster;
     header.node = EDGE_SERVER;
     header.round = m_round;
+    header.attempt = m_attempt;
     header.chain = chain;
     header.stage = stage;
     header.firstBlock = part.firstBlock;
@@ -95,8 +116,46 @@ ClusterRun::MakeHeader(MessageType type, uint32_t chain, uint32_t stage) const
 }
 
 void
-ClusterRun::Distribute(const ModelState& model)
+ClusterRun::Abandon()
 {
+    // Snapshots and replicas stay until it is known where the next attempt begins.
+    m_running = false;
+    m_runners.clear();
+    m_runners.resize(m_plan.chains.size());
+    m_notReady.clear();
+    m_uploads.clear();
+    ++m_attempt;
+}
+
+void
+ClusterRun::Restart(ClusterPlan plan, Start start)
+{
+    m_plan = std::move(plan);
+    m_start.iterations = start.iterations;
+    Prepare(start.iterations);
+    Distribute(std::move(start.model));
+}
+
+void
+ClusterRun::GiveUp()
+{
+    m_running = false;
+    m_givenUp = true;
+    m_uploads.clear();
+    const Time now = Simulator::Now();
+    for (auto* time : {&m_times.distribution, &m_times.backward, &m_times.upload})
+    {
+        *time = time->IsZero() ? now : *time;
+    }
+    m_services.onFinished();
+}
+
+void
+ClusterRun::Distribute(std::shared_ptr<const ModelState> state)
+{
+    m_running = true;
+    m_start.model = std::move(state);
+    const auto& model = *m_start.model;
     m_services.onPhase(Phase::DISTRIBUTION);
     for (uint32_t chain = 0; chain < m_plan.chains.size(); ++chain)
     {
@@ -126,9 +185,10 @@ TensorList
 ClusterRun::EncodeModel(const PartRange& range, const ModelState& model) const
 {
     const auto& context = *m_services.context;
+    // In mid-round nothing is rounded: what follows must not depend on where an attempt began.
     return EncodeParameters(model.Gather(range),
                             GetParameterShapes(context.model, range).size(),
-                            context.precision.parameters);
+                            m_start.iterations > 0 ? DType::FLOAT32 : context.precision.parameters);
 }
 
 void
@@ -144,6 +204,7 @@ ClusterRun::CreateRunner(uint32_t chain, uint32_t stage, const ModelState& model
     task.stages = plan.stages.size();
     task.stage = stage;
     task.iterations = m_iterations;
+    task.firstIteration = m_start.iterations;
     task.actions =
         factory.Create<Schedule>()->Generate(plan.stages.size(), stage, plan.microBatches);
     task.forwardFlops = plan.microBatchSize * GetForwardFlops(context.model, range);
@@ -151,19 +212,20 @@ ClusterRun::CreateRunner(uint32_t chain, uint32_t stage, const ModelState& model
     task.isClipped = context.optimizer.clipNorm > 0;
     auto precision = context.precision;
     precision.parameters = DType::FLOAT32; // the edge server's own do not travel
-    m_runners[chain] = std::make_unique<StageRunner>(
-        std::move(task),
-        std::make_unique<WirePart>(
-            *context.backend,
-            context.model,
-            range,
-            context.optimizer,
-            model.Gather(range),
-            GetTrainingPosition(context, m_services.number, chain, m_round, m_iterations),
-            precision),
-        m_services.processor,
-        *context.executor,
-        MakeCallbacks(chain, stage));
+    auto position = GetTrainingPosition(context, m_services.number, chain, m_round, m_iterations);
+    position.step += m_start.iterations;
+    m_parts[chain] = std::make_shared<WirePart>(*context.backend,
+                                                context.model,
+                                                range,
+                                                context.optimizer,
+                                                model.Gather(range),
+                                                position,
+                                                precision);
+    m_runners[chain] = std::make_unique<StageRunner>(std::move(task),
+                                                     m_parts[chain],
+                                                     m_services.processor,
+                                                     *context.executor,
+                                                     MakeCallbacks(chain, stage));
     m_runners[chain]->Start(); // it runs when its first activation comes
 }
 
@@ -185,10 +247,12 @@ ClusterRun::MakeCallbacks(uint32_t chain, uint32_t stage)
     StageRunner::Callbacks callbacks;
     if (isLast)
     {
-        callbacks.onForward = [this, share = plan.dataShare](uint32_t, uint32_t, TensorList loss) {
+        callbacks.onForward = [this, share = plan.dataShare](uint32_t iteration,
+                                                             uint32_t /* microBatch */,
+                                                             TensorList loss) {
             const bool isKnown = !loss[0].IsVirtual();
             m_hasLoss &= isKnown;
-            m_lossSum += isKnown ? share * *loss[0].As<double>() : 0;
+            m_losses.emplace_back(iteration, isKnown ? share * *loss[0].As<double>() : 0);
         };
     }
     else
@@ -213,6 +277,12 @@ ClusterRun::MakeCallbacks(uint32_t chain, uint32_t stage)
     callbacks.onNorm = [this, chain, stage](uint32_t iteration, double squaredNorm) {
         AddNorm(chain, iteration, stage, squaredNorm);
     };
+    if (m_services.context->replicaPeriod > 0)
+    {
+        callbacks.onStepped = [this, chain, stage](uint32_t iterations) {
+            TakeSnapshot(chain, stage, iterations);
+        };
+    }
     callbacks.canSend = m_services.canSend;
     callbacks.onFinished = [this, chain, stage] {
         const auto& part = m_runners[chain]->GetPart();
@@ -224,45 +294,129 @@ ClusterRun::MakeCallbacks(uint32_t chain, uint32_t stage)
     return callbacks;
 }
 
-StageRunner&
-ClusterRun::GetRunner(uint32_t chain)
+bool
+ClusterRun::IsFromStage(const MessageHeader& header) const
 {
-    NS_ABORT_MSG_IF(chain >= m_runners.size() || !m_runners[chain],
-                    "a message for chain " << chain << " of cluster " << m_cluster
-                                           << ", in which the edge server has no stage");
-    return *m_runners[chain];
+    return header.chain < m_plan.chains.size() &&
+           header.stage < m_plan.chains[header.chain].stages.size() &&
+           m_plan.chains[header.chain].stages[header.stage].node == header.node;
 }
 
-void
+MessageVerdict
+ClusterRun::Check(const MessageHeader& header, const TensorList& shapes) const
+{
+    if (header.attempt < m_attempt || !m_running)
+    {
+        return MessageVerdict::Skip("its attempt is over");
+    }
+    const auto refuse = [&header](const std::string& why) {
+        return MessageVerdict::Refuse("a " + ToString(header.type) + " of node " +
+                                      std::to_string(header.node) + " of cluster " +
+                                      std::to_string(header.cluster) + " " + why);
+    };
+    if (header.attempt > m_attempt || !IsFromStage(header))
+    {
+        // The node may still be about to hear of its stage, with what it says of others.
+        return header.type == MessageType::PEER_LOST ||
+                       header.type == MessageType::REPLICA_STORED ||
+                       header.type == MessageType::SNAPSHOT
+                   ? MessageVerdict::Skip("its attempt is over")
+                   : refuse("comes from no stage of its");
+    }
+    const auto& context = *m_services.context;
+    const auto& chain = m_plan.chains[header.chain];
+    const auto* runner = m_runners[header.chain].get();
+    switch (header.type)
+    {
+    case MessageType::READY:
+        return !shapes.empty()                     ? refuse("has tensors")
+               : m_notReady.count(header.node) > 0 ? MessageVerdict::Take()
+                                                   : MessageVerdict::Skip("it was ready before");
+    case MessageType::ACTIVATION:
+        return runner && header.stage + 2U == chain.stages.size() &&
+                       AreAlike(shapes, GetActivationShapes(context, chain.microBatchSize))
+                   ? runner->CheckInput(StageRunner::Input::MAIN,
+                                        header.iteration,
+                                        header.microBatch)
+                   : refuse("comes where none like it is taken");
+    case MessageType::TARGETS:
+        return runner && header.stage == 0 &&
+                       AreAlike(shapes, GetTargetShapes(context, chain.microBatchSize))
+                   ? runner->CheckInput(StageRunner::Input::TARGETS,
+                                        header.iteration,
+                                        header.microBatch)
+                   : refuse("comes where none like it is taken");
+    case MessageType::GRADIENT:
+        return runner && header.stage > 0 && chain.stages[header.stage - 1].node == EDGE_SERVER &&
+                       AreAlike(shapes, GetGradientShapes(context, chain.microBatchSize))
+                   ? runner->CheckInput(StageRunner::Input::GRADIENT,
+                                        header.iteration,
+                                        header.microBatch)
+                   : refuse("comes where none like it is taken");
+    case MessageType::PARAMETER_UPLOAD:
+        return CheckUpload(header, shapes);
+    case MessageType::GRADIENT_NORM:
+        return context.optimizer.clipNorm > 0 &&
+                       m_clippers[header.chain].Accepts(header.iteration, header.stage) &&
+                       AreAlike(shapes, {TensorData::MakeVirtual(DType::FLOAT64, {1})})
+                   ? MessageVerdict::Take()
+                   : refuse("comes out of turn");
+    default:
+        return refuse("comes to the edge server, which has no use for it");
+    }
+}
+
+MessageVerdict
+ClusterRun::CheckUpload(const MessageHeader& header, const TensorList& shapes) const
+{
+    if (HasUpload(header.chain, header.stage))
+    {
+        return MessageVerdict::Skip("the stage's parameters are there");
+    }
+    const auto range = ToPartRange(m_plan.chains[header.chain].stages[header.stage]);
+    return m_notReady.empty() && AreAlike(shapes, GetUploadShapes(*m_services.context, range))
+               ? MessageVerdict::Take()
+               : MessageVerdict::Refuse("an upload of stage " + std::to_string(header.stage) +
+                                        " of cluster " + std::to_string(header.cluster) +
+                                        " comes too early, or has other shapes than the stage");
+}
+
+std::string
 ClusterRun::HandleMessage(Message message)
 {
     const MessageHeader header = message.header;
+    m_progress = Simulator::Now();
     switch (header.type)
     {
     case MessageType::READY:
         HandleReady(header.node);
-        return;
+        return "";
     case MessageType::ACTIVATION:
-        GetRunner(header.chain)
-            .ProvideInput(header.iteration, header.microBatch, std::move(message.tensors));
-        return;
-    case MessageType::TARGETS:
-        GetRunner(header.chain)
-            .ProvideTargets(header.iteration, header.microBatch, std::move(message.tensors));
-        return;
+        m_runners[header.chain]->ProvideInput(header.iteration,
+                                              header.microBatch,
+                                              std::move(message.tensors));
+        return "";
+    case MessageType::TARGETS: {
+        const auto error = CheckTargets(m_services.context->model, message.tensors);
+        if (error.empty())
+        {
+            m_runners[header.chain]->ProvideTargets(header.iteration,
+                                                    header.microBatch,
+                                                    std::move(message.tensors));
+        }
+        return error;
+    }
     case MessageType::GRADIENT:
-        GetRunner(header.chain)
-            .ProvideGradient(header.iteration, header.microBatch, std::move(message.tensors));
-        return;
+        m_runners[header.chain]->ProvideGradient(header.iteration,
+                                                 header.microBatch,
+                                                 std::move(message.tensors));
+        return "";
     case MessageType::PARAMETER_UPLOAD:
-        AddUpload(header.chain, header.stage, std::move(message.tensors));
-        return;
+        return HandleUpload(message);
     case MessageType::GRADIENT_NORM:
-        HandleNorm(message);
-        return;
+        return HandleNorm(message);
     default:
-        NS_ABORT_MSG("a " << ToString(header.type)
-                          << " message came to the edge server, which has no use for it");
+        return "a message that nobody wants";
     }
 }
 
@@ -283,16 +437,18 @@ ClusterRun::HandleReady(NodeIndex node)
     }
 }
 
-void
+std::string
 ClusterRun::HandleNorm(const Message& message)
 {
     const auto& header = message.header;
     double squaredNorm = 0;
     const auto error = ReadScalar(message.tensors, squaredNorm);
-    NS_ABORT_MSG_IF(!error.empty(), "a gradient norm " << error);
-    NS_ABORT_MSG_IF(header.chain >= m_clippers.size(),
-                    "a gradient norm of chain " << header.chain << ", which is not there");
+    if (!error.empty() || std::isnan(squaredNorm) || squaredNorm < 0)
+    {
+        return "a gradient norm " + (error.empty() ? "is negative or no number" : error);
+    }
     AddNorm(header.chain, header.iteration, header.stage, squaredNorm);
+    return "";
 }
 
 void
@@ -319,29 +475,17 @@ ClusterRun::AddNorm(uint32_t chain, uint32_t iteration, uint32_t stage, double s
     }
 }
 
+std::string
+ClusterRun::HandleUpload(Message& message)
+{
+    AddUpload(message.header.chain, message.header.stage, std::move(message.tensors));
+    return "";
+}
+
 void
 ClusterRun::AddUpload(uint32_t chain, uint32_t stage, TensorList tensors)
 {
-    NS_ABORT_MSG_IF(chain >= m_plan.chains.size() || stage >= m_plan.chains[chain].stages.size() ||
-                        m_missingUploads == 0,
-                    "an upload of stage " << stage << " of chain " << chain << " in cluster "
-                                          << m_cluster << ", which has no such stage");
-    const auto& plan = m_plan.chains[chain];
-    const auto range = ToPartRange(plan.stages[stage]);
-    NS_ABORT_MSG_IF(tensors.size() < STATISTICS_TENSORS, "an upload without gradient statistics");
-    const auto statistics = tensors.end() - STATISTICS_TENSORS;
-    const auto error = m_services.learning->Add(
-        {m_cluster, chain},
-        {m_weight * plan.dataShare, plan.microBatches, plan.microBatchSize},
-        range,
-        TensorList(statistics, tensors.end()));
-    NS_ABORT_MSG_IF(!error.empty(), error);
-    tensors.erase(statistics, tensors.end());
-    const auto count = GetParameterShapes(m_services.context->model, range).size();
-    m_services.aggregator->Add({m_cluster, chain},
-                               m_weight * plan.dataShare,
-                               range,
-                               DecodeParameters(tensors, count));
+    m_uploads.push_back({chain, stage, std::move(tensors)});
     --m_missingUploads;
     if (!m_uploading)
     {
@@ -351,9 +495,191 @@ ClusterRun::AddUpload(uint32_t chain, uint32_t stage, TensorList tensors)
     }
     if (m_missingUploads == 0)
     {
-        m_times.upload = Simulator::Now();
-        m_services.onFinished();
+        Finish();
     }
+}
+
+bool
+ClusterRun::HasUpload(uint32_t chain, uint32_t stage) const
+{
+    return std::any_of(m_uploads.begin(), m_uploads.end(), [chain, stage](const auto& upload) {
+        return upload.chain == chain && upload.stage == stage;
+    });
+}
+
+void
+ClusterRun::Finish()
+{
+    m_running = false;
+    m_finished = true;
+    m_times.upload = Simulator::Now();
+    m_services.onFinished();
+}
+
+void
+ClusterRun::Contribute(double weight)
+{
+    for (auto& upload : m_uploads)
+    {
+        auto& tensors = upload.tensors;
+        const auto& plan = m_plan.chains[upload.chain];
+        const auto range = ToPartRange(plan.stages[upload.stage]);
+        const auto statistics = tensors.end() - STATISTICS_TENSORS;
+        const auto error = m_services.learning->Add(
+            {m_cluster, upload.chain},
+            {weight * plan.dataShare, plan.microBatches, plan.microBatchSize},
+            range,
+            TensorList(statistics, tensors.end()));
+        if (!error.empty())
+        {
+            NS_LOG_WARN(error);
+        }
+        tensors.erase(statistics, tensors.end());
+        const auto count = GetParameterShapes(m_services.context->model, range).size();
+        m_services.aggregator->Add({m_cluster, upload.chain},
+                                   weight * plan.dataShare,
+                                   range,
+                                   DecodeParameters(tensors, count));
+    }
+    m_uploads.clear();
+}
+
+void
+ClusterRun::TakeSnapshot(uint32_t chain, uint32_t stage, uint32_t iterations)
+{
+    const uint32_t period = m_services.context->replicaPeriod;
+    if (iterations % period == 0 && iterations < m_iterations)
+    {
+        m_runners[chain]->Settle();
+        auto& kept = m_snapshots[stage];
+        kept[iterations] = m_parts[chain]->ExportSnapshot();
+        kept.erase(kept.begin(), kept.lower_bound(iterations - std::min(iterations, 3 * period)));
+    }
+}
+
+uint16_t
+ClusterRun::GetAttempt() const
+{
+    return m_attempt;
+}
+
+bool
+ClusterRun::IsRunning() const
+{
+    return m_running;
+}
+
+bool
+ClusterRun::IsFinished() const
+{
+    return m_finished;
+}
+
+bool
+ClusterRun::IsGivenUp() const
+{
+    return m_givenUp;
+}
+
+const ClusterPlan&
+ClusterRun::GetPlan() const
+{
+    return m_plan;
+}
+
+std::set<NodeIndex>
+ClusterRun::GetNeededNodes() const
+{
+    std::set<NodeIndex> nodes;
+    for (uint32_t chain = 0; chain < m_plan.chains.size() && !m_finished && !m_givenUp; ++chain)
+    {
+        const auto& stages = m_plan.chains[chain].stages;
+        for (uint32_t stage = 0; stage < stages.size(); ++stage)
+        {
+            if (stages[stage].node != EDGE_SERVER && !HasUpload(chain, stage))
+            {
+                nodes.insert(stages[stage].node);
+            }
+        }
+    }
+    return nodes;
+}
+
+const ClusterRun::Start&
+ClusterRun::GetStart() const
+{
+    return m_start;
+}
+
+const std::map<uint32_t, TensorList>&
+ClusterRun::GetSnapshots(uint32_t stage) const
+{
+    static const std::map<uint32_t, TensorList> NONE;
+    const auto found = m_snapshots.find(stage);
+    return found == m_snapshots.end() ? NONE : found->second;
+}
+
+const std::map<uint32_t, std::set<uint32_t>>&
+ClusterRun::GetReplicas() const
+{
+    return m_replicas;
+}
+
+void
+ClusterRun::NoteReplica(uint32_t stage, uint32_t iterations)
+{
+    m_replicas[stage].insert(iterations);
+}
+
+uint32_t
+ClusterRun::GetIteration() const
+{
+    uint32_t least = m_iterations;
+    for (const auto& runner : m_runners)
+    {
+        least = runner ? std::min(least, runner->GetIteration()) : least;
+    }
+    return least;
+}
+
+void
+ClusterRun::NoteProgress()
+{
+    m_progress = Simulator::Now();
+}
+
+Time
+ClusterRun::GetLastProgress() const
+{
+    return m_progress;
+}
+
+std::string
+ClusterRun::DescribeWait() const
+{
+    const auto name = [](NodeIndex node) {
+        return node == CONTROL_UNIT ? std::string("its control unit")
+                                    : "device " + std::to_string(node - 1);
+    };
+    const auto list = [&name](const std::set<NodeIndex>& nodes) {
+        std::string text;
+        for (const auto node : nodes)
+        {
+            text += (text.empty() ? "" : ", ") + name(node);
+        }
+        return text;
+    };
+    const std::string where = "cluster " + std::to_string(m_services.number);
+    if (m_finished || m_givenUp)
+    {
+        return "";
+    }
+    if (!m_notReady.empty())
+    {
+        return where + " waits until " + list(m_notReady) + " has its parameters";
+    }
+    return where + (m_uploading ? " waits for the upload of " : " is training and waits for ") +
+           list(GetNeededNodes());
 }
 
 void
@@ -377,7 +703,9 @@ ClusterRun::GetPhaseTimes() const
 double
 ClusterRun::GetLossSum() const
 {
-    return m_lossSum;
+    return std::accumulate(m_losses.begin(), m_losses.end(), 0.0, [](double sum, const auto& loss) {
+        return sum + loss.second;
+    });
 }
 
 bool

@@ -12,10 +12,14 @@
 
 #include "ns3/collapipe-aggregator.h"
 #include "ns3/collapipe-learning-monitor.h"
+#include "ns3/collapipe-wire-part.h"
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace ns3
@@ -55,9 +59,16 @@ class ClusterRun
         std::function<bool()> canSend;                //!< back-pressure
         std::function<void(Phase)> onPhase;           //!< a phase begins
         std::function<void(uint32_t chain, uint32_t iteration, const ModelPart&)>
-            onFlush;                      //!< own stage
+            onFlush;                                   //!< own stage
         std::function<void(const PassRecord&)> onPass; //!< own stage has ended a pass
-        std::function<void()> onFinished; //!< all uploads are there
+        std::function<void()> onFinished; //!< all uploads are there, or the cluster is left out
+    };
+
+    /// Where an attempt begins
+    struct Start
+    {
+        std::shared_ptr<const ModelState> model; //!< the state of all stages
+        uint32_t iterations{0};                  //!< local iterations that it has seen
     };
 
     /**
@@ -66,6 +77,7 @@ class ClusterRun
      * @param plan of the whole round
      * @param weight rho of the cluster
      * @param addresses of the cluster's nodes among themselves
+     * @param attempt number of the first attempt
      * @param services of the edge server
      */
     ClusterRun(uint32_t cluster,
@@ -73,16 +85,102 @@ class ClusterRun
                const RoundPlan& plan,
                double weight,
                const ClusterAddresses& addresses,
+               uint16_t attempt,
                Services services);
 
     /**
      * Sends every node its stage.
      * @param model what the round starts from
      */
-    void Distribute(const ModelState& model);
+    void Distribute(std::shared_ptr<const ModelState> model);
 
-    /// @param message a message of this round from a node of the cluster
-    void HandleMessage(Message message);
+    /**
+     * Ends the attempt at the round: what it has computed since its start enters nothing, its
+     * messages are late from now on.
+     */
+    void Abandon();
+
+    /**
+     * Begins the next attempt.
+     * @param plan of the cluster
+     * @param start where it begins
+     */
+    void Restart(ClusterPlan plan, Start start);
+
+    /**
+     * Leaves the cluster out of the round: nothing of it enters the average.
+     */
+    void GiveUp();
+
+    /**
+     * Gives what was uploaded to the aggregator and what it tells of gradients to the learning
+     * monitor. Only when the round ends: an abandoned attempt enters nothing, and the weights
+     * depend on which clusters have ended.
+     * @param weight of the cluster among those that have ended
+     */
+    void Contribute(double weight);
+
+    /**
+     * @param header of a message of this round from a node of the cluster
+     * @param shapes of its tensors
+     * @return what becomes of it
+     */
+    MessageVerdict Check(const MessageHeader& header, const TensorList& shapes) const;
+
+    /**
+     * @param message that Check() has taken
+     * @return empty, or one sentence: why no member of the run sends this
+     */
+    std::string HandleMessage(Message message);
+
+    /// @return number of the attempt, from 0
+    uint16_t GetAttempt() const;
+
+    /// @return whether an attempt is under way
+    bool IsRunning() const;
+
+    /// @return whether all uploads are there
+    bool IsFinished() const;
+
+    /// @return whether the cluster is left out of the round
+    bool IsGivenUp() const;
+
+    /// @return what the cluster does in the attempt under way
+    const ClusterPlan& GetPlan() const;
+
+    /// @return nodes whose part in the attempt is not done
+    std::set<NodeIndex> GetNeededNodes() const;
+
+    /// @return where the attempt under way has begun
+    const Start& GetStart() const;
+
+    /**
+     * @param stage that the edge server holds
+     * @return its states by the number of local iterations that they have seen
+     */
+    const std::map<uint32_t, TensorList>& GetSnapshots(uint32_t stage) const;
+
+    /// @return by stage: after how many local iterations its neighbour has stored a replica
+    const std::map<uint32_t, std::set<uint32_t>>& GetReplicas() const;
+
+    /**
+     * A node has stored a replica.
+     * @param stage whose
+     * @param iterations local iterations that the state has seen
+     */
+    void NoteReplica(uint32_t stage, uint32_t iterations);
+
+    /// @return the least that is certainly done of all stages, in local iterations
+    uint32_t GetIteration() const;
+
+    /// A node says that it has got on.
+    void NoteProgress();
+
+    /// @return when something of the attempt last came to the edge server
+    Time GetLastProgress() const;
+
+    /// @return for whom the cluster waits; the rest of a sentence
+    std::string DescribeWait() const;
 
     /// To be called when a connection has room again.
     void Resume();
@@ -115,13 +213,36 @@ class ClusterRun
     /// Makes the callbacks of such a runner.
     StageRunner::Callbacks MakeCallbacks(uint32_t chain, uint32_t stage);
 
+    MessageVerdict CheckUpload(const MessageHeader& header, const TensorList& shapes) const;
+
+    /// @return whether a message names a stage of the plan that its sender holds
+    bool IsFromStage(const MessageHeader& header) const;
+
     void HandleReady(NodeIndex node);
-    void HandleNorm(const Message& message);
+    std::string HandleNorm(const Message& message);
+    std::string HandleUpload(Message& message);
+
+    /// Forgets what belongs to an attempt, and gets ready for one from an iteration on.
+    void Prepare(uint32_t firstIteration);
+
+    /// A stage's parameters and statistics
+    struct UploadedPart
+    {
+        uint32_t chain;     //!< of the stage
+        uint32_t stage;     //!< whose
+        TensorList tensors; //!< as they came
+    };
+
+    /// @return whether a stage's parameters are there
+    bool HasUpload(uint32_t chain, uint32_t stage) const;
+
+    /// All uploads are there.
+    void Finish();
     void AddNorm(uint32_t chain, uint32_t iteration, uint32_t stage, double squaredNorm);
     void AddUpload(uint32_t chain, uint32_t stage, TensorList tensors);
 
-    /// @return the edge server's runner in a chain; aborts where it has none
-    StageRunner& GetRunner(uint32_t chain);
+    /// The edge server's own stage has done so many iterations: keeps its state where it is time.
+    void TakeSnapshot(uint32_t chain, uint32_t stage, uint32_t iterations);
 
     uint32_t m_cluster;           //!< index
     uint32_t m_round;             //!< index
@@ -133,14 +254,24 @@ class ClusterRun
     Services m_services;          //!< of the edge server
 
     std::vector<std::unique_ptr<StageRunner>>
-        m_runners;                  //!< by chain; null where it has no stage here
-    std::vector<GradientClipper> m_clippers; //!< by chain
-    std::set<NodeIndex> m_notReady; //!< nodes that are not ready yet
-    bool m_uploading{false};        //!< the upload phase has begun
-    uint32_t m_missingUploads{0};   //!< stages whose parameters are not there
-    PhaseTimes m_times;             //!< when phases ended
-    double m_lossSum{0};            //!< of the training
-    bool m_hasLoss{true};           //!< all decoders are here
+        m_runners;                                  //!< by chain; null where it has no stage here
+    std::vector<std::shared_ptr<WirePart>> m_parts; //!< by chain; likewise
+    std::vector<GradientClipper> m_clippers;        //!< by chain
+    std::set<NodeIndex> m_notReady;                 //!< nodes that are not ready yet
+    bool m_uploading{false};                        //!< the upload phase has begun
+    uint32_t m_missingUploads{0};                   //!< stages whose parameters are not there
+    std::vector<UploadedPart> m_uploads;            //!< in the order in which they came
+    std::map<uint32_t, std::map<uint32_t, TensorList>> m_snapshots; //!< own, by stage, iterations
+    std::map<uint32_t, std::set<uint32_t>> m_replicas; //!< iterations by stage: stored somewhere
+    uint16_t m_attempt{0};                             //!< at the round
+    Start m_start;                                     //!< of the attempt
+    bool m_running{false};                             //!< an attempt is under way
+    bool m_finished{false};                            //!< all uploads are there
+    bool m_givenUp{false};                             //!< left out of the round
+    Time m_progress;                                   //!< something came
+    PhaseTimes m_times;                                //!< when phases ended
+    std::vector<std::pair<uint32_t, double>> m_losses; //!< iteration and share of the loss
+    bool m_hasLoss{true};                              //!< all decoders are here
 };
 
 } // namespace collapipe

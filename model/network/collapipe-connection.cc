@@ -11,6 +11,7 @@
 #include "ns3/uinteger.h"
 
 #include <algorithm>
+#include <sstream>
 
 namespace ns3
 {
@@ -22,18 +23,69 @@ NS_LOG_COMPONENT_DEFINE("CollaPipeConnection");
 namespace
 {
 
-constexpr uint32_t MAX_ATTEMPTS = 10;
 constexpr uint32_t MAX_PACKET_BYTES = 64 * 1024;
+constexpr double RETRY_S = 1; //!< least time between attempts to connect
+
+/// @return an address for the user's eyes
+std::string
+ToText(const Address& address)
+{
+    std::ostringstream text;
+    if (InetSocketAddress::IsMatchingType(address))
+    {
+        text << InetSocketAddress::ConvertFrom(address).GetIpv4();
+    }
+    else
+    {
+        text << "its peer";
+    }
+    return text.str();
+}
 
 } // namespace
 
-Connection::Connection(Ptr<Socket> socket, uint64_t queueLimitBytes)
-    : m_socket(socket),
-      m_connected(true)
+std::string
+ToString(CloseReason reason)
 {
-    m_config.queueLimitBytes = queueLimitBytes;
+    switch (reason)
+    {
+    case CloseReason::CLOSED:
+        return "closed";
+    case CloseReason::RESET:
+        return "reset";
+    case CloseReason::UNREACHABLE:
+        return "unreachable";
+    case CloseReason::PROTOCOL:
+        return "protocol";
+    case CloseReason::SILENT:
+        return "silent";
+    case CloseReason::BATTERY:
+        return "battery";
+    case CloseReason::LINK:
+        return "link";
+    case CloseReason::TASK:
+        return "task";
+    }
+    return "unknown";
+}
+
+Connection::Connection(Ptr<Socket> socket, const TransportConfig& config)
+    : m_socket(socket),
+      m_config(config),
+      m_connected(true),
+      m_lastHeard(Simulator::Now()),
+      m_lastSent(Simulator::Now())
+{
     if (m_socket)
     {
+        Address own;
+        m_socket->GetSockName(own);
+        if (InetSocketAddress::IsMatchingType(own))
+        {
+            const auto called = InetSocketAddress::ConvertFrom(own).GetIpv4();
+            m_seal = MessageSeal(m_config.sessionKey, false, called);
+            m_reader.SetSeal(MessageSeal(m_config.sessionKey, true, called));
+        }
         Attach();
     }
 }
@@ -49,13 +101,18 @@ Connection::CreateSocket(Ptr<Node> node, const TransportConfig& config)
 }
 
 Ptr<Connection>
-Connection::Connect(Ptr<Node> node, const InetSocketAddress& remote, const TransportConfig& config)
+Connection::Connect(Ptr<Node> node,
+                    const InetSocketAddress& remote,
+                    const TransportConfig& config,
+                    uint32_t attempts)
 {
-    auto connection = Create<Connection>(nullptr, config.queueLimitBytes);
+    auto connection = Create<Connection>(nullptr, config);
     connection->m_connected = false;
     connection->m_node = node;
     connection->m_remote = remote;
-    connection->m_config = config;
+    connection->m_seal = MessageSeal(config.sessionKey, true, remote.GetIpv4());
+    connection->m_reader.SetSeal(MessageSeal(config.sessionKey, false, remote.GetIpv4()));
+    connection->m_maxAttempts = attempts;
     connection->Open();
     return connection;
 }
@@ -64,6 +121,7 @@ void
 Connection::Open()
 {
     ++m_attempts;
+    m_attemptStart = Simulator::Now();
     m_socket = CreateSocket(m_node, m_config);
     Attach();
     m_socket->SetConnectCallback(MakeCallback(&Connection::HandleConnected, this),
@@ -77,7 +135,7 @@ Connection::Attach()
 {
     m_socket->SetRecvCallback(MakeCallback(&Connection::HandleReadable, this));
     m_socket->SetSendCallback(MakeCallback(&Connection::HandleWritable, this));
-    m_socket->SetCloseCallbacks(MakeNullCallback<void, Ptr<Socket>>(),
+    m_socket->SetCloseCallbacks(MakeCallback(&Connection::HandleClosed, this),
                                 MakeCallback(&Connection::HandleLost, this));
 }
 
@@ -85,6 +143,18 @@ void
 Connection::SetReceiveCallback(ReceiveCallback callback)
 {
     m_receive = std::move(callback);
+}
+
+void
+Connection::SetCheck(MessageCheck check, uint32_t maxTensors)
+{
+    m_reader.SetCheck(std::move(check), maxTensors);
+}
+
+void
+Connection::SetClosedCallback(ClosedCallback callback)
+{
+    m_closed = std::move(callback);
 }
 
 void
@@ -105,12 +175,18 @@ void
 Connection::HandleFailed(Ptr<Socket> /* socket */)
 {
     NS_LOG_FUNCTION(this << m_attempts);
-    NS_ABORT_MSG_IF(m_attempts >= MAX_ATTEMPTS,
-                    "node " << m_node->GetId() << " could not connect to "
-                            << InetSocketAddress::ConvertFrom(m_remote).GetIpv4() << " in "
-                            << MAX_ATTEMPTS
-                            << " attempts; is the radio link strong enough, is there a route?");
-    Open();
+    if (m_maxAttempts > 0 && m_attempts >= m_maxAttempts)
+    {
+        NotifyClosed(CloseReason::UNREACHABLE,
+                     "node " + std::to_string(m_node->GetId()) + " could not connect to " +
+                         ToText(m_remote) + " in " + std::to_string(m_attempts) +
+                         " attempts; is the radio link strong enough, is there a route?");
+        return;
+    }
+    // A peer that refuses does so at once: it is not up yet
+    const Time next = m_attemptStart + Seconds(RETRY_S);
+    m_retry =
+        Simulator::Schedule(Max(next - Simulator::Now(), Seconds(0)), &Connection::Open, this);
 }
 
 void
@@ -118,13 +194,62 @@ Connection::HandleLost(Ptr<Socket> socket)
 {
     Address peer;
     socket->GetPeerName(peer);
-    NS_ABORT_MSG("the TCP connection from node "
-                 << socket->GetNode()->GetId() << " to "
-                 << (InetSocketAddress::IsMatchingType(peer)
-                         ? InetSocketAddress::ConvertFrom(peer).GetIpv4()
-                         : Ipv4Address::GetAny())
-                 << " was lost at " << Simulator::Now().As(Time::S)
-                 << ": too many retransmissions failed; is the radio link strong enough?");
+    NotifyClosed(CloseReason::RESET,
+                 "the TCP connection from node " + std::to_string(socket->GetNode()->GetId()) +
+                     " to " + ToText(peer) +
+                     " was lost: it was reset, or too many retransmissions failed");
+}
+
+void
+Connection::HandleClosed(Ptr<Socket> socket)
+{
+    Address peer;
+    socket->GetPeerName(peer);
+    NotifyClosed(CloseReason::CLOSED,
+                 ToText(peer) + " has closed its connection to node " +
+                     std::to_string(socket->GetNode()->GetId()));
+}
+
+void
+Connection::Fail(CloseReason reason, const std::string& text)
+{
+    NotifyClosed(reason, text);
+}
+
+void
+Connection::NotifyClosed(CloseReason reason, std::string text)
+{
+    NS_LOG_FUNCTION(this << text);
+    if (!m_open)
+    {
+        return;
+    }
+    // In an event of its own: a message, or the socket, may be on the stack.
+    auto tell = std::move(m_closed);
+    Ptr<Connection> self(this);
+    Close();
+    if (tell)
+    {
+        Simulator::ScheduleNow([self, tell, reason, text] { tell(self, reason, text); });
+    }
+}
+
+bool
+Connection::IsOpen() const
+{
+    return m_open;
+}
+
+Time
+Connection::GetLastHeard() const
+{
+    return m_lastHeard;
+}
+
+Time
+Connection::GetLastSent() const
+{
+    return m_lastSent;
 }
 
 void
@@ -136,8 +261,28 @@ Connection::HandleWritable(Ptr<Socket> /* socket */, uint32_t /* available */)
 void
 Connection::Send(Message message)
 {
+    Enqueue(std::move(message), false);
+}
+
+void
+Connection::SendCorrupted(Message message)
+{
+    Enqueue(std::move(message), true);
+}
+
+void
+Connection::Enqueue(Message message, bool isCorrupted)
+{
     NS_LOG_FUNCTION(this << ToString(message.header.type));
-    m_queue.emplace_back(std::move(message));
+    if (!m_open)
+    {
+        return;
+    }
+    m_queue.emplace_back(std::move(message), &m_seal);
+    if (isCorrupted)
+    {
+        m_queue.back().Corrupt();
+    }
     m_queuedBytes += m_queue.back().GetRemaining();
     m_blocked = m_blocked || !CanSend();
     Drain();
@@ -146,7 +291,7 @@ Connection::Send(Message message)
 bool
 Connection::CanSend() const
 {
-    return m_queuedBytes < m_config.queueLimitBytes;
+    return !m_open || m_queuedBytes < m_config.queueLimitBytes;
 }
 
 void
@@ -157,7 +302,7 @@ Connection::Drain()
         return;
     }
     m_draining = true; // the socket may call back from within Send()
-    while (!m_queue.empty())
+    while (m_open && !m_queue.empty())
     {
         const uint32_t room = std::min(m_socket->GetTxAvailable(), MAX_PACKET_BYTES);
         if (room == 0)
@@ -168,8 +313,12 @@ Connection::Drain()
         auto packet = writer.NextPacket(room);
         const uint32_t size = packet->GetSize();
         const int sent = m_socket->Send(packet);
-        NS_ABORT_MSG_IF(sent != static_cast<int>(size),
-                        "TCP took " << sent << " of " << size << " bytes that it had room for");
+        if (sent != static_cast<int>(size))
+        {
+            NotifyClosed(CloseReason::RESET, "TCP no longer takes what it has room for");
+            break;
+        }
+        m_lastSent = Simulator::Now();
         m_queuedBytes -= size;
         m_bytesSent += size;
         if (writer.GetRemaining() == 0)
@@ -178,12 +327,17 @@ Connection::Drain()
         }
     }
     m_draining = false;
+    if (!m_open)
+    {
+        return;
+    }
     if (m_blocked && CanSend())
     {
         m_blocked = false;
         if (m_writable)
         {
-            m_writable();
+            const auto writable = m_writable;
+            writable();
         }
     }
 }
@@ -198,14 +352,19 @@ Connection::HandleReadable(Ptr<Socket> socket)
         {
             break;
         }
+        m_lastHeard = Simulator::Now();
         Consume(packet);
+        if (!m_open)
+        {
+            break;
+        }
     }
 }
 
 void
 Connection::Consume(Ptr<Packet> packet)
 {
-    while (packet->GetSize() > 0)
+    while (packet->GetSize() > 0 && m_open)
     {
         if (m_reader.IsIdle())
         {
@@ -221,9 +380,13 @@ Connection::Consume(Ptr<Packet> packet)
         Message message;
         if (m_reader.Advance(size, message) && m_receive)
         {
-            m_receive(this, std::move(message));
+            const auto receive = m_receive; // what it does may close this connection
+            receive(this, std::move(message));
         }
-        NS_ABORT_MSG_IF(!m_reader.GetError().empty(), m_reader.GetError());
+        if (!m_reader.GetError().empty())
+        {
+            NotifyClosed(CloseReason::PROTOCOL, m_reader.GetError());
+        }
     }
 }
 
@@ -253,8 +416,16 @@ Connection::Close()
 void
 Connection::Release()
 {
+    m_open = false;
     m_receive = nullptr;
     m_writable = nullptr;
+    m_closed = nullptr;
+    m_reader.SetCheck(nullptr, 0);
+    m_retry.Cancel();
+    if (!m_draining)
+    {
+        m_queue.clear();
+    }
     if (m_socket)
     {
         m_socket->SetConnectCallback(MakeNullCallback<void, Ptr<Socket>>(),

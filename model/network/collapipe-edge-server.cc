@@ -36,6 +36,37 @@ EdgeServerApplication::GetTypeId()
                           PointerValue(),
                           MakePointerAccessor(&EdgeServerApplication::m_director),
                           MakePointerChecker<RoundDirector>())
+            .AddAttribute("Recovery",
+                          "Decides what is done when a node fails.",
+                          TypeId::ATTR_GET | TypeId::ATTR_SET,
+                          PointerValue(),
+                          MakePointerAccessor(&EdgeServerApplication::m_recovery),
+                          MakePointerChecker<RecoveryPolicy>())
+            .AddAttribute("Patience",
+                          "A node of which nothing was heard for longer counts as failed; it is "
+                          "looked for once in a heartbeat.",
+                          TimeValue(Seconds(30)),
+                          MakeTimeAccessor(&EdgeServerApplication::m_patience),
+                          MakeTimeChecker(TimeStep(1)))
+            .AddAttribute("TaskPatience",
+                          "Where a cluster makes no progress for longer, and for longer than three "
+                          "times the round was planned to take, the node that is furthest behind "
+                          "counts as failed.",
+                          TimeValue(Seconds(600)),
+                          MakeTimeAccessor(&EdgeServerApplication::m_taskPatience),
+                          MakeTimeChecker(TimeStep(1)))
+            .AddTraceSource("Failure",
+                            "A node counts as failed.",
+                            MakeTraceSourceAccessor(&EdgeServerApplication::m_failureTrace),
+                            "ns3::collapipe::EdgeServerApplication::FailureTracedCallback")
+            .AddTraceSource("Return",
+                            "A node that had failed is back.",
+                            MakeTraceSourceAccessor(&EdgeServerApplication::m_returnTrace),
+                            "ns3::collapipe::EdgeServerApplication::ReturnTracedCallback")
+            .AddTraceSource("Recovery",
+                            "A cluster begins another attempt at its round, or is left out of it.",
+                            MakeTraceSourceAccessor(&EdgeServerApplication::m_recoveryTrace),
+                            "ns3::collapipe::EdgeServerApplication::RecoveryTracedCallback")
             .AddTraceSource("Phase",
                             "A phase of a cluster's round begins.",
                             MakeTraceSourceAccessor(&EdgeServerApplication::m_phaseTrace),
@@ -47,14 +78,23 @@ EdgeServerApplication::GetTypeId()
     return tid;
 }
 
-EdgeServerApplication::EdgeServerApplication() = default;
+EdgeServerApplication::EdgeServerApplication()
+    : m_recovery(CreateObject<ReplanRecovery>())
+{
+}
+
 EdgeServerApplication::~EdgeServerApplication() = default;
 
 void
 EdgeServerApplication::DoDispose()
 {
+    m_watch.Cancel();
+    m_begin.Cancel();
+    m_end.Cancel();
+    m_recoveries.clear();
     m_runs.clear();
     m_nodes.clear();
+    m_recovery = nullptr;
     m_director = nullptr;
     ModelServerApplication::DoDispose();
 }
@@ -77,6 +117,12 @@ EdgeServerApplication::SetClusters(std::vector<ClusterAddresses> clusters,
         std::iota(m_numbers.begin(), m_numbers.end(), 0);
     }
     NS_ABORT_MSG_IF(m_numbers.size() != m_clusters.size(), "each cluster needs one number");
+}
+
+void
+EdgeServerApplication::SetRecovery(Ptr<RecoveryPolicy> policy)
+{
+    m_recovery = policy;
 }
 
 const std::vector<uint32_t>&
@@ -114,41 +160,31 @@ EdgeServerApplication::StartApplication()
                     "the edge server needs a control loop, see ControlLoop::Install()");
     ModelServerApplication::StartApplication();
     m_constants.stepSize = GetContext().optimizer.learningRate;
-    m_samples.assign(m_clusters.size(), 0);
-}
-
-Ptr<Connection>
-EdgeServerApplication::GetNodeConnection(uint32_t cluster, NodeIndex node) const
-{
-    const auto it = m_nodes.find({cluster, node});
-    NS_ABORT_MSG_IF(it == m_nodes.end(),
-                    "the plan uses node " << node << " of cluster " << cluster
-                                          << ", which is not connected");
-    return it->second;
+    m_samples.resize(m_clusters.size(), 0);
+    m_attempts.resize(m_clusters.size(), 0);
+    m_progress = Simulator::Now();
+    m_isConnecting = true;
+    m_begin =
+        Simulator::Schedule(m_recovery->GetDeadline(), &EdgeServerApplication::BeginWithout, this);
+    if (GetContext().heartbeat.IsStrictlyPositive())
+    {
+        m_watch = Simulator::Schedule(GetContext().heartbeat, &EdgeServerApplication::Watch, this);
+    }
 }
 
 void
-EdgeServerApplication::HandleMessage(Ptr<Connection> connection, Message message)
+EdgeServerApplication::StopApplication()
 {
-    const auto& header = message.header;
-    if (header.type == MessageType::HELLO)
+    m_watch.Cancel();
+    m_begin.Cancel();
+    m_end.Cancel();
+    m_recoveries.clear();
+    m_runs.clear();
+    for (auto& [id, member] : m_nodes)
     {
-        HandleHello(connection, header);
-        return;
+        member.connection = nullptr;
     }
-    const uint32_t cluster = FindCluster(header.cluster);
-    NS_ABORT_MSG_IF(header.round != m_record.round || cluster >= m_clusters.size(),
-                    "a " << ToString(header.type) << " of round " << header.round << ", cluster "
-                         << header.cluster << " came to the edge server in round "
-                         << m_record.round);
-    if (header.type == MessageType::STATE_REPORT)
-    {
-        HandleReport(message);
-        return;
-    }
-    NS_ABORT_MSG_IF(m_missingReports > 0,
-                    "a " << ToString(header.type) << " came before the round was planned");
-    m_runs[cluster]->HandleMessage(std::move(message));
+    ModelServerApplication::StopApplication();
 }
 
 void
@@ -160,18 +196,10 @@ EdgeServerApplication::HandleWritable()
     }
 }
 
-void
-EdgeServerApplication::HandleHello(Ptr<Connection> connection, const MessageHeader& header)
+uint32_t
+EdgeServerApplication::GetRound() const
 {
-    const uint32_t cluster = FindCluster(header.cluster);
-    NS_ABORT_MSG_IF(cluster >= m_clusters.size() || header.node >= m_clusters[cluster].size(),
-                    "node " << header.node << " of cluster " << header.cluster
-                            << " says hello, but there is no such node");
-    m_nodes[{cluster, header.node}] = connection;
-    if (m_nodes.size() == CountNodes() && m_record.round == 0)
-    {
-        HandleConnected();
-    }
+    return m_record.round;
 }
 
 void
@@ -188,39 +216,24 @@ EdgeServerApplication::BeginRound()
     m_record = RoundRecord();
     m_record.round = round;
     m_record.start = Simulator::Now();
-    m_missingReports = m_nodes.size();
+    m_recoveries.clear();
+    m_runs.clear();
+    m_isConnecting = false;
+    m_isUnderWay = true;
+    m_isReporting = true;
+    m_isIdle = false;
     NS_LOG_INFO("round " << round << " begins at " << m_record.start.As(Time::S));
-    for (const auto& [id, connection] : m_nodes)
+    bool isAnyAsked = false;
+    for (auto& [id, member] : m_nodes)
     {
-        MessageHeader header;
-        header.type = MessageType::STATE_REQUEST;
-        header.cluster = m_numbers[id.first];
-        header.node = EDGE_SERVER;
-        header.round = round;
-        SendMessage(connection, {header, {}});
+        member.passes = 0;
+        if (member.connection)
+        {
+            AskState(id);
+            isAnyAsked = true;
+        }
     }
-}
-
-void
-EdgeServerApplication::HandleReport(const Message& message)
-{
-    StateReport report;
-    NS_ABORT_MSG_IF(message.tensors.size() != 1, "a state report must have one tensor");
-    const auto error = DecodeReport(message.tensors[0], report);
-    NS_ABORT_MSG_IF(!error.empty(), error);
-    const auto& header = message.header;
-    const uint32_t index = FindCluster(header.cluster);
-    m_director->HandleReport(index, header.node, report);
-    if (header.node == CONTROL_UNIT)
-    {
-        m_samples[index] = report.samples;
-    }
-    NS_ABORT_MSG_IF(m_missingReports == 0, "a node reported its state twice in a round");
-    if (--m_missingReports == 0)
-    {
-        NS_ABORT_MSG_IF(CountSamples() <= 0, "no control unit holds training data");
-        HandleReported(CountSamples());
-    }
+    m_isIdle = !isAnyAsked; // the next hello begins the round anew
 }
 
 void
@@ -249,7 +262,14 @@ EdgeServerApplication::Decide(double allSamples)
     {
         weights.push_back(samples / allSamples);
     }
-    m_record.plan = m_director->Decide(m_record.round, weights);
+    const bool isAnyAbsent = ApplyReports(false);
+    m_record.plan = m_director->Decide(m_record.round, weights, !isAnyAbsent);
+    if (!m_record.plan && isAnyAbsent)
+    {
+        // Not without those that are absent: their clusters wait, or are left out of the round.
+        ApplyReports(true);
+        m_record.plan = m_director->Decide(m_record.round, weights, true);
+    }
     if (!m_record.plan)
     {
         return;
@@ -261,6 +281,7 @@ EdgeServerApplication::Decide(double allSamples)
 void
 EdgeServerApplication::StartClusters()
 {
+    m_recoveries.clear();
     m_aggregator = std::make_unique<Aggregator>(GetContext().model);
     m_runs.clear();
     m_runningClusters = m_clusters.size();
@@ -271,12 +292,16 @@ EdgeServerApplication::StartClusters()
                                                       *m_record.plan,
                                                       GetWeight(cluster),
                                                       m_clusters[cluster],
+                                                      m_attempts[cluster],
                                                       MakeServices(cluster)));
+        m_recoveries.push_back(
+            std::make_unique<ClusterRecovery>(*m_runs.back(), MakeRecoveryServices(cluster)));
     }
     for (auto& run : m_runs)
     {
-        run->Distribute(*m_model);
+        run->Distribute(m_model);
     }
+    FailAbsent();
 }
 
 ClusterRun::Services
@@ -292,12 +317,18 @@ EdgeServerApplication::MakeServices(uint32_t cluster)
     services.learning = &m_learning;
     services.send = [this, cluster](NodeIndex node, Message message) {
         message.header.cluster = m_numbers[cluster];
-        SendMessage(GetNodeConnection(cluster, node), std::move(message));
+        const auto found = m_nodes.find({cluster, node});
+        if (found != m_nodes.end() && found->second.connection)
+        {
+            SendMessage(found->second.connection, std::move(message));
+        }
     };
     services.canSend = [this, cluster] {
         for (NodeIndex node = 0; node < m_clusters[cluster].size(); ++node)
         {
-            if (!GetNodeConnection(cluster, node)->CanSend())
+            const auto found = m_nodes.find({cluster, node});
+            if (found != m_nodes.end() && found->second.connection &&
+                !found->second.connection->CanSend())
             {
                 return false;
             }
@@ -305,7 +336,7 @@ EdgeServerApplication::MakeServices(uint32_t cluster)
         return true;
     };
     services.onPhase = [this, cluster](Phase phase) {
-        m_director->BeginPhase(cluster, phase);
+        m_director->BeginPhase(cluster, phase, m_runs[cluster]->GetPlan());
         m_phaseTrace(m_record.round, m_numbers[cluster], phase);
     };
     services.onFlush = [this, cluster](uint32_t, uint32_t iteration, const ModelPart& part) {
@@ -319,7 +350,7 @@ EdgeServerApplication::MakeServices(uint32_t cluster)
         if (--m_runningClusters == 0)
         {
             // Not from within a message or a stage: what ends here is still on the stack.
-            Simulator::ScheduleNow(&EdgeServerApplication::EndRound, this);
+            m_end = Simulator::ScheduleNow(&EdgeServerApplication::EndRound, this);
         }
     };
     return services;
@@ -331,22 +362,54 @@ EdgeServerApplication::ComputeTrainLoss() const
     double loss = 0;
     for (std::size_t i = 0; i < m_runs.size(); ++i)
     {
+        if (m_runs[i]->IsGivenUp())
+        {
+            continue;
+        }
         if (!m_runs[i]->HasLoss())
         {
             return std::numeric_limits<double>::quiet_NaN();
         }
-        loss += GetWeight(i) * m_runs[i]->GetLossSum();
+        loss += GetWeight(i) / CountEnded() * m_runs[i]->GetLossSum();
     }
     return loss / m_record.plan->localIterations;
+}
+
+double
+EdgeServerApplication::CountEnded() const
+{
+    double ended = 0;
+    double all = 0;
+    bool isAll = true;
+    for (std::size_t i = 0; i < m_runs.size(); ++i)
+    {
+        all += GetWeight(i);
+        ended += m_runs[i]->IsGivenUp() ? 0 : GetWeight(i);
+        isAll &= !m_runs[i]->IsGivenUp();
+    }
+    return isAll ? 1 : ended;
 }
 
 void
 EdgeServerApplication::EndRound()
 {
-    m_record.end = Simulator::Now();
-    for (const auto& run : m_runs)
+    if (CountEnded() <= 0)
     {
-        m_record.phases.push_back(run->GetPhaseTimes());
+        AbandonRound(); // nothing was learnt
+        BeginRound();
+        return;
+    }
+    m_isUnderWay = false;
+    m_attempts.assign(m_clusters.size(), 0);
+    m_record.end = Simulator::Now();
+    m_progress = m_record.end;
+    for (std::size_t i = 0; i < m_runs.size(); ++i)
+    {
+        m_record.phases.push_back(m_runs[i]->GetPhaseTimes());
+        if (!m_runs[i]->IsGivenUp())
+        {
+            m_runs[i]->Contribute(GetWeight(i) / CountEnded());
+        }
     }
     m_record.trainLoss = ComputeTrainLoss();
     m_learning.EndRound(GetContext().model, m_model->parameters, m_constants);

@@ -5,12 +5,15 @@
 #ifndef COLLAPIPE_EDGE_SERVER_H
 #define COLLAPIPE_EDGE_SERVER_H
 
+#include "collapipe-cluster-recovery.h"
 #include "collapipe-cluster-run.h"
 #include "collapipe-model-server.h"
 #include "collapipe-round-director.h"
 
 #include <map>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace ns3
@@ -47,6 +50,40 @@ class EdgeServerApplication : public ModelServerApplication
     /// @return what estimates the constants of the bound (9)
     const LearningMonitor& GetLearningMonitor() const;
 
+    /// @param policy that decides what is done when a node fails
+    void SetRecovery(Ptr<RecoveryPolicy> policy);
+
+    /// @return whether a node has a connection and was heard of lately
+    bool IsPresent(uint32_t cluster, NodeIndex node) const;
+
+    /// @return when a round last ended, or training last went on
+    Time GetLastProgress() const;
+
+    /// @return how long the round under way was planned to take, in seconds; 0: unknown
+    double GetPlannedLatencyS() const;
+
+    std::string DescribeWait() const override;
+    void Crash() override;
+
+    /**
+     * Signature of the Failure trace.
+     * @param failure a node counts as failed from now on
+     */
+    typedef void (*FailureTracedCallback)(const NodeFailure& failure);
+
+    /**
+     * Signature of the Return trace.
+     * @param cluster number of a cluster
+     * @param node of it that is back
+     */
+    typedef void (*ReturnTracedCallback)(uint32_t cluster, NodeIndex node);
+
+    /**
+     * Signature of the Recovery trace.
+     * @param record of what was done
+     */
+    typedef void (*RecoveryTracedCallback)(const RecoveryRecord& record);
+
     /**
      * Signature of the Phase trace.
      * @param round the round
@@ -70,7 +107,14 @@ class EdgeServerApplication : public ModelServerApplication
   protected:
     void DoDispose() override;
     void StartApplication() override;
+    void StopApplication() override;
+    MessageVerdict CheckMessage(Ptr<Connection> connection,
+                                const MessageHeader& header,
+                                const TensorList& shapes) const override;
     void HandleMessage(Ptr<Connection> connection, Message message) override;
+    void HandleClosed(Ptr<Connection> connection,
+                      CloseReason reason,
+                      const std::string& text) override;
     void HandleWritable() override;
 
     /// Begins a round: asks all nodes for their state.
@@ -100,9 +144,66 @@ class EdgeServerApplication : public ModelServerApplication
     /// @return samples of the clusters of this server
     double CountSamples() const;
 
+    /// @return the round under way
+    uint32_t GetRound() const;
+
+    /// Ends the round that is under way without a result; BeginRound() begins it anew.
+    void AbandonRound();
+
   private:
+    /// A node: cluster and index within it
+    using NodeId = std::pair<uint32_t, NodeIndex>;
+
+    /// What the edge server knows of a node
+    struct Member
+    {
+        Ptr<Connection> connection; //!< null: absent
+        uint32_t greeting{0};       //!< number of its latest hello
+        bool hasGreeted{false};     //!< it has said hello at least once
+        bool isAsked{false};        //!< for its state, which is not there
+        StateReport report;         //!< the latest
+        bool hasReported{false};    //!< at least once
+        uint32_t passes{0};         //!< done in this round, by its latest heartbeat
+    };
+
+    MessageVerdict CheckHello(Ptr<Connection> connection, const MessageHeader& header) const;
+    MessageVerdict CheckMember(const NodeId& id,
+                               const MessageHeader& header,
+                               const TensorList& shapes) const;
     void HandleHello(Ptr<Connection> connection, const MessageHeader& header);
-    void HandleReport(const Message& message);
+    void HandleReport(Ptr<Connection> connection, const Message& message);
+    void HandleBeat(const NodeId& id, const MessageHeader& header);
+
+    /// Not all nodes have called in the time given: begins with those that have.
+    void BeginWithout();
+
+    /// Asks a node for its state.
+    void AskState(const NodeId& id);
+
+    /// All that were asked have reported, or failed.
+    void EndReports();
+
+    /**
+     * Tells the state what nodes have reported.
+     * @param withAbsent whether absent devices have memory to offer
+     * @return whether there are absent ones
+     */
+    bool ApplyReports(bool withAbsent);
+
+    /// A node counts as failed.
+    void Fail(const NodeId& id, CloseReason reason, const std::string& text);
+
+    /// Looks for nodes that are silent and for tasks that do not come; and again later.
+    void Watch();
+
+    /// @return a node's name for the user's eyes
+    std::string Describe(const NodeId& id) const;
+
+    /// @return what a cluster's recovery needs of this application
+    ClusterRecovery::Services MakeRecoveryServices(uint32_t cluster);
+
+    /// Clusters whose plan uses nodes that are not there begin with a failure.
+    void FailAbsent();
     void StartClusters();
 
     /**
@@ -118,14 +219,17 @@ class EdgeServerApplication : public ModelServerApplication
     void EndRound();
     double ComputeTrainLoss() const;
 
+    /// @return sum of the weights of the clusters that have ended; 1 where all have
+    double CountEnded() const;
+
     /// @return a cluster's part of the samples of this server
     double GetWeight(uint32_t cluster) const;
 
     /// Takes what this round learnt from the history, where the round is replayed.
     void RecallRound();
 
-    /// @return connection to a node
-    Ptr<Connection> GetNodeConnection(uint32_t cluster, NodeIndex node) const;
+    /// @return the node that a connection is with; of no cluster: none
+    NodeId FindMember(const Ptr<Connection>& connection) const;
 
     /// @return nodes of all clusters
     std::size_t CountNodes() const;
@@ -134,8 +238,20 @@ class EdgeServerApplication : public ModelServerApplication
     std::vector<ClusterAddresses> m_clusters; //!< addresses
     std::vector<uint32_t> m_numbers;          //!< of the clusters
 
-    std::map<std::pair<uint32_t, NodeIndex>, Ptr<Connection>> m_nodes; //!< by cluster and node
-    std::size_t m_missingReports{0};                 //!< nodes that have not reported
+    Ptr<RecoveryPolicy> m_recovery;   //!< decides on failures
+    Time m_patience;                  //!< attribute
+    Time m_taskPatience;              //!< attribute
+    EventId m_watch;                  //!< next look at the nodes
+    EventId m_begin;                  //!< first round without those that are missing
+    EventId m_end;                    //!< of the round
+    std::map<NodeId, Member> m_nodes; //!< all that have called
+    bool m_isConnecting{false};       //!< waits for the nodes to call
+    bool m_isUnderWay{false};         //!< a round has begun and has not ended
+    bool m_isReporting{false};        //!< nodes are asked for their states
+    std::vector<uint16_t> m_attempts; //!< by cluster: the first attempt's number of the round
+    bool m_isIdle{false};             //!< a round waits for any node at all
+    Time m_progress;                  //!< a round has ended
+    std::vector<std::unique_ptr<ClusterRecovery>> m_recoveries; //!< by cluster
     std::vector<double> m_samples;                   //!< by cluster: training samples held
     std::unique_ptr<Aggregator> m_aggregator;        //!< of this round
     LearningMonitor m_learning;                      //!< estimates the bound's constants
@@ -144,6 +260,9 @@ class EdgeServerApplication : public ModelServerApplication
     std::size_t m_runningClusters{0};                //!< not yet ended
     RoundRecord m_record;                            //!< of this round
 
+    TracedCallback<const NodeFailure&> m_failureTrace;
+    TracedCallback<uint32_t, NodeIndex> m_returnTrace;
+    TracedCallback<const RecoveryRecord&> m_recoveryTrace;
     TracedCallback<uint32_t, uint32_t, Phase> m_phaseTrace;
     TracedCallback<uint32_t, uint32_t, uint32_t, const ModelPart&> m_flushTrace;
 };

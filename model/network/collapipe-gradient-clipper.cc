@@ -11,10 +11,19 @@ namespace ns3
 namespace collapipe
 {
 
-GradientClipper::GradientClipper(const OptimizerConfig& optimizer, uint32_t stages)
+GradientClipper::GradientClipper(const OptimizerConfig& optimizer,
+                                 uint32_t stages,
+                                 uint32_t firstIteration)
     : m_optimizer(optimizer),
-      m_stages(stages)
+      m_stages(stages),
+      m_iteration(firstIteration)
 {
+}
+
+bool
+GradientClipper::Accepts(uint32_t iteration, uint32_t stage) const
+{
+    return stage < m_stages && iteration == m_iteration && m_norms.count(stage) == 0;
 }
 
 bool

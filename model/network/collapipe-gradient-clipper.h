@@ -27,8 +27,16 @@ class GradientClipper
     /**
      * @param optimizer with the largest norm allowed
      * @param stages of the chain
+     * @param firstIteration the first local iteration that is told of
      */
-    GradientClipper(const OptimizerConfig& optimizer, uint32_t stages);
+    GradientClipper(const OptimizerConfig& optimizer, uint32_t stages, uint32_t firstIteration = 0);
+
+    /**
+     * @param iteration local iteration
+     * @param stage that tells
+     * @return whether the stage may tell its norm of that iteration now
+     */
+    bool Accepts(uint32_t iteration, uint32_t stage) const;
 
     /**
      * @param iteration local iteration
@@ -42,11 +50,11 @@ class GradientClipper
     double GetFactor() const;
 
   private:
-    OptimizerConfig m_optimizer;         //!< with the largest norm allowed
-    uint32_t m_stages;                   //!< of the chain
-    uint32_t m_iteration{0};             //!< being collected
-    std::map<uint32_t, double> m_norms;  //!< by stage: what it told
-    double m_factor{1};                  //!< of the last complete iteration
+    OptimizerConfig m_optimizer;        //!< with the largest norm allowed
+    uint32_t m_stages;                  //!< of the chain
+    uint32_t m_iteration{0};            //!< being collected
+    std::map<uint32_t, double> m_norms; //!< by stage: what it told
+    double m_factor{1};                 //!< of the last complete iteration
 };
 
 } // namespace collapipe

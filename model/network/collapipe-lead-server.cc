@@ -4,10 +4,16 @@
 
 #include "collapipe-lead-server.h"
 
+#include "collapipe-message-shapes.h"
+
 #include "ns3/abort.h"
+#include "ns3/collapipe-part-shapes.h"
 #include "ns3/log.h"
 #include "ns3/simulator.h"
 #include "ns3/uinteger.h"
+
+#include <algorithm>
+#include <cmath>
 
 namespace ns3
 {
@@ -28,14 +34,31 @@ EncodeNumber(double number)
     return {TensorData::FromVector(DType::FLOAT64, {1}, std::vector<double>{number})};
 }
 
-/// @return the number that such a payload holds
+/// Time after which a lost lead is called again
+constexpr double RECALL_S = 1;
+
+/// @return the number that such a payload holds, as CheckMessage() has let through
 double
 DecodeNumber(const TensorList& tensors)
 {
-    NS_ABORT_MSG_IF(tensors.size() != 1 || tensors[0].IsVirtual() ||
-                        tensors[0].dtype != DType::FLOAT64 || tensors[0].GetElementCount() != 1,
-                    "a message between lead and cell must hold one float64");
-    return *tensors[0].As<double>();
+    double value = 0;
+    ReadScalar(tensors, value);
+    return value;
+}
+
+/// @return whether a payload is one number
+bool
+IsNumber(const TensorList& shapes)
+{
+    return AreAlike(shapes, {TensorData::MakeVirtual(DType::FLOAT64, {1})});
+}
+
+/// @return whether a payload is the whole model, as it goes between lead and cells
+bool
+IsModel(const TrainingContext& context, const TensorList& shapes)
+{
+    const PartShapes whole(context.model, WholeModel(context.model), context.optimizer);
+    return AreAlike(shapes, whole.GetExport(false)) || AreAlike(shapes, whole.GetExport(true));
 }
 
 } // namespace
@@ -69,8 +92,17 @@ CellServerApplication::~CellServerApplication() = default;
 void
 CellServerApplication::DoDispose()
 {
+    m_recall.Cancel();
     m_lead = nullptr;
     EdgeServerApplication::DoDispose();
+}
+
+void
+CellServerApplication::StopApplication()
+{
+    m_recall.Cancel();
+    m_lead = nullptr;
+    EdgeServerApplication::StopApplication();
 }
 
 MessageHeader
@@ -87,7 +119,55 @@ CellServerApplication::MakeLeadHeader(MessageType type) const
 void
 CellServerApplication::HandleConnected()
 {
-    m_lead = Call(m_leadAddress, MakeLeadHeader(MessageType::HELLO));
+    if (!m_lead || !m_lead->IsOpen())
+    {
+        CallLead();
+    }
+}
+
+void
+CellServerApplication::CallLead()
+{
+    auto hello = MakeLeadHeader(MessageType::HELLO);
+    hello.iteration = m_calls++;
+    m_lead = Call(m_leadAddress, hello, 0);
+}
+
+void
+CellServerApplication::HandleClosed(Ptr<Connection> connection,
+                                    CloseReason reason,
+                                    const std::string& text)
+{
+    if (connection != m_lead)
+    {
+        EdgeServerApplication::HandleClosed(connection, reason, text);
+        return;
+    }
+    m_lead = nullptr;
+    m_recall = Simulator::Schedule(Seconds(RECALL_S), &CellServerApplication::CallLead, this);
+}
+
+MessageVerdict
+CellServerApplication::CheckMessage(Ptr<Connection> connection,
+                                    const MessageHeader& header,
+                                    const TensorList& shapes) const
+{
+    if (connection != m_lead)
+    {
+        return EdgeServerApplication::CheckMessage(connection, header, shapes);
+    }
+    if (header.node != EDGE_SERVER || header.cluster != m_cell || header.round < m_leadRound)
+    {
+        return MessageVerdict::Skip("it is for another cell or round");
+    }
+    const bool isModel = header.type == MessageType::CELL_MODEL && IsModel(GetContext(), shapes);
+    const bool isStart =
+        header.type == MessageType::CELL_START && IsNumber(shapes) && header.round == m_leadRound;
+    return isModel || isStart
+               ? MessageVerdict::Take()
+               : MessageVerdict::Refuse("a " + ToString(header.type) +
+                                        " message came from the lead to cell " +
+                                        std::to_string(m_cell) + ", which has no use for it");
 }
 
 void
@@ -98,36 +178,44 @@ CellServerApplication::HandleMessage(Ptr<Connection> connection, Message message
         EdgeServerApplication::HandleMessage(connection, std::move(message));
         return;
     }
-    switch (message.header.type)
+    if (message.header.type == MessageType::CELL_MODEL)
     {
-    case MessageType::CELL_MODEL:
+        AbandonRound(); // where the lead begins a round anew
         m_leadRound = message.header.round;
         SetModel(MakeModelState(GetContext().model, message.tensors));
         BeginRound();
         return;
-    case MessageType::CELL_START:
-        Decide(DecodeNumber(message.tensors));
-        return;
-    default:
-        NS_ABORT_MSG("a " << ToString(message.header.type) << " message came from the lead to cell "
-                          << m_cell << ", which has no use for it");
     }
+    const double all = DecodeNumber(message.tensors);
+    if (!std::isfinite(all) || all <= 0)
+    {
+        Refuse(connection, "the lead speaks of " + std::to_string(all) + " samples");
+        return;
+    }
+    Decide(all);
 }
 
 void
 CellServerApplication::HandleReported(double samples)
 {
-    SendMessage(m_lead, {MakeLeadHeader(MessageType::CELL_REPORT), EncodeNumber(samples)});
+    if (m_lead)
+    {
+        SendMessage(m_lead, {MakeLeadHeader(MessageType::CELL_REPORT), EncodeNumber(samples)});
+    }
 }
 
 void
 CellServerApplication::HandleAveraged(const RoundRecord& record)
 {
     m_roundTrace(record);
+    if (!m_lead)
+    {
+        return; // on its return the lead begins the round anew, or has gone on without this cell
+    }
     SendMessage(m_lead, {MakeLeadHeader(MessageType::CELL_LOSS), EncodeNumber(record.trainLoss)});
-    SendMessage(m_lead,
-                {MakeLeadHeader(MessageType::CELL_MODEL),
-                 m_model->Gather(WholeModel(GetContext().model))});
+    SendMessage(
+        m_lead,
+        {MakeLeadHeader(MessageType::CELL_MODEL), m_model->Gather(WholeModel(GetContext().model))});
 }
 
 // ---------------------------------------------------------------- lead
@@ -143,7 +231,13 @@ LeadServerApplication::GetTypeId()
                                           "Number of cells whose edge servers it leads.",
                                           UintegerValue(1),
                                           MakeUintegerAccessor(&LeadServerApplication::m_cellCount),
-                                          MakeUintegerChecker<uint32_t>(1));
+                                          MakeUintegerChecker<uint32_t>(1))
+                            .AddAttribute("Deadline",
+                                          "How long a round waits for a cell that is not there "
+                                          "before the cell is left out of it.",
+                                          TimeValue(Seconds(300)),
+                                          MakeTimeAccessor(&LeadServerApplication::m_deadline),
+                                          MakeTimeChecker(Seconds(0)));
     return tid;
 }
 
@@ -153,6 +247,10 @@ LeadServerApplication::~LeadServerApplication() = default;
 void
 LeadServerApplication::DoDispose()
 {
+    for (auto& cell : m_cells)
+    {
+        cell.deadline.Cancel();
+    }
     m_cells.clear();
     ModelServerApplication::DoDispose();
 }
@@ -163,45 +261,181 @@ LeadServerApplication::StartApplication()
     NS_ABORT_MSG_IF(!m_model, "the lead server needs a model to begin with");
     ModelServerApplication::StartApplication();
     m_cells.resize(m_cellCount);
-    m_missing = m_cellCount;
+    m_isConnecting = true;
+    if (m_record.round > 0)
+    {
+        --m_record.round; // it was under way as the lead went down
+    }
+}
+
+void
+LeadServerApplication::Crash()
+{
+    for (auto& cell : m_cells)
+    {
+        cell.connection = nullptr;
+        cell.deadline.Cancel();
+    }
+    ModelServerApplication::Crash();
+}
+
+void
+LeadServerApplication::StopApplication()
+{
+    for (auto& cell : m_cells)
+    {
+        cell.connection = nullptr;
+        cell.deadline.Cancel();
+    }
+    ModelServerApplication::StopApplication();
+}
+
+uint16_t
+LeadServerApplication::FindCell(const Ptr<Connection>& connection) const
+{
+    return static_cast<uint16_t>(
+        std::find_if(m_cells.begin(),
+                     m_cells.end(),
+                     [&connection](const auto& cell) { return cell.connection == connection; }) -
+        m_cells.begin());
+}
+
+MessageVerdict
+LeadServerApplication::CheckMessage(Ptr<Connection> connection,
+                                    const MessageHeader& header,
+                                    const TensorList& shapes) const
+{
+    const auto refuse = [&header](const std::string& why) {
+        return MessageVerdict::Refuse("a " + ToString(header.type) + " of cell " +
+                                      std::to_string(header.cluster) + " " + why);
+    };
+    if (header.cluster >= m_cells.size() || header.node != EDGE_SERVER)
+    {
+        return refuse("comes to the lead server, which knows no such cell");
+    }
+    const auto& cell = m_cells[header.cluster];
+    if (header.type == MessageType::HELLO)
+    {
+        const auto known = FindCell(connection);
+        if (known < m_cells.size())
+        {
+            return known == header.cluster ? MessageVerdict::Skip("it has said hello before")
+                                           : refuse("comes in another cell's name");
+        }
+        return !shapes.empty() || (cell.hasGreeted && header.iteration <= cell.greeting)
+                   ? refuse("was heard before")
+                   : MessageVerdict::Take();
+    }
+    if (cell.connection != connection)
+    {
+        return refuse("comes over a connection that is not its own");
+    }
+    if (header.round < m_record.round || m_isConnecting || cell.isGivenUp)
+    {
+        return MessageVerdict::Skip("its round is over");
+    }
+    if (header.round > m_record.round)
+    {
+        return refuse("is of a round that has not begun");
+    }
+    switch (header.type)
+    {
+    case MessageType::CELL_REPORT:
+        return IsNumber(shapes) ? MessageVerdict::Take() : refuse("is no number");
+    case MessageType::CELL_LOSS:
+        return IsNumber(shapes) && m_isPlanned ? MessageVerdict::Take() : refuse("is out of place");
+    case MessageType::CELL_MODEL:
+        return !m_isPlanned || !IsModel(GetContext(), shapes) ? refuse("is out of place")
+               : cell.average.empty()                         ? MessageVerdict::Take()
+                                      : MessageVerdict::Skip("it was here before");
+    default:
+        return refuse("comes to the lead server, which has no use for it");
+    }
 }
 
 void
 LeadServerApplication::HandleMessage(Ptr<Connection> connection, Message message)
 {
     const auto& header = message.header;
-    NS_ABORT_MSG_IF(header.cluster >= m_cells.size() || header.round != m_record.round,
-                    "a " << ToString(header.type) << " of round " << header.round << ", cell "
-                         << header.cluster << " came to the lead server in round "
-                         << m_record.round);
-    Cell& cell = m_cells[header.cluster];
+    const uint16_t index = header.cluster;
+    Cell& cell = m_cells[index];
     switch (header.type)
     {
     case MessageType::HELLO:
-        NS_ABORT_MSG_IF(cell.connection, "cell " << header.cluster << " says hello twice");
-        cell.connection = connection;
-        if (--m_missing == 0)
+        if (cell.connection)
         {
-            BeginRound();
+            Disconnect(cell.connection);
+        }
+        cell.connection = connection;
+        cell.greeting = header.iteration;
+        cell.hasGreeted = true;
+        cell.deadline.Cancel();
+        Acknowledge(connection);
+        if (m_isConnecting)
+        {
+            if (FindCell(nullptr) == m_cells.size())
+            {
+                BeginRound();
+            }
+        }
+        else if (!cell.isGivenUp && cell.average.empty())
+        {
+            // It has lost what it had of the round
+            cell.samples = m_isPlanned ? cell.samples : 0;
+            SendTo(index, MessageType::CELL_MODEL, m_model->Gather(WholeModel(GetContext().model)));
         }
         return;
-    case MessageType::CELL_REPORT:
-        HandleReport(cell, message.tensors);
-        return;
+    case MessageType::CELL_REPORT: {
+        const double samples = DecodeNumber(message.tensors);
+        if (!std::isfinite(samples) || samples <= 0)
+        {
+            Refuse(connection, "cell " + std::to_string(index) + " reports no samples");
+            return;
+        }
+        if (m_isPlanned)
+        {
+            SendTo(index, MessageType::CELL_START, EncodeNumber(CountSamples()));
+            return;
+        }
+        cell.samples = samples;
+        break;
+    }
     case MessageType::CELL_LOSS:
         cell.loss = DecodeNumber(message.tensors);
         return;
-    case MessageType::CELL_MODEL:
-        cell.average = std::move(message.tensors);
-        if (--m_missing == 0)
-        {
-            EndRound();
-        }
-        return;
     default:
-        NS_ABORT_MSG("a " << ToString(header.type)
-                          << " message came to the lead server, which has no use for it");
+        cell.average = std::move(message.tensors);
+        break;
     }
+    Advance();
+}
+
+void
+LeadServerApplication::HandleClosed(Ptr<Connection> connection,
+                                    CloseReason /* reason */,
+                                    const std::string& text)
+{
+    const auto index = FindCell(connection);
+    if (index >= m_cells.size())
+    {
+        return;
+    }
+    NS_LOG_INFO("cell " << index << " has failed: " << text);
+    auto& cell = m_cells[index];
+    cell.connection = nullptr;
+    if (!m_isConnecting && cell.average.empty())
+    {
+        cell.deadline =
+            Simulator::Schedule(m_deadline, &LeadServerApplication::GiveUp, this, index);
+    }
+}
+
+void
+LeadServerApplication::GiveUp(uint16_t index)
+{
+    m_cells[index].isGivenUp = true;
+    m_cells[index].samples = 0;
+    Advance();
 }
 
 void
@@ -209,17 +443,54 @@ LeadServerApplication::HandleWritable()
 {
 }
 
+std::string
+LeadServerApplication::DescribeWait() const
+{
+    if (!IsUp())
+    {
+        return "the lead server is down";
+    }
+    std::string missing;
+    for (std::size_t i = 0; i < m_cells.size(); ++i)
+    {
+        const auto& cell = m_cells[i];
+        const bool isMissing =
+            m_isConnecting
+                ? !cell.connection
+                : !cell.isGivenUp && (m_isPlanned ? cell.average.empty() : cell.samples <= 0);
+        missing += isMissing ? (missing.empty() ? "" : ", ") + std::to_string(i) : "";
+    }
+    return "the lead server waits for " +
+           std::string(m_isConnecting ? "a first call"
+                       : m_isPlanned  ? "the average"
+                                      : "the report") +
+           " of cell " + missing;
+}
+
+void
+LeadServerApplication::SendTo(uint16_t cell, MessageType type, const TensorList& tensors)
+{
+    if (!m_cells[cell].connection)
+    {
+        return;
+    }
+    MessageHeader header;
+    header.type = type;
+    header.cluster = cell;
+    header.node = EDGE_SERVER;
+    header.round = m_record.round;
+    SendMessage(m_cells[cell].connection, {header, tensors});
+}
+
 void
 LeadServerApplication::Broadcast(MessageType type, const TensorList& tensors)
 {
-    for (std::size_t i = 0; i < m_cells.size(); ++i)
+    for (uint16_t i = 0; i < m_cells.size(); ++i)
     {
-        MessageHeader header;
-        header.type = type;
-        header.cluster = static_cast<uint16_t>(i);
-        header.node = EDGE_SERVER;
-        header.round = m_record.round;
-        SendMessage(m_cells[i].connection, {header, tensors});
+        if (!m_cells[i].isGivenUp)
+        {
+            SendTo(i, type, tensors);
+        }
     }
 }
 
@@ -230,46 +501,74 @@ LeadServerApplication::BeginRound()
     m_record = RoundRecord();
     m_record.round = round;
     m_record.start = Simulator::Now();
-    m_missing = m_cells.size();
-    for (auto& cell : m_cells)
+    m_isConnecting = false;
+    m_isPlanned = false;
+    NS_LOG_INFO("round " << round << " begins at " << m_record.start.As(Time::S));
+    for (uint16_t i = 0; i < m_cells.size(); ++i)
     {
+        auto& cell = m_cells[i];
         cell.samples = 0;
         cell.average.clear();
+        cell.isGivenUp = false;
+        cell.deadline.Cancel();
+        if (!cell.connection)
+        {
+            cell.deadline =
+                Simulator::Schedule(m_deadline, &LeadServerApplication::GiveUp, this, i);
+        }
     }
-    NS_LOG_INFO("round " << round << " begins at " << m_record.start.As(Time::S));
     Broadcast(MessageType::CELL_MODEL, m_model->Gather(WholeModel(GetContext().model)));
 }
 
-void
-LeadServerApplication::HandleReport(Cell& cell, const TensorList& tensors)
+double
+LeadServerApplication::CountSamples() const
 {
-    cell.samples = DecodeNumber(tensors);
-    if (--m_missing > 0)
+    double all = 0;
+    for (const auto& cell : m_cells)
+    {
+        all += cell.isGivenUp ? 0 : cell.samples;
+    }
+    return all;
+}
+
+void
+LeadServerApplication::Advance()
+{
+    const auto isMissing = [this](const Cell& cell) {
+        return !cell.isGivenUp && (m_isPlanned ? cell.average.empty() : cell.samples <= 0);
+    };
+    if (std::any_of(m_cells.begin(), m_cells.end(), isMissing))
     {
         return;
     }
-    double all = 0;
-    for (const auto& each : m_cells)
+    if (CountSamples() <= 0)
     {
-        all += each.samples;
+        --m_record.round; // nobody is left: the round begins anew
+        BeginRound();
+        return;
     }
-    m_missing = m_cells.size();
-    m_record.planned = Simulator::Now();
-    Broadcast(MessageType::CELL_START, EncodeNumber(all));
+    if (!m_isPlanned)
+    {
+        m_isPlanned = true;
+        m_record.planned = Simulator::Now();
+        Broadcast(MessageType::CELL_START, EncodeNumber(CountSamples()));
+        return;
+    }
+    EndRound();
 }
 
 void
 LeadServerApplication::EndRound()
 {
     const auto whole = WholeModel(GetContext().model);
-    double all = 0;
-    for (const auto& cell : m_cells)
-    {
-        all += cell.samples;
-    }
+    const double all = CountSamples();
     Aggregator aggregator(GetContext().model);
     for (std::size_t i = 0; i < m_cells.size(); ++i)
     {
+        if (m_cells[i].isGivenUp)
+        {
+            continue;
+        }
         const double weight = m_cells[i].samples / all;
         aggregator.Add({static_cast<uint32_t>(i), 0}, weight, whole, m_cells[i].average);
         m_record.trainLoss += weight * m_cells[i].loss;

@@ -7,8 +7,10 @@
 
 #include "collapipe-edge-server.h"
 
+#include "ns3/event-id.h"
 #include "ns3/ipv4-address.h"
 
+#include <string>
 #include <vector>
 
 namespace ns3
@@ -37,7 +39,14 @@ class CellServerApplication : public EdgeServerApplication
 
   protected:
     void DoDispose() override;
+    void StopApplication() override;
+    MessageVerdict CheckMessage(Ptr<Connection> connection,
+                                const MessageHeader& header,
+                                const TensorList& shapes) const override;
     void HandleMessage(Ptr<Connection> connection, Message message) override;
+    void HandleClosed(Ptr<Connection> connection,
+                      CloseReason reason,
+                      const std::string& text) override;
     void HandleConnected() override;
     void HandleReported(double samples) override;
     void HandleAveraged(const RoundRecord& record) override;
@@ -49,6 +58,11 @@ class CellServerApplication : public EdgeServerApplication
      */
     MessageHeader MakeLeadHeader(MessageType type) const;
 
+    /// Calls the lead.
+    void CallLead();
+
+    uint32_t m_calls{0};       //!< hellos sent so far; outlives a crash
+    EventId m_recall;          //!< next call to the lead
     uint16_t m_cell{0};        //!< index
     Ipv4Address m_leadAddress; //!< where the lead listens
     Ptr<Connection> m_lead;    //!< to it
@@ -68,10 +82,20 @@ class LeadServerApplication : public ModelServerApplication
     LeadServerApplication();
     ~LeadServerApplication() override;
 
+    void Crash() override;
+    std::string DescribeWait() const override;
+
   protected:
     void DoDispose() override;
     void StartApplication() override;
+    void StopApplication() override;
+    MessageVerdict CheckMessage(Ptr<Connection> connection,
+                                const MessageHeader& header,
+                                const TensorList& shapes) const override;
     void HandleMessage(Ptr<Connection> connection, Message message) override;
+    void HandleClosed(Ptr<Connection> connection,
+                      CloseReason reason,
+                      const std::string& text) override;
     void HandleWritable() override;
     void BeginRound() override;
 
@@ -79,23 +103,42 @@ class LeadServerApplication : public ModelServerApplication
     /// What the lead knows of a cell
     struct Cell
     {
-        Ptr<Connection> connection; //!< to its edge server
+        Ptr<Connection> connection; //!< to its edge server; null: absent
+        uint32_t greeting{0};       //!< number of its latest hello
+        bool hasGreeted{false};     //!< it has said hello at least once
+        bool isGivenUp{false};      //!< left out of this round
         double samples{0};          //!< training samples; 0: not reported in this round
         double loss{0};             //!< of this round
         TensorList average;         //!< of this round; empty: not there
+        EventId deadline;           //!< it is left out of the round
     };
+
+    /// Sends a message to a cell, where it is there.
+    void SendTo(uint16_t cell, MessageType type, const TensorList& tensors);
+
+    /// @return training samples of the cells that are not left out of the round
+    double CountSamples() const;
+
+    /// Goes on where nothing is missing any more.
+    void Advance();
+
+    /// Leaves a cell out of the round.
+    void GiveUp(uint16_t cell);
+
+    /// @return index of the cell that a connection is with; of no cell: their number
+    uint16_t FindCell(const Ptr<Connection>& connection) const;
 
     /// Sends a message to every cell.
     void Broadcast(MessageType type, const TensorList& tensors);
-
-    void HandleReport(Cell& cell, const TensorList& tensors);
 
     /// All averages are there.
     void EndRound();
 
     uint32_t m_cellCount{1};   //!< attribute
     std::vector<Cell> m_cells; //!< by index
-    uint32_t m_missing{0};     //!< cells whose next message of a kind is not there
+    bool m_isConnecting{true}; //!< waits for the cells to call
+    bool m_isPlanned{false};   //!< all cells have reported
+    Time m_deadline;           //!< attribute
     RoundRecord m_record;      //!< of this round
 };
 

@@ -11,12 +11,15 @@
 #include "ns3/application.h"
 #include "ns3/collapipe-compute-backend.h"
 #include "ns3/collapipe-executor.h"
-#include "ns3/collapipe-wire-precision.h"
 #include "ns3/collapipe-plan.h"
 #include "ns3/collapipe-schedule.h"
+#include "ns3/collapipe-wire-precision.h"
 #include "ns3/traced-callback.h"
 
+#include <deque>
 #include <memory>
+#include <set>
+#include <string>
 #include <vector>
 
 namespace ns3
@@ -42,6 +45,8 @@ struct TrainingContext
     WirePrecision precision;            //!< in which tensors travel
     bool keepOptimizerState{false};     //!< average and redistribute optimizers instead of new ones
     uint16_t port{9000};                //!< TCP port that every application listens on
+    Time heartbeat{Seconds(10)}; //!< nodes that have nothing to say say so as often; 0: never
+    uint32_t replicaPeriod{0};   //!< local iterations between two snapshots; 0: none
 };
 
 /**
@@ -100,6 +105,56 @@ class MessageApplication : public Application
     /// @return messages that this application has sent so far
     uint64_t GetMessagesSent() const;
 
+    /// @return connections closed so far because of what came over them
+    uint64_t GetRefused() const;
+
+    /// @return messages passed over so far: late, or there already
+    uint64_t GetSkipped() const;
+
+    /**
+     * What happens to a message that is about to be sent; for experiments with faults.
+     * @return in which way it is tampered with
+     */
+    enum class Tampering : uint8_t
+    {
+        NONE,      //!< it is sent
+        CORRUPT,   //!< a bit of it is flipped
+        DUPLICATE, //!< it is sent twice
+        DELAY,     //!< it is sent later
+    };
+
+    /**
+     * Tampers with training messages that will be sent, once each.
+     * @param how what to do
+     * @param delay by which one is delayed
+     * @param count how many of them
+     */
+    void Tamper(Tampering how, Time delay, uint32_t count);
+
+    /// The node loses power: all state of the application is lost, nobody is told.
+    virtual void Crash();
+
+    /// The node has power again: the application begins anew.
+    void Reboot();
+
+    /**
+     * The program stands still, or goes on; the network stack below it works all the time.
+     * @param isPaused whether it stands still
+     */
+    void SetPaused(bool isPaused);
+
+    /// @return whether the program stands still
+    bool IsPaused() const;
+
+    /// @return whether the application runs: started, neither crashed nor stopped
+    bool IsUp() const;
+
+    /**
+     * @return for whom or what the application waits: the rest of a sentence, such as "waits for
+     * the uploads of device 2"; empty: for nobody
+     */
+    virtual std::string DescribeWait() const;
+
     /**
      * Signature of the Tx and Rx traces.
      * @param header the message's head
@@ -116,6 +171,19 @@ class MessageApplication : public Application
     typedef void (*ReceptionTracedCallback)(const MessageHeader& header,
                                             uint64_t bytes,
                                             Time begin);
+
+    /**
+     * Signature of the Refused trace.
+     * @param reason one sentence: why a connection was closed
+     */
+    typedef void (*RefusedTracedCallback)(const std::string& reason);
+
+    /**
+     * Signature of the Skipped trace.
+     * @param header of a message that was passed over
+     * @param reason one sentence
+     */
+    typedef void (*SkippedTracedCallback)(const MessageHeader& header, const std::string& reason);
 
     /**
      * Signature of the Pass trace.
@@ -135,9 +203,10 @@ class MessageApplication : public Application
      * Opens a connection and introduces this node.
      * @param address whom to call
      * @param hello head of the first message
+     * @param attempts to connect; 0: no limit
      * @return the connection
      */
-    Ptr<Connection> Call(Ipv4Address address, const MessageHeader& hello);
+    Ptr<Connection> Call(Ipv4Address address, const MessageHeader& hello, uint32_t attempts = 10);
 
     /**
      * Sends a message and fires the trace.
@@ -147,10 +216,53 @@ class MessageApplication : public Application
     void SendMessage(Ptr<Connection> connection, Message message);
 
     /**
+     * Decides whether a message is welcome: when its head and the shapes of its tensors are known,
+     * before memory is taken for its payload, and again when it is complete. What a peer sends is
+     * checked here against what the plan lets it send; nothing here may change any state.
+     * @param connection over which it comes
+     * @param header its head
+     * @param shapes of its tensors
+     * @return what becomes of it
+     */
+    virtual MessageVerdict CheckMessage(Ptr<Connection> connection,
+                                        const MessageHeader& header,
+                                        const TensorList& shapes) const = 0;
+
+    /**
      * @param connection over which it came
-     * @param message what came
+     * @param message what came; CheckMessage() has taken it
      */
     virtual void HandleMessage(Ptr<Connection> connection, Message message) = 0;
+
+    /**
+     * A connection is no more.
+     * @param connection which
+     * @param reason why
+     * @param text one sentence
+     */
+    virtual void HandleClosed(Ptr<Connection> connection,
+                              CloseReason reason,
+                              const std::string& text) = 0;
+
+    /**
+     * A peer has sent what no member of the run sends: counts it, tells of it, ends the connection.
+     * @param connection over which it came
+     * @param reason one sentence
+     */
+    void Refuse(Ptr<Connection> connection, const std::string& reason);
+
+    /**
+     * Closes a connection without a word to anybody here.
+     * @param connection which
+     */
+    void Disconnect(Ptr<Connection> connection);
+
+    /**
+     * Says that a connection belongs to a member of the run; others are bounded in number and in
+     * time.
+     * @param connection which
+     */
+    void Acknowledge(Ptr<Connection> connection);
 
     /// A connection has room in its queue again.
     virtual void HandleWritable() = 0;
@@ -163,11 +275,46 @@ class MessageApplication : public Application
     /// Hooks a connection up with this application.
     void Adopt(Ptr<Connection> connection);
 
-    std::shared_ptr<const TrainingContext> m_context;         //!< of the run
-    Ptr<Processor> m_processor;                               //!< the node's
-    Ptr<Socket> m_listener;                                   //!< accepts peers
-    std::vector<Ptr<Connection>> m_connections;               //!< all that were opened
-    uint64_t m_messagesSent{0};                               //!< so far
+    /// Something came over a connection.
+    void Receive(Ptr<Connection> connection, Message message);
+
+    /// A connection is no more.
+    void Drop(Ptr<Connection> connection, CloseReason reason, const std::string& text);
+
+    /// @return what becomes of a message, whatever the application: run, flags, and its own check
+    MessageVerdict Check(Ptr<Connection> connection,
+                         const MessageHeader& header,
+                         const TensorList& shapes) const;
+
+    /// A stranger has had its time to say who it is.
+    void ExpireStranger(Ptr<Connection> connection);
+
+    /// @return length of a message on the wire in bytes, with its seal
+    uint64_t CountBytes(const Message& message) const;
+
+    /// Sends what may have been tampered with.
+    void Transmit(Ptr<Connection> connection, Message message);
+
+    std::shared_ptr<const TrainingContext> m_context; //!< of the run
+    Ptr<Processor> m_processor;                       //!< the node's
+    Ptr<Socket> m_listener;                           //!< accepts peers
+    std::vector<Ptr<Connection>> m_connections;       //!< all that are open
+    std::set<Ptr<Connection>> m_strangers;            //!< of those: nobody's yet
+    uint32_t m_maxStrangers{64};                      //!< attribute
+    Time m_introduction;                              //!< attribute
+    uint32_t m_maxTensors{0};                         //!< of a message
+    uint64_t m_messagesSent{0};                       //!< so far
+    uint64_t m_closedBytes{0};                        //!< sent over connections that are no more
+    uint64_t m_refused{0};                            //!< connections closed for what came
+    uint64_t m_skipped{0};                            //!< messages passed over
+    Tampering m_tampering{Tampering::NONE};           //!< with the next messages
+    Time m_tamperingDelay;                            //!< of delayed ones
+    uint32_t m_tamperings{0};                         //!< how many messages
+    bool m_up{false};                                 //!< runs
+    bool m_paused{false};                             //!< stands still
+    std::deque<std::function<void()>> m_held;         //!< what came while it stood still
+    TracedCallback<const std::string&> m_refusedTrace;
+    TracedCallback<const MessageHeader&, const std::string&> m_skippedTrace;
     TracedCallback<const MessageHeader&, uint64_t> m_txTrace; //!< message handed to its connection
     TracedCallback<const MessageHeader&, uint64_t> m_rxTrace; //!< message received
     TracedCallback<const MessageHeader&, uint64_t, Time> m_receptionTrace; //!< with its duration

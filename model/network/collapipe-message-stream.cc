@@ -35,13 +35,14 @@ AreVirtual(const TensorList& tensors)
 
 } // namespace
 
-MessageWriter::MessageWriter(Message message)
+MessageWriter::MessageWriter(Message message, MessageSeal* seal)
     : m_message(std::move(message)),
       m_descriptors(wire::EncodeDescriptors(m_message.tensors))
 {
     auto& header = m_message.header;
     const bool isVirtual = AreVirtual(m_message.tensors);
-    header.flags = isVirtual ? wire::FLAG_VIRTUAL : 0;
+    const bool isSealed = seal && seal->IsOn();
+    header.flags = (isVirtual ? wire::FLAG_VIRTUAL : 0) | (isSealed ? wire::FLAG_SEALED : 0);
     header.tensorCount = m_message.tensors.size();
     header.payloadBytes = wire::GetPayloadBytes(m_message.tensors);
 
@@ -63,6 +64,25 @@ MessageWriter::MessageWriter(Message message)
     }
     header.payloadCrc = isVirtual ? 0 : ComputeCrc();
     m_header = wire::EncodeHeader(header);
+    if (isSealed)
+    {
+        AddSeal(*seal);
+    }
+}
+
+void
+MessageWriter::AddSeal(MessageSeal& seal)
+{
+    std::vector<MessageSeal::Piece> pieces;
+    for (const auto& piece : m_pieces)
+    {
+        if (piece.data)
+        {
+            pieces.emplace_back(piece.data, piece.size);
+        }
+    }
+    m_tag = seal.Next(pieces);
+    AddPiece(m_tag.data(), m_tag.size());
 }
 
 void
@@ -94,6 +114,12 @@ MessageWriter::GetRemaining() const
     return m_remaining;
 }
 
+void
+MessageWriter::Corrupt()
+{
+    m_header[m_header.size() / 2] ^= 1;
+}
+
 Ptr<Packet>
 MessageWriter::NextPacket(uint32_t maxBytes)
 {
@@ -112,6 +138,52 @@ MessageWriter::NextPacket(uint32_t maxBytes)
 
 MessageReader::MessageReader() = default;
 
+void
+MessageReader::SetCheck(MessageCheck check, uint32_t maxTensors)
+{
+    m_check = std::move(check);
+    m_maxTensors = maxTensors;
+}
+
+void
+MessageReader::SetSeal(MessageSeal seal)
+{
+    m_seal = std::move(seal);
+}
+
+bool
+MessageReader::IsSealed() const
+{
+    return m_message.header.flags & wire::FLAG_SEALED;
+}
+
+void
+MessageReader::CheckSeal()
+{
+    if (m_isSkipped)
+    {
+        m_seal.Skip();
+        return;
+    }
+    std::vector<MessageSeal::Piece> pieces{{m_headerBytes.data(), m_headerBytes.size()},
+                                           {m_descriptorBytes.data(), m_descriptorBytes.size()}};
+    if (m_payload)
+    {
+        pieces.emplace_back(m_payload.get(), m_message.header.payloadBytes);
+    }
+    const auto expected = m_seal.Next(pieces);
+    uint8_t difference = 0; // all of it, so that the time tells nothing
+    for (std::size_t i = 0; i < expected.size(); ++i)
+    {
+        difference |= expected[i] ^ m_tag[i];
+    }
+    if (difference != 0)
+    {
+        m_error = "the seal of a " + ToString(m_message.header.type) +
+                  " message is not that of a member of this run";
+    }
+}
+
 MessageReader::Window
 MessageReader::GetWindow()
 {
@@ -121,6 +193,8 @@ MessageReader::GetWindow()
         return {m_headerBytes.data() + m_filled, m_headerBytes.size() - m_filled};
     case DESCRIPTORS:
         return {m_descriptorBytes.data() + m_filled, m_descriptorBytes.size() - m_filled};
+    case SEAL:
+        return {m_tag.data() + m_filled, m_tag.size() - m_filled};
     case PAYLOAD:
         break;
     }
@@ -144,26 +218,67 @@ MessageReader::EndState(Message& message)
     {
     case HEADER:
         m_error = wire::DecodeHeader(m_headerBytes, m_message.header);
-        m_descriptorBytes.resize(m_message.header.tensorCount * wire::DESCRIPTOR_BYTES);
+        if (m_error.empty() && m_message.header.tensorCount > m_maxTensors)
+        {
+            m_error = "the message announces " + std::to_string(m_message.header.tensorCount) +
+                      " tensors, no message of this run has more than " +
+                      std::to_string(m_maxTensors);
+        }
+        if (m_error.empty() && IsSealed() != m_seal.IsOn())
+        {
+            m_error = m_seal.IsOn() ? "the message has no seal"
+                                    : "the message has a seal, the run has none";
+        }
         if (!m_error.empty())
         {
             return false;
         }
+        m_descriptorBytes.resize(m_message.header.tensorCount * wire::DESCRIPTOR_BYTES);
         m_state = DESCRIPTORS;
         return m_descriptorBytes.empty() && EndState(message);
     case DESCRIPTORS:
         m_error = wire::DecodeDescriptors(m_descriptorBytes, m_message.header, m_message.tensors);
+        Check();
         if (!m_error.empty())
         {
             return false;
         }
         BeginPayload();
-        return m_message.header.payloadBytes == 0 && EndState(message);
+        return m_error.empty() && m_message.header.payloadBytes == 0 && EndState(message);
     case PAYLOAD:
+        if (IsSealed())
+        {
+            m_state = SEAL;
+            return false;
+        }
+        break;
+    case SEAL:
+        CheckSeal();
+        if (!m_error.empty())
+        {
+            return false;
+        }
         break;
     }
     m_state = HEADER;
     return EndPayload(message);
+}
+
+void
+MessageReader::Check()
+{
+    m_isSkipped = false;
+    if (!m_error.empty() || !m_check)
+    {
+        return;
+    }
+    const auto check = m_check;
+    auto verdict = check(m_message.header, m_message.tensors);
+    m_isSkipped = verdict.kind == MessageVerdict::SKIP;
+    if (verdict.kind == MessageVerdict::REFUSE)
+    {
+        m_error = std::move(verdict.reason);
+    }
 }
 
 void
@@ -172,7 +287,7 @@ MessageReader::BeginPayload()
     m_state = PAYLOAD;
     m_payload.reset();
     const bool isVirtual = m_message.header.flags & wire::FLAG_VIRTUAL;
-    if (!isVirtual && m_message.header.payloadBytes > 0)
+    if (!isVirtual && !m_isSkipped && m_message.header.payloadBytes > 0)
     {
         // Not a vector: it would write every byte once for nothing. Aligned as LibTorch aligns its
         // own memory, since kernels may add up in another order at another alignment.
@@ -180,8 +295,12 @@ MessageReader::BeginPayload()
             std::aligned_alloc(MEMORY_ALIGNMENT,
                                (m_message.header.payloadBytes + MEMORY_ALIGNMENT - 1) /
                                    MEMORY_ALIGNMENT * MEMORY_ALIGNMENT));
-        NS_ABORT_MSG_IF(!bytes,
-                        "no memory for a message of " << m_message.header.payloadBytes << " bytes");
+        if (!bytes)
+        {
+            m_error = "there is no memory for a message of " +
+                      std::to_string(m_message.header.payloadBytes) + " bytes";
+            return;
+        }
         m_payload.reset(bytes, [](uint8_t* memory) { std::free(memory); });
     }
 }
@@ -190,6 +309,11 @@ bool
 MessageReader::EndPayload(Message& message)
 {
     const auto& header = m_message.header;
+    if (m_isSkipped)
+    {
+        m_message = Message();
+        return false;
+    }
     if (!(header.flags & wire::FLAG_VIRTUAL))
     {
         uint32_t crc = crc32_z(0, nullptr, 0);

@@ -5,7 +5,8 @@
 #ifndef COLLAPIPE_MESSAGE_STREAM_H
 #define COLLAPIPE_MESSAGE_STREAM_H
 
-#include "collapipe-message.h"
+#include "collapipe-message-seal.h"
+#include "collapipe-message-verdict.h"
 
 #include "ns3/packet.h"
 
@@ -26,14 +27,18 @@ class MessageWriter
   public:
     /**
      * @param message what to send; virtual tensors are sent as zeros
+     * @param seal that it gets; null: none
      */
-    explicit MessageWriter(Message message);
+    explicit MessageWriter(Message message, MessageSeal* seal = nullptr);
 
     MessageWriter(const MessageWriter&) = delete; // pieces point into this object
     MessageWriter& operator=(const MessageWriter&) = delete;
 
     /// @return bytes not yet taken
     uint64_t GetRemaining() const;
+
+    /// Flips a bit of the head. To be called before anything is taken.
+    void Corrupt();
 
     /**
      * @param maxBytes at most so many bytes, > 0
@@ -55,9 +60,13 @@ class MessageWriter
     /// @return CRC-32 of descriptors and payload
     uint32_t ComputeCrc() const;
 
+    /// Adds the message's seal.
+    void AddSeal(MessageSeal& seal);
+
     Message m_message;                  //!< keeps the tensors' memory alive
     wire::HeaderBytes m_header;         //!< wire form of the head
     std::vector<uint8_t> m_descriptors; //!< wire form of the descriptors
+    MessageSeal::Tag m_tag{};           //!< seal, where there is one
     std::vector<Piece> m_pieces;        //!< all bytes in order
     std::size_t m_piece{0};             //!< piece to take from next
     uint64_t m_offset{0};               //!< bytes taken of that piece
@@ -76,10 +85,20 @@ class MessageReader
   public:
     MessageReader();
 
+    /**
+     * @param check asked about every message before memory is taken for its payload; one that it
+     *        refuses is an error of the stream, one that it skips is read and never seen
+     * @param maxTensors messages with more are errors; no memory is taken for their descriptors
+     */
+    void SetCheck(MessageCheck check, uint32_t maxTensors);
+
+    /// @param seal that every message must have; off: none may have one
+    void SetSeal(MessageSeal seal);
+
     /// Where the next bytes of the stream go
     struct Window
     {
-        uint8_t* data; //!< null where the bytes are of no interest (payload that stands for zeros)
+        uint8_t* data; //!< null where the bytes are of no interest (zeros, or to be skipped)
         uint64_t size; //!< how many at most; never 0
     };
 
@@ -106,14 +125,24 @@ class MessageReader
     {
         HEADER,
         DESCRIPTORS,
-        PAYLOAD
+        PAYLOAD,
+        SEAL
     };
 
     /// Called when all bytes of the current state are there. @return whether a message is complete
     bool EndState(Message& message);
 
-    /// Gets ready for payload, once head and descriptors are known.
+    /// Asks whether the message is welcome, once head and descriptors are known.
+    void Check();
+
+    /// Gets ready for its payload.
     void BeginPayload();
+
+    /// @return whether the message has a seal
+    bool IsSealed() const;
+
+    /// Looks at the seal, which is there.
+    void CheckSeal();
 
     /// Checks the payload and points the tensors into it. @return whether the message is good
     bool EndPayload(Message& message);
@@ -124,6 +153,11 @@ class MessageReader
     std::vector<uint8_t> m_descriptorBytes; //!< descriptors
     std::shared_ptr<uint8_t> m_payload;     //!< payload; null where it stands for zeros
     Message m_message;                      //!< the message being read
+    MessageSeal m_seal;                     //!< what every message must have
+    MessageSeal::Tag m_tag{};               //!< what this one has
+    MessageCheck m_check;                   //!< decides on messages; empty: all are welcome
+    uint32_t m_maxTensors{0xffff};          //!< of a message
+    bool m_isSkipped{false};                //!< nobody wants the message being read
     std::string m_error;                    //!< what was wrong
 };
 

@@ -108,6 +108,20 @@ ToString(MessageType type)
         return "gradient-norm";
     case MessageType::CLIP_FACTOR:
         return "clip-factor";
+    case MessageType::HEARTBEAT:
+        return "heartbeat";
+    case MessageType::PEER_LOST:
+        return "peer-lost";
+    case MessageType::REPLICA:
+        return "replica";
+    case MessageType::REPLICA_STORED:
+        return "replica-stored";
+    case MessageType::SNAPSHOT_REQUEST:
+        return "snapshot-request";
+    case MessageType::SNAPSHOT:
+        return "snapshot";
+    case MessageType::LEAVE:
+        return "leave";
     }
     return "unknown";
 }
@@ -153,7 +167,7 @@ EncodeHeader(const MessageHeader& header)
     writer.Write<uint16_t>(header.firstBlock);
     writer.Write<uint16_t>(header.lastBlock);
     writer.Write<uint16_t>(header.tensorCount);
-    writer.Write<uint16_t>(0);
+    writer.Write<uint16_t>(header.attempt);
     writer.Write<uint64_t>(header.payloadBytes);
     writer.Write<uint32_t>(header.payloadCrc);
     writer.Write<uint32_t>(crc32_z(0, bytes.data(), CHECKED_HEADER_BYTES));
@@ -192,12 +206,16 @@ DecodeHeader(const HeaderBytes& bytes, MessageHeader& header)
     header.firstBlock = reader.Read<uint16_t>();
     header.lastBlock = reader.Read<uint16_t>();
     header.tensorCount = reader.Read<uint16_t>();
-    reader.Read<uint16_t>();
+    header.attempt = reader.Read<uint16_t>();
     header.payloadBytes = reader.Read<uint64_t>();
     header.payloadCrc = reader.Read<uint32_t>();
     if (ToString(header.type) == "unknown")
     {
         return "there is no message type " + std::to_string(static_cast<int>(header.type));
+    }
+    if ((header.flags & ~(FLAG_VIRTUAL | FLAG_SEALED)) != 0)
+    {
+        return "the message has flags that this program does not know";
     }
     if (header.payloadBytes > MAX_PAYLOAD_BYTES)
     {

@@ -32,6 +32,14 @@ enum class MessageType : uint8_t
     SEGMENT_PARAMETERS = 11, //!< edge server to node: the stage's parameters in chain order
     GRADIENT_NORM = 12,      //!< node to edge server: squared norm of its gradients, [1] float64
     CLIP_FACTOR = 13,        //!< edge server to node: what multiplies them, [1] float64
+    // What recovery from failures takes; see RecoveryPolicy
+    HEARTBEAT = 14,        //!< node to edge server: is alive; micro-batch field: passes done
+    PEER_LOST = 15,        //!< node to edge server: cannot reach the node in the micro-batch field
+    REPLICA = 16,          //!< stage to its neighbour: its state after so many local iterations
+    REPLICA_STORED = 17,   //!< the neighbour to the edge server: has it
+    SNAPSHOT_REQUEST = 18, //!< edge server to node: wants a state, its own or a replica
+    SNAPSHOT = 19,         //!< the answer; without tensors: not there
+    LEAVE = 20,            //!< node to edge server: says goodbye, its battery is empty
     // Between the edge servers of several cells and their lead; the cluster field holds the cell
     CELL_MODEL = 32,  //!< all parameters in chain order: a round's first, or a cell's average
     CELL_REPORT = 33, //!< [1] float64: training samples in the cell; it is ready to plan
@@ -54,7 +62,8 @@ std::string ToString(MessageType type);
  * | 0      | 4    | magic 0x436f4c50 ("CoLP")                                      |
  * | 4      | 1    | version, 1                                                     |
  * | 5      | 1    | type                                                           |
- * | 6      | 2    | flags; bit 0: payload stands for zeros, its CRC is 0           |
+ * | 6      | 2    | flags; bit 0: payload stands for zeros, its CRC is 0;          |
+ * |        |      | bit 1: 16 bytes of HMAC-SHA256 follow the payload              |
  * | 8      | 4    | run id                                                         |
  * | 12     | 2    | cluster                                                        |
  * | 14     | 2    | node of the sender within the cluster; 0xffff: edge server     |
@@ -66,7 +75,7 @@ std::string ToString(MessageType type);
  * | 32     | 2    | first encoder block of the sender's part                       |
  * | 34     | 2    | one past its last encoder block                                |
  * | 36     | 2    | number of tensor descriptors                                   |
- * | 38     | 2    | reserved, 0                                                    |
+ * | 38     | 2    | attempt at the round, from 0; see RecoveryPolicy               |
  * | 40     | 8    | payload length in bytes                                        |
  * | 48     | 4    | CRC-32 of descriptors and payload                              |
  * | 52     | 4    | CRC-32 of the 52 bytes before                                  |
@@ -91,6 +100,7 @@ struct MessageHeader
     uint16_t firstBlock{0};               //!< first encoder block of the sender's part
     uint16_t lastBlock{0};                //!< one past its last encoder block
     uint16_t tensorCount{0};              //!< number of descriptors; set when encoding
+    uint16_t attempt{0};                  //!< number of the try at the cluster's round
     uint64_t payloadBytes{0};             //!< payload length; set when encoding
     uint32_t payloadCrc{0};               //!< CRC-32 of descriptors and payload; set when encoding
 };
@@ -122,6 +132,7 @@ namespace wire
 constexpr uint32_t MAGIC = 0x436f4c50;             //!< "CoLP"
 constexpr uint8_t VERSION = 1;                     //!< of the protocol
 constexpr uint16_t FLAG_VIRTUAL = 1;               //!< the payload stands for zeros
+constexpr uint16_t FLAG_SEALED = 2;                //!< a seal follows the payload; see MessageSeal
 constexpr uint32_t HEADER_BYTES = 56;              //!< fixed head
 constexpr uint32_t DESCRIPTOR_BYTES = 20;          //!< one tensor descriptor
 constexpr uint32_t MAX_RANK = 4;                   //!< extents of a descriptor

@@ -96,7 +96,7 @@ void
 ModelServerApplication::StartApplication()
 {
     MessageApplication::StartApplication();
-    if (m_model)
+    if (m_model && !m_evaluator)
     {
         m_evaluator = GetContext().executor->CreateStrand();
         PostEvaluation();

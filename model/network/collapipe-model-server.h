@@ -32,7 +32,7 @@ struct RoundRecord
     std::vector<PhaseTimes> phases;        //!< by cluster of the server; lead: none
     std::shared_ptr<const RoundPlan> plan; //!< what was decided; lead: null, its cells decide
     LearningState learning; //!< constants of the bound (9), estimated up to this round
-    double trainLoss{0}; //!< mean over clusters (by weight) and iterations; NaN: unknown
+    double trainLoss{0};    //!< mean over clusters (by weight) and iterations; NaN: unknown
 };
 
 /**
@@ -104,9 +104,9 @@ class ModelServerApplication : public MessageApplication
      */
     void FinishRound(const RoundRecord& record);
 
-    std::shared_ptr<const ModelState> m_model;       //!< after the last round
+    std::shared_ptr<const ModelState> m_model;        //!< after the last round
     std::shared_ptr<const TrainingHistory> m_history; //!< of replayed rounds; null: none
-    TracedCallback<const RoundRecord&> m_roundTrace; //!< a round has ended
+    TracedCallback<const RoundRecord&> m_roundTrace;  //!< a round has ended
 
   private:
     /// An evaluation under way
@@ -122,12 +122,12 @@ class ModelServerApplication : public MessageApplication
     /// Joins evaluations until at most so many are under way.
     void JoinEvaluations(std::size_t underWay);
 
-    uint32_t m_rounds{1};                            //!< how many
-    const std::vector<Sample>* m_validation{nullptr}; //!< to evaluate on
+    uint32_t m_rounds{1};                                                   //!< how many
+    const std::vector<Sample>* m_validation{nullptr};                       //!< to evaluate on
     std::function<QualityScore(uint32_t, const ModelParameters&)> m_scorer; //!< scores models
-    std::shared_ptr<Strand> m_evaluator;             //!< runs evaluations in order
-    std::deque<Evaluation> m_evaluating;             //!< under way
-    std::vector<EvaluationResult> m_evaluations;     //!< known
+    std::shared_ptr<Strand> m_evaluator;         //!< runs evaluations in order
+    std::deque<Evaluation> m_evaluating;         //!< under way
+    std::vector<EvaluationResult> m_evaluations; //!< known
     TracedCallback<uint32_t, const EvaluationResult&> m_evaluationTrace;
     TracedCallback<> m_finishedTrace;
 };

@@ -74,6 +74,43 @@ Processor::Stop()
     m_onEnd.assign(m_onEnd.size(), nullptr);
 }
 
+void
+Processor::SetPaused(bool isPaused)
+{
+    if (isPaused == m_paused)
+    {
+        return;
+    }
+    m_paused = isPaused;
+    m_left.resize(m_ends.size());
+    for (uint32_t slot = 0; slot < m_ends.size(); ++slot)
+    {
+        if (!m_onEnd[slot])
+        {
+            continue;
+        }
+        if (m_paused)
+        {
+            m_left[slot] = Simulator::GetDelayLeft(m_ends[slot]);
+            m_ends[slot].Cancel();
+        }
+        else
+        {
+            m_ends[slot] = Simulator::Schedule(m_left[slot], &Processor::End, this, slot);
+        }
+    }
+    if (!m_paused)
+    {
+        StartWaiting();
+    }
+}
+
+void
+Processor::SetSlowdown(double factor)
+{
+    m_slowdown = factor;
+}
+
 Time
 Processor::GetDuration(double flops) const
 {
@@ -89,7 +126,7 @@ Processor::SetBackgroundLoad(Ptr<BackgroundLoad> load)
 double
 Processor::GetUsableFlops() const
 {
-    return m_load ? m_flops * m_load->GetShare() : m_flops;
+    return (m_load ? m_flops * m_load->GetShare() : m_flops) / m_slowdown;
 }
 
 Time
@@ -117,7 +154,7 @@ Processor::StartWaiting()
 {
     m_ends.resize(m_workers);
     m_onEnd.resize(m_workers);
-    for (uint32_t slot = 0; slot < m_workers && !m_waiting.empty(); ++slot)
+    for (uint32_t slot = 0; slot < m_workers && !m_waiting.empty() && !m_paused; ++slot)
     {
         if (m_onEnd[slot])
         {

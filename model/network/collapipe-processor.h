@@ -63,6 +63,15 @@ class Processor : public Object
     void Stop();
 
     /**
+     * Work under way stands still and goes on later; none is begun meanwhile.
+     * @param isPaused whether it stands still
+     */
+    void SetPaused(bool isPaused);
+
+    /// @param factor by which work that is begun from now on takes longer
+    void SetSlowdown(double factor);
+
+    /**
      * @param stream first stream index
      * @return number of streams used
      */
@@ -103,6 +112,9 @@ class Processor : public Object
     Ptr<RandomVariableStream> m_jitter;         //!< factor on every duration
     std::deque<Work> m_waiting;                 //!< waits for a worker
     std::vector<EventId> m_ends;                //!< by worker: end of its work
+    bool m_paused{false};                       //!< work stands still
+    double m_slowdown{1};                       //!< factor on durations
+    std::vector<Time> m_left;                   //!< by worker: of its work, while that stands still
     std::vector<std::function<void()>> m_onEnd; //!< by worker: whom to tell; empty: worker is free
     Time m_busy;                                //!< computing time so far
     TracedCallback<Time, Time> m_computeTrace;  //!< work begins

@@ -12,6 +12,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
+#include <string>
 #include <vector>
 
 namespace ns3
@@ -45,17 +47,32 @@ class RoundDirector : public Object
      * All nodes have reported: what is to be done?
      * @param round from 1
      * @param weights rho of each cluster
-     * @return the plan, checked; null: there is none, and no further round
+     * @param isLast whether the run ends where there is none; else it is asked again, with other
+     *        reports
+     * @return the plan, checked; null: there is none
      */
     virtual std::shared_ptr<const RoundPlan> Decide(uint32_t round,
-                                                    const std::vector<double>& weights) = 0;
+                                                    const std::vector<double>& weights,
+                                                    bool isLast) = 0;
+
+    /**
+     * Nodes have failed in mid-round: how does a cluster go on without them?
+     * @param cluster index
+     * @param absent nodes that are not to be used
+     * @param plan of the cluster's last attempt at the round; replaced where there is another one
+     * @return empty, or one sentence: why there is none. The default has none
+     */
+    virtual std::string Replan(uint32_t cluster,
+                               const std::set<NodeIndex>& absent,
+                               ClusterPlan& plan);
 
     /**
      * A cluster enters a phase of the round that was decided last.
      * @param cluster index
      * @param phase that begins
+     * @param plan of the cluster's attempt at the round
      */
-    virtual void BeginPhase(uint32_t cluster, Phase phase) = 0;
+    virtual void BeginPhase(uint32_t cluster, Phase phase, const ClusterPlan& plan) = 0;
 
     /**
      * All clusters have ended, their average is made.

@@ -10,11 +10,17 @@
 #include "collapipe-stage-runner.h"
 
 #include "ns3/collapipe-sample-source.h"
+#include "ns3/collapipe-wire-part.h"
+#include "ns3/event-id.h"
 #include "ns3/ipv4-address.h"
 
 #include <functional>
 #include <map>
 #include <memory>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
 
 namespace ns3
 {
@@ -43,6 +49,15 @@ class StageApplication : public MessageApplication
     /// @return memory of this round's stage so far, as really allocated; zeros where there is none
     MemoryReport GetMemory() const;
 
+    void Crash() override;
+    std::string DescribeWait() const override;
+
+    /// The battery is empty: says goodbye to the edge server and lets go of everything.
+    void RunDown();
+
+    /// @return snapshots and replicas that the node holds now, in bytes
+    uint64_t GetSnapshotBytes() const;
+
     /**
      * Signature of the Flush trace.
      * @param round the round
@@ -54,19 +69,78 @@ class StageApplication : public MessageApplication
   protected:
     void DoDispose() override;
     void StartApplication() override;
+    void StopApplication() override;
+    MessageVerdict CheckMessage(Ptr<Connection> connection,
+                                const MessageHeader& header,
+                                const TensorList& shapes) const override;
     void HandleMessage(Ptr<Connection> connection, Message message) override;
+    void HandleClosed(Ptr<Connection> connection,
+                      CloseReason reason,
+                      const std::string& text) override;
     void HandleWritable() override;
 
   private:
+    /// What identifies a state that a stage had
+    struct SnapshotKey
+    {
+        uint32_t stage;     //!< whose
+        uint32_t iteration; //!< local iterations done
+
+        /// @return order
+        bool operator<(const SnapshotKey& other) const
+        {
+            return std::tie(stage, iteration) < std::tie(other.stage, other.iteration);
+        }
+    };
+
+    /// A state that a stage had
+    struct Snapshot
+    {
+        uint16_t firstBlock; //!< of the stage
+        uint16_t lastBlock;  //!< of the stage
+        TensorList tensors;  //!< its parameters in float32 and its optimizer
+    };
+
+    // What may come
+    MessageVerdict CheckHello(Ptr<Connection> connection, const MessageHeader& header) const;
+    MessageVerdict CheckFromServer(const MessageHeader& header, const TensorList& shapes) const;
+    MessageVerdict CheckFromPeer(Ptr<Connection> connection,
+                                 const MessageHeader& header,
+                                 const TensorList& shapes) const;
+    MessageVerdict CheckReplica(const MessageHeader& header, const TensorList& shapes) const;
+
     // Messages
     void HandleHello(Ptr<Connection> connection, const Message& message);
     void HandleStateRequest(const Message& message);
-    void HandleAssignment(const Message& message);
+    void HandleAssignment(Ptr<Connection> connection, const Message& message);
     void HandleParameters(Message message);
-    void HandleClipFactor(const Message& message);
+    void HandleClipFactor(Ptr<Connection> connection, const Message& message);
+    void HandleReplica(Message message);
+    void HandleSnapshotRequest(const MessageHeader& header);
+
+    /// @return whether a connection is with a node
+    bool IsWith(const Ptr<Connection>& connection, NodeIndex node) const;
+
+    /// Calls the edge server.
+    void CallServer();
+
+    /// Tells the edge server that the node lives, where it was silent; and again later.
+    void Beat();
+
+    /// Lets go of this round's stage.
+    void ForgetStage();
+
+    /// Keeps the stage's state after so many iterations and sends it to a neighbour.
+    void TakeSnapshot(uint32_t iterations);
+
+    /// Keeps a state, and of each stage the latest ones only.
+    void Store(uint32_t stage, uint32_t iterations, Snapshot snapshot);
 
     /// Makes the runner of this round's stage.
     void CreateRunner(TensorList parameters);
+
+    /// @return whom the runner tells what
+    StageRunner::Callbacks MakeCallbacks();
 
     /// @return where in the training this round's stage begins
     TrainingPosition GetPosition() const;
@@ -80,6 +154,9 @@ class StageApplication : public MessageApplication
                     uint32_t iteration,
                     uint32_t microBatch,
                     TensorList tensors);
+
+    /// Sends a message to the edge server, where there is a connection to it.
+    void SendToServer(Message message);
 
     /// Tells the edge server the norm of this stage's gradients, where they are clipped.
     void SendNorm(uint32_t iteration, double squaredNorm);
@@ -103,10 +180,25 @@ class StageApplication : public MessageApplication
     SampleSource m_source; //!< training data
     uint64_t m_samples{0}; //!< how many
 
-    std::map<NodeIndex, Ptr<Connection>> m_peers; //!< by node; the edge server is one
-    uint32_t m_round{0};                          //!< current round
-    StageAssignment m_assignment;                 //!< of the current round
-    std::unique_ptr<StageRunner> m_runner;        //!< of the current round
+    std::map<NodeIndex, Ptr<Connection>> m_peers;  //!< by node; the edge server is one
+    std::map<NodeIndex, Ptr<Connection>> m_spares; //!< where two nodes have called each other
+    std::map<NodeIndex, uint32_t> m_greetings;     //!< by node: number of its latest hello
+    uint32_t m_calls{0};                           //!< hellos sent so far; outlives a crash
+    EventId m_beat;                                //!< next heartbeat
+    EventId m_recall;                              //!< next call to the edge server
+    uint32_t m_round{0};                           //!< current round
+    uint16_t m_attempt{0};                         //!< at the current round
+    bool m_isAssigned{false};                      //!< the assignment of this attempt is there
+    StageAssignment m_assignment;                  //!< of the current round
+    TensorList m_activation;                       //!< shapes of one, in this assignment
+    TensorList m_targets;                          //!< likewise
+    TensorList m_gradient;                         //!< likewise
+    std::shared_ptr<WirePart> m_part;              //!< of the current round
+    std::unique_ptr<StageRunner> m_runner;         //!< of the current round
+    /// Samples of this round, by chain and iteration: an attempt takes those of the one before
+    std::map<std::pair<uint32_t, uint32_t>, std::vector<const Sample*>> m_batches;
+    uint32_t m_batchRound{0};                    //!< of which round they are
+    std::map<SnapshotKey, Snapshot> m_snapshots; //!< of this attempt, own and neighbours'
     TracedCallback<uint32_t, uint32_t, const ModelPart&> m_flushTrace; //!< gradients are complete
 };
 

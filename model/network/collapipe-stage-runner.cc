@@ -4,9 +4,9 @@
 
 #include "collapipe-stage-runner.h"
 
-#include "ns3/abort.h"
 #include "ns3/simulator.h"
 
+#include <algorithm>
 #include <tuple>
 
 namespace ns3
@@ -30,8 +30,13 @@ StageRunner::StageRunner(StageTask task,
       m_part(std::move(part)),
       m_processor(processor),
       m_strand(executor.CreateStrand()),
-      m_callbacks(std::move(callbacks))
+      m_callbacks(std::move(callbacks)),
+      m_iteration(m_task.firstIteration)
 {
+    for (const auto& action : m_task.actions)
+    {
+        m_microBatches = std::max(m_microBatches, action.microBatch + 1);
+    }
 }
 
 StageRunner::~StageRunner()
@@ -57,15 +62,75 @@ StageRunner::IsFinished() const
     return m_iteration == m_task.iterations;
 }
 
+void
+StageRunner::Settle()
+{
+    m_strand->Wait(m_strand->Post([] {}));
+}
+
 const ModelPart&
 StageRunner::GetPart() const
 {
     return *m_part;
 }
 
+bool
+StageRunner::IsStarted() const
+{
+    return m_started;
+}
+
+bool
+StageRunner::IsWaitingForFactor(uint32_t iteration) const
+{
+    return m_isWaiting && iteration == m_iteration;
+}
+
+uint64_t
+StageRunner::GetPasses() const
+{
+    return uint64_t{m_iteration} * m_task.actions.size() + m_current;
+}
+
+uint32_t
+StageRunner::GetIteration() const
+{
+    return m_iteration;
+}
+
+MessageVerdict
+StageRunner::CheckInput(Input input, uint32_t iteration, uint32_t microBatch) const
+{
+    if (iteration < m_iteration || m_brought.count({iteration, input, microBatch}) > 0)
+    {
+        return MessageVerdict::Skip("it was here before");
+    }
+    const bool isWanted = input == Input::MAIN || (input == Input::TARGETS ? IsLast() : !IsLast());
+    // Neighbours are at most one flush ahead
+    if (!isWanted || iteration > m_iteration + 1 || iteration >= m_task.iterations ||
+        microBatch >= m_microBatches)
+    {
+        return MessageVerdict::Refuse("stage " + std::to_string(m_task.stage) +
+                                      " has no use for micro-batch " + std::to_string(microBatch) +
+                                      " of local iteration " + std::to_string(iteration));
+    }
+    return MessageVerdict::Take();
+}
+
+bool
+StageRunner::Note(Input input, uint32_t iteration, uint32_t microBatch)
+{
+    return CheckInput(input, iteration, microBatch).kind == MessageVerdict::TAKE &&
+           m_brought.insert({iteration, input, microBatch}).second;
+}
+
 void
 StageRunner::Start()
 {
+    if (m_started)
+    {
+        return;
+    }
     m_started = true;
     if (m_callbacks.onIterationStart)
     {
@@ -83,6 +148,10 @@ StageRunner::Resume()
 void
 StageRunner::ProvideInput(uint32_t iteration, uint32_t microBatch, TensorList input)
 {
+    if (!Note(Input::MAIN, iteration, microBatch))
+    {
+        return;
+    }
     auto& inputs = m_inputs[{iteration, Action::FORWARD, microBatch}];
     inputs.hasMain = true;
     inputs.main = std::move(input);
@@ -92,6 +161,10 @@ StageRunner::ProvideInput(uint32_t iteration, uint32_t microBatch, TensorList in
 void
 StageRunner::ProvideTargets(uint32_t iteration, uint32_t microBatch, TensorList targets)
 {
+    if (!Note(Input::TARGETS, iteration, microBatch))
+    {
+        return;
+    }
     auto& inputs = m_inputs[{iteration, Action::FORWARD, microBatch}];
     inputs.hasTargets = true;
     inputs.targets = std::move(targets);
@@ -101,6 +174,10 @@ StageRunner::ProvideTargets(uint32_t iteration, uint32_t microBatch, TensorList 
 void
 StageRunner::ProvideGradient(uint32_t iteration, uint32_t microBatch, TensorList gradient)
 {
+    if (!Note(Input::GRADIENT, iteration, microBatch))
+    {
+        return;
+    }
     auto& inputs = m_inputs[{iteration, Action::BACKWARD, microBatch}];
     inputs.hasMain = true;
     inputs.main = std::move(gradient);
@@ -180,8 +257,18 @@ StageRunner::StartNext()
     const bool isForward = m_task.actions[m_current].kind == Action::FORWARD;
     m_processor->Run(
         isForward ? m_task.forwardFlops : m_task.backwardFlops,
-        [this] { m_passStart = Simulator::Now(); },
-        [this] { EndAction(); });
+        [this, alive = std::weak_ptr<char>(m_alive)] {
+            if (!alive.expired())
+            {
+                m_passStart = Simulator::Now();
+            }
+        },
+        [this, alive = std::weak_ptr<char>(m_alive)] {
+            if (!alive.expired())
+            {
+                EndAction();
+            }
+        });
 }
 
 void
@@ -234,9 +321,10 @@ StageRunner::Flush()
 void
 StageRunner::ProvideClipFactor(uint32_t iteration, double factor)
 {
-    NS_ABORT_MSG_IF(!m_isWaiting || iteration != m_iteration,
-                    "a clip factor came for local iteration " << iteration
-                                                              << ", which does not wait for one");
+    if (!IsWaitingForFactor(iteration))
+    {
+        return; // it had one
+    }
     m_isWaiting = false;
     Step(factor);
 }
@@ -254,9 +342,14 @@ StageRunner::Step(double factor)
     ++m_iteration;
     m_nextPost = 0;
     m_current = 0;
+    m_brought.erase(m_brought.begin(), m_brought.lower_bound({m_iteration, Input::MAIN, 0}));
+    if (m_callbacks.onStepped)
+    {
+        m_callbacks.onStepped(m_iteration);
+    }
     if (IsFinished())
     {
-        m_strand->Wait(m_strand->Post([] {}));
+        Settle();
         m_callbacks.onFinished();
         return;
     }

@@ -5,15 +5,19 @@
 #ifndef COLLAPIPE_STAGE_RUNNER_H
 #define COLLAPIPE_STAGE_RUNNER_H
 
+#include "collapipe-message-verdict.h"
 #include "collapipe-processor.h"
 
 #include "ns3/collapipe-executor.h"
 #include "ns3/collapipe-model-part.h"
 #include "ns3/collapipe-schedule.h"
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
+#include <tuple>
 
 namespace ns3
 {
@@ -25,13 +29,14 @@ namespace collapipe
  */
 struct StageTask
 {
-    uint32_t stages{1};      //!< compute stages of the chain, P
-    uint32_t stage{0};       //!< index of this one
-    uint32_t iterations{1};  //!< H
-    ActionList actions;      //!< of one iteration
-    double forwardFlops{0};  //!< work of one forward pass of a micro-batch
-    double backwardFlops{0}; //!< work of one backward pass of a micro-batch
-    bool isClipped{false};   //!< the step waits for ProvideClipFactor()
+    uint32_t stages{1};         //!< compute stages of the chain, P
+    uint32_t stage{0};          //!< index of this one
+    uint32_t iterations{1};     //!< H
+    uint32_t firstIteration{0}; //!< those before it were done in an earlier attempt
+    ActionList actions;         //!< of one iteration
+    double forwardFlops{0};     //!< work of one forward pass of a micro-batch
+    double backwardFlops{0};    //!< work of one backward pass of a micro-batch
+    bool isClipped{false};      //!< the step waits for ProvideClipFactor()
 };
 
 /**
@@ -60,6 +65,8 @@ class StageRunner
         /// Where gradients are clipped: the squared norm of this stage's is known
         std::function<void(uint32_t iteration, double squaredNorm)> onNorm;
         std::function<void(uint32_t iteration)> onIterationStart; //!< stage 0: data is wanted
+        /// So many local iterations of the round are done; maybe empty
+        std::function<void(uint32_t iterations)> onStepped;
         std::function<bool()> canSend;    //!< back-pressure: whether an output may be made now
         std::function<void()> onFinished; //!< the last iteration has ended
     };
@@ -83,8 +90,39 @@ class StageRunner
     StageRunner(const StageRunner&) = delete;
     StageRunner& operator=(const StageRunner&) = delete;
 
-    /// Begins the first iteration.
+    /// Begins the first iteration; once.
     void Start();
+
+    /// @return whether Start() was called
+    bool IsStarted() const;
+
+    /// What is brought to a stage
+    enum class Input : uint8_t
+    {
+        MAIN,     //!< activation, or source tokens
+        TARGETS,  //!< target tokens
+        GRADIENT, //!< of the stage's output
+    };
+
+    /**
+     * @param input what somebody wants to bring
+     * @param iteration local iteration
+     * @param microBatch micro-batch
+     * @return whether it is wanted: once, of this iteration or the next one
+     */
+    MessageVerdict CheckInput(Input input, uint32_t iteration, uint32_t microBatch) const;
+
+    /**
+     * @param iteration local iteration
+     * @return whether it waits for ProvideClipFactor()
+     */
+    bool IsWaitingForFactor(uint32_t iteration) const;
+
+    /// @return passes that have ended so far, over all iterations of the round
+    uint64_t GetPasses() const;
+
+    /// @return the local iteration under way
+    uint32_t GetIteration() const;
 
     /**
      * Brings the stage's input: the activation, or the source tokens at stage 0.
@@ -109,6 +147,9 @@ class StageRunner
 
     /// To be called when canSend() may have become true.
     void Resume();
+
+    /// Waits until real computation has done all that was posted: the part can be looked at.
+    void Settle();
 
     /// @return the part; settled once finished
     const ModelPart& GetPart() const;
@@ -146,6 +187,9 @@ class StageRunner
     bool IsFirst() const;
     bool IsLast() const;
 
+    /// Notes what was brought. @return whether it was wanted
+    bool Note(Input input, uint32_t iteration, uint32_t microBatch);
+
     /// @return whether all inputs of an action of the current iteration are there
     bool IsReady(const Action& action) const;
 
@@ -172,15 +216,21 @@ class StageRunner
     std::shared_ptr<Strand> m_strand;
     Callbacks m_callbacks;
 
-    std::map<InputKey, Inputs> m_inputs; //!< arrived, not yet posted
-    std::deque<Posted> m_posted;         //!< posted, not yet ended
-    uint32_t m_iteration{0};             //!< current local iteration
-    std::size_t m_nextPost{0};           //!< next action to post
-    std::size_t m_current{0};            //!< action being run, or next to start
-    bool m_busy{false};                  //!< an action is at the processor
-    Time m_passStart;                    //!< when the processor began the current action
-    bool m_started{false};               //!< Start() was called
-    bool m_isWaiting{false};             //!< for the clip factor of the current iteration
+    /// What was brought: iteration, input, micro-batch
+    using Brought = std::tuple<uint32_t, Input, uint32_t>;
+
+    std::shared_ptr<char> m_alive{std::make_shared<char>()}; //!< dies with this
+    uint32_t m_microBatches{0};                              //!< N
+    std::set<Brought> m_brought;                             //!< of this iteration and the next one
+    std::map<InputKey, Inputs> m_inputs;                     //!< arrived, not yet posted
+    std::deque<Posted> m_posted;                             //!< posted, not yet ended
+    uint32_t m_iteration{0};                                 //!< current local iteration
+    std::size_t m_nextPost{0};                               //!< next action to post
+    std::size_t m_current{0};                                //!< action being run, or next to start
+    bool m_busy{false};                                      //!< an action is at the processor
+    Time m_passStart;        //!< when the processor began the current action
+    bool m_started{false};   //!< Start() was called
+    bool m_isWaiting{false}; //!< for the clip factor of the current iteration
 };
 
 } // namespace collapipe

@@ -6,6 +6,7 @@
 
 #include "ns3/abort.h"
 #include "ns3/collapipe-recomputation.h"
+#include "ns3/collapipe-replan.h"
 #include "ns3/log.h"
 #include "ns3/pointer.h"
 #include "ns3/trace-source-accessor.h"
@@ -203,7 +204,7 @@ ControlLoop::UpdateLinks()
 }
 
 std::shared_ptr<const RoundPlan>
-ControlLoop::Decide(uint32_t round, const std::vector<double>& weights)
+ControlLoop::Decide(uint32_t round, const std::vector<double>& weights, bool isLast)
 {
     NS_ABORT_MSG_IF(!m_controller || m_state.clusters.size() != weights.size(),
                     "a control loop needs a controller and a state of each cluster");
@@ -214,7 +215,12 @@ ControlLoop::Decide(uint32_t round, const std::vector<double>& weights)
     m_state.round = round;
     UpdateLinks();
     auto plan = m_controller->Decide(m_state);
-    if (!plan.infeasible.empty() && round > 1 && m_onInfeasible)
+    const auto error = CheckPlan(m_state, plan);
+    if (!error.empty() && !isLast)
+    {
+        return nullptr;
+    }
+    if (!plan.infeasible.empty() && m_onInfeasible)
     {
         // Devices have lost what it takes, such as energy: the run ends with what it has
         m_onInfeasible(plan.infeasible);
@@ -222,7 +228,6 @@ ControlLoop::Decide(uint32_t round, const std::vector<double>& weights)
     }
     NS_ABORT_MSG_IF(!plan.infeasible.empty(),
                     "there is no plan for round " << round << ": " << plan.infeasible);
-    const auto error = CheckPlan(m_state, plan);
     NS_ABORT_MSG_IF(!error.empty(),
                     "the controller's plan for round " << round << " cannot be used: " << error);
     MarkRecomputation(m_state, plan);
@@ -236,12 +241,18 @@ ControlLoop::Decide(uint32_t round, const std::vector<double>& weights)
     return m_plan;
 }
 
+std::string
+ControlLoop::Replan(uint32_t cluster, const std::set<NodeIndex>& absent, ClusterPlan& plan)
+{
+    return ReplanCluster(m_state, *m_plan, cluster, absent, plan);
+}
+
 void
-ControlLoop::BeginPhase(uint32_t cluster, Phase phase)
+ControlLoop::BeginPhase(uint32_t cluster, Phase phase, const ClusterPlan& plan)
 {
     if (m_actuator)
     {
-        m_actuator->Apply(m_numbers.at(cluster), phase, m_plan->clusters.at(cluster));
+        m_actuator->Apply(m_numbers.at(cluster), phase, plan);
     }
 }
 

@@ -18,6 +18,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -101,15 +102,19 @@ class ControlLoop : public RoundDirector
     Ptr<RadioActuator> GetActuator() const;
 
     /**
-     * @param callback called with the reason where, after the first round, there is no plan for
-     *        another; without it that aborts the simulation
+     * @param callback called with the reason where there is no plan for a round; without it that
+     *        aborts the simulation
      */
     void SetInfeasibleCallback(std::function<void(const std::string&)> callback);
 
     void HandleReport(uint32_t cluster, NodeIndex node, const StateReport& report) override;
     std::shared_ptr<const RoundPlan> Decide(uint32_t round,
-                                            const std::vector<double>& weights) override;
-    void BeginPhase(uint32_t cluster, Phase phase) override;
+                                            const std::vector<double>& weights,
+                                            bool isLast) override;
+    std::string Replan(uint32_t cluster,
+                       const std::set<NodeIndex>& absent,
+                       ClusterPlan& plan) override;
+    void BeginPhase(uint32_t cluster, Phase phase, const ClusterPlan& plan) override;
     void EndRound(const RoundRecord& record) override;
 
     /**

@@ -1,0 +1,609 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-run-faults.h"
+
+#include "ns3/collapipe-user-error.h"
+#include "ns3/double.h"
+#include "ns3/mobility-model.h"
+#include "ns3/simulator.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <iomanip>
+#include <sstream>
+#include <stdexcept>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+namespace
+{
+
+constexpr double FAR_AWAY_M = 1e5;    //!< out of range of any radio here
+constexpr double WATCH_S = 10;        //!< how often it is looked whether anything goes on
+constexpr double ROUND_FACTOR = 10;   //!< a round may take so many deadlines, however much goes on
+constexpr int64_t FAULT_STREAM = 990; //!< of faults at random
+
+} // namespace
+
+CollaPipeFaultHelper::CollaPipeFaultHelper(const RunApplications& applications,
+                                           const Network& network)
+    : m_applications(applications),
+      m_network(network),
+      m_random(CreateObject<UniformRandomVariable>())
+{
+    for (const auto& edge : m_applications.edgeServers)
+    {
+        edge->TraceConnectWithoutContext("Phase",
+                                         MakeCallback(&CollaPipeFaultHelper::HandlePhase, this));
+        edge->TraceConnectWithoutContext("Failure",
+                                         MakeCallback(&CollaPipeFaultHelper::HandleFailure, this));
+        edge->TraceConnectWithoutContext("Recovery",
+                                         MakeCallback(&CollaPipeFaultHelper::HandleRecovery, this));
+        edge->TraceConnectWithoutContext("Return",
+                                         MakeCallback(&CollaPipeFaultHelper::HandleReturn, this));
+    }
+    m_applications.leader->TraceConnectWithoutContext(
+        "Round",
+        MakeCallback(&CollaPipeFaultHelper::HandleRound, this));
+    for (const auto& application : m_applications.GetAll())
+    {
+        application->TraceConnectWithoutContext(
+            "Tx",
+            MakeCallback(&CollaPipeFaultHelper::HandleTx, this));
+    }
+}
+
+CollaPipeFaultHelper::~CollaPipeFaultHelper()
+{
+    m_next.Cancel();
+    m_watch.Cancel();
+}
+
+void
+CollaPipeFaultHelper::Install(const FaultSchedule& schedule)
+{
+    for (const auto& fault : schedule.faults)
+    {
+        const auto error = Check(fault);
+        if (!error.empty())
+        {
+            throw std::invalid_argument(error);
+        }
+    }
+    for (const auto& fault : schedule.faults)
+    {
+        if (fault.round > 0)
+        {
+            m_waiting.push_back(fault);
+        }
+        else
+        {
+            Simulator::Schedule(Seconds(fault.atS), [this, fault] { Inject(fault); });
+        }
+    }
+    m_rate = schedule.random;
+    if (m_rate.perMinute > 0)
+    {
+        m_random->SetStream(FAULT_STREAM + static_cast<int64_t>(m_rate.seed % 1000000) * 1000);
+        m_next =
+            Simulator::Schedule(m_network.readyAt, &CollaPipeFaultHelper::ScheduleRandom, this);
+    }
+}
+
+std::string
+CollaPipeFaultHelper::Check(const Fault& fault) const
+{
+    for (const auto* place : {&fault.place, &fault.peer})
+    {
+        if (place == &fault.peer && fault.kind != FaultKind::LINK)
+        {
+            continue;
+        }
+        const bool isThere = place->kind == FaultPlace::NODE
+                                 ? place->index < m_applications.clusters.size() &&
+                                       place->node < m_applications.clusters[place->index].size()
+                             : place->kind == FaultPlace::EDGE
+                                 ? place->index < m_applications.edgeServers.size()
+                                 : m_applications.leader != m_applications.edgeServer;
+        if (!isThere)
+        {
+            return "there is no " + place->GetName() + " in this network";
+        }
+    }
+    if (fault.kind == FaultKind::LINK &&
+        GetAddress(fault.place, fault.peer) == Ipv4Address::GetAny())
+    {
+        return "a link leads from a node to another one of its cluster or to its edge server, not "
+               "from " +
+               fault.place.GetName() + " to " + fault.peer.GetName();
+    }
+    if (fault.kind == FaultKind::AWAY && !GetNode(fault.place)->GetObject<MobilityModel>())
+    {
+        return fault.place.GetName() +
+               " has no place that it could be moved from, as its links are wires; take the kind "
+               "link";
+    }
+    return "";
+}
+
+Ptr<MessageApplication>
+CollaPipeFaultHelper::GetApplication(const FaultPlace& place) const
+{
+    switch (place.kind)
+    {
+    case FaultPlace::EDGE:
+        return m_applications.edgeServers.at(place.index);
+    case FaultPlace::LEAD:
+        return m_applications.leader;
+    case FaultPlace::NODE:
+        break;
+    }
+    return m_applications.clusters.at(place.index).at(place.node);
+}
+
+Ptr<Node>
+CollaPipeFaultHelper::GetNode(const FaultPlace& place) const
+{
+    return GetApplication(place)->GetNode();
+}
+
+Ipv4Address
+CollaPipeFaultHelper::GetAddress(const FaultPlace& from, const FaultPlace& to) const
+{
+    if (from.kind != FaultPlace::NODE)
+    {
+        return Ipv4Address::GetAny();
+    }
+    const auto& cluster = m_network.clusters[from.index];
+    if (to.kind == FaultPlace::EDGE)
+    {
+        return to.index == cluster.cell ? m_network.cells[cluster.cell].edgeAddress
+                                        : Ipv4Address::GetAny();
+    }
+    return to.kind == FaultPlace::NODE && to.index == from.index && to.node != from.node
+               ? cluster.addresses.at(to.node)
+               : Ipv4Address::GetAny();
+}
+
+void
+CollaPipeFaultHelper::LosePower(const FaultPlace& place)
+{
+    auto& interfaces = m_switches[place.GetName()];
+    interfaces = std::make_unique<InterfaceSwitch>(GetNode(place));
+    interfaces->TakeDown();
+    m_isDown[place.GetName()] = true;
+    GetApplication(place)->Crash();
+}
+
+void
+CollaPipeFaultHelper::RegainPower(const FaultPlace& place)
+{
+    m_switches[place.GetName()]->BringUp();
+    m_isDown[place.GetName()] = false;
+    GetApplication(place)->Reboot();
+}
+
+void
+CollaPipeFaultHelper::MoveAway(const Fault& fault)
+{
+    const auto mobility = GetNode(fault.place)->GetObject<MobilityModel>();
+    if (!mobility)
+    {
+        return;
+    }
+    const auto place = mobility->GetPosition();
+    mobility->SetPosition({place.x + FAR_AWAY_M, place.y, place.z});
+    Simulator::Schedule(Seconds(fault.durationS),
+                        [mobility, place] { mobility->SetPosition(place); });
+}
+
+void
+CollaPipeFaultHelper::Inject(const Fault& fault)
+{
+    const auto application = GetApplication(fault.place);
+    if (m_isDown[fault.place.GetName()] || !application->IsUp())
+    {
+        return; // what has no power cannot fail
+    }
+    m_rows.push_back({});
+    m_rows.back().fault = fault;
+    m_rows.back().injected = Simulator::Now();
+    const auto later = [&fault](auto what) { Simulator::Schedule(Seconds(fault.durationS), what); };
+    switch (fault.kind)
+    {
+    case FaultKind::CRASH:
+        LosePower(fault.place);
+        return;
+    case FaultKind::REBOOT:
+        LosePower(fault.place);
+        later([this, place = fault.place] { RegainPower(place); });
+        return;
+    case FaultKind::PAUSE:
+        application->SetPaused(true);
+        later([application] { application->SetPaused(false); });
+        return;
+    case FaultKind::SLOW:
+        application->GetProcessor()->SetSlowdown(fault.factor);
+        later([application] { application->GetProcessor()->SetSlowdown(1); });
+        return;
+    case FaultKind::LINK: {
+        auto link = std::make_shared<InterfaceSwitch>(GetNode(fault.place));
+        if (link->TakeDownTowards(GetAddress(fault.place, fault.peer)))
+        {
+            later([link] { link->BringUp(); });
+        }
+        return;
+    }
+    case FaultKind::AWAY:
+        MoveAway(fault);
+        return;
+    case FaultKind::BATTERY: {
+        const auto node = DynamicCast<StageApplication>(application);
+        node->SetAttribute("BatteryJ", DoubleValue(0));
+        node->SetAttribute("MemoryBytes", DoubleValue(0));
+        node->RunDown();
+        m_isDown[fault.place.GetName()] = true;
+        return;
+    }
+    case FaultKind::CORRUPT:
+        application->Tamper(MessageApplication::Tampering::CORRUPT, Seconds(0), fault.count);
+        return;
+    case FaultKind::DUPLICATE:
+        application->Tamper(MessageApplication::Tampering::DUPLICATE, Seconds(0), fault.count);
+        return;
+    case FaultKind::DELAY:
+        application->Tamper(MessageApplication::Tampering::DELAY,
+                            Seconds(fault.durationS),
+                            fault.count);
+        return;
+    }
+}
+
+// ---------------------------------------------------------------- at random
+
+void
+CollaPipeFaultHelper::ScheduleRandom()
+{
+    // A Poisson process; the first draw never is 0
+    const double meanS = 60 / m_rate.perMinute;
+    const double gapS = -meanS * std::log(1 - m_random->GetValue(0, 0.999999));
+    m_next = Simulator::Schedule(Seconds(gapS), &CollaPipeFaultHelper::InjectRandom, this);
+}
+
+void
+CollaPipeFaultHelper::InjectRandom()
+{
+    const auto fault = DrawFault();
+    if (Check(fault).empty())
+    {
+        Inject(fault);
+    }
+    ScheduleRandom();
+}
+
+Fault
+CollaPipeFaultHelper::DrawFault()
+{
+    Fault fault;
+    fault.kind = static_cast<FaultKind>(m_random->GetInteger(0, FAULT_KINDS - 1));
+    const auto cluster = m_random->GetInteger(0, m_applications.clusters.size() - 1);
+    const auto& nodes = m_applications.clusters[cluster];
+    fault.place.index = cluster;
+    fault.place.node = static_cast<NodeIndex>(m_random->GetInteger(0, nodes.size() - 1));
+    fault.durationS = std::min(120.0, 1 - 20 * std::log(1 - m_random->GetValue(0, 0.999999)));
+    fault.factor = m_random->GetValue(2, 10);
+    fault.count = m_random->GetInteger(1, 3);
+    const bool isForEver = fault.kind == FaultKind::CRASH || fault.kind == FaultKind::BATTERY;
+    if (isForEver)
+    {
+        // A cluster keeps its control unit and more than half of its devices
+        uint32_t left = 0;
+        for (NodeIndex node = 1; node < nodes.size(); ++node)
+        {
+            left += m_isDown[FaultPlace{FaultPlace::NODE, cluster, node}.GetName()] ? 0 : 1;
+        }
+        if (fault.place.node == CONTROL_UNIT || 2 * (left - 1) < nodes.size() - 1)
+        {
+            fault.kind = FaultKind::REBOOT;
+        }
+    }
+    if (fault.kind == FaultKind::LINK)
+    {
+        fault.peer.index = cluster;
+        fault.peer.node = static_cast<NodeIndex>(m_random->GetInteger(0, nodes.size() - 1));
+        if (fault.peer.node == fault.place.node)
+        {
+            fault.peer.kind = FaultPlace::EDGE;
+            fault.peer.index = m_network.clusters[cluster].cell;
+        }
+    }
+    else if (fault.kind == FaultKind::REBOOT || fault.kind == FaultKind::PAUSE)
+    {
+        if (m_random->GetValue(0, 1) < 0.1)
+        {
+            fault.place.kind = FaultPlace::EDGE;
+            fault.place.index = m_network.clusters[cluster].cell;
+        }
+    }
+    return fault;
+}
+
+// ---------------------------------------------------------------- what became of them
+
+void
+CollaPipeFaultHelper::HandlePhase(uint32_t round, uint32_t cluster, Phase phase)
+{
+    for (auto fault = m_waiting.begin(); fault != m_waiting.end();)
+    {
+        const bool isIts = fault->place.kind != FaultPlace::NODE || fault->place.index == cluster;
+        if (fault->round != round || fault->phase != phase || !isIts)
+        {
+            ++fault;
+            continue;
+        }
+        Simulator::Schedule(Seconds(fault->atS), [this, due = *fault] { Inject(due); });
+        fault = m_waiting.erase(fault);
+    }
+}
+
+void
+CollaPipeFaultHelper::HandleFailure(const NodeFailure& failure)
+{
+    for (auto& row : m_rows)
+    {
+        const auto& place = row.fault.place;
+        const auto& peer = row.fault.peer;
+        const auto is = [&failure](const FaultPlace& where) {
+            return where.kind == FaultPlace::NODE && where.index == failure.cluster &&
+                   where.node == failure.node;
+        };
+        const bool isOfServer = place.kind == FaultPlace::EDGE &&
+                                place.index == m_network.clusters[failure.cluster].cell;
+        if (!row.isDetected &&
+            (is(place) || isOfServer || (row.fault.kind == FaultKind::LINK && is(peer))))
+        {
+            row.isDetected = true;
+            row.detected = Simulator::Now();
+            row.reason = ToString(failure.reason);
+        }
+    }
+}
+
+void
+CollaPipeFaultHelper::HandleRecovery(const RecoveryRecord& record)
+{
+    for (auto& row : m_rows)
+    {
+        const auto& place = row.fault.place;
+        const bool isIts = place.kind == FaultPlace::NODE
+                               ? place.index == record.cluster
+                               : place.kind == FaultPlace::LEAD ||
+                                     place.index == m_network.clusters[record.cluster].cell;
+        if (row.isDetected && !row.isRecovered && isIts && row.detected <= Simulator::Now())
+        {
+            row.isRecovered = true;
+            row.recovered = Simulator::Now();
+            row.repeated = record.repeated;
+            row.isGivenUp = record.isGivenUp;
+        }
+    }
+}
+
+void
+CollaPipeFaultHelper::HandleReturn(uint32_t cluster, NodeIndex node)
+{
+    for (auto& row : m_rows)
+    {
+        const auto& place = row.fault.place;
+        if (place.kind == FaultPlace::EDGE && !row.isRecovered &&
+            place.index == m_network.clusters[cluster].cell)
+        {
+            row.isDetected = true;
+            row.detected = row.reason.empty() ? Simulator::Now() : row.detected;
+            row.reason = row.reason.empty() ? "reset" : row.reason;
+            row.isRecovered = true;
+            row.recovered = Simulator::Now();
+        }
+    }
+    (void)node;
+}
+
+void
+CollaPipeFaultHelper::HandleRound(const RoundRecord& record)
+{
+    m_lastRound = Simulator::Now();
+    ++m_rounds;
+    // What was noticed and stood in nobody's way is over with the round
+    for (auto& row : m_rows)
+    {
+        if (row.isDetected && !row.isRecovered)
+        {
+            row.isRecovered = true;
+            row.recovered = record.end;
+        }
+    }
+}
+
+void
+CollaPipeFaultHelper::HandleTx(const MessageHeader& header, uint64_t bytes)
+{
+    m_replicaBytes += header.type == MessageType::REPLICA ? bytes : 0;
+    m_heartbeatBytes += header.type == MessageType::HEARTBEAT ? bytes : 0;
+}
+
+const std::vector<FaultRow>&
+CollaPipeFaultHelper::GetRows() const
+{
+    return m_rows;
+}
+
+uint64_t
+CollaPipeFaultHelper::GetReplicaBytes() const
+{
+    return m_replicaBytes;
+}
+
+uint64_t
+CollaPipeFaultHelper::GetHeartbeatBytes() const
+{
+    return m_heartbeatBytes;
+}
+
+std::pair<uint64_t, uint64_t>
+CollaPipeFaultHelper::CountRefused() const
+{
+    std::pair<uint64_t, uint64_t> counts;
+    for (const auto& application : m_applications.GetAll())
+    {
+        counts.first += application->GetRefused();
+        counts.second += application->GetSkipped();
+    }
+    return counts;
+}
+
+void
+CollaPipeFaultHelper::Write(const std::string& path) const
+{
+    std::ofstream file(path);
+    file.precision(12);
+    file << "kind,node,peer,injected_s,detected_s,detection_s,reason,recovered_s,"
+            "repeated_iterations,left_out,replica_bytes_of_run\n";
+    for (const auto& row : m_rows)
+    {
+        file << ToString(row.fault.kind) << ',' << row.fault.place.GetName() << ','
+             << (row.fault.kind == FaultKind::LINK ? row.fault.peer.GetName() : "") << ','
+             << row.injected.GetSeconds() << ',';
+        if (row.isDetected)
+        {
+            file << row.detected.GetSeconds() << ',' << (row.detected - row.injected).GetSeconds();
+        }
+        else
+        {
+            file << ',';
+        }
+        file << ',' << row.reason << ',';
+        if (row.isRecovered)
+        {
+            file << row.recovered.GetSeconds();
+        }
+        file << ',' << row.repeated << ',' << (row.isGivenUp ? 1 : 0) << ',' << m_replicaBytes
+             << '\n';
+    }
+    file.close();
+    if (!file)
+    {
+        throw UserError("cannot write " + path + "; is the disk full?");
+    }
+}
+
+std::string
+CollaPipeFaultHelper::GetTable() const
+{
+    if (m_rows.empty())
+    {
+        return "";
+    }
+    std::ostringstream table;
+    table << std::left << std::setw(10) << "fault" << std::setw(20) << "node" << std::right
+          << std::setw(10) << "at (s)" << std::setw(14) << "detected (s)" << std::setw(13)
+          << "reason" << std::setw(15) << "recovered (s)" << std::setw(10) << "repeated" << '\n';
+    for (const auto& row : m_rows)
+    {
+        table << std::fixed << std::setprecision(2) << std::left << std::setw(10)
+              << ToString(row.fault.kind) << std::setw(20) << row.fault.place.GetName()
+              << std::right << std::setw(10) << row.injected.GetSeconds();
+        if (row.isDetected)
+        {
+            table << std::setw(14) << row.detected.GetSeconds() << std::setw(13) << row.reason;
+        }
+        else
+        {
+            table << std::setw(14) << "-" << std::setw(13) << "-";
+        }
+        if (row.isRecovered)
+        {
+            table << std::setw(15) << row.recovered.GetSeconds() << std::setw(10) << row.repeated
+                  << (row.isGivenUp ? "  left out of its round" : "");
+        }
+        else
+        {
+            table << std::setw(15) << "-" << std::setw(10) << "-";
+        }
+        table << '\n';
+    }
+    return table.str();
+}
+
+// ---------------------------------------------------------------- whether anything goes on
+
+void
+CollaPipeFaultHelper::SetDeadline(Time deadline, std::function<void(const std::string&)> callback)
+{
+    m_deadline = deadline;
+    m_onStuck = std::move(callback);
+    m_watch.Cancel();
+    m_watch = Simulator::Schedule(Seconds(WATCH_S), &CollaPipeFaultHelper::Watch, this);
+}
+
+std::string
+CollaPipeFaultHelper::DescribeWait() const
+{
+    std::string text;
+    const auto add = [&text](const std::string& what) {
+        text += what.empty() ? "" : (text.empty() ? "" : "; ") + what;
+    };
+    for (const auto& server : m_applications.GetServers())
+    {
+        add(server->DescribeWait());
+    }
+    for (uint32_t cluster = 0; cluster < m_applications.clusters.size(); ++cluster)
+    {
+        for (NodeIndex node = 0; node < m_applications.clusters[cluster].size(); ++node)
+        {
+            const auto& application = m_applications.clusters[cluster][node];
+            const auto wait = application->DescribeWait();
+            if (wait.compare(0, 3, "is ") == 0 || wait.compare(0, 3, "has") == 0 ||
+                wait.compare(0, 6, "stands") == 0)
+            {
+                add(FaultPlace{FaultPlace::NODE, cluster, node}.GetName() + " " + wait);
+            }
+        }
+    }
+    constexpr std::size_t LONGEST = 600;
+    return text.size() > LONGEST ? text.substr(0, LONGEST) + " ..." : text;
+}
+
+void
+CollaPipeFaultHelper::Watch()
+{
+    m_watch = Simulator::Schedule(Seconds(WATCH_S), &CollaPipeFaultHelper::Watch, this);
+    Time progress = Max(m_lastRound, m_network.readyAt);
+    double planned = 0;
+    for (const auto& edge : m_applications.edgeServers)
+    {
+        progress = Max(progress, edge->GetLastProgress());
+        planned = std::max(planned, edge->GetPlannedLatencyS());
+    }
+    const Time now = Simulator::Now();
+    const Time deadline = Max(m_deadline, Seconds(3 * planned));
+    const bool isStill = now - progress > deadline;
+    const bool isEndless =
+        now - Max(m_lastRound, m_network.readyAt) > Seconds(ROUND_FACTOR * deadline.GetSeconds());
+    if ((isStill || isEndless) && m_onStuck)
+    {
+        m_watch.Cancel();
+        std::ostringstream text;
+        text << "nothing has gone on since " << (isStill ? progress : m_lastRound).As(Time::S)
+             << " of simulated time: " << DescribeWait();
+        m_onStuck(text.str());
+    }
+}
+
+} // namespace collapipe
+} // namespace ns3

@@ -1,0 +1,132 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-message-shapes.h"
+
+#include "ns3/collapipe-gradient-statistics.h"
+#include "ns3/collapipe-part-shapes.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+namespace
+{
+
+constexpr PartRange EMBEDDING{true, 0, 0, false};
+constexpr PartRange DECODER{false, 0, 0, true};
+
+} // namespace
+
+bool
+AreAlike(const TensorList& shapes, const TensorList& expected)
+{
+    return std::equal(shapes.begin(),
+                      shapes.end(),
+                      expected.begin(),
+                      expected.end(),
+                      [](const auto& left, const auto& right) {
+                          return left.dtype == right.dtype && left.shape == right.shape;
+                      });
+}
+
+TensorList
+GetActivationShapes(const TrainingContext& context, uint32_t samples)
+{
+    const auto output =
+        PartShapes(context.model, EMBEDDING, context.optimizer).GetForwardOutput(samples);
+    TensorList encoded;
+    AppendEncoded(encoded, output.front(), context.precision.activations);
+    encoded.insert(encoded.end(), output.begin() + 1, output.end());
+    return encoded;
+}
+
+TensorList
+GetTargetShapes(const TrainingContext& context, uint32_t samples)
+{
+    return {TensorData::MakeVirtual(DType::INT32, {samples, context.model.GetLabelLength() + 1}),
+            TensorData::MakeVirtual(DType::FLOAT32, {1})};
+}
+
+TensorList
+GetGradientShapes(const TrainingContext& context, uint32_t samples)
+{
+    const auto output =
+        PartShapes(context.model, DECODER, context.optimizer).GetBackwardOutput(samples);
+    TensorList encoded;
+    AppendEncoded(encoded, output.front(), context.precision.gradients);
+    encoded.insert(encoded.end(), output.begin() + 1, output.end());
+    return encoded;
+}
+
+bool
+AreParameters(const TrainingContext& context, const PartRange& part, const TensorList& shapes)
+{
+    const PartShapes known(context.model, part, context.optimizer);
+    const auto count = known.GetParameters().size();
+    for (const bool withOptimizer : {false, true})
+    {
+        for (const auto dtype : {context.precision.parameters, DType::FLOAT32})
+        {
+            if (AreAlike(shapes, EncodeParameters(known.GetExport(withOptimizer), count, dtype)))
+            {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+TensorList
+GetSnapshotShapes(const TrainingContext& context, const PartRange& part)
+{
+    return PartShapes(context.model, part, context.optimizer).GetExport(true);
+}
+
+TensorList
+GetUploadShapes(const TrainingContext& context, const PartRange& part)
+{
+    const PartShapes known(context.model, part, context.optimizer);
+    auto shapes = EncodeParameters(known.GetExport(context.keepOptimizerState),
+                                   known.GetParameters().size(),
+                                   context.precision.parameters);
+    const auto statistics = GetStatisticsShapes(part);
+    shapes.insert(shapes.end(), statistics.begin(), statistics.end());
+    return shapes;
+}
+
+PartRange
+ToPartRange(const StagePlan& stage)
+{
+    return {stage.embedding, stage.firstBlock, stage.lastBlock, stage.decoder};
+}
+
+std::string
+CheckTargets(const ModelConfig& config, const TensorList& targets)
+{
+    if (targets[0].IsVirtual() || targets[1].IsVirtual())
+    {
+        return "";
+    }
+    const auto* tokens = targets[0].As<int32_t>();
+    // A class c travels as the token c + 1.
+    const int64_t limit = config.head == ModelHead::CLASSIFICATION
+                              ? std::max<int64_t>(config.classes, BEGIN_TOKEN) + 1
+                              : config.vocabulary;
+    if (!std::all_of(tokens, tokens + targets[0].GetElementCount(), [limit](int32_t token) {
+            return token >= 0 && token < limit;
+        }))
+    {
+        return "targets have a token or class that the model does not know";
+    }
+    const float normaliser = *targets[1].As<float>();
+    return std::isfinite(normaliser) && normaliser >= 0 ? "" : "targets have no normaliser";
+}
+
+} // namespace collapipe
+} // namespace ns3

@@ -1,0 +1,84 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_MESSAGE_SHAPES_H
+#define COLLAPIPE_MESSAGE_SHAPES_H
+
+#include "collapipe-message-application.h"
+
+#include <string>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/**
+ * @param shapes of a message that is coming in
+ * @param expected what the plan lets its sender send
+ * @return whether number, types and extents are the same
+ */
+bool AreAlike(const TensorList& shapes, const TensorList& expected);
+
+/**
+ * @param context of the run
+ * @param samples of a micro-batch, b
+ * @return the tensors of an activation message
+ */
+TensorList GetActivationShapes(const TrainingContext& context, uint32_t samples);
+
+/**
+ * @param context of the run
+ * @param samples of a micro-batch, b
+ * @return the tensors of a targets message
+ */
+TensorList GetTargetShapes(const TrainingContext& context, uint32_t samples);
+
+/**
+ * @param context of the run
+ * @param samples of a micro-batch, b
+ * @return the tensors of a gradient message
+ */
+TensorList GetGradientShapes(const TrainingContext& context, uint32_t samples);
+
+/**
+ * @param context of the run
+ * @param part the run of the model
+ * @param shapes of a message that is coming in
+ * @return whether a part can be made of it: parameters as they travel, or in float32, with the
+ *         optimizer's state or without
+ */
+bool AreParameters(const TrainingContext& context, const PartRange& part, const TensorList& shapes);
+
+/**
+ * @param context of the run
+ * @param part the run of the model
+ * @return the tensors of a snapshot: parameters in float32 and the optimizer's state
+ */
+TensorList GetSnapshotShapes(const TrainingContext& context, const PartRange& part);
+
+/**
+ * @param context of the run
+ * @param part the run of the model
+ * @return the tensors of an upload: parameters and statistics
+ */
+TensorList GetUploadShapes(const TrainingContext& context, const PartRange& part);
+
+/**
+ * @param stage of a plan
+ * @return the run of the model that it holds
+ */
+PartRange ToPartRange(const StagePlan& stage);
+
+/**
+ * @param config the model
+ * @param targets as they came in a targets message
+ * @return empty, or one sentence: a token that is not in the vocabulary, a normaliser that is none
+ */
+std::string CheckTargets(const ModelConfig& config, const TensorList& targets);
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_MESSAGE_SHAPES_H */

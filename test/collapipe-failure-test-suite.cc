@@ -1,0 +1,244 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+// Nodes fail in mid-round: it is noticed in time, the round ends by the recovery policy, and what
+// it has learnt is what an undisturbed loop over the same samples would have.
+
+#include "collapipe-test-run.h"
+
+#include "ns3/collapipe-interface-switch.h"
+#include "ns3/collapipe-unsplit-trainer.h"
+#include "ns3/test.h"
+
+using namespace ns3;
+using namespace ns3::collapipe;
+using namespace ns3::collapipe::tests;
+
+namespace
+{
+
+constexpr double TOLERANCE = 1e-5; //!< float32 rounding
+
+/// @return a small cluster of three devices that trains for a while
+TestRunConfig
+MakeConfig(const std::string& recovery, uint32_t replicaPeriod)
+{
+    TestRunConfig config;
+    config.segments = {{1, 1, 1}};
+    config.iterations = 6;
+    config.rounds = 2;
+    config.optimizer.epsilon = 1e-3; // as in the parity suite: the default amplifies rounding
+    config.recovery = recovery;
+    config.replicaPeriod = replicaPeriod;
+    config.heartbeat = Seconds(1);
+    config.patience = Seconds(5);
+    config.profiles = {{"slow", 5e5, 1e-3, 1e12, 5, 23}};
+    return config;
+}
+
+/// What happens to a node
+enum class Fault
+{
+    STOP,     //!< its application ends: the connections are closed
+    POWER,    //!< it loses power for ever
+    REBOOT,   //!< it loses power for a while
+    PAUSE,    //!< it stands still for longer than the patience
+    CORRUPT,  //!< it sends a damaged message
+    DUPLICATE //!< it sends messages twice
+};
+
+/**
+ * One fault of one node.
+ */
+class FailureTestCase : public TestCase
+{
+  public:
+    FailureTestCase(const std::string& name,
+                    const TestRunConfig& config,
+                    Fault fault,
+                    NodeIndex node,
+                    double atS)
+        : TestCase(name),
+          m_config(config),
+          m_fault(fault),
+          m_node(node),
+          m_at(Seconds(atS))
+    {
+    }
+
+  private:
+    void Inject(TestRun& run)
+    {
+        const auto application = run.GetApplications().clusters[0][m_node];
+        const auto interfaces = std::make_shared<InterfaceSwitch>(application->GetNode());
+        switch (m_fault)
+        {
+        case Fault::STOP:
+            application->SetStopTime(m_at);
+            return;
+        case Fault::POWER:
+        case Fault::REBOOT:
+            Simulator::Schedule(m_at, [application, interfaces] {
+                interfaces->TakeDown();
+                application->Crash();
+            });
+            if (m_fault == Fault::REBOOT)
+            {
+                Simulator::Schedule(m_at + Seconds(20), [application, interfaces] {
+                    interfaces->BringUp();
+                    application->Reboot();
+                });
+            }
+            return;
+        case Fault::PAUSE:
+            Simulator::Schedule(m_at, [application] { application->SetPaused(true); });
+            Simulator::Schedule(m_at + Seconds(20),
+                                [application] { application->SetPaused(false); });
+            return;
+        case Fault::CORRUPT:
+        case Fault::DUPLICATE:
+            const auto how = m_fault == Fault::CORRUPT ? MessageApplication::Tampering::CORRUPT
+                                                       : MessageApplication::Tampering::DUPLICATE;
+            const uint32_t count = m_fault == Fault::CORRUPT ? 1 : 1000;
+            Simulator::Schedule(m_at, [application, how, count] {
+                application->Tamper(how, Seconds(0), count);
+            });
+            return;
+        }
+    }
+
+    /// @return the whole model after an undisturbed loop over the samples that were drawn
+    TensorList RunLoop(const TestRun& run) const
+    {
+        const PartRange whole{true, 0, run.GetModelConfig().encoderBlocks, true};
+        auto global = run.GetInitialParameters();
+        for (uint32_t round = 0; round < m_config.rounds; ++round)
+        {
+            UnsplitTrainer trainer(run.GetModelConfig(), m_config.optimizer, global);
+            for (uint32_t i = 0; i < m_config.iterations; ++i)
+            {
+                trainer.Iterate(run.GetBatches(0)[round * m_config.iterations + i]);
+                trainer.Step();
+            }
+            global.Scatter(whole, trainer.GetParameters().Gather(whole));
+        }
+        return global.Gather(whole);
+    }
+
+    void DoRun() override
+    {
+        TestRun run(m_config);
+        Inject(run);
+        run.Run();
+        NS_TEST_ASSERT_MSG_EQ(run.IsFinished(), true, "the run did not end");
+        const bool isNoticed = m_fault != Fault::DUPLICATE;
+        NS_TEST_ASSERT_MSG_EQ(!run.GetFailures().empty(), isNoticed, "noticed, or not");
+        if (isNoticed)
+        {
+            NS_TEST_ASSERT_MSG_EQ(run.GetFailures()[0].node, m_node, "another node is blamed");
+            NS_TEST_ASSERT_MSG_LT(run.GetFailureTimes()[0] - m_at,
+                                  m_config.patience + m_config.heartbeat + MilliSeconds(100),
+                                  "noticed late");
+        }
+        NS_TEST_ASSERT_MSG_EQ(run.GetBatches(0).size(),
+                              m_config.rounds * m_config.iterations,
+                              "samples were drawn more than once, or not at all");
+        if (m_config.backend != "ns3::collapipe::TorchBackend")
+        {
+            return;
+        }
+        const PartRange whole{true, 0, run.GetModelConfig().encoderBlocks, true};
+        NS_TEST_ASSERT_MSG_LT(
+            GetRelativeDifference(run.GetFinalParameters().Gather(whole), RunLoop(run)),
+            TOLERANCE,
+            "weights differ");
+    }
+
+    TestRunConfig m_config;
+    Fault m_fault;
+    NodeIndex m_node;
+    Time m_at;
+};
+
+/**
+ * What the edge server does with a cluster that cannot go on.
+ */
+class DropTestCase : public TestCase
+{
+  public:
+    DropTestCase()
+        : TestCase("a cluster that fails is left out of its round, the others are averaged")
+    {
+    }
+
+  private:
+    void DoRun() override
+    {
+        auto config = MakeConfig("drop", 0);
+        config.segments = {{1, 2}, {2, 1}};
+        config.rounds = 1;
+        TestRun run(config);
+        run.GetApplications().clusters[1][2]->SetStopTime(Seconds(2));
+        run.Run();
+        NS_TEST_ASSERT_MSG_EQ(run.IsFinished(), true, "the run did not end");
+        NS_TEST_ASSERT_MSG_EQ(run.GetRecoveries().size(), 1, "one cluster fails");
+        NS_TEST_ASSERT_MSG_EQ(run.GetRecoveries()[0].isGivenUp, true, "it is left out");
+        NS_TEST_ASSERT_MSG_EQ(run.GetRecoveries()[0].cluster, 1, "another one is left out");
+        if (config.backend != "ns3::collapipe::TorchBackend")
+        {
+            return;
+        }
+        const PartRange whole{true, 0, run.GetModelConfig().encoderBlocks, true};
+        UnsplitTrainer trainer(run.GetModelConfig(), config.optimizer, run.GetInitialParameters());
+        for (uint32_t i = 0; i < config.iterations; ++i)
+        {
+            trainer.Iterate(run.GetBatches(0)[i]);
+            trainer.Step();
+        }
+        NS_TEST_ASSERT_MSG_LT(GetRelativeDifference(run.GetFinalParameters().Gather(whole),
+                                                    trainer.GetParameters().Gather(whole)),
+                              TOLERANCE,
+                              "the average is not that of the cluster that ended");
+    }
+};
+
+class FailureTestSuite : public TestSuite
+{
+  public:
+    FailureTestSuite()
+        : TestSuite("collapipe-failure", Type::UNIT)
+    {
+        const auto add = [this](const std::string& name,
+                                const TestRunConfig& config,
+                                Fault fault,
+                                NodeIndex node,
+                                double atS) {
+            AddTestCase(new FailureTestCase(name, config, fault, node, atS));
+        };
+        for (const uint32_t period : {0, 1, 2})
+        {
+            const auto suffix = ", replicas every " + std::to_string(period);
+            const auto replan = MakeConfig("replan", period);
+            const auto wait = MakeConfig("wait", period);
+            for (const double atS : {1.0, 4.0, 9.0})
+            {
+                const auto when = " at " + std::to_string(atS) + suffix;
+                add("replan around a device that closes" + when, replan, Fault::STOP, 2, atS);
+                add("replan around a device without power" + when, replan, Fault::POWER, 3, atS);
+                add("wait for a device that reboots" + when, wait, Fault::REBOOT, 1, atS);
+                add("wait for a control unit that reboots" + when, wait, Fault::REBOOT, 0, atS);
+            }
+            add("replan around a device that stands still" + suffix, replan, Fault::PAUSE, 2, 4);
+            add("wait for a device that stands still" + suffix, wait, Fault::PAUSE, 2, 4);
+            add("a damaged message, wait" + suffix, wait, Fault::CORRUPT, 3, 4);
+            add("a damaged message, replan" + suffix, replan, Fault::CORRUPT, 3, 4);
+            add("messages that come twice" + suffix, replan, Fault::DUPLICATE, 2, 0);
+        }
+        AddTestCase(new DropTestCase);
+    }
+};
+
+FailureTestSuite g_failureTestSuite;
+
+} // namespace

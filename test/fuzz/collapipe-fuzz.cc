@@ -1,0 +1,414 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+// Feeds readers of what others have written with damaged inputs: collapipe-fuzz TARGET
+// [--seconds=S]
+// [--seed=N] [--inputs=N]; without TARGET all of them, with --list their names. The same seed gives
+// the same inputs. A crash, a hang or a reader that takes too much memory ends it; the input is
+// left in the file collapipe-fuzz-input.
+//
+// Inputs begin as correct ones, which the targets make themselves, and are damaged in one to eight
+// places. Where a checksum would hide the rest of a reader, it is mended again in half of them.
+
+#include "ns3/collapipe-assignment.h"
+#include "ns3/collapipe-fault-schedule.h"
+#include "ns3/collapipe-instance-json.h"
+#include "ns3/collapipe-message-stream.h"
+#include "ns3/collapipe-tensor-file.h"
+#include "ns3/collapipe-user-error.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+#include <random>
+#include <sstream>
+#include <string>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <vector>
+
+using namespace ns3;
+using namespace ns3::collapipe;
+
+namespace
+{
+
+using Bytes = std::vector<uint8_t>;
+using Random = std::mt19937_64;
+
+constexpr uint64_t MEMORY_LIMIT = 1ULL << 31; //!< of the process
+constexpr unsigned HANG_S = 20;               //!< of one input
+
+/// Something that reads what others have written
+struct Target
+{
+    const char* name;                   //!< on the command line
+    std::vector<Bytes> (*makeCorpus)(); //!< correct inputs
+    void (*mend)(Bytes& input);         //!< makes checksums right again; null: there are none
+    void (*read)(const Bytes& input);   //!< reads one
+};
+
+Bytes
+ToBytes(const std::string& text)
+{
+    return {text.begin(), text.end()};
+}
+
+// ---------------------------------------------------------------- messages
+
+Bytes
+Serialize(Message message, MessageSeal* seal = nullptr)
+{
+    MessageWriter writer(std::move(message), seal);
+    Bytes bytes;
+    while (writer.GetRemaining() > 0)
+    {
+        const auto packet = writer.NextPacket(1U << 16);
+        const auto begin = bytes.size();
+        bytes.resize(begin + packet->GetSize());
+        packet->CopyData(bytes.data() + begin, packet->GetSize());
+    }
+    return bytes;
+}
+
+std::vector<Bytes>
+MakeMessages()
+{
+    std::vector<Bytes> corpus;
+    for (uint8_t type = 1; type < 40; ++type)
+    {
+        Message message;
+        message.header.type = static_cast<MessageType>(type);
+        message.header.runId = 1;
+        if (ToString(message.header.type) == "unknown")
+        {
+            continue;
+        }
+        corpus.push_back(Serialize(message));
+        message.tensors = {TensorData::FromVector(DType::FLOAT32, {2, 3}, std::vector<float>(6)),
+                           TensorData::FromVector(DType::UINT8, {5}, std::vector<uint8_t>(5))};
+        corpus.push_back(Serialize(message));
+        message.tensors = {TensorData::MakeVirtual(DType::FLOAT32, {1, 1, 2})};
+        corpus.push_back(Serialize(message));
+    }
+    return corpus;
+}
+
+/// Makes the head's checksum right again.
+void
+MendMessage(Bytes& input)
+{
+    if (input.size() < wire::HEADER_BYTES)
+    {
+        return;
+    }
+    wire::HeaderBytes head;
+    std::copy_n(input.begin(), head.size(), head.begin());
+    // Encoding again writes the checksum; what cannot be decoded for another reason stays.
+    MessageHeader header;
+    for (int attempt = 0; attempt < 2; ++attempt)
+    {
+        if (wire::DecodeHeader(head, header).empty())
+        {
+            break;
+        }
+        const auto type = head[5];
+        MessageHeader rewritten;
+        rewritten.type = static_cast<MessageType>(type);
+        std::memcpy(&rewritten.runId, &head[8], 4);
+        rewritten.tensorCount = static_cast<uint16_t>(head[36] << 8 | head[37]);
+        for (int i = 0; i < 8; ++i)
+        {
+            rewritten.payloadBytes = rewritten.payloadBytes << 8 | head[40 + i];
+        }
+        rewritten.flags = static_cast<uint16_t>(head[6] << 8 | head[7]);
+        head = wire::EncodeHeader(rewritten);
+    }
+    std::copy(head.begin(), head.end(), input.begin());
+}
+
+void
+ReadMessages(const Bytes& input)
+{
+    MessageReader reader;
+    // As the applications do: small messages are welcome, some are passed over
+    reader.SetCheck(
+        [](const MessageHeader& header, const TensorList& /* shapes */) {
+            return header.payloadBytes > 4096 ? MessageVerdict::Refuse("too much")
+                   : header.round % 3 == 1    ? MessageVerdict::Skip("late")
+                                              : MessageVerdict::Take();
+        },
+        64);
+    for (std::size_t next = 0; next < input.size() && reader.GetError().empty();)
+    {
+        const auto window = reader.GetWindow();
+        const auto size = std::min<uint64_t>(window.size, input.size() - next);
+        if (window.data)
+        {
+            std::copy_n(input.begin() + next, size, window.data);
+        }
+        Message message;
+        if (reader.Advance(size, message) && message.tensors.size() == 1)
+        {
+            StageAssignment assignment;
+            DecodeAssignment(message.tensors[0], assignment);
+            StateReport report;
+            DecodeReport(message.tensors[0], report);
+            double value = 0;
+            ReadScalar(message.tensors, value);
+        }
+        next += size;
+    }
+}
+
+// ---------------------------------------------------------------- assignments
+
+std::vector<Bytes>
+MakeAssignments()
+{
+    StageAssignment assignment;
+    assignment.stage = 1;
+    assignment.stages = 3;
+    assignment.plan = {2, false, 0, 2, false};
+    assignment.firstIteration = 0;
+    const auto tensor = EncodeAssignment(assignment);
+    return {{tensor.As<uint8_t>(), tensor.As<uint8_t>() + tensor.GetByteSize()}};
+}
+
+void
+ReadAssignment(const Bytes& input)
+{
+    StageAssignment assignment;
+    auto copy = input;
+    const auto size = static_cast<uint32_t>(copy.size());
+    if (DecodeAssignment(TensorData::FromVector(DType::UINT8, {size}, std::move(copy)), assignment)
+            .empty())
+    {
+        CheckAssignment(assignment, 4);
+    }
+}
+
+// ---------------------------------------------------------------- files
+
+std::vector<Bytes>
+MakeFaults()
+{
+    return {
+        ToBytes("[[fault]]\nkind = \"reboot\"\nnode = \"cluster0.device1\"\nat = 1.5\nfor = 2\n"),
+        ToBytes("[[fault]]\nkind = \"link\"\nnode = \"cluster0.control\"\npeer = \"edge0\"\n"
+                "round = 2\nphase = \"upload\"\n# a comment\n[[fault]]\nkind = 'slow'\n"
+                "node = 'edge'\nfactor = 3\nat = 1e2\n")};
+}
+
+void
+ReadFaults(const Bytes& input)
+{
+    std::istringstream stream(std::string(input.begin(), input.end()));
+    FaultSchedule::Read(stream, "fuzz");
+}
+
+std::vector<Bytes>
+MakeTensorFiles()
+{
+    TensorFile file;
+    file.metadata = {{"format", "fuzz"}, {"version", "1"}};
+    file.tensors.emplace_back(
+        "a",
+        TensorData::FromVector(DType::FLOAT32, {2}, std::vector<float>{1, 2}));
+    file.tensors.emplace_back("text", MakeTextTensor("some text"));
+    const auto path = "collapipe-fuzz-" + std::to_string(getpid());
+    WriteTensorFile(path, file);
+    std::ifstream stream(path, std::ios::binary);
+    std::ostringstream text;
+    text << stream.rdbuf();
+    std::remove(path.c_str());
+    return {ToBytes(text.str())};
+}
+
+void
+ReadTensors(const Bytes& input)
+{
+    const auto path = "collapipe-fuzz-" + std::to_string(getpid());
+    std::ofstream(path, std::ios::binary)
+        .write(reinterpret_cast<const char*>(input.data()),
+               static_cast<std::streamsize>(input.size()));
+    try
+    {
+        ReadTensorFile(path);
+    }
+    catch (...)
+    {
+        std::remove(path.c_str());
+        throw;
+    }
+    std::remove(path.c_str());
+}
+
+const Target TARGETS[] = {{"message", MakeMessages, MendMessage, ReadMessages},
+                          {"assignment", MakeAssignments, nullptr, ReadAssignment},
+                          {"faults", MakeFaults, nullptr, ReadFaults},
+                          {"tensors", MakeTensorFiles, nullptr, ReadTensors}};
+
+// ---------------------------------------------------------------- the engine
+
+/// Damages an input.
+void
+Damage(Bytes& input, const std::vector<Bytes>& corpus, Random& random)
+{
+    for (auto places = 1 + random() % 8; places > 0; --places)
+    {
+        const auto place = input.empty() ? 0 : random() % input.size();
+        const auto length = std::min<std::size_t>(1 + random() % 16, input.size() - place);
+        const auto& other = corpus[random() % corpus.size()];
+        switch (input.empty() ? 3 : random() % 7)
+        {
+        case 0:
+            input[place] ^= static_cast<uint8_t>(1U << random() % 8);
+            break;
+        case 1:
+            input[place] = static_cast<uint8_t>(random());
+            break;
+        case 2:
+            input.erase(input.begin() + place, input.begin() + place + length);
+            break;
+        case 3:
+            input.insert(input.begin() + place, 1 + random() % 16, static_cast<uint8_t>(random()));
+            break;
+        case 4: // what readers may take for a size
+            std::fill_n(input.begin() + place, length, random() % 2 == 0 ? 0xff : 0x7f);
+            break;
+        case 5: // again, and again
+            for (auto times = random() % 64; times > 0 && input.size() < 65536; --times)
+            {
+                const Bytes piece(input.begin() + place, input.begin() + place + length);
+                input.insert(input.begin() + place, piece.begin(), piece.end());
+            }
+            break;
+        default: // the end of another one
+            const auto begin = random() % (other.size() + 1);
+            input.resize(place);
+            input.insert(input.end(), other.begin() + begin, other.end());
+        }
+    }
+}
+
+/// Leaves the input that ends the program where one finds it.
+void
+Keep(const Bytes& input)
+{
+    std::ofstream("collapipe-fuzz-input", std::ios::binary)
+        .write(reinterpret_cast<const char*>(input.data()),
+               static_cast<std::streamsize>(input.size()));
+}
+
+void
+Fuzz(const Target& target, uint64_t seed, double seconds, uint64_t inputs)
+{
+    Random random(seed);
+    const auto corpus = target.makeCorpus();
+    const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
+    uint64_t count = 0;
+    uint64_t refused = 0;
+    for (; count < inputs && std::chrono::steady_clock::now() < end; ++count)
+    {
+        auto input = corpus[random() % corpus.size()];
+        if (count >= corpus.size())
+        {
+            Damage(input, corpus, random);
+        }
+        if (target.mend && random() % 2 == 0)
+        {
+            target.mend(input);
+        }
+        if (count % 64 == 0)
+        {
+            alarm(HANG_S); // SIGALRM ends what hangs
+        }
+        static Bytes current;
+        current = input;
+        std::set_terminate([] {
+            Keep(current);
+            std::abort();
+        });
+        try
+        {
+            target.read(input);
+        }
+        catch (const UserError&)
+        {
+            ++refused;
+        }
+    }
+    alarm(0);
+    std::cout << target.name << ": " << count << " inputs, " << refused
+              << " refused with a sentence, seed " << seed << std::endl;
+}
+
+} // namespace
+
+/**
+ * Runs fuzz targets.
+ * @param argc number of arguments
+ * @param argv arguments
+ * @return 0 where no input was too much
+ */
+int
+main(int argc, char* argv[])
+{
+    double seconds = 5;
+    uint64_t seed = 1;
+    uint64_t inputs = UINT64_MAX;
+    std::string wanted;
+    for (int i = 1; i < argc; ++i)
+    {
+        const std::string argument = argv[i];
+        const auto value = argument.substr(std::min(argument.find('=') + 1, argument.size()));
+        if (argument == "--list")
+        {
+            for (const auto& target : TARGETS)
+            {
+                std::cout << target.name << "\n";
+            }
+            return 0;
+        }
+        if (argument.compare(0, 10, "--seconds=") == 0)
+        {
+            seconds = std::atof(value.c_str());
+        }
+        else if (argument.compare(0, 7, "--seed=") == 0)
+        {
+            seed = std::strtoull(value.c_str(), nullptr, 10);
+        }
+        else if (argument.compare(0, 9, "--inputs=") == 0)
+        {
+            inputs = std::strtoull(value.c_str(), nullptr, 10);
+        }
+        else
+        {
+            wanted = argument;
+        }
+    }
+#ifndef __SANITIZE_ADDRESS__
+    const rlimit memory{MEMORY_LIMIT, MEMORY_LIMIT};
+    setrlimit(RLIMIT_AS, &memory);
+#endif
+    bool isAny = false;
+    for (const auto& target : TARGETS)
+    {
+        if (wanted.empty() || wanted == target.name)
+        {
+            isAny = true;
+            Fuzz(target, seed, seconds, inputs);
+        }
+    }
+    if (!isAny)
+    {
+        std::cerr << "collapipe-fuzz: there is no target " << wanted << "; --list names them\n";
+        return 2;
+    }
+    return 0;
+}
