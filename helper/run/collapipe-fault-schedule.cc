@@ -16,6 +16,8 @@
 #include <sstream>
 
 #if __has_include(<toml.hpp>)
+#include <string_view>
+#include <system_error>
 #include <toml.hpp>
 #define COLLAPIPE_HAS_TOML
 #endif
