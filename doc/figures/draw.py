@@ -5,6 +5,7 @@
 # and fails where a file is not as this script would draw it.
 
 import html
+import json
 import pathlib
 import sys
 
@@ -174,27 +175,37 @@ def draw_round():
     return figure
 
 
+def reduce_arrows(rooms):
+    """The arrows that no others imply: where a room may include what another that it may include
+    may, the short way is left out."""
+    may = {room["name"]: set(room["may"]) for room in rooms}
+    return [(name, other) for name, others in may.items() for other in sorted(others)
+            if not any(other in may[between] for between in others - {other})]
+
+
 def draw_rooms():
-    """The folders, and who may include whom."""
-    figure = Figure(860, 400, "The module's rooms")
-    figure.labelled(30, 20, 800, 58, "plain", "examples, programs of one's own",
-                    "read like a table of contents")
-    figure.labelled(30, 112, 800, 66, "control", "helper",
-                    "topologies, installation, results: the only room that opens files")
-    rooms = [("network", "applications,", "messages over TCP", "server"),
-             ("radio", "actuators, schedulers,", "link monitor, energy", "server"),
-             ("control", "plan, model, solver,", "controllers", "device"),
-             ("pipeline", "schedules,", "their exact time", "device"),
-             ("learning", "Transformer, data,", "LibTorch", "device")]
-    for number, (name, first, second, style) in enumerate(rooms):
-        figure.labelled(30 + 163 * number, 216, 148, 82, style, f"model/{name}", first, second)
-    figure.labelled(30, 336, 311, 46, "plain", "ns-3: Wi-Fi, LTE, TCP, energy")
-    figure.labelled(356, 336, 311, 46, "plain", "C++17, Eigen, ns-3's core")
-    figure.labelled(682, 336, 148, 46, "plain", "LibTorch")
-    figure.arrow([(430, 78), (430, 111)])
-    figure.arrow([(430, 178), (430, 215)])
-    for x in (104, 267, 430, 593, 756):
-        figure.arrow([(x, 298), (x, 335)])
+    """The folders, and who may include whom: rooms.json, to which a test holds the includes."""
+    path = pathlib.Path(__file__).resolve().parent / "rooms.json"
+    rooms = json.loads(path.read_text(encoding="utf-8"))["rooms"]
+    levels = 1 + max(room["level"] for room in rooms)
+    figure = Figure(860, 96 * levels + 110, "The module's rooms")
+    figure.labelled(30, 14, 800, 40, "plain", "examples, programs of one's own")
+    styles = {"helper": "control", "model": "device"}
+    boxes = {}
+    for room in rooms:
+        x, y = 70 + 400 * room["column"], 78 + 96 * room["level"]
+        boxes[room["name"]] = (x, y)
+        figure.labelled(x, y, 320, 62, styles[room["name"].split("/")[0]], room["name"],
+                        " ".join(room["words"]))
+    for name, other in reduce_arrows(rooms):
+        (x1, y1), (x2, y2) = boxes[name], boxes[other]
+        if y1 == y2:
+            continue
+        shift = 26 * ((x2 > x1) - (x2 < x1))
+        figure.arrow([(x1 + 160 + shift, y1 + 62), (x2 + 160 - shift, y2 - 1)], FAINT)
+    bottom = 96 * levels + 70
+    figure.labelled(30, bottom, 390, 30, "plain", "ns-3, Eigen, C++17")
+    figure.labelled(440, bottom, 390, 30, "plain", "LibTorch (model/learning alone)")
     return figure
 
 
