@@ -4,7 +4,8 @@
 
 #include "collapipe-run-results.h"
 
-#include "ns3/collapipe-user-error.h"
+#include "collapipe-user-error.h"
+
 #include "ns3/simulator.h"
 
 #include <iomanip>

@@ -7,11 +7,11 @@
 
 #include "collapipe-assignment.h"
 #include "collapipe-gradient-clipper.h"
+#include "collapipe-learning-monitor.h"
 #include "collapipe-message-application.h"
 #include "collapipe-stage-runner.h"
 
 #include "ns3/collapipe-aggregator.h"
-#include "ns3/collapipe-learning-monitor.h"
 #include "ns3/collapipe-wire-part.h"
 
 #include <functional>

@@ -5,9 +5,10 @@
 #ifndef COLLAPIPE_TRAINING_HISTORY_H
 #define COLLAPIPE_TRAINING_HISTORY_H
 
+#include "collapipe-learning-monitor.h"
+
 #include "ns3/collapipe-aggregator.h"
 #include "ns3/collapipe-compute-backend.h"
-#include "ns3/collapipe-learning-monitor.h"
 
 #include <vector>
 

@@ -5,9 +5,10 @@
 #ifndef COLLAPIPE_LINK_MONITOR_H
 #define COLLAPIPE_LINK_MONITOR_H
 
-#include "ns3/collapipe-link-fit.h"
+#include "collapipe-link-fit.h"
+#include "collapipe-sinr-statistics.h"
+
 #include "ns3/collapipe-plan.h"
-#include "ns3/collapipe-sinr-statistics.h"
 #include "ns3/collapipe-system-state.h"
 #include "ns3/collapipe-transfers.h"
 #include "ns3/object.h"

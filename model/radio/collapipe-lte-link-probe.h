@@ -5,7 +5,8 @@
 #ifndef COLLAPIPE_LTE_LINK_PROBE_H
 #define COLLAPIPE_LTE_LINK_PROBE_H
 
-#include "ns3/collapipe-link-monitor.h"
+#include "collapipe-link-monitor.h"
+
 #include "ns3/lte-enb-mac.h"
 #include "ns3/lte-enb-net-device.h"
 #include "ns3/lte-ue-net-device.h"

@@ -4,7 +4,8 @@
 
 #include "collapipe-wifi-link-probe.h"
 
-#include "ns3/collapipe-power-control-wifi-manager.h"
+#include "collapipe-power-control-wifi-manager.h"
+
 #include "ns3/log.h"
 #include "ns3/wifi-phy.h"
 

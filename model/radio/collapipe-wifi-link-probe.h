@@ -5,7 +5,8 @@
 #ifndef COLLAPIPE_WIFI_LINK_PROBE_H
 #define COLLAPIPE_WIFI_LINK_PROBE_H
 
-#include "ns3/collapipe-link-monitor.h"
+#include "collapipe-link-monitor.h"
+
 #include "ns3/mac48-address.h"
 #include "ns3/object.h"
 #include "ns3/wifi-net-device.h"

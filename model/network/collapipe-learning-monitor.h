@@ -5,10 +5,9 @@
 #ifndef COLLAPIPE_LEARNING_MONITOR_H
 #define COLLAPIPE_LEARNING_MONITOR_H
 
-#include "collapipe-aggregator.h"
-#include "collapipe-gradient-statistics.h"
-
+#include "ns3/collapipe-aggregator.h"
 #include "ns3/collapipe-estimators.h"
+#include "ns3/collapipe-gradient-statistics.h"
 
 #include <map>
 #include <string>
@@ -32,9 +31,9 @@ namespace collapipe
  *
  *       L_s^2 = E(|gbar' - gbar|^2 - v' - v) / E|w' - w|^2,
  *
- *   the averages apart, since the quotient's would be biased; the step's norm is a sketch's too. It is the curvature along the path
- *   that training takes, a lower bound of the largest one. Where noise hides it, the value of
- *   before stays.
+ *   the averages apart, since the quotient's would be biased; the step's norm is a sketch's too. It
+ * is the curvature along the path that training takes, a lower bound of the largest one. Where
+ * noise hides it, the value of before stays.
  */
 class LearningMonitor
 {
@@ -65,9 +64,7 @@ class LearningMonitor
      * @param model that the round started from; virtual where nothing is computed
      * @param learning its constants are brought up to date; the step size is kept
      */
-    void EndRound(const ModelConfig& config,
-                  const ModelParameters& model,
-                  LearningState& learning);
+    void EndRound(const ModelConfig& config, const ModelParameters& model, LearningState& learning);
 
     /// @return all that is to be known to go on with the next round
     TensorList ExportState() const;
