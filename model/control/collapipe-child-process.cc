@@ -147,13 +147,16 @@ ChildProcess::ReadSome()
 bool
 ChildProcess::TakeLine(std::string& line)
 {
-    const auto end = m_unread.find('\n');
+    // From where the last look ended: a long line comes in many pieces
+    const auto end = m_unread.find('\n', m_scanned);
     if (end == std::string::npos)
     {
+        m_scanned = m_unread.size();
         return false;
     }
     line = m_unread.substr(0, end);
     m_unread.erase(0, end + 1);
+    m_scanned = 0;
     return true;
 }
 
@@ -223,6 +226,7 @@ ChildProcess::Reap()
     m_process = 0;
     CloseFile(m_output);
     m_unread.clear();
+    m_scanned = 0;
     if (WIFSIGNALED(status))
     {
         return "was ended by signal " + std::to_string(WTERMSIG(status)) + " (" +
@@ -239,6 +243,7 @@ ChildProcess::Stop()
     CloseFile(m_input);
     CloseFile(m_output);
     m_unread.clear();
+    m_scanned = 0;
     if (m_process == 0)
     {
         return;

@@ -51,7 +51,7 @@ class ChildProcess
     /// Closes its input, ends it where it does not end by itself, and waits for it.
     void Stop();
 
-    static constexpr std::size_t MAX_ANSWER = std::size_t{256} << 20; //!< bytes of a line
+    static constexpr std::size_t MAX_ANSWER = std::size_t{64} << 20; //!< bytes of a line
 
   private:
     using Clock = std::chrono::steady_clock;
@@ -71,10 +71,11 @@ class ChildProcess
     /// Waits for the child for at most so long. @return whether it has ended
     bool WaitFor(std::chrono::milliseconds time, int& status);
 
-    pid_t m_process{0};   //!< its id; 0: none
-    int m_input{-1};      //!< its standard input
-    int m_output{-1};     //!< its standard output
-    std::string m_unread; //!< what came after the last line
+    pid_t m_process{0};       //!< its id; 0: none
+    int m_input{-1};          //!< its standard input
+    int m_output{-1};         //!< its standard output
+    std::string m_unread;     //!< what came after the last line
+    std::size_t m_scanned{0}; //!< so much of it has no end of a line
 };
 
 } // namespace collapipe
