@@ -343,7 +343,13 @@ TrainingRun::Save()
         return;
     }
     m_tools->Save();
-    // Closes the captures; what is left to ask for was copied before.
+    if (!m_config.faults.empty())
+    {
+        m_faults->Write(m_output->GetPath("faults.csv"));
+    }
+    // Closes the captures, which the radios hold open; whoever holds applications holds radios. What
+    // is left to ask for was copied before.
+    m_faults.reset();
     m_results->Detach();
     m_applications = RunApplications();
     Simulator::Destroy();
@@ -352,10 +358,6 @@ TrainingRun::Save()
     m_results->WriteRows(m_summary);
     m_setup->GetCheckpoints().Restore(m_output->GetPath("rounds.csv"),
                                       m_output->GetPath("devices.csv"));
-    if (!m_config.faults.empty())
-    {
-        m_faults->Write(m_output->GetPath("faults.csv"));
-    }
     m_results->WriteRest(m_summary);
     m_output->Commit();
 }
