@@ -347,10 +347,14 @@ TrainingRun::Save()
     {
         m_faults->Write(m_output->GetPath("faults.csv"));
     }
-    // Closes the captures, which the radios hold open; whoever holds applications holds radios. What
-    // is left to ask for was copied before.
+    // Closes the captures, which the radios hold open; whoever holds applications holds radios.
+    // What is left to ask for was copied before.
     m_faults.reset();
     m_results->Detach();
+    for (const auto& loop : m_applications.loops)
+    {
+        loop->Dispose();
+    }
     m_applications = RunApplications();
     Simulator::Destroy();
     m_topology.reset();
