@@ -60,9 +60,9 @@ class ReplayBackend : public ComputeBackend
                                   const std::vector<Sample>& samples) const override;
 
   private:
-    Ptr<ComputeBackend> m_backend;                                     //!< computes later
-    Ptr<ComputeBackend> m_replay{CreateObject<AnalyticBackend>()};     //!< computes nothing
-    bool m_isReplaying{true};                                          //!< which of them
+    Ptr<ComputeBackend> m_backend;                                 //!< computes later
+    Ptr<ComputeBackend> m_replay{CreateObject<AnalyticBackend>()}; //!< computes nothing
+    bool m_isReplaying{true};                                      //!< which of them
 };
 
 } // namespace collapipe

@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: GPL-2.0-only
  */
 
-// libFuzzer's entry: any bytes as one of a tokenizer's files, the first byte says as which, and as a
-// config.json; what is taken is used.
+// libFuzzer's entry: any bytes as one of a tokenizer's files, the first byte says as which, and as
+// a config.json; what is taken is used.
 
 #include "ns3/collapipe-pretrained-config.h"
 #include "ns3/collapipe-pretrained-tokenizer.h"

@@ -46,11 +46,11 @@ MakeMemoryConfig()
 /// How a stage of a chain trains
 struct StageCase
 {
-    std::string schedule;    //!< gpipe or 1f1b
+    std::string schedule;      //!< gpipe or 1f1b
     OptimizerConfig optimizer; //!< of the stage
-    ChainPlan chain;         //!< all of it
-    uint32_t stage;          //!< which stage
-    bool recompute{false};   //!< activations are computed again
+    ChainPlan chain;           //!< all of it
+    uint32_t stage;            //!< which stage
+    bool recompute{false};     //!< activations are computed again
 };
 
 /// @return the run of the model that a stage holds
@@ -86,11 +86,11 @@ Train(const ModelConfig& config, const StageCase& run)
                 part->Forward(action.microBatch, MakeInput(config, range, size, 1));
                 break;
             case Action::BACKWARD:
-                part->Backward(action.microBatch,
-                               range.decoder ? TensorList()
-                                             : TensorList{MakeNormal(
-                                                   {size, config.sourceLength, config.width},
-                                                   2)});
+                part->Backward(
+                    action.microBatch,
+                    range.decoder
+                        ? TensorList()
+                        : TensorList{MakeNormal({size, config.sourceLength, config.width}, 2)});
                 break;
             default:
                 part->Step();
@@ -115,8 +115,7 @@ MakeChain(const std::vector<uint32_t>& blocks, uint32_t microBatches, uint32_t s
 } // namespace
 
 /// Optimizer, schedule, whether activations are computed again
-class MemoryOfStages
-    : public ::testing::TestWithParam<std::tuple<std::string, std::string, bool>>
+class MemoryOfStages : public ::testing::TestWithParam<std::tuple<std::string, std::string, bool>>
 {
 };
 
@@ -204,8 +203,7 @@ TEST(TorchMemory, OneForwardOneBackwardKeepsFewerActivationsThanGpipe)
     const auto chain = MakeChain({2, 2, 2}, 8, 2);
     const auto last = static_cast<uint32_t>(chain.stages.size() - 2);
     const auto get = [&](const std::string& schedule) {
-        return Train(config, {schedule, MakeSgd(0), chain, last})
-            .kept.Get(MemoryKind::ACTIVATIONS);
+        return Train(config, {schedule, MakeSgd(0), chain, last}).kept.Get(MemoryKind::ACTIVATIONS);
     };
     // The last device has min(N, 2) micro-batches alive instead of N = 8.
     EXPECT_NEAR(static_cast<double>(get("1f1b")) / get("gpipe"), 2.0 / 8, 0.02);
@@ -249,7 +247,8 @@ TEST(TorchMemory, ComputingActivationsAgainChangesNoResult)
             std::vector<TensorList> results;
             for (const bool recompute : {false, true})
             {
-                auto part = backend->CreatePart(config, range, {}, parameters.Gather(range), {7, 3});
+                auto part =
+                    backend->CreatePart(config, range, {}, parameters.Gather(range), {7, 3});
                 part->SetRecompute(recompute);
                 results.emplace_back();
                 const auto add = [&results](const TensorList& list) {
