@@ -18,7 +18,6 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
@@ -221,26 +220,12 @@ OutputDirectory::ListNames() const
     return names;
 }
 
-bool
-OutputDirectory::IsFull(const std::string& path)
-{
-    constexpr uintmax_t SPARE_BYTES = 1 << 16; // more than a stream's buffer
-    std::error_code error;
-    const auto space = fs::space(path, error);
-    rlimit limit{};
-    getrlimit(RLIMIT_FSIZE, &limit);
-    const bool limited = limit.rlim_cur != RLIM_INFINITY;
-    return fs::path(path).extension() != ".pcap" || (!error && space.available < SPARE_BYTES) ||
-           (limited && fs::file_size(path, error) + SPARE_BYTES >= limit.rlim_cur);
-}
-
 void
 OutputDirectory::CheckComplete() const
 {
     for (const auto& name : ListNames())
     {
-        // A capture that a radio still holds open gets its last packets when that is let go.
-        if (!IsComplete(GetPath(name)) && IsFull(GetPath(name)))
+        if (!IsComplete(GetPath(name)))
         {
             throw UserError("cannot write " + name +
                             "; is the disk full, or a limit on the size "

@@ -64,9 +64,6 @@ class OutputDirectory
     void Commit();
 
   private:
-    /// @return whether no more can be written to a file: the disk or a limit is reached
-    static bool IsFull(const std::string& path);
-
     /// Replaces the folder by the staging one.
     void Exchange() const;
 

@@ -52,6 +52,12 @@ RunRecorder::RunRecorder(const RunApplications& applications)
     Simulator::ScheduleNow(&RunRecorder::AwaitStart, this);
 }
 
+void
+RunRecorder::Detach()
+{
+    m_applications = RunApplications();
+}
+
 const std::vector<RoundRow>&
 RunRecorder::GetRounds() const
 {

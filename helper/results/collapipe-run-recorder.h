@@ -76,6 +76,9 @@ class RunRecorder
      */
     explicit RunRecorder(const RunApplications& applications);
 
+    /// Lets go of the applications, whose radios hold captures open; what was recorded stays.
+    void Detach();
+
     RunRecorder(const RunRecorder&) = delete; // traces hold its address
     RunRecorder& operator=(const RunRecorder&) = delete;
 

@@ -127,6 +127,7 @@ void
 RunResults::Detach()
 {
     m_waits.reset();
+    m_recorder.Detach();
     m_applications = RunApplications();
 }
 
