@@ -62,8 +62,8 @@ class UsersTest : public TestCase
         auto topology = TopologyHelper::Create(m_topology);
         topology->Build(config);
         const Network& network = topology->GetNetwork();
-        const bool hybrid = m_topology == "hybrid";
-        NS_TEST_ASSERT_MSG_EQ(network.users.size(), hybrid ? 6U : 3U, "users of every radio");
+        const std::size_t users = m_topology == "hybrid" ? 6 : 3; // three on every radio
+        NS_TEST_ASSERT_MSG_EQ(network.users.size(), users, "users of every radio");
         BackgroundTraffic traffic(BackgroundConfig::Parse(m_traffic),
                                   network.users,
                                   network.usersStartAt,
