@@ -7,6 +7,7 @@
 
 #include "collapipe-test-run.h"
 
+#include "ns3/collapipe-early-inputs.h"
 #include "ns3/inet-socket-address.h"
 #include "ns3/test.h"
 #include "ns3/uinteger.h"
@@ -176,22 +177,6 @@ TensorList
 GetWeights(TestRun& run)
 {
     return run.GetFinalParameters().Gather({true, 0, run.GetModelConfig().encoderBlocks, true});
-}
-
-/// @return whether tensors are the same to the bit
-bool
-AreSame(const TensorList& left, const TensorList& right)
-{
-    return std::equal(
-        left.begin(),
-        left.end(),
-        right.begin(),
-        right.end(),
-        [](const auto& a, const auto& b) {
-            return a.GetByteSize() == b.GetByteSize() &&
-                   (!a.data ||
-                    std::equal(a.data.get(), a.data.get() + a.GetByteSize(), b.data.get()));
-        });
 }
 
 /**

@@ -11,8 +11,9 @@ namespace ns3
 namespace collapipe
 {
 
-Strand::Strand(Executor& executor)
-    : m_executor(executor)
+Strand::Strand(Executor& executor, bool isUrgent)
+    : m_executor(executor),
+      m_isUrgent(isUrgent)
 {
 }
 
@@ -21,7 +22,7 @@ Strand::Post(std::function<void()> job)
 {
     std::lock_guard<std::mutex> lock(m_executor.m_mutex);
     m_jobs.push_back(std::move(job));
-    m_executor.m_ready.push_back(shared_from_this());
+    m_executor.GetQueue(*this).push_back(shared_from_this());
     m_executor.m_changed.notify_one();
     return ++m_posted;
 }
@@ -36,7 +37,7 @@ Strand::Wait(Ticket ticket)
         {
             m_executor.RunNext(*this, lock);
         }
-        else if (auto other = m_executor.PopReady())
+        else if (auto other = Executor::PopReady(m_executor.m_urgent))
         {
             m_executor.RunNext(*other, lock);
         }
@@ -70,13 +71,20 @@ Executor::~Executor()
     {
         thread.join();
     }
-    m_ready.clear();
+    m_urgent.clear();
+    m_others.clear();
 }
 
 std::shared_ptr<Strand>
-Executor::CreateStrand()
+Executor::CreateStrand(bool isUrgent)
 {
-    return std::shared_ptr<Strand>(new Strand(*this));
+    return std::shared_ptr<Strand>(new Strand(*this, isUrgent));
+}
+
+Executor::Queue&
+Executor::GetQueue(const Strand& strand)
+{
+    return strand.m_isUrgent ? m_urgent : m_others;
 }
 
 unsigned
@@ -86,14 +94,14 @@ Executor::GetDefaultThreads()
 }
 
 std::shared_ptr<Strand>
-Executor::PopReady()
+Executor::PopReady(Queue& queue)
 {
     // Entries of strands whose job was taken by Wait(), or that are running, are passed over:
     // RunNext() enters a strand again where jobs are left when it ends.
-    while (!m_ready.empty())
+    while (!queue.empty())
     {
-        auto strand = std::move(m_ready.front());
-        m_ready.pop_front();
+        auto strand = std::move(queue.front());
+        queue.pop_front();
         if (!strand->m_running && !strand->m_jobs.empty())
         {
             return strand;
@@ -128,7 +136,7 @@ Executor::RunNext(Strand& strand, std::unique_lock<std::mutex>& lock)
     ++strand.m_done;
     if (!strand.m_jobs.empty())
     {
-        m_ready.push_front(strand.shared_from_this());
+        GetQueue(strand).push_front(strand.shared_from_this());
     }
     m_changed.notify_all();
 }
@@ -139,7 +147,12 @@ Executor::Work()
     std::unique_lock<std::mutex> lock(m_mutex);
     while (!m_stopping)
     {
-        if (auto strand = PopReady())
+        auto strand = PopReady(m_urgent);
+        if (!strand)
+        {
+            strand = PopReady(m_others);
+        }
+        if (strand)
         {
             RunNext(*strand, lock);
         }

@@ -41,16 +41,18 @@ class Strand : public std::enable_shared_from_this<Strand>
 
     /**
      * Blocks until a job and all before it are done. The caller's thread helps: it runs jobs that
-     * are waiting for a thread. Rethrows what the first failed job of the strand threw.
+     * are waiting for a thread, urgent ones and those of this strand. Rethrows what the first
+     * failed job of the strand threw.
      * @param ticket from Post()
      */
     void Wait(Ticket ticket);
 
   private:
     friend class Executor;
-    explicit Strand(Executor& executor);
+    Strand(Executor& executor, bool isUrgent);
 
     Executor& m_executor;                     //!< whose threads run the jobs
+    bool m_isUrgent;                          //!< goes before those that are not
     std::deque<std::function<void()>> m_jobs; //!< posted, not begun
     Ticket m_posted{0};                       //!< jobs ever posted
     Ticket m_done{0};                         //!< jobs ever finished
@@ -77,8 +79,12 @@ class Executor
     Executor(const Executor&) = delete;
     Executor& operator=(const Executor&) = delete;
 
-    /// @return a new strand; must not be used after the executor has gone
-    std::shared_ptr<Strand> CreateStrand();
+    /**
+     * @param isUrgent whether the event loop will soon wait for its jobs; others are begun when no
+     *        urgent one waits for a thread
+     * @return a new strand; must not be used after the executor has gone
+     */
+    std::shared_ptr<Strand> CreateStrand(bool isUrgent = true);
 
     /// @return a number of threads that suits this machine: one per core, less the event loop's
     static unsigned GetDefaultThreads();
@@ -96,13 +102,19 @@ class Executor
      */
     void RunNext(Strand& strand, std::unique_lock<std::mutex>& lock);
 
-    /// @return the strand whose turn it is, or null where none waits
-    std::shared_ptr<Strand> PopReady();
+    /// Queue of strands that may have a job waiting
+    using Queue = std::deque<std::shared_ptr<Strand>>;
 
-    std::mutex m_mutex;                //!< guards all below and the strands
-    std::condition_variable m_changed; //!< a job was posted or finished
-    std::deque<std::shared_ptr<Strand>>
-        m_ready;                        //!< strands that may have a job waiting; see PopReady()
+    /// @return the queue that a strand waits in
+    Queue& GetQueue(const Strand& strand);
+
+    /// @return the strand of a queue whose turn it is, or null where none waits
+    static std::shared_ptr<Strand> PopReady(Queue& queue);
+
+    std::mutex m_mutex;                 //!< guards all below and the strands
+    std::condition_variable m_changed;  //!< a job was posted or finished
+    Queue m_urgent;                     //!< see PopReady()
+    Queue m_others;                     //!< likewise
     bool m_stopping{false};             //!< threads shall end
     std::vector<std::thread> m_threads; //!< the workers
 };

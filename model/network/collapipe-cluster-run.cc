@@ -226,6 +226,9 @@ ClusterRun::CreateRunner(uint32_t chain, uint32_t stage, const ModelState& model
                                                      m_services.processor,
                                                      *context.executor,
                                                      MakeCallbacks(chain, stage));
+    auto header = MakeHeader(MessageType::ACTIVATION, chain, stage);
+    header.cluster = m_services.number;
+    m_runners[chain]->TakeEarly(*context.earlyInputs, header);
     m_runners[chain]->Start(); // it runs when its first activation comes
 }
 
@@ -241,6 +244,12 @@ ClusterRun::MakeCallbacks(uint32_t chain, uint32_t stage)
             auto header = MakeHeader(type, chain, stage);
             header.iteration = iteration;
             header.microBatch = microBatch;
+            auto seen = header;
+            seen.cluster = m_services.number;
+            m_services.context->earlyInputs->Offer(seen,
+                                                   type == MessageType::ACTIVATION ? stage + 1
+                                                                                   : stage - 1,
+                                                   tensors);
             m_services.send(node, {header, std::move(tensors)});
         };
     };

@@ -6,6 +6,7 @@
 #define COLLAPIPE_MESSAGE_APPLICATION_H
 
 #include "collapipe-connection.h"
+#include "collapipe-early-inputs.h"
 #include "collapipe-processor.h"
 
 #include "ns3/application.h"
@@ -47,6 +48,8 @@ struct TrainingContext
     uint16_t port{9000};                //!< TCP port that every application listens on
     Time heartbeat{Seconds(10)}; //!< nodes that have nothing to say say so as often; 0: never
     uint32_t replicaPeriod{0};   //!< local iterations between two snapshots; 0: none
+    /// Where those who compute see what is on its way to them
+    std::shared_ptr<EarlyInputs> earlyInputs{std::make_shared<EarlyInputs>()};
 };
 
 /**

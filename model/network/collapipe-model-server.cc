@@ -98,7 +98,7 @@ ModelServerApplication::StartApplication()
     MessageApplication::StartApplication();
     if (m_model && !m_evaluator)
     {
-        m_evaluator = GetContext().executor->CreateStrand();
+        m_evaluator = GetContext().executor->CreateStrand(false);
         PostEvaluation();
     }
 }

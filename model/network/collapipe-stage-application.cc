@@ -740,6 +740,7 @@ StageApplication::CreateRunner(TensorList parameters)
                                              GetProcessor(),
                                              *context.executor,
                                              MakeCallbacks());
+    m_runner->TakeEarly(*context.earlyInputs, MakeHeader(MessageType::ACTIVATION));
     if (m_assignment.stage > 0)
     {
         m_runner->Start(); // it runs when its first activation comes
@@ -875,6 +876,10 @@ StageApplication::SendOutput(MessageType type,
     auto header = MakeHeader(type);
     header.iteration = iteration;
     header.microBatch = microBatch;
+    const uint32_t stage = type == MessageType::ACTIVATION ? m_assignment.stage + 1
+                           : type == MessageType::GRADIENT ? m_assignment.stage - 1
+                                                           : m_assignment.stages - 1;
+    GetContext().earlyInputs->Offer(header, stage, tensors);
     SendMessage(GetPeer(to), {header, std::move(tensors)});
 }
 

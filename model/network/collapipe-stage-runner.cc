@@ -4,6 +4,7 @@
 
 #include "collapipe-stage-runner.h"
 
+#include "ns3/log.h"
 #include "ns3/simulator.h"
 
 #include <algorithm>
@@ -13,6 +14,8 @@ namespace ns3
 {
 namespace collapipe
 {
+
+NS_LOG_COMPONENT_DEFINE("CollaPipeStageRunner");
 
 bool
 StageRunner::InputKey::operator<(const InputKey& other) const
@@ -148,51 +151,133 @@ StageRunner::Resume()
 void
 StageRunner::ProvideInput(uint32_t iteration, uint32_t microBatch, TensorList input)
 {
-    if (!Note(Input::MAIN, iteration, microBatch))
+    if (Note(Input::MAIN, iteration, microBatch))
     {
-        return;
+        Arrive({iteration, Action::FORWARD, microBatch}, false, std::move(input));
     }
-    auto& inputs = m_inputs[{iteration, Action::FORWARD, microBatch}];
-    inputs.hasMain = true;
-    inputs.main = std::move(input);
-    Advance();
 }
 
 void
 StageRunner::ProvideTargets(uint32_t iteration, uint32_t microBatch, TensorList targets)
 {
-    if (!Note(Input::TARGETS, iteration, microBatch))
+    if (Note(Input::TARGETS, iteration, microBatch))
     {
-        return;
+        Arrive({iteration, Action::FORWARD, microBatch}, true, std::move(targets));
     }
-    auto& inputs = m_inputs[{iteration, Action::FORWARD, microBatch}];
-    inputs.hasTargets = true;
-    inputs.targets = std::move(targets);
-    Advance();
 }
 
 void
 StageRunner::ProvideGradient(uint32_t iteration, uint32_t microBatch, TensorList gradient)
 {
-    if (!Note(Input::GRADIENT, iteration, microBatch))
+    if (Note(Input::GRADIENT, iteration, microBatch))
     {
-        return;
+        Arrive({iteration, Action::BACKWARD, microBatch}, false, std::move(gradient));
     }
-    auto& inputs = m_inputs[{iteration, Action::BACKWARD, microBatch}];
-    inputs.hasMain = true;
-    inputs.main = std::move(gradient);
+}
+
+void
+StageRunner::Keep(const InputKey& key, bool isTargets, TensorList tensors)
+{
+    auto& inputs = m_inputs[key];
+    (isTargets ? inputs.hasTargets : inputs.hasMain) = true;
+    (isTargets ? inputs.targets : inputs.main) = std::move(tensors);
+}
+
+void
+StageRunner::Arrive(const InputKey& key, bool isTargets, TensorList tensors)
+{
+    auto& arrivals = m_arrivals[key];
+    (isTargets ? arrivals.hasTargets : arrivals.hasMain) = true;
+    auto& shown = isTargets ? arrivals.shownTargets : arrivals.shownMain;
+    if (shown.empty())
+    {
+        Keep(key, isTargets, std::move(tensors));
+    }
+    else if (AreSame(shown, tensors))
+    {
+        shown.clear();
+    }
+    else
+    {
+        NS_LOG_WARN("Stage " << m_task.stage << " passes over what arrived for micro-batch "
+                             << key.microBatch << " of local iteration " << key.iteration
+                             << ": it is not what was sent");
+        (isTargets ? arrivals.hasTargets : arrivals.hasMain) = false;
+        const auto input = isTargets                      ? Input::TARGETS
+                           : key.kind == Action::BACKWARD ? Input::GRADIENT
+                                                          : Input::MAIN;
+        m_brought.erase({key.iteration, input, key.microBatch});
+    }
     Advance();
+}
+
+void
+StageRunner::Show(const InputKey& key, bool isTargets, const TensorList& tensors)
+{
+    auto& arrivals = m_arrivals[key];
+    if (isTargets ? arrivals.hasTargets : arrivals.hasMain)
+    {
+        return; // a neighbour repeats what is here
+    }
+    (isTargets ? arrivals.shownTargets : arrivals.shownMain) = tensors;
+    Keep(key, isTargets, tensors);
+    if (m_started && !IsFinished())
+    {
+        PostReady();
+    }
+}
+
+void
+StageRunner::TakeEarly(EarlyInputs& early, const MessageHeader& header)
+{
+    m_early = early.Register(
+        header,
+        m_task.stage,
+        [this](const MessageHeader& head, const TensorList& tensors) {
+            const bool isTargets = head.type == MessageType::TARGETS;
+            const bool isBackward = head.type == MessageType::GRADIENT;
+            const auto input = isTargets    ? Input::TARGETS
+                               : isBackward ? Input::GRADIENT
+                                            : Input::MAIN;
+            if (CheckInput(input, head.iteration, head.microBatch).kind == MessageVerdict::TAKE)
+            {
+                const auto kind = isBackward ? Action::BACKWARD : Action::FORWARD;
+                Show({head.iteration, kind, head.microBatch}, isTargets, tensors);
+            }
+        });
+}
+
+bool
+StageRunner::NeedsInputs(const Action& action) const
+{
+    // What comes before in the list is all that these need
+    return action.kind != Action::FLUSH && (action.kind != Action::BACKWARD || !IsLast());
 }
 
 bool
 StageRunner::IsReady(const Action& action) const
 {
-    if (action.kind == Action::FLUSH || (action.kind == Action::BACKWARD && IsLast()))
+    if (!NeedsInputs(action))
     {
-        return true; // what comes before in the list is all they need
+        return true;
     }
     const auto it = m_inputs.find({m_iteration, action.kind, action.microBatch});
     if (it == m_inputs.end() || !it->second.hasMain)
+    {
+        return false;
+    }
+    return action.kind == Action::BACKWARD || !IsLast() || it->second.hasTargets;
+}
+
+bool
+StageRunner::HasArrived(const Action& action) const
+{
+    if (!NeedsInputs(action))
+    {
+        return true;
+    }
+    const auto it = m_arrivals.find({m_iteration, action.kind, action.microBatch});
+    if (it == m_arrivals.end() || !it->second.hasMain)
     {
         return false;
     }
@@ -249,7 +334,8 @@ StageRunner::PostReady()
 void
 StageRunner::StartNext()
 {
-    if (m_busy || m_current >= m_nextPost || (m_callbacks.canSend && !m_callbacks.canSend()))
+    if (m_busy || m_current >= m_nextPost || !HasArrived(m_task.actions[m_current]) ||
+        (m_callbacks.canSend && !m_callbacks.canSend()))
     {
         return;
     }
@@ -279,6 +365,7 @@ StageRunner::EndAction()
     m_posted.pop_front();
     m_strand->Wait(posted.ticket);
     m_busy = false;
+    m_arrivals.erase({m_iteration, action.kind, action.microBatch});
     ++m_current;
     if (m_callbacks.onPass)
     {

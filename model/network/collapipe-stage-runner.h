@@ -5,6 +5,7 @@
 #ifndef COLLAPIPE_STAGE_RUNNER_H
 #define COLLAPIPE_STAGE_RUNNER_H
 
+#include "collapipe-early-inputs.h"
 #include "collapipe-message-verdict.h"
 #include "collapipe-processor.h"
 
@@ -43,8 +44,8 @@ struct StageTask
  * @ingroup collapipe
  * Works through a stage's actions for all local iterations of a round.
  *
- * An action is *posted* to the worker threads as soon as its inputs are there and the actions
- * before it are posted; it is *started* on the simulated processor when its inputs are there and
+ * An action is *posted* to the worker threads as soon as its inputs are known and the actions
+ * before it are posted; it is *started* on the simulated processor when its inputs have arrived and
  * the action before it has ended. At its simulated end the real result is joined and handed on.
  */
 class StageRunner
@@ -89,6 +90,13 @@ class StageRunner
 
     StageRunner(const StageRunner&) = delete;
     StageRunner& operator=(const StageRunner&) = delete;
+
+    /**
+     * Has inputs shown that are still under way.
+     * @param early who shows them
+     * @param header of messages to this stage
+     */
+    void TakeEarly(EarlyInputs& early, const MessageHeader& header);
 
     /// Begins the first iteration; once.
     void Start();
@@ -168,13 +176,22 @@ class StageRunner
         bool operator<(const InputKey& other) const;
     };
 
-    /// Inputs of one action as far as they have arrived
+    /// Inputs of one action as far as they are known
     struct Inputs
     {
-        bool hasMain{false};    //!< activation, tokens or gradient is there
-        bool hasTargets{false}; //!< targets are there
+        bool hasMain{false};    //!< activation, tokens or gradient is known
+        bool hasTargets{false}; //!< targets are known
         TensorList main;
         TensorList targets;
+    };
+
+    /// What has arrived of one action's inputs, and what was shown before it has
+    struct Arrivals
+    {
+        bool hasMain{false};     //!< activation, tokens or gradient has arrived
+        bool hasTargets{false};  //!< targets have arrived
+        TensorList shownMain;    //!< to be compared with what arrives
+        TensorList shownTargets; //!< likewise
     };
 
     /// An action that was posted: where its output will be
@@ -190,8 +207,28 @@ class StageRunner
     /// Notes what was brought. @return whether it was wanted
     bool Note(Input input, uint32_t iteration, uint32_t microBatch);
 
-    /// @return whether all inputs of an action of the current iteration are there
+    /**
+     * An input has arrived.
+     * @param key of the action
+     * @param isTargets whether it is the targets
+     * @param tensors it
+     */
+    void Arrive(const InputKey& key, bool isTargets, TensorList tensors);
+
+    /// An input is shown that is under way: likewise
+    void Show(const InputKey& key, bool isTargets, const TensorList& tensors);
+
+    /// Keeps an input for the action's post: likewise
+    void Keep(const InputKey& key, bool isTargets, TensorList tensors);
+
+    /// @return whether an action of the current iteration needs inputs
+    bool NeedsInputs(const Action& action) const;
+
+    /// @return whether all inputs of an action of the current iteration are known
     bool IsReady(const Action& action) const;
+
+    /// @return whether all inputs of an action of the current iteration have arrived
+    bool HasArrived(const Action& action) const;
 
     /// Takes the inputs of an action out of the store.
     TensorList TakeInputs(const Action& action);
@@ -222,7 +259,9 @@ class StageRunner
     std::shared_ptr<char> m_alive{std::make_shared<char>()}; //!< dies with this
     uint32_t m_microBatches{0};                              //!< N
     std::set<Brought> m_brought;                             //!< of this iteration and the next one
-    std::map<InputKey, Inputs> m_inputs;                     //!< arrived, not yet posted
+    std::map<InputKey, Inputs> m_inputs;                     //!< known, not yet posted
+    std::map<InputKey, Arrivals> m_arrivals;                 //!< of actions that have not ended
+    EarlyInputs::Registration m_early;                       //!< while inputs may be shown
     std::deque<Posted> m_posted;                             //!< posted, not yet ended
     uint32_t m_iteration{0};                                 //!< current local iteration
     std::size_t m_nextPost{0};                               //!< next action to post
