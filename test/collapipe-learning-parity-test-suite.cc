@@ -2,12 +2,14 @@
  * SPDX-License-Identifier: GPL-2.0-only
  */
 
-// Dropout, warm-up, decay, label smoothing, pre-norm, BERT: what is learnt over rounds, split and
-// sent over a network, is what an ordinary FedAvg loop over the unsplit model learns.
+// Dropout, warm-up, decay, label smoothing, pre-norm, every family, adapters, frozen blocks: what
+// is learnt over rounds, split and sent over a network, is what an ordinary FedAvg loop over the
+// unsplit model learns.
 
 #include "collapipe-test-run.h"
 
 #include "ns3/collapipe-message-application.h"
+#include "ns3/collapipe-model-family.h"
 #include "ns3/collapipe-unsplit-trainer.h"
 #include "ns3/test.h"
 
@@ -129,9 +131,76 @@ class LearningParityTestSuite : public TestSuite
                 AddCase(name, head, preNorm, "1f1b");
             }
         }
+        for (const char* family : {"gpt2", "llama"})
+        {
+            for (const char* trained : {"all", "lora", "ffa", "last", "head", "edge"})
+            {
+                AddFamilyCase(family, trained, "gpipe");
+                AddFamilyCase(family, trained, "1f1b");
+            }
+        }
+        AddFamilyCase("bert", "lora", "gpipe");
+        AddFamilyCase("distilbert", "last", "1f1b");
+        AddFamilyCase("opt", "lora", "1f1b");
     }
 
   private:
+    /// Chooses what is trained.
+    static void Choose(const std::string& trained, ModelConfig& model)
+    {
+        if (trained == "lora" || trained == "ffa")
+        {
+            model.trained = TrainedPart::ADAPTERS;
+            model.lora.rank = 3;
+            model.lora.dropout = 0.2;
+            model.lora.freezeA = trained == "ffa";
+            model.base = trained == "ffa" ? DType::INT8 : DType::FLOAT32;
+        }
+        if (trained == "last")
+        {
+            model.trained = TrainedPart::LAST;
+            model.trainedBlocks = 2;
+        }
+        if (trained == "head")
+        {
+            model.trained = TrainedPart::HEAD;
+        }
+        if (trained == "edge")
+        {
+            model.trained = TrainedPart::LAST;
+            model.edgeBlocks = 2;
+            model.trainedBlocks = 3;
+        }
+    }
+
+    void AddFamilyCase(const std::string& family,
+                       const std::string& trained,
+                       const std::string& schedule)
+    {
+        TestRunConfig config;
+        config.segments = {{2, 1, 1}, {1, 3, 0}};
+        config.microBatches = {2, 4};
+        config.schedule = schedule;
+        config.iterations = 2;
+        config.rounds = 2;
+        config.network.packetErrorRate = 0.01;
+        config.optimizer.learningRate = 2e-3;
+        config.optimizer.epsilon = 1e-3; // else rounding decides where a gradient is rounding only
+        config.optimizer.clipNorm = 0.3;
+        config.adaptModel = [family, trained](ModelConfig& model) {
+            model.family = family;
+            const bool isCausal = GetModelFamily(model).IsCausal();
+            model.head = isCausal ? ModelHead::CAUSAL_LANGUAGE : ModelHead::MASKED_LANGUAGE;
+            model.keyValueHeads = family == "llama" ? model.heads / 2 : 0;
+            model.special.pad = isCausal ? -1 : PAD_TOKEN;
+            model.dropout = 0.2;
+            Choose(trained, model);
+        };
+        AddTestCase(new LearningParityTestCase(family + ", " + trained + ", " + schedule +
+                                                   ", with packet loss and clipping",
+                                               config));
+    }
+
     void AddCase(const std::string& name, ModelHead head, bool preNorm, const std::string& schedule)
     {
         TestRunConfig config;

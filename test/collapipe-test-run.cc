@@ -5,6 +5,9 @@
 #include "collapipe-test-run.h"
 
 #include "ns3/abort.h"
+#include "ns3/collapipe-frozen-weights.h"
+#include "ns3/collapipe-model-family.h"
+#include "ns3/collapipe-sample-form.h"
 #include "ns3/object-factory.h"
 #include "ns3/rng-seed-manager.h"
 
@@ -87,7 +90,8 @@ TestRun::TestRun(const TestRunConfig& config)
     m_context->heartbeat = m_config.heartbeat;
     m_context->backend = ObjectFactory(m_config.backend).Create<ComputeBackend>();
     m_context->executor = std::make_shared<Executor>(m_config.threads);
-    m_initial = m_context->backend->CreateParameters(model, m_config.seed);
+    m_initial = FreezeParameters(m_context->model,
+                                 m_context->backend->CreateParameters(model, m_config.seed));
     m_gradients.assign(m_config.segments.size(), MakePlaces(model));
     CreateData();
     Install();
@@ -109,6 +113,11 @@ TestRun::CreateData()
         Sample sample{MakeSentence(random, model.vocabulary - 1, model.sourceLength + 2),
                       MakeSentence(random, model.vocabulary - 1, model.targetLength + 2)};
         sample.label = static_cast<int32_t>(sample.source.size() % model.classes);
+        if (IsLanguageModel(model))
+        {
+            sample.target.clear(); // all that follows the first token
+            sample.source.push_back(END_TOKEN);
+        }
         return sample;
     };
     for (uint32_t cluster = 0; cluster < m_config.segments.size(); ++cluster)

@@ -28,8 +28,9 @@ QualityScorer::QualityScorer(const QualityPlan& plan,
 {
     // Text is compared with text: tokens of one's own cannot be
     const bool isText = !corpus.tokenizer.GetModel().empty();
-    if (model.head == ModelHead::MASKED_LANGUAGE || !backend->IsComputing() ||
-        (model.head == ModelHead::TRANSLATION && !isText))
+    m_kind = GetModelFamily(model).GetScore(model);
+    if (m_kind == ScoreKind::NONE || !backend->IsComputing() ||
+        (m_kind == ScoreKind::BLEU && !isText))
     {
         m_plan.when = "none";
     }
@@ -59,7 +60,7 @@ QualityScorer::Score(const std::vector<Sample>& samples,
                      const std::vector<SentencePair>& texts,
                      const ModelParameters& parameters) const
 {
-    if (m_model.head == ModelHead::CLASSIFICATION)
+    if (m_kind == ScoreKind::CLASSES)
     {
         std::vector<int32_t> labels;
         for (const auto& sample : samples)
@@ -99,7 +100,7 @@ QualityScorer::Complete(const ModelParameters& parameters, RunQuality& quality) 
     {
         quality.testLoss = m_backend->Evaluate(m_model, parameters, test).loss;
     }
-    if (m_model.head == ModelHead::TRANSLATION)
+    if (m_kind == ScoreKind::BLEU)
     {
         std::vector<std::string> sources;
         for (const auto& pair : m_corpus.validation)

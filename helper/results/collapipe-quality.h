@@ -7,6 +7,7 @@
 
 #include "ns3/collapipe-compute-backend.h"
 #include "ns3/collapipe-corpus.h"
+#include "ns3/collapipe-model-family.h"
 
 #include <cstdint>
 #include <iosfwd>
@@ -97,6 +98,7 @@ class QualityScorer
 
     QualityPlan m_plan;            //!< when and how
     ModelConfig m_model;           //!< the model
+    ScoreKind m_kind{};            //!< how it is scored
     Ptr<ComputeBackend> m_backend; //!< computes
     const Corpus& m_corpus;        //!< of the run
 };

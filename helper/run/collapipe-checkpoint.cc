@@ -8,6 +8,7 @@
 #include "collapipe-tensor-file.h"
 
 #include "ns3/collapipe-bounded-json.h"
+#include "ns3/collapipe-model-family.h"
 
 #include <algorithm>
 #include <cmath>

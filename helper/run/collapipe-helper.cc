@@ -10,6 +10,8 @@
 #include "ns3/abort.h"
 #include "ns3/collapipe-adopted-topology.h"
 #include "ns3/collapipe-cluster-monitor.h"
+#include "ns3/collapipe-frozen-weights.h"
+#include "ns3/collapipe-model-family.h"
 #include "ns3/collapipe-sample-source.h"
 #include "ns3/double.h"
 #include "ns3/object-factory.h"
@@ -62,6 +64,29 @@ class TopologyExpectations : public LinkExpectations
     const std::vector<uint32_t> m_clusters; //!< of the cell
 };
 
+/// Tells a profile what is trained.
+void
+SetTrained(const ModelConfig& model, double backwardRatio, ModelProfile& profile)
+{
+    if (model.trained == TrainedPart::ALL && model.lora.rank == 0)
+    {
+        return;
+    }
+    const PartRange embedding{true, 0, 0, false};
+    const PartRange decoder{false, 0, 0, true};
+    const PartRange block{false, model.encoderBlocks - 1, model.encoderBlocks, false};
+    profile.embeddingBackwardRatio = backwardRatio * GetBackwardShare(model, embedding);
+    profile.decoderBackwardRatio = backwardRatio * GetBackwardShare(model, decoder);
+    profile.trainsEmbedding = HasBackward(model, embedding);
+    profile.frozenBlockBytes = static_cast<double>(GetFrozenBytes(model, block));
+    auto& first = profile.firstTrainedBlock;
+    while (first < model.encoderBlocks &&
+           GetParameterShapes(model, {false, first, first + 1, false}).empty())
+    {
+        ++first;
+    }
+}
+
 } // namespace
 
 ModelProfile
@@ -71,13 +96,14 @@ MakeModelProfile(const ModelConfig& model,
                  const WirePrecision& precision,
                  bool keepOptimizerState)
 {
-    const PartRange block{false, 0, 1, false};
+    const PartRange block{false, model.encoderBlocks - 1, model.encoderBlocks, false};
     const PartRange embedding{true, 0, 0, false};
     const PartRange decoder{false, 0, 0, true};
     ModelProfile profile;
     profile.blocks = model.encoderBlocks;
     profile.blockForwardFlops = GetForwardFlops(model, block);
-    profile.backwardRatio = backwardRatio;
+    profile.backwardRatio = backwardRatio * GetBackwardShare(model, block);
+    SetTrained(model, backwardRatio, profile);
     profile.embeddingForwardFlops = GetForwardFlops(model, embedding);
     profile.decoderForwardFlops = GetForwardFlops(model, decoder);
     // Hidden state in the precision of the wire, padding mask in bytes.

@@ -6,6 +6,9 @@
 
 #include "collapipe-run-option.h"
 
+#include "ns3/collapipe-model-family.h"
+#include "ns3/collapipe-wire-precision.h"
+
 #include <algorithm>
 #include <sstream>
 
@@ -16,34 +19,6 @@ namespace collapipe
 
 namespace
 {
-
-/// A model size by name
-struct NamedSize
-{
-    const char* name;     //!< as given by --model
-    uint32_t blocks;      //!< L
-    uint32_t width;       //!< d_model
-    uint32_t heads;       //!< attention heads
-    uint32_t feedForward; //!< inner width
-};
-
-constexpr NamedSize BERT_SIZES[] = {
-    {"tiny", 2, 128, 2, 512},
-    {"mini", 4, 256, 4, 1024},
-    {"small", 4, 512, 8, 2048},
-    {"medium", 8, 512, 8, 2048},
-    {"base", 12, 768, 12, 3072},
-    {"nano", 8, 64, 4, 256},
-};
-
-constexpr NamedSize TRANSFORMER_SIZES[] = {
-    {"nano", 8, 64, 4, 256},
-    {"tiny", 8, 128, 2, 512},
-    {"mini", 8, 256, 4, 1024},
-    {"small", 8, 512, 8, 2048},
-    {"base", 6, 512, 8, 2048},
-    {"big", 6, 1024, 16, 4096},
-};
 
 /**
  * @param text decimal digits
@@ -62,18 +37,54 @@ ParseDimension(const std::string& text, uint32_t& value)
 }
 
 /**
- * @param sizes a table
+ * @param text words, separated by commas
+ * @return the words
+ */
+std::vector<std::string>
+SplitWords(const std::string& text)
+{
+    std::vector<std::string> words;
+    std::istringstream stream(text);
+    for (std::string word; std::getline(stream, word, ',');)
+    {
+        words.push_back(word);
+    }
+    return words;
+}
+
+/// What --trained=last:K begins with
+const std::string LAST_BLOCKS = "last:";
+
+/**
+ * @param text auto, all, adapters, head or last:K
+ * @param config gets what is trained
+ */
+void
+SetTrained(const std::string& text, ModelConfig& config)
+{
+    const bool hasAdapters = text == "auto" && config.lora.rank > 0;
+    config.trained = text == "adapters" || hasAdapters ? TrainedPart::ADAPTERS
+                     : text == "head"                  ? TrainedPart::HEAD
+                                                       : TrainedPart::ALL;
+    if (text.rfind(LAST_BLOCKS, 0) == 0)
+    {
+        config.trained = TrainedPart::LAST;
+        ParseDimension(text.substr(LAST_BLOCKS.size()), config.trainedBlocks);
+    }
+}
+
+/**
  * @param text a name
  * @param config dimensions filled in
- * @return whether the table has that name
+ * @return whether the model's family has a size of that name
  */
-template <std::size_t N>
 bool
-FindSize(const NamedSize (&sizes)[N], const std::string& text, ModelConfig& config)
+FindSize(const std::string& text, ModelConfig& config)
 {
-    const auto* size =
-        std::find_if(sizes, sizes + N, [&text](const auto& s) { return text == s.name; });
-    if (size == sizes + N)
+    const auto sizes = GetModelFamily(config).GetSizes();
+    const auto size =
+        std::find_if(sizes.begin(), sizes.end(), [&text](const auto& s) { return text == s.name; });
+    if (size == sizes.end())
     {
         return false;
     }
@@ -93,10 +104,19 @@ GetTaskNames()
 }
 
 bool
+IsTrainedPart(const std::string& text)
+{
+    uint32_t blocks = 0;
+    return text == "auto" || text == "all" || text == "adapters" || text == "head" ||
+           (text.rfind(LAST_BLOCKS, 0) == 0 &&
+            ParseDimension(text.substr(LAST_BLOCKS.size()), blocks) && blocks > 0);
+}
+
+bool
 ParseModelSize(const std::string& text, const std::string& task, ModelConfig& config)
 {
-    if (task == "translation" ? FindSize(TRANSFORMER_SIZES, text, config)
-                              : FindSize(BERT_SIZES, text, config))
+    ParseTask(task, config.head);
+    if (FindSize(text, config))
     {
         return true;
     }
@@ -113,22 +133,15 @@ ParseModelSize(const std::string& text, const std::string& task, ModelConfig& co
 }
 
 std::vector<std::string>
-GetModelNames(const std::string& task)
+GetModelNames(const std::string& task, const std::string& family)
 {
+    ModelConfig config;
+    config.family = family;
+    ParseTask(task, config.head);
     std::vector<std::string> names;
-    const auto add = [&names](const auto& sizes) {
-        for (const auto& size : sizes)
-        {
-            names.emplace_back(size.name);
-        }
-    };
-    if (task == "translation")
+    for (const auto& size : GetModelFamily(config).GetSizes())
     {
-        add(TRANSFORMER_SIZES);
-    }
-    else
-    {
-        add(BERT_SIZES);
+        names.emplace_back(size.name);
     }
     return names;
 }
@@ -139,6 +152,11 @@ LearningConfig::Validate(const std::string& task) const
     RequireOption(train.empty() || task != "translation",
                   "--train is for classification and mlm; translation takes --trainSource and "
                   "--trainTarget");
+    RequireOption(IsTrainedPart(trained),
+                  "--trained=" + trained +
+                      ": take all, adapters, head or last:K, K of the last blocks");
+    RequireOption(lora == 0 || trained == "auto" || trained == "adapters",
+                  "--trained=" + trained + " goes without --lora: with adapters, they alone learn");
     RequireOption(validation.empty() || !train.empty(), "--validation goes with --train");
     RequireOption(!tieEmbedding || task == "translation",
                   "--tieEmbedding is for translation: of other models the embedding and the "
@@ -162,6 +180,12 @@ LearningConfig::GetLanguages() const
     return list;
 }
 
+std::string
+LearningConfig::GetFamily() const
+{
+    return FindModelFamily(family) ? family : "";
+}
+
 DecodingOptions
 LearningConfig::GetDecodingOptions() const
 {
@@ -171,14 +195,21 @@ LearningConfig::GetDecodingOptions() const
 void
 LearningConfig::Complete(const std::string& task, ModelConfig& config) const
 {
-    config.head = task == "classification" ? ModelHead::CLASSIFICATION
-                  : task == "mlm"          ? ModelHead::MASKED_LANGUAGE
-                                           : ModelHead::TRANSLATION;
+    ParseTask(task, config.head);
+    config.family = GetFamily();
     config.preNorm = preNorm;
     config.tiedProjection = tieEmbedding;
     config.dropout = dropout;
     config.labelSmoothing = labelSmoothing;
     config.skipPadding = skipPadding;
+    config.lora.rank = lora;
+    config.lora.alpha = loraAlpha;
+    config.lora.targets = SplitWords(loraTargets);
+    config.lora.dropout = loraDropout;
+    config.lora.freezeA = loraFreezeA;
+    config.edgeBlocks = edgeBlocks;
+    ParsePrecision(basePrecision, config.base);
+    SetTrained(trained, config);
 }
 
 } // namespace collapipe

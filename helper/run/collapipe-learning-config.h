@@ -30,11 +30,22 @@ struct LearningConfig
     std::string languages{"da,de,en,es,fi,fr,hr,id,nl,pt_BR,sv,tr,vi"}; //!< to tell apart
 
     // Model
-    bool preNorm{false};      //!< norms before the layers of a block
-    bool tieEmbedding{false}; //!< decoder's embedding and projection share their table
-    double dropout{0};        //!< share of elements
-    double labelSmoothing{0}; //!< share of a label's weight
-    bool skipPadding{false};  //!< compute on words only
+    bool preNorm{false};        //!< norms before the layers of a block
+    bool tieEmbedding{false};   //!< decoder's embedding and projection share their table
+    double dropout{0};          //!< share of elements
+    double labelSmoothing{0};   //!< share of a label's weight
+    bool skipPadding{false};    //!< compute on words only
+    std::string family{"auto"}; //!< of the model; auto: the usual one of the task
+    uint32_t edgeBlocks{0};     //!< last blocks that the edge server holds
+
+    // What learns
+    std::string trained{"auto"};       //!< auto, all, adapters, head or last:K
+    uint32_t lora{0};                  //!< rank of adapters; 0: there are none
+    double loraAlpha{16};              //!< their scale
+    std::string loraTargets;           //!< linear maps, separated by commas; empty: the family's
+    double loraDropout{0};             //!< share of elements of their input
+    bool loraFreezeA{false};           //!< A stays as it was
+    std::string basePrecision{"fp32"}; //!< in which frozen weights are held
 
     // Learning rate
     uint32_t warmup{0};        //!< optimizer steps
@@ -56,6 +67,9 @@ struct LearningConfig
     /// @return the languages to tell apart
     std::vector<std::string> GetLanguages() const;
 
+    /// @return the family as ModelConfig has it
+    std::string GetFamily() const;
+
     /// @return how translations are searched for
     DecodingOptions GetDecodingOptions() const;
 
@@ -65,6 +79,12 @@ struct LearningConfig
      */
     void Complete(const std::string& task, ModelConfig& config) const;
 };
+
+/**
+ * @param text what --trained says
+ * @return whether it may say so
+ */
+bool IsTrainedPart(const std::string& text);
 
 /// @return the tasks there are
 std::vector<std::string> GetTaskNames();
@@ -84,7 +104,7 @@ bool ParseModelSize(const std::string& text, const std::string& task, ModelConfi
  * @param task what a model is for
  * @return names of the sizes that there are
  */
-std::vector<std::string> GetModelNames(const std::string& task);
+std::vector<std::string> GetModelNames(const std::string& task, const std::string& family);
 
 } // namespace collapipe
 } // namespace ns3

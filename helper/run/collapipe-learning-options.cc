@@ -8,6 +8,7 @@
 #include "collapipe-run-options.h"
 
 #include "ns3/collapipe-labelled-files.h"
+#include "ns3/collapipe-model-family.h"
 
 namespace ns3
 {
@@ -78,6 +79,78 @@ AddModel(RunConfig& config, Options& options)
                   &learning.tieEmbedding,
                   "the decoder's embedding and its output projection share their weights")
             .With("task", TRANSLATION),
+    };
+    options.insert(options.end(), own.begin(), own.end());
+}
+
+void
+AddTrained(RunConfig& config, Options& options)
+{
+    auto& learning = config.learning;
+    auto families = GetModelFamilyNames();
+    families.insert(families.begin(), "auto");
+    const Options own{
+        RunOption(Group::MODEL,
+                  "family",
+                  &learning.family,
+                  "kind of model; auto: as is usual for the task")
+            .OneOf(families)
+            .Off("auto"),
+        RunOption(Group::MODEL,
+                  "edgeBlocks",
+                  &learning.edgeBlocks,
+                  "how many of --blocks, the last ones, the edge server holds; of decoder-only "
+                  "families")
+            .To(999)
+            .Off("0"),
+        RunOption(
+            Group::MODEL,
+            "trained",
+            &learning.trained,
+            "what learns: all, adapters, head, or last:K, which is the head and K of the last "
+            "blocks; auto: adapters where there are any, else all. --train with one of these "
+            "words means the same")
+            .Off("auto"),
+        RunOption(Group::MODEL,
+                  "lora",
+                  &learning.lora,
+                  "rank of low-rank adapters (LoRA), which learn while the model is frozen; 0: "
+                  "there are none")
+            .To(1024)
+            .Off("0"),
+        RunOption(Group::MODEL,
+                  "loraAlpha",
+                  &learning.loraAlpha,
+                  "scale of the adapters: what they add is multiplied by this over their rank")
+            .Above(0)
+            .To(4096)
+            .With("lora"),
+        RunOption(Group::MODEL,
+                  "loraTargets",
+                  &learning.loraTargets,
+                  "linear maps that get adapters, such as q_proj,v_proj, separated by commas; "
+                  "empty: as is usual for the model's family")
+            .With("lora"),
+        RunOption(Group::MODEL,
+                  "loraDropout",
+                  &learning.loraDropout,
+                  "share of elements dropped before adapters in training")
+            .From(0)
+            .Below(1)
+            .With("lora")
+            .NotWith("compute", NO_COMPUTATION),
+        RunOption(Group::MODEL,
+                  "loraFreezeA",
+                  &learning.loraFreezeA,
+                  "of the adapters' two matrices, the first stays as it was (FFA-LoRA): averages "
+                  "are exact, and half the bytes travel")
+            .With("lora"),
+        RunOption(Group::MODEL,
+                  "basePrecision",
+                  &learning.basePrecision,
+                  "in which devices hold frozen matrices, and compute with in fp32 (int8: a scale "
+                  "per row)")
+            .OneOf({"fp32", "fp16", "bf16", "int8"}),
     };
     options.insert(options.end(), own.begin(), own.end());
 }
@@ -322,6 +395,7 @@ void
 AddLearningOptions(RunConfig& config, std::vector<RunOption>& options)
 {
     AddModel(config, options);
+    AddTrained(config, options);
     AddOptimizer(config, options);
     AddQuality(config, options);
     AddFiles(config, options);

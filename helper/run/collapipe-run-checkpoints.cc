@@ -4,6 +4,7 @@
 
 #include "collapipe-run-checkpoints.h"
 
+#include "ns3/collapipe-frozen-weights.h"
 #include "ns3/collapipe-result-writer.h"
 
 #include <algorithm>
@@ -132,12 +133,25 @@ RunCheckpoints::Wrap(Ptr<ComputeBackend> backend)
 }
 
 ModelState
-RunCheckpoints::CreateModel(const TrainingContext& context, uint64_t seed) const
+RunCheckpoints::CreateModel(TrainingContext& context, uint64_t seed) const
 {
     ModelState model;
+    const bool isFrozen = context.model.trained != TrainedPart::ALL;
+    if (isFrozen || !m_loaded)
+    {
+        // What is frozen is no part of a checkpoint: it is made as it was made before
+        const auto backend = m_backend ? m_backend->GetBackend() : context.backend;
+        const auto all = backend->CreateParameters(context.model, seed);
+        model.parameters = FreezeParameters(context.model, all);
+    }
+    if (m_backend)
+    {
+        auto replayed = context.model;
+        const auto all = m_backend->CreateParameters(replayed, seed);
+        model.parameters = FreezeParameters(replayed, all);
+    }
     if (!m_loaded || m_backend)
     {
-        model.parameters = context.backend->CreateParameters(context.model, seed);
         return model;
     }
     if (!(m_loaded->model == context.model))

@@ -67,7 +67,7 @@ class RunCheckpoints
      * @return what the first round starts from
      * @throws UserError where the loaded model is another one
      */
-    ModelState CreateModel(const TrainingContext& context, uint64_t seed) const;
+    ModelState CreateModel(TrainingContext& context, uint64_t seed) const;
 
     /**
      * Replays, and saves when it is time to.

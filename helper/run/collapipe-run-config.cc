@@ -169,7 +169,12 @@ RunConfig::Parse(int argc, char** argv)
     {
         const std::string argument = argv[i];
         const auto equals = argument.find('=');
-        const std::string name = ToOwnName(argument.substr(0, equals));
+        std::string name = ToOwnName(argument.substr(0, equals));
+        if (name == "--train" && equals != argument.npos &&
+            IsTrainedPart(argument.substr(equals + 1)))
+        {
+            name = "--trained"; // not a file's name
+        }
         const auto* option =
             name.rfind("--", 0) == 0 ? FindOption(options, name.substr(2)) : nullptr;
         if (option)
@@ -220,6 +225,7 @@ RunConfig::SetTaskDefaults(const std::set<std::string>& given)
     }
     ModelConfig named;
     named.encoderBlocks = blocks;
+    named.family = learning.GetFamily();
     if (isFree("blocks") && blocks == usual.blocks && ParseModelSize(model, task, named))
     {
         blocks = named.encoderBlocks;
@@ -356,10 +362,11 @@ RunConfig::CheckSizes() const
                       std::to_string(samples) + " samples an iteration; at most " +
                       std::to_string(MOST_SAMPLES) + " are possible");
     ModelConfig dimensions;
+    dimensions.family = learning.GetFamily();
+    const auto sizes = GetModelNames(task, dimensions.family);
     RequireOption(ParseModelSize(model, task, dimensions),
-                  "--model=" + model + ": there is no such size" +
-                      Suggest(model, GetModelNames(task)) + "; take " +
-                      JoinWords(GetModelNames(task)) + ", or, for example, 128x4x512");
+                  "--model=" + model + ": there is no such size" + Suggest(model, sizes) +
+                      "; take " + JoinWords(sizes) + ", or, for example, 128x4x512");
     const auto problem = GetModelConfig().Check();
     RequireOption(problem.empty(), "--model=" + model + ": " + problem);
 }
@@ -368,10 +375,11 @@ ModelConfig
 RunConfig::GetModelConfig() const
 {
     ModelConfig config;
+    config.family = learning.GetFamily();
     ParseModelSize(model, task, config);
     learning.Complete(task, config);
     config.vocabulary = vocabulary;
-    config.encoderBlocks = blocks;
+    config.encoderBlocks = blocks - std::min(blocks - 1, config.edgeBlocks);
     config.decoderBlocks = decoderBlocks;
     config.sourceLength = sequenceLength;
     config.targetLength = sequenceLength;

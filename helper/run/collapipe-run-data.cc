@@ -5,6 +5,7 @@
 #include "collapipe-run-data.h"
 
 #include "ns3/collapipe-partition.h"
+#include "ns3/collapipe-sample-form.h"
 #include "ns3/collapipe-text-corpora.h"
 
 #include <algorithm>
@@ -126,15 +127,9 @@ ModelConfig
 GetModelConfig(const RunConfig& config, const Corpus& corpus)
 {
     auto model = config.GetModelConfig();
-    model.vocabulary = corpus.dataset.vocabulary;
-    if (model.head == ModelHead::MASKED_LANGUAGE)
-    {
-        ++model.vocabulary; // [MASK]
-    }
-    if (model.head == ModelHead::CLASSIFICATION)
-    {
-        model.classes = static_cast<uint32_t>(corpus.dataset.classes.size());
-    }
+    FitToData(model,
+              corpus.dataset.vocabulary,
+              static_cast<uint32_t>(corpus.dataset.classes.size()));
     return model;
 }
 

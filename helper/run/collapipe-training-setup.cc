@@ -53,10 +53,6 @@ TrainingSetup::Load()
 {
     LoadData();
     CreateContext();
-    m_scorer = std::make_unique<QualityScorer>(m_config.GetQualityPlan(),
-                                               m_context->model,
-                                               m_context->backend,
-                                               m_corpus);
 }
 
 const RunConfig&
@@ -230,6 +226,10 @@ void
 TrainingSetup::SetModel(CollaPipeHelper& helper) const
 {
     helper.SetModel(m_checkpoints.CreateModel(*m_context, m_config.seed));
+    m_scorer = std::make_unique<QualityScorer>(m_config.GetQualityPlan(),
+                                               m_context->model,
+                                               m_context->backend,
+                                               m_corpus);
 }
 
 void

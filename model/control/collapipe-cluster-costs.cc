@@ -235,15 +235,16 @@ void
 ClusterCosts::SetConstant(const Instance& instance, double edgeSlowdown)
 {
     const SystemState& state = instance.state;
-    const double beta = state.model.backwardRatio;
+    const auto& model = state.model;
     const auto& unit = state.clusters[m_cluster].controlUnit;
     const double transfers = static_cast<double>(state.training.localIterations) * m_pair.count;
-    const double embedding = 2 * unit.overheadS + (1 + beta) * m_pair.size *
-                                                      state.model.embeddingForwardFlops /
-                                                      unit.flops;
+    const double passes = model.trainsEmbedding ? 2 : 1;
+    const double embedding = passes * unit.overheadS + (1 + model.GetEmbeddingBackwardRatio()) *
+                                                           m_pair.size *
+                                                           model.embeddingForwardFlops / unit.flops;
     const double decoder = edgeSlowdown * (2 * state.edge.overheadS +
-                                           (1 + beta) * m_pair.size *
-                                               state.model.decoderForwardFlops / state.edge.flops);
+                                           (1 + model.GetDecoderBackwardRatio()) * m_pair.size *
+                                               model.decoderForwardFlops / state.edge.flops);
     const double queue = instance.GetEnergyQueue(m_cluster, 0);
     m_leastBottleneckS = std::max(embedding, decoder);
     m_constant = m_iterationPrice * (embedding + decoder) +
@@ -267,8 +268,14 @@ ClusterCosts::GetLink(std::size_t from, std::size_t to, bool forward) const
         const ModelProfile& model = m_instance.state.model;
         const NodeIndex here = ToNode(from, m_devices);
         const NodeIndex next = ToNode(to, m_devices);
-        link = forward ? MakeHop(here, next, m_pair.size * model.activationBits)
-                       : MakeHop(next, here, m_pair.size * model.GetGradientBits());
+        if (forward)
+        {
+            link = MakeHop(here, next, m_pair.size * model.activationBits);
+        }
+        else if (model.trainsEmbedding || here != CONTROL_UNIT)
+        {
+            link = MakeHop(next, here, m_pair.size * model.GetGradientBits());
+        }
         link.known = true;
     }
     return link;

@@ -51,6 +51,11 @@ ReadModel(const Field& field)
     model.decoderParameterBits = Optional(field, "decoderParameterBits", 0);
     model.gradientBits = Optional(field, "gradientBits", 0);
     model.segmentInputBytes = Optional(field, "segmentInputBytes", 0);
+    model.embeddingBackwardRatio = Optional(field, "embeddingBackwardRatio", -1);
+    model.decoderBackwardRatio = Optional(field, "decoderBackwardRatio", -1);
+    model.frozenBlockBytes = Optional(field, "frozenBlockBytes", 0);
+    model.trainsEmbedding = !field.Has("trainsEmbedding") || field.Get("trainsEmbedding").Flag();
+    model.firstTrainedBlock = static_cast<uint32_t>(Optional(field, "firstTrainedBlock", 0));
     model.weightCopies = Number(field, "weightCopies", Range::NON_NEGATIVE);
     model.activationBytesPerBlock = Number(field, "activationBytesPerBlock", Range::NON_NEGATIVE);
     return model;
@@ -303,20 +308,35 @@ ToJson(const MicroBatchPair& pair)
 Json
 ToJson(const ModelProfile& model)
 {
-    return {{"blocks", model.blocks},
-            {"blockForwardFlops", model.blockForwardFlops},
-            {"backwardRatio", model.backwardRatio},
-            {"embeddingForwardFlops", model.embeddingForwardFlops},
-            {"decoderForwardFlops", model.decoderForwardFlops},
-            {"activationBits", model.activationBits},
-            {"gradientBits", model.GetGradientBits()},
-            {"segmentInputBytes", model.segmentInputBytes},
-            {"targetBits", model.targetBits},
-            {"blockParameterBits", model.blockParameterBits},
-            {"embeddingParameterBits", model.embeddingParameterBits},
-            {"decoderParameterBits", model.decoderParameterBits},
-            {"weightCopies", model.weightCopies},
-            {"activationBytesPerBlock", model.activationBytesPerBlock}};
+    Json json{{"blocks", model.blocks},
+              {"blockForwardFlops", model.blockForwardFlops},
+              {"backwardRatio", model.backwardRatio},
+              {"embeddingForwardFlops", model.embeddingForwardFlops},
+              {"decoderForwardFlops", model.decoderForwardFlops},
+              {"activationBits", model.activationBits},
+              {"gradientBits", model.GetGradientBits()},
+              {"segmentInputBytes", model.segmentInputBytes},
+              {"targetBits", model.targetBits},
+              {"blockParameterBits", model.blockParameterBits},
+              {"embeddingParameterBits", model.embeddingParameterBits},
+              {"decoderParameterBits", model.decoderParameterBits},
+              {"weightCopies", model.weightCopies},
+              {"activationBytesPerBlock", model.activationBytesPerBlock}};
+    if (model.embeddingBackwardRatio >= 0)
+    {
+        json["embeddingBackwardRatio"] = model.embeddingBackwardRatio;
+    }
+    if (model.decoderBackwardRatio >= 0)
+    {
+        json["decoderBackwardRatio"] = model.decoderBackwardRatio;
+    }
+    if (model.frozenBlockBytes > 0 || !model.trainsEmbedding || model.firstTrainedBlock > 0)
+    {
+        json["frozenBlockBytes"] = model.frozenBlockBytes;
+        json["trainsEmbedding"] = model.trainsEmbedding;
+        json["firstTrainedBlock"] = model.firstTrainedBlock;
+    }
+    return json;
 }
 
 Json

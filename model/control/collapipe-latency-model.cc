@@ -275,6 +275,33 @@ GetEdgeSlowdown(const EdgeState& edge, std::size_t pipelines)
     return std::max(1.0, static_cast<double>(pipelines) / std::max<uint32_t>(edge.workers, 1));
 }
 
+namespace
+{
+
+/**
+ * @param model the model
+ * @param stage a stage of a plan
+ * @return FLOPs of a sample's backward pass through it, formula (1)
+ */
+double
+GetBackwardFlops(const ModelProfile& model, const StagePlan& stage)
+{
+    const uint32_t blocks = model.CountBackward(stage.firstBlock, stage.lastBlock);
+    return blocks * model.backwardRatio * model.blockForwardFlops +
+           (stage.embedding ? model.GetEmbeddingBackwardRatio() * model.embeddingForwardFlops : 0) +
+           (stage.decoder ? model.GetDecoderBackwardRatio() * model.decoderForwardFlops : 0);
+}
+
+/// @return whether all that a model has is trained
+bool
+IsWhole(const ModelProfile& model)
+{
+    return model.trainsEmbedding && model.firstTrainedBlock == 0 &&
+           model.embeddingBackwardRatio < 0 && model.decoderBackwardRatio < 0;
+}
+
+} // namespace
+
 HopTimes
 GetStageTimes(const SystemState& state,
               std::size_t cluster,
@@ -297,7 +324,12 @@ GetStageTimes(const SystemState& state,
     times.forwardS = slowdown * (overhead + seconds);
     const auto index = static_cast<std::size_t>(&stage - chain.stages.data());
     const bool again = IsStageRecomputed(state, cluster, chain, index);
-    times.backwardS = slowdown * (overhead + (model.backwardRatio + again) * seconds);
+    const double backward =
+        IsWhole(model) || work <= 0 ? model.backwardRatio : GetBackwardFlops(model, stage) / work;
+    if (backward > 0 || IsWhole(model)) // else there is no backward pass
+    {
+        times.backwardS = slowdown * (overhead + (backward + again) * seconds);
+    }
     return times;
 }
 

@@ -120,14 +120,17 @@ class RadioBuilder
         m_hop = 0;
         AddParameters(m, CONTROL_UNIT, model.embeddingParameterBits);
         NodeIndex previous = CONTROL_UNIT;
+        uint32_t first = 0;
         for (const auto& segment : segments)
         {
-            AddParameters(m, segment.node, segment.blocks * model.blockParameterBits);
-            AddHop(m, previous, segment.node, size);
+            const uint32_t trained = model.CountTrained(first, first + segment.blocks);
+            AddParameters(m, segment.node, trained * model.blockParameterBits);
+            AddHop(m, previous, segment.node, size, model.GivesGradient(first));
             previous = segment.node;
+            first += segment.blocks;
             ++m_hop;
         }
-        AddHop(m, previous, EDGE_SERVER, size);
+        AddHop(m, previous, EDGE_SERVER, size, model.GivesGradient(first));
         AddLink(m, LinkRole::TARGET, CONTROL_UNIT, EDGE_SERVER, size * model.targetBits);
     }
 
@@ -137,10 +140,14 @@ class RadioBuilder
         AddLink(m, LinkRole::UPLOAD, node, EDGE_SERVER, bits);
     }
 
-    void AddHop(std::size_t m, NodeIndex here, NodeIndex next, double size)
+    void AddHop(std::size_t m, NodeIndex here, NodeIndex next, double size, bool hasGradient)
     {
-        AddLink(m, LinkRole::FORWARD, here, next, size * m_state.model.activationBits);
-        AddLink(m, LinkRole::BACKWARD, next, here, size * m_state.model.GetGradientBits());
+        const auto& model = m_state.model;
+        AddLink(m, LinkRole::FORWARD, here, next, size * model.activationBits);
+        if (hasGradient)
+        {
+            AddLink(m, LinkRole::BACKWARD, next, here, size * model.GetGradientBits());
+        }
     }
 
     std::size_t GetPoolIndex(std::size_t m, LinkRole role, Pool pool) const

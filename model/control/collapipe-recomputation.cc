@@ -19,7 +19,8 @@ GetSegmentMemoryBytes(const ModelProfile& model,
                       uint32_t size,
                       bool recompute)
 {
-    const double weights = model.weightCopies * model.blockParameterBits / 8;
+    const double weights =
+        model.weightCopies * model.blockParameterBits / 8 + model.frozenBlockBytes;
     const double activations = size * model.activationBytesPerBlock;
     if (recompute)
     {

@@ -24,6 +24,9 @@ namespace collapipe
  *     mem_k = l_k (c_w W/8 + n_k b A_teb)              kept
  *     mem_k = l_k (c_w W/8 + b A_teb) + n_k b A_in     computed again
  *
+ * and, of (8'), l_k s_0 W_0/8 where part of a block is frozen. Where the first blocks hold nothing
+ * that is trained, all are counted as if they did: a bound from above.
+ *
  * @param model the model
  * @param blocks l_k
  * @param live n_k, micro-batches alive at once

@@ -38,6 +38,57 @@ struct ModelProfile
     double decoderParameterBits{0};    //!< bits of the decoder's parameters; a device may hold it
     double gradientBits{0};            //!< of one sample's gradient at a cut; 0: as activationBits
 
+    // Where not everything is trained; W and W_emb above are of what is
+    double embeddingBackwardRatio{-1}; //!< beta of the embedding; negative: backwardRatio
+    double decoderBackwardRatio{-1};   //!< beta of the decoder, likewise
+    double frozenBlockBytes{0};        //!< s_0 W_0 / 8 of (8'), one block's frozen weights as held
+    bool trainsEmbedding{true};        //!< otherwise no gradient goes to the embedding
+    /// Blocks before it hold nothing that is trained. With a frozen embedding they have no backward
+    /// pass, and no gradient is sent to them
+    uint32_t firstTrainedBlock{0};
+
+    /// @return beta of the embedding
+    double GetEmbeddingBackwardRatio() const
+    {
+        return embeddingBackwardRatio < 0 ? backwardRatio : embeddingBackwardRatio;
+    }
+
+    /// @return beta of the decoder
+    double GetDecoderBackwardRatio() const
+    {
+        return decoderBackwardRatio < 0 ? backwardRatio : decoderBackwardRatio;
+    }
+
+    /**
+     * @param firstBlock of a segment
+     * @return whether what comes before the segment gets a gradient from it
+     */
+    bool GivesGradient(uint32_t firstBlock) const
+    {
+        return trainsEmbedding || firstBlock > firstTrainedBlock;
+    }
+
+    /**
+     * @param firstBlock of a segment
+     * @param lastBlock one past its last
+     * @return how many of its blocks hold something that is trained
+     */
+    uint32_t CountTrained(uint32_t firstBlock, uint32_t lastBlock) const
+    {
+        const uint32_t first = firstBlock > firstTrainedBlock ? firstBlock : firstTrainedBlock;
+        return lastBlock > first ? lastBlock - first : 0;
+    }
+
+    /**
+     * @param firstBlock of a segment
+     * @param lastBlock one past its last
+     * @return how many of its blocks have a backward pass
+     */
+    uint32_t CountBackward(uint32_t firstBlock, uint32_t lastBlock) const
+    {
+        return trainsEmbedding ? lastBlock - firstBlock : CountTrained(firstBlock, lastBlock);
+    }
+
     /// @return bits of one sample's gradient at a cut
     double GetGradientBits() const
     {

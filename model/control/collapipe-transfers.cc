@@ -62,7 +62,10 @@ AddTraining(std::vector<Transfer>& list, const ModelProfile& model, const ChainP
         const NodeIndex here = chain.stages[s].node;
         const NodeIndex next = chain.stages[s + 1].node;
         Add(list, Phase::TRAINING, here, next, activation);
-        Add(list, Phase::TRAINING, next, here, gradient);
+        if (model.GivesGradient(chain.stages[s + 1].firstBlock))
+        {
+            Add(list, Phase::TRAINING, next, here, gradient);
+        }
     }
     if (!chain.stages.empty() && chain.stages.back().node == EDGE_SERVER)
     {
@@ -129,7 +132,7 @@ FindLinkState(const ClusterState& cluster, NodeIndex from, NodeIndex to)
 double
 GetParameterBits(const ModelProfile& model, const StagePlan& stage)
 {
-    return stage.GetBlocks() * model.blockParameterBits +
+    return model.CountTrained(stage.firstBlock, stage.lastBlock) * model.blockParameterBits +
            (stage.embedding ? model.embeddingParameterBits : 0) +
            (stage.decoder ? model.decoderParameterBits : 0);
 }

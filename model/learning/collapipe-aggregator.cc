@@ -5,6 +5,7 @@
 #include "collapipe-aggregator.h"
 
 #include "collapipe-compute-backend.h"
+#include "collapipe-model-family.h"
 
 #include "ns3/abort.h"
 

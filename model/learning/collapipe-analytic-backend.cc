@@ -6,12 +6,14 @@
 
 #include "collapipe-batch.h"
 #include "collapipe-gradient-statistics.h"
+#include "collapipe-parameter-layout.h"
 #include "collapipe-part-shapes.h"
 
 #include "ns3/abort.h"
 
 #include <limits>
 #include <map>
+#include <utility>
 
 namespace ns3
 {
@@ -46,8 +48,11 @@ class AnalyticPart : public ModelPart
     TensorList Forward(uint32_t microBatch, TensorList input) override
     {
         const uint32_t samples = m_shapes.CheckForward(input);
-        NS_ABORT_MSG_IF(!m_samples.emplace(microBatch, samples).second,
-                        "Micro-batch " << microBatch << " goes forward twice");
+        if (m_shapes.HasBackward())
+        {
+            NS_ABORT_MSG_IF(!m_samples.emplace(microBatch, samples).second,
+                            "Micro-batch " << microBatch << " goes forward twice");
+        }
         return m_shapes.GetForwardOutput(samples);
     }
 
@@ -118,11 +123,21 @@ AnalyticBackend::IsComputing() const
 ModelParameters
 AnalyticBackend::CreateParameters(const ModelConfig& config, uint64_t /* seed */) const
 {
+    const auto make = [&config](const PartRange& part) {
+        TensorList list;
+        for (auto& place : GetParameterLayout(config, part))
+        {
+            list.push_back(std::move(place.shape));
+        }
+        return list;
+    };
     ModelParameters parameters;
-    parameters.embedding = GetParameterShapes(config, {true, 0, 0, false});
-    parameters.blocks.assign(config.encoderBlocks,
-                             GetParameterShapes(config, {false, 0, 1, false}));
-    parameters.decoder = GetParameterShapes(config, {false, 0, 0, true});
+    parameters.embedding = make({true, 0, 0, false});
+    for (uint32_t block = 0; block < config.encoderBlocks; ++block)
+    {
+        parameters.blocks.push_back(make({false, block, block + 1, false}));
+    }
+    parameters.decoder = make({false, 0, 0, true});
     return parameters;
 }
 

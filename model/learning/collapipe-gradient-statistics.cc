@@ -4,6 +4,7 @@
 
 #include "collapipe-gradient-statistics.h"
 
+#include "collapipe-model-family.h"
 #include "collapipe-random-key.h"
 
 #include <algorithm>
@@ -89,14 +90,13 @@ EncodeStatistics(const PartRange& part, const GradientStatistics& statistics)
 {
     auto sketch = statistics.sketch;
     sketch.resize(CountLinks(part) * SKETCH_SIZE);
-    return {TensorData::FromVector(DType::FLOAT64,
-                                   {NUMBERS},
-                                   std::vector<double>{statistics.watched,
-                                                       statistics.microBatchSquares,
-                                                       statistics.squaredNorm}),
-            TensorData::FromVector(DType::FLOAT32,
-                                   {CountLinks(part), SKETCH_SIZE},
-                                   std::move(sketch))};
+    return {
+        TensorData::FromVector(DType::FLOAT64,
+                               {NUMBERS},
+                               std::vector<double>{statistics.watched,
+                                                   statistics.microBatchSquares,
+                                                   statistics.squaredNorm}),
+        TensorData::FromVector(DType::FLOAT32, {CountLinks(part), SKETCH_SIZE}, std::move(sketch))};
 }
 
 std::string

@@ -4,6 +4,8 @@
 
 #include "collapipe-model-config.h"
 
+#include "collapipe-model-family.h"
+
 #include "ns3/abort.h"
 
 #include <algorithm>
@@ -16,66 +18,6 @@ namespace collapipe
 
 namespace
 {
-
-/**
- * @param queries rows that attend
- * @param keys rows attended to
- * @param width D
- * @return FLOPs of scores and weighted sum, all heads
- */
-double
-GetAttentionFlops(double queries, double keys, double width)
-{
-    return 4 * queries * keys * width;
-}
-
-/**
- * @param config the model
- * @param rows tokens
- * @return FLOPs of a block without cross attention: projections, attention, feed-forward
- */
-double
-GetBlockFlops(const ModelConfig& config, double rows)
-{
-    const double width = config.width;
-    return rows * (8 * width * width + 4 * width * config.feedForward) +
-           GetAttentionFlops(rows, rows, width);
-}
-
-/**
- * @param config the model
- * @return FLOPs of one decoder block's cross attention, its projections included
- */
-double
-GetCrossAttentionFlops(const ModelConfig& config)
-{
-    const double width = config.width;
-    return 4 * width * width * (double(config.targetLength) + config.sourceLength) +
-           GetAttentionFlops(config.targetLength, config.sourceLength, width);
-}
-
-/**
- * @param config the model
- * @return FLOPs of target embedding, decoder blocks and generator; of BERT, of its head
- */
-double
-GetDecoderFlops(const ModelConfig& config)
-{
-    const double width = config.width;
-    if (config.head == ModelHead::CLASSIFICATION)
-    {
-        return 2 * width * width + 2 * width * config.classes;
-    }
-    if (config.head == ModelHead::MASKED_LANGUAGE)
-    {
-        const double masked = CountMaskedTokens(config.sourceLength);
-        return masked * (2 * width * width + 2 * width * config.vocabulary);
-    }
-    const double rows = config.targetLength;
-    return 2 * rows * config.width +
-           config.decoderBlocks * (GetBlockFlops(config, rows) + GetCrossAttentionFlops(config)) +
-           2 * rows * config.width * config.vocabulary;
-}
 
 /**
  * Copies tensors from a position on and moves the position.
@@ -100,18 +42,33 @@ bool
 ModelConfig::operator==(const ModelConfig& other) const
 {
     const auto all = [](const ModelConfig& model) {
-        return std::tie(model.vocabulary,
-                        model.width,
-                        model.heads,
-                        model.feedForward,
-                        model.encoderBlocks,
-                        model.decoderBlocks,
-                        model.sourceLength,
-                        model.targetLength,
-                        model.head,
-                        model.classes,
-                        model.preNorm,
-                        model.tiedProjection);
+        return std::make_tuple(model.vocabulary,
+                               model.width,
+                               model.heads,
+                               model.feedForward,
+                               model.encoderBlocks,
+                               model.decoderBlocks,
+                               model.sourceLength,
+                               model.targetLength,
+                               GetModelFamily(model).GetName(),
+                               model.head,
+                               model.classes,
+                               model.preNorm,
+                               model.tiedProjection,
+                               model.edgeBlocks,
+                               model.GetKeyValueHeads(),
+                               model.GetHeadWidth(),
+                               model.GetPositions(),
+                               model.segments,
+                               model.activation,
+                               model.queryBias,
+                               model.outputBias,
+                               model.feedForwardBias,
+                               model.trained,
+                               model.trainedBlocks,
+                               model.lora.rank,
+                               model.lora.targets,
+                               model.lora.freezeA);
     };
     return all(*this) == all(other);
 }
@@ -119,19 +76,35 @@ ModelConfig::operator==(const ModelConfig& other) const
 std::string
 ModelConfig::Check() const
 {
+    if (!family.empty() && !FindModelFamily(family))
+    {
+        return "There is no model family " + family + ".";
+    }
+    auto fault = CheckDimensions();
+    fault = fault.empty() ? GetModelFamily(*this).Check(*this) : fault;
+    return fault.empty() ? CheckTraining() : fault;
+}
+
+std::string
+ModelConfig::CheckDimensions() const
+{
     if (vocabulary <= END_TOKEN)
     {
         return "The vocabulary must hold more than the special tokens.";
     }
-    if (heads == 0 || width == 0 || width % heads != 0)
+    if (heads == 0 || width == 0 || (headWidth == 0 && width % heads != 0))
     {
         return "The width must be a positive multiple of the number of heads.";
+    }
+    if (heads % GetKeyValueHeads() != 0)
+    {
+        return "The number of heads must be a multiple of that of keys and values.";
     }
     if (feedForward == 0)
     {
         return "The feed-forward width must be positive.";
     }
-    if (encoderBlocks == 0 || (decoderBlocks == 0 && !IsBert()))
+    if (encoderBlocks == 0)
     {
         return "The model needs at least one encoder block and one decoder block.";
     }
@@ -139,9 +112,11 @@ ModelConfig::Check() const
     {
         return "Source and target length must be positive.";
     }
-    if (IsBert() && sourceLength < 3)
+    const auto known = GetModelFamily(*this).GetHeads();
+    if (std::find(known.begin(), known.end(), head) == known.end())
     {
-        return "A BERT input has at least 3 tokens: its first and last have a meaning of their own.";
+        return "A model of family " + GetModelFamily(*this).GetName() +
+               " cannot be made to do this task.";
     }
     if (head == ModelHead::CLASSIFICATION && classes < 2)
     {
@@ -151,33 +126,63 @@ ModelConfig::Check() const
     {
         return "Dropout and label smoothing must be at least 0 and less than 1.";
     }
-    if (tiedProjection && IsBert())
+    return "";
+}
+
+std::string
+ModelConfig::CheckTraining() const
+{
+    if (!(lora.dropout >= 0 && lora.dropout < 1))
     {
-        return "Only a decoder can share its embedding with the projection: BERT's lies on another "
-               "node.";
+        return "The adapters' dropout must be at least 0 and less than 1.";
+    }
+    if (trained == TrainedPart::ADAPTERS && lora.rank == 0)
+    {
+        return "Where adapters alone are trained, their rank must be positive.";
+    }
+    if (trained == TrainedPart::LAST && (trainedBlocks == 0 || trainedBlocks > GetAllBlocks()))
+    {
+        return "Of the last blocks, at least one and at most all " +
+               std::to_string(GetAllBlocks()) + " can be trained.";
+    }
+    if (lora.rank == 0)
+    {
+        return "";
+    }
+    if (trained == TrainedPart::HEAD || trained == TrainedPart::LAST)
+    {
+        return "Adapters are trained on all blocks: head or last blocks alone take none.";
+    }
+    const auto modules = GetModules();
+    for (const auto& target : lora.targets)
+    {
+        if (std::find(modules.begin(), modules.end(), target) == modules.end())
+        {
+            std::string names;
+            for (const auto& name : modules)
+            {
+                names += (names.empty() ? "" : ", ") + name;
+            }
+            return "There is no linear map " + target + " for adapters: the model has " + names +
+                   ".";
+        }
     }
     return "";
 }
 
-uint32_t
-ModelConfig::GetLabelLength() const
+std::vector<std::string>
+ModelConfig::GetModules() const
 {
-    switch (head)
+    auto names = DescribeLink(*this, {ChainLink::BLOCK, 0}).GetModules();
+    const auto head = DescribeLink(*this, {ChainLink::HEAD, 0});
+    for (const auto& name : head.GetModules())
     {
-    case ModelHead::CLASSIFICATION:
-        return 1;
-    case ModelHead::MASKED_LANGUAGE:
-        return sourceLength;
-    case ModelHead::TRANSLATION:
-        break;
+        if (std::find(names.begin(), names.end(), name) == names.end())
+        {
+            names.push_back(name);
+        }
     }
-    return targetLength;
-}
-
-uint32_t
-CountMaskedTokens(uint32_t tokens)
-{
-    return tokens == 0 ? 0 : std::max<uint32_t>(1, (15 * tokens + 50) / 100);
+    return names;
 }
 
 TensorList
@@ -223,44 +228,6 @@ ModelParameters::Scatter(const PartRange& part, const TensorList& tensors)
     }
     NS_ABORT_MSG_IF(position != tensors.size(),
                     "The part has " << position << " parameters, not " << tensors.size());
-}
-
-double
-GetForwardFlops(const ModelConfig& config, const PartRange& part)
-{
-    double flops = part.GetBlocks() * GetBlockFlops(config, config.sourceLength);
-    if (part.embedding)
-    {
-        flops += 2.0 * config.sourceLength * config.width;
-    }
-    if (part.decoder)
-    {
-        flops += GetDecoderFlops(config);
-    }
-    return flops;
-}
-
-double
-GetSavedActivationBytes(const ModelConfig& config)
-{
-    const double rows = config.sourceLength;
-    const double scores = config.heads * rows * rows;
-    // Rows of width D: the block's input, query, key and value, the attention's result, both layer
-    // norms' inputs and the feed-forward's input. One of width F, the activation's result, which is
-    // also the second linear layer's input. Mean and reciprocal deviation of two norms.
-    // Probabilities.
-    double perRow = 8.0 * config.width + config.feedForward + 4;
-    double perScore = 1;
-    if (config.IsBert())
-    {
-        perRow += config.feedForward; // GELU's gradient takes its input, ReLU's its result
-    }
-    if (config.dropout > 0)
-    {
-        perRow += 2.0 * config.width;           // the masks of both sums
-        perScore += 2.0 * config.IsBert();      // a mask, and probabilities before and after
-    }
-    return sizeof(float) * (rows * perRow + perScore * scores);
 }
 
 } // namespace collapipe

@@ -123,6 +123,24 @@ class ModelPart
     virtual double GetSquaredGradientNorm() const = 0;
 
     /**
+     * Where embedding and projection to the vocabulary are one table that is trained, the parts
+     * that hold one of its two copies exchange the copies' gradients before every step.
+     * @return the gradient of the part's copy [V,D]; nothing where it holds none, or both, which it
+     *         keeps equal itself
+     */
+    virtual TensorList ExportTiedGradient() const
+    {
+        return {};
+    }
+
+    /**
+     * @param other what ExportTiedGradient() of the other copy's part gave
+     */
+    virtual void AddTiedGradient(const TensorList& /* other */)
+    {
+    }
+
+    /**
      * @param factor by which all accumulated gradients are multiplied before the step
      */
     virtual void ScaleGradients(double factor) = 0;

@@ -4,6 +4,8 @@
 
 #include "collapipe-part-shapes.h"
 
+#include "collapipe-model-family.h"
+
 #include "ns3/abort.h"
 
 #include <algorithm>
@@ -102,6 +104,8 @@ PartShapes::PartShapes(const ModelConfig& config,
                        const OptimizerConfig& optimizer)
     : m_config(config),
       m_part(part),
+      m_hasBackward(collapipe::HasBackward(config, part)),
+      m_givesGradient(collapipe::GivesGradient(config, part)),
       m_parameters(GetParameterShapes(config, part)),
       m_state(GetStateShapes(optimizer, m_parameters))
 {
@@ -117,6 +121,18 @@ const TensorList&
 PartShapes::GetOptimizerState() const
 {
     return m_state;
+}
+
+bool
+PartShapes::HasBackward() const
+{
+    return m_hasBackward;
+}
+
+bool
+PartShapes::GivesGradient() const
+{
+    return m_givesGradient;
 }
 
 TensorList
@@ -191,7 +207,7 @@ PartShapes::CheckBackward(const TensorList& gradient, uint32_t samples) const
 TensorList
 PartShapes::GetBackwardOutput(uint32_t samples) const
 {
-    return m_part.embedding ? TensorList() : TensorList{GetHidden(samples)};
+    return m_givesGradient ? TensorList{GetHidden(samples)} : TensorList();
 }
 
 TensorData

@@ -27,8 +27,14 @@ class PartShapes
      */
     PartShapes(const ModelConfig& config, const PartRange& part, const OptimizerConfig& optimizer);
 
-    /// @return the parameters in chain order
+    /// @return the parameters that are trained, in chain order
     const TensorList& GetParameters() const;
+
+    /// @return whether the part has a backward pass: something in it or before it is trained
+    bool HasBackward() const;
+
+    /// @return whether the backward pass gives a gradient: something before the part is trained
+    bool GivesGradient() const;
 
     /**
      * Fixed order: of adam all first moments, all second moments, both in chain order, and the
@@ -92,6 +98,8 @@ class PartShapes
 
     ModelConfig m_config;    //!< the model
     PartRange m_part;        //!< the run of the model
+    bool m_hasBackward;      //!< something in the part or before it is trained
+    bool m_givesGradient;    //!< something before the part is trained
     TensorList m_parameters; //!< shapes of the parameters
     TensorList m_state;      //!< shapes of the optimizer's state
 };

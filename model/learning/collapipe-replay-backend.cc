@@ -26,6 +26,12 @@ ReplayBackend::SetBackend(Ptr<ComputeBackend> backend)
     m_backend = backend;
 }
 
+Ptr<ComputeBackend>
+ReplayBackend::GetBackend() const
+{
+    return m_backend;
+}
+
 void
 ReplayBackend::EndReplay()
 {

@@ -29,6 +29,9 @@ class ReplayBackend : public ComputeBackend
      */
     void SetBackend(Ptr<ComputeBackend> backend);
 
+    /// @return what computes once the replay has ended
+    Ptr<ComputeBackend> GetBackend() const;
+
     /// From now on parts compute.
     void EndReplay();
 

@@ -12,7 +12,9 @@
 #include "collapipe-torch-support.h"
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <algorithm>
 #include <cmath>
+#include <map>
 
 namespace ns3
 {
@@ -33,55 +35,121 @@ MakeGenerator(uint64_t seed, uint64_t link)
     return at::make_generator<at::CPUGeneratorImpl>(Scramble(Scramble(seed) ^ link) >> 32);
 }
 
-/// Standard deviation of BERT's initial weights (Devlin et al. 2019)
-constexpr double BERT_DEVIATION = 0.02;
+/// Sets the random stream of adapters apart from that of what they adapt
+constexpr uint64_t ADAPTER_STREAM = 0x6c6f7261;
+
+/// Links of the chain that are no blocks, for random streams
+constexpr uint64_t EMBEDDING_LINK = UINT64_MAX;
+constexpr uint64_t HEAD_LINK = UINT64_MAX - 1; //!< likewise
 
 /**
- * @param config the model
- * @param place of a weight or a table
+ * @param values how they are distributed
+ * @param shape their shape
  * @param generator where randomness comes from
- * @return its initial values. Of a BERT, normal. Of a Transformer, weights are Xavier uniform
- *         (Glorot and Bengio 2010), and tables normal, of unit variance after the scaling with
- *         sqrt(width).
+ * @return the values
  */
 at::Tensor
-MakeWeights(const ModelConfig& config, const ParameterPlace& place, const at::Generator& generator)
+Draw(const InitialValues& values, const TensorData& shape, const at::Generator& generator)
 {
-    const std::vector<int64_t> shape(place.shape.shape.begin(), place.shape.shape.end());
-    const auto weights = at::empty(shape, at::kFloat);
-    if (config.IsBert())
+    const std::vector<int64_t> sizes(shape.shape.begin(), shape.shape.end());
+    switch (values.kind)
     {
-        return weights.normal_(0, BERT_DEVIATION, generator);
+    case InitialValues::NORMAL:
+        return at::empty(sizes, at::kFloat).normal_(0, values.scale, generator);
+    case InitialValues::UNIFORM:
+        return at::empty(sizes, at::kFloat).uniform_(-values.scale, values.scale, generator);
+    case InitialValues::CONSTANT:
+        break;
     }
-    if (place.kind == ParameterKind::TABLE)
-    {
-        return weights.normal_(0, 1 / std::sqrt(double(shape[1])), generator);
-    }
-    const double bound = std::sqrt(6.0 / double(shape[0] + shape[1]));
-    return weights.uniform_(-bound, bound, generator);
+    return at::full(sizes, values.scale, at::kFloat);
 }
 
 /**
- * @param config the model
- * @param part one link of the chain: embedding, a block or decoder
- * @param generator where randomness comes from
- * @return its initial parameters
+ * Makes the initial parameters of a link. Every block has a random stream of its own, whoever
+ * holds it; adapters have others, so that they leave the rest as it is without them.
  */
-TensorList
-MakeInitial(const ModelConfig& config, const PartRange& part, const at::Generator& generator)
+class LinkMaker
 {
-    TensorList list;
-    for (const auto& place : GetParameterLayout(config, part))
+  public:
+    /**
+     * @param config the model
+     * @param seed the user's seed
+     */
+    LinkMaker(const ModelConfig& config, uint64_t seed)
+        : m_config(config),
+          m_seed(seed)
     {
-        if (place.kind == ParameterKind::TABLE || place.kind == ParameterKind::MATRIX)
-        {
-            list.push_back(FromTorch(MakeWeights(config, place, generator)));
-            continue;
-        }
-        const double value = place.kind == ParameterKind::NORM_WEIGHT ? 1 : 0;
-        list.push_back(FromTorch(at::full({place.shape.shape[0]}, value, at::kFloat)));
     }
-    return list;
+
+    /**
+     * @param part one link of the chain: embedding, a block or head
+     * @return its initial parameters, whether trained or not
+     */
+    TensorList Make(const PartRange& part)
+    {
+        TensorList list;
+        for (const auto& place : GetParameterLayout(m_config, part))
+        {
+            const uint64_t own = part.embedding ? EMBEDDING_LINK : HEAD_LINK;
+            list.push_back(FromTorch(MakeTensor(place, place.isInBlock ? place.block : own)));
+        }
+        return list;
+    }
+
+  private:
+    at::Tensor MakeTensor(const ParameterPlace& place, uint64_t link)
+    {
+        if (place.kind == ParameterKind::ADAPTER_UP)
+        {
+            return Draw({InitialValues::CONSTANT, 0}, place.shape, {});
+        }
+        if (place.kind == ParameterKind::ADAPTER_DOWN)
+        {
+            const double bound = 1 / std::sqrt(double(place.shape.shape[1])); // as PEFT's
+            return Draw({InitialValues::UNIFORM, bound},
+                        place.shape,
+                        Find(m_adapters, m_seed ^ ADAPTER_STREAM, link));
+        }
+        const auto values = GetModelFamily(m_config).GetInitialValues(m_config, place);
+        return Draw(values, place.shape, Find(m_generators, m_seed, link));
+    }
+
+    /// @return the generator of a link, made where there is none
+    static at::Generator& Find(std::map<uint64_t, at::Generator>& generators,
+                               uint64_t seed,
+                               uint64_t link)
+    {
+        auto& generator = generators[link];
+        if (!generator.defined())
+        {
+            generator = MakeGenerator(seed, link);
+        }
+        return generator;
+    }
+
+    const ModelConfig& m_config;                    //!< the model
+    uint64_t m_seed;                                //!< the user's
+    std::map<uint64_t, at::Generator> m_generators; //!< by link
+    std::map<uint64_t, at::Generator> m_adapters;   //!< likewise
+};
+
+/// Gives the projection to the vocabulary the values of the embedding's table where they are one.
+void
+Tie(const ModelConfig& config, ModelParameters& parameters)
+{
+    const auto find = [&config](const PartRange& part) {
+        const auto layout = GetParameterLayout(config, part);
+        return std::find_if(layout.begin(),
+                            layout.end(),
+                            [](const ParameterPlace& place) { return place.isTied; }) -
+               layout.begin();
+    };
+    const auto from = static_cast<std::size_t>(find({true, 0, 0, false}));
+    const auto to = static_cast<std::size_t>(find({false, 0, 0, true}));
+    if (from < parameters.embedding.size() && to < parameters.decoder.size())
+    {
+        parameters.decoder[to] = parameters.embedding[from];
+    }
 }
 
 } // namespace
@@ -146,16 +214,15 @@ TorchBackend::IsComputing() const
 ModelParameters
 TorchBackend::CreateParameters(const ModelConfig& config, uint64_t seed) const
 {
-    const auto make = [&](const PartRange& part, uint64_t link) {
-        return MakeInitial(config, part, MakeGenerator(seed, link));
-    };
+    LinkMaker maker(config, seed);
     ModelParameters parameters;
-    parameters.embedding = make({true, 0, 0, false}, UINT64_MAX);
+    parameters.embedding = maker.Make({true, 0, 0, false});
     for (uint32_t i = 0; i < config.encoderBlocks; i++)
     {
-        parameters.blocks.push_back(make({false, i, i + 1, false}, i));
+        parameters.blocks.push_back(maker.Make({false, i, i + 1, false}));
     }
-    parameters.decoder = make({false, 0, 0, true}, UINT64_MAX - 1);
+    parameters.decoder = maker.Make({false, 0, 0, true});
+    Tie(config, parameters);
     return parameters;
 }
 

@@ -5,7 +5,9 @@
 #include "collapipe-torch-evaluation.h"
 
 #include "collapipe-batch.h"
+#include "collapipe-model-family.h"
 #include "collapipe-part-shapes.h"
+#include "collapipe-sample-form.h"
 #include "collapipe-torch-beam-search.h"
 #include "collapipe-torch-compat.h"
 #include "collapipe-torch-layers.h"
@@ -39,13 +41,12 @@ FitLengths(ModelConfig config, const std::vector<const Sample*>& samples)
     size_t target = 1;
     for (const Sample* sample : samples)
     {
-        source = std::max(source, sample->source.size());
+        source = std::max(source, GetModelFamily(config).CountInput(*sample));
         target = std::max(target, sample->target.size());
     }
-    if (config.IsBert())
-    {
-        source = std::max<size_t>(source + 1, 3); // BEGIN_TOKEN comes first
-    }
+    source = std::max<size_t>(source, GetModelFamily(config).GetLeastInput());
+    // Tables of positions keep their size
+    config.positions = config.GetPositions();
     config.sourceLength = std::min<size_t>(config.sourceLength, source);
     config.targetLength = std::min<size_t>(config.targetLength, target);
     return config;
@@ -67,7 +68,7 @@ struct EncodedBatch
         : layers(config, {true, 0, config.encoderBlocks, true}, parameters),
           batch(MakeBatch(config, samples)),
           tokens(ToTorch(batch.source)),
-          padding(MakePadding(tokens)),
+          padding(MakePadding(tokens, config.special.pad)),
           layout(padding, true, 0),
           memory(layers.Encode(layers.Embed(tokens, layout), layout, padding))
     {
@@ -142,7 +143,7 @@ TorchEvaluation::Evaluate(const std::vector<Sample>& samples) const
 std::vector<std::vector<int32_t>>
 TorchEvaluation::Translate(const std::vector<Sample>& samples, const DecodingOptions& options) const
 {
-    NS_ABORT_MSG_IF(m_config.head != ModelHead::TRANSLATION, "Only a decoder can translate");
+    NS_ABORT_MSG_IF(!IsTranslator(m_config), "Only a decoder can translate");
     const torch::NoGradGuard withoutGradients;
     std::vector<std::vector<int32_t>> translations(samples.size());
     for (const auto& group : MakeGroups(samples))
@@ -164,14 +165,14 @@ TorchEvaluation::Translate(const std::vector<Sample>& samples, const DecodingOpt
 std::vector<int32_t>
 TorchEvaluation::Classify(const std::vector<Sample>& samples) const
 {
-    NS_ABORT_MSG_IF(m_config.head != ModelHead::CLASSIFICATION, "Only a classifier can classify");
+    NS_ABORT_MSG_IF(!IsClassifier(m_config), "Only a classifier can classify");
     const torch::NoGradGuard withoutGradients;
     std::vector<int32_t> classes(samples.size());
     for (const auto& group : MakeGroups(samples))
     {
         const EncodedBatch run(FitLengths(m_config, group.samples), m_parameters, group.samples);
-        const auto& classifier = static_cast<const TorchClassifier&>(run.layers.GetHead());
-        const auto best = classifier.Classify(run.memory, run.layout).argmax(1);
+        const auto& classifier = static_cast<const TorchClassifyingHead&>(run.layers.GetHead());
+        const auto best = classifier.Classify(run.memory, run.layout, run.padding, {}).argmax(1);
         for (size_t i = 0; i < group.places.size(); i++)
         {
             classes[group.places[i]] = static_cast<int32_t>(best[i].item<int64_t>());

@@ -4,7 +4,7 @@
 
 #include "collapipe-torch-heads.h"
 
-#include "ns3/abort.h"
+#include "collapipe-model-families.h"
 
 namespace ns3
 {
@@ -13,19 +13,6 @@ namespace collapipe
 
 namespace
 {
-
-/**
- * @param logits [n,C]
- * @param labels [n] int64
- * @param smoothing share of a label's weight that all labels get alike (Szegedy et al. 2016)
- * @return sum of the cross-entropies, float64
- */
-at::Tensor
-SumCrossEntropies(const at::Tensor& logits, const at::Tensor& labels, double smoothing)
-{
-    return at::cross_entropy_loss(logits, labels, {}, at::Reduction::None, -100, smoothing)
-        .sum(at::kDouble);
-}
 
 /**
  * @param labels [b,U] int32; PAD_TOKEN is no label
@@ -56,11 +43,29 @@ MakeDecoderBlocks(const ModelConfig& config, TorchParameterReader& reader)
 
 } // namespace
 
+at::Tensor
+SumCrossEntropies(const at::Tensor& logits, const at::Tensor& labels, double smoothing)
+{
+    return at::cross_entropy_loss(logits, labels, {}, at::Reduction::None, -100, smoothing)
+        .sum(at::kDouble);
+}
+
+at::Tensor
+SumClassLosses(const at::Tensor& logits, const at::Tensor& targets, double smoothing)
+{
+    const auto labels = targets.select(1, 1).to(at::kLong);
+    const auto labelled = labels.ne(PAD_TOKEN).nonzero().flatten();
+    // Class c travels as c + 1: PAD_TOKEN is no label
+    return SumCrossEntropies(logits.index_select(0, labelled),
+                             labels.index_select(0, labelled) - 1,
+                             smoothing);
+}
+
 TorchFinalNorm::TorchFinalNorm(const ModelConfig& config, TorchParameterReader& reader)
 {
     if (config.preNorm)
     {
-        m_norm.emplace_back(reader);
+        m_norm.emplace_back(config, reader);
     }
 }
 
@@ -77,7 +82,7 @@ TorchDecoder::TorchDecoder(const ModelConfig& config, TorchParameterReader& read
       m_embedding(config, reader, config.targetLength),
       m_blocks(MakeDecoderBlocks(config, reader)),
       m_outputNorm(config, reader),
-      m_weight(config.tiedProjection ? m_embedding.GetTable() : reader.Next()),
+      m_weight(config.tiedProjection ? m_embedding.GetTable() : reader.NextWeight()),
       m_bias(reader.Next())
 {
 }
@@ -85,7 +90,7 @@ TorchDecoder::TorchDecoder(const ModelConfig& config, TorchParameterReader& read
 at::Tensor
 TorchDecoder::Generate(const at::Tensor& rows) const
 {
-    return at::addmm(m_bias, rows, m_weight.t());
+    return m_weight.Multiply(rows, m_bias);
 }
 
 at::Tensor
@@ -94,8 +99,9 @@ TorchDecoder::Forward(const at::Tensor& memory,
                       const at::Tensor& padding,
                       const at::Tensor& targets,
                       double labelSmoothing,
-                      const TorchDropout& dropout) const
+                      const TorchDropout& ofStep) const
 {
+    const auto dropout = ofStep.At(TorchDropout::HEAD_LINK);
     const auto labels = targets.slice(1, 1);
     const TorchRows own(FindEnds(labels), m_skipPadding, layout.GetFirstSample());
     const auto paddingMask = MakePaddingMask(layout.Trim(padding));
@@ -159,48 +165,58 @@ TorchDecoder::Select(State& state, const at::Tensor& index) const
     }
 }
 
-TorchClassifier::TorchClassifier(const ModelConfig& config, TorchParameterReader& reader)
-    : m_memoryNorm(config, reader),
+TorchPooledClassifier::TorchPooledClassifier(const ModelConfig& config,
+                                             TorchParameterReader& reader,
+                                             Pooling pooling)
+    : m_padLeft(config.padLeft),
+      m_pooling(pooling),
+      m_memoryNorm(config, reader),
       m_pooler(reader),
       m_classifier(reader)
 {
 }
 
 at::Tensor
-TorchClassifier::Classify(const at::Tensor& memory,
-                          const TorchRows& layout,
-                          const TorchDropout& dropout) const
+TorchPooledClassifier::Classify(const at::Tensor& memory,
+                                const TorchRows& layout,
+                                const at::Tensor& padding,
+                                const TorchDropout& ofStep) const
 {
+    const auto dropout = ofStep.At(TorchDropout::HEAD_LINK);
     const auto grid = layout.Spread(memory).view({layout.GetSamples(), layout.GetLength(), -1});
-    const auto first = m_memoryNorm.Forward(grid.select(1, 0));
-    const auto pooled = m_pooler.Forward(first).tanh();
+    at::Tensor tokens = grid.select(1, 0);
+    if (m_padLeft)
+    {
+        const auto places = layout.Trim(padding).to(at::kLong).sum(1) +
+                            at::arange(grid.size(0), at::kLong) * grid.size(1);
+        tokens = grid.flatten(0, 1).index_select(0, places);
+    }
+    const auto first = m_memoryNorm.Forward(tokens);
     const TorchRows one(layout.GetSamples(), 1, layout.GetFirstSample());
-    // A copy, since the gradient of tanh takes its result, which dropout would write over
+    const auto linear = m_pooler.Forward(first, one, dropout);
+    const auto pooled = m_pooling == TANH ? linear.tanh() : linear.relu();
+    // A copy, since the gradient takes the result, which dropout would write over
     const auto kept = dropout.Apply(pooled.clone(), one, TorchDropout::POOLER);
-    return m_classifier.Forward(kept);
+    return m_classifier.Forward(kept, one, dropout);
 }
 
 at::Tensor
-TorchClassifier::Forward(const at::Tensor& memory,
-                         const TorchRows& layout,
-                         const at::Tensor& /* padding */,
-                         const at::Tensor& targets,
-                         double labelSmoothing,
-                         const TorchDropout& dropout) const
+TorchPooledClassifier::Forward(const at::Tensor& memory,
+                               const TorchRows& layout,
+                               const at::Tensor& padding,
+                               const at::Tensor& targets,
+                               double labelSmoothing,
+                               const TorchDropout& dropout) const
 {
-    const auto labels = targets.select(1, 1).to(at::kLong);
-    const auto labelled = labels.ne(PAD_TOKEN).nonzero().flatten();
-    // Class c travels as c + 1: PAD_TOKEN is no label
-    return SumCrossEntropies(Classify(memory, layout, dropout).index_select(0, labelled),
-                             labels.index_select(0, labelled) - 1,
-                             labelSmoothing);
+    return SumClassLosses(Classify(memory, layout, padding, dropout), targets, labelSmoothing);
 }
 
 TorchMaskedLanguageHead::TorchMaskedLanguageHead(const ModelConfig& config,
                                                  TorchParameterReader& reader)
-    : m_memoryNorm(config, reader),
+    : m_activation(ParseActivation(GetActivation(config, "gelu"))),
+      m_memoryNorm(config, reader),
       m_transform(reader),
-      m_norm(reader),
+      m_norm(config, reader),
       m_projection(reader)
 {
 }
@@ -211,29 +227,19 @@ TorchMaskedLanguageHead::Forward(const at::Tensor& memory,
                                  const at::Tensor& /* padding */,
                                  const at::Tensor& targets,
                                  double labelSmoothing,
-                                 const TorchDropout& /* dropout */) const
+                                 const TorchDropout& ofStep) const
 {
+    const auto dropout = ofStep.At(TorchDropout::HEAD_LINK);
     const auto labels = layout.Pack(targets.slice(1, 1)).to(at::kLong);
     const auto masked = labels.ne(PAD_TOKEN).nonzero().flatten();
+    const auto own = layout.Select(masked);
     const auto rows = m_memoryNorm.Forward(memory.index_select(0, masked));
-    const auto logits = m_projection.Forward(m_norm.Forward(at::gelu(m_transform.Forward(rows))));
+    const auto transformed = m_transform.Forward(rows, own, dropout);
+    const auto active = m_activation == TorchActivation::RELU   ? transformed.relu()
+                        : m_activation == TorchActivation::GELU ? at::gelu(transformed)
+                                                                : at::gelu(transformed, "tanh");
+    const auto logits = m_projection.Forward(m_norm.Forward(active), own, dropout);
     return SumCrossEntropies(logits, labels.index_select(0, masked), labelSmoothing);
-}
-
-std::unique_ptr<TorchHead>
-MakeTorchHead(const ModelConfig& config, TorchParameterReader& reader)
-{
-    switch (config.head)
-    {
-    case ModelHead::TRANSLATION:
-        return std::make_unique<TorchDecoder>(config, reader);
-    case ModelHead::CLASSIFICATION:
-        return std::make_unique<TorchClassifier>(config, reader);
-    case ModelHead::MASKED_LANGUAGE:
-        return std::make_unique<TorchMaskedLanguageHead>(config, reader);
-    }
-    NS_ABORT_MSG("There is no such head");
-    return nullptr;
 }
 
 } // namespace collapipe

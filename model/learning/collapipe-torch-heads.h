@@ -14,6 +14,7 @@
 
 #include "collapipe-torch-modules.h"
 
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -34,9 +35,9 @@ class TorchHead
      * @param memory rows of the encoder's output [n,D]
      * @param layout what they stand for
      * @param padding of the source [b,T] uint8 (1 = padding)
-     * @param targets [b,U+1] int32: BEGIN_TOKEN, then the labels; PAD_TOKEN is no label
+     * @param targets [b,U+1] int32: BEGIN_TOKEN, then the labels; GetNoLabel() is none
      * @param labelSmoothing share of a label's weight that all labels get alike
-     * @param dropout of the head
+     * @param dropout of the step
      * @return the sum of the labels' cross-entropies, nats, float64 scalar
      */
     virtual at::Tensor Forward(const at::Tensor& memory,
@@ -103,9 +104,7 @@ class TorchDecoder : public TorchHead
      * @param padding of the source [b,T] uint8 (1 = padding)
      * @return before the first position
      */
-    State Begin(const at::Tensor& memory,
-                const TorchRows& layout,
-                const at::Tensor& padding) const;
+    State Begin(const at::Tensor& memory, const TorchRows& layout, const at::Tensor& padding) const;
 
     /**
      * @param tokens at the next position [b] int32
@@ -134,21 +133,48 @@ class TorchDecoder : public TorchHead
     TorchEmbedding m_embedding;              //!< of the target tokens
     std::vector<TorchDecoderBlock> m_blocks; //!< one after the other
     TorchFinalNorm m_outputNorm;             //!< of the decoder
-    at::Tensor m_weight;                     //!< of the generator [V,D]
+    TorchWeight m_weight;                    //!< of the generator [V,D]
     at::Tensor m_bias;                       //!< of the generator [V]
+};
+
+/**
+ * A head that classifies.
+ */
+class TorchClassifyingHead : public TorchHead
+{
+  public:
+    /**
+     * @param memory rows of what comes before [n,D]
+     * @param layout what they stand for
+     * @param padding of the source [b,T] uint8 (1 = padding)
+     * @param dropout of the step
+     * @return logits of the classes [b,C]
+     */
+    virtual at::Tensor Classify(const at::Tensor& memory,
+                                const TorchRows& layout,
+                                const at::Tensor& padding,
+                                const TorchDropout& dropout) const = 0;
 };
 
 /**
  * BERT's pooler, on the first token, and a classifier.
  */
-class TorchClassifier : public TorchHead
+class TorchPooledClassifier : public TorchClassifyingHead
 {
   public:
+    /// What is between pooler and classifier
+    enum Pooling : uint8_t
+    {
+        TANH, //!< BERT
+        RELU, //!< DistilBERT
+    };
+
     /**
      * @param config the model
      * @param reader gives its parameters
+     * @param pooling what is between the layers
      */
-    TorchClassifier(const ModelConfig& config, TorchParameterReader& reader);
+    TorchPooledClassifier(const ModelConfig& config, TorchParameterReader& reader, Pooling pooling);
 
     at::Tensor Forward(const at::Tensor& memory,
                        const TorchRows& layout,
@@ -157,17 +183,14 @@ class TorchClassifier : public TorchHead
                        double labelSmoothing,
                        const TorchDropout& dropout) const override;
 
-    /**
-     * @param memory rows of the encoder's output [n,D]
-     * @param layout what they stand for
-     * @param dropout of the head
-     * @return logits of the classes [b,C]
-     */
     at::Tensor Classify(const at::Tensor& memory,
                         const TorchRows& layout,
-                        const TorchDropout& dropout = {}) const;
+                        const at::Tensor& padding,
+                        const TorchDropout& dropout) const override;
 
   private:
+    bool m_padLeft;              //!< the first token is not the first position
+    Pooling m_pooling;           //!< between the layers
     TorchFinalNorm m_memoryNorm; //!< of the encoder
     TorchLinear m_pooler;        //!< D to D
     TorchLinear m_classifier;    //!< D to C
@@ -193,18 +216,28 @@ class TorchMaskedLanguageHead : public TorchHead
                        const TorchDropout& dropout) const override;
 
   private:
-    TorchFinalNorm m_memoryNorm; //!< of the encoder
-    TorchLinear m_transform;     //!< D to D
-    TorchNorm m_norm;            //!< of the transform
-    TorchLinear m_projection;    //!< D to V
+    TorchActivation m_activation; //!< behind the transform
+    TorchFinalNorm m_memoryNorm;  //!< of the encoder
+    TorchLinear m_transform;      //!< D to D
+    TorchNorm m_norm;             //!< of the transform
+    TorchLinear m_projection;     //!< D to V
 };
 
 /**
- * @param config the model
- * @param reader gives the head's parameters
- * @return its head
+ * @param logits [n,C]
+ * @param labels [n] int64
+ * @param smoothing share of a label's weight that all labels get alike (Szegedy et al. 2016)
+ * @return sum of the cross-entropies, float64
  */
-std::unique_ptr<TorchHead> MakeTorchHead(const ModelConfig& config, TorchParameterReader& reader);
+at::Tensor SumCrossEntropies(const at::Tensor& logits, const at::Tensor& labels, double smoothing);
+
+/**
+ * @param logits of classes [b,C]
+ * @param targets [b,2] int32: the second column is 1 + the class, or 0 where there is none
+ * @param smoothing as above
+ * @return sum of the cross-entropies, float64
+ */
+at::Tensor SumClassLosses(const at::Tensor& logits, const at::Tensor& targets, double smoothing);
 
 } // namespace collapipe
 } // namespace ns3

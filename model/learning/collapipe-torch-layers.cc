@@ -11,41 +11,34 @@ namespace ns3
 namespace collapipe
 {
 
-namespace
-{
-
-/// Links of the chain that are no encoder blocks, for random streams
-constexpr uint64_t EMBEDDING_LINK = UINT64_MAX;
-constexpr uint64_t HEAD_LINK = UINT64_MAX - 1;
-
-} // namespace
-
 TorchLayers::TorchLayers(const ModelConfig& config,
                          const PartRange& part,
                          const std::vector<at::Tensor>& parameters)
-    : m_dropout(config.dropout),
-      m_labelSmoothing(config.labelSmoothing),
+    : m_config(config),
+      m_family(GetTorchFamily(config)),
       m_firstBlock(part.firstBlock)
 {
-    TorchParameterReader reader(parameters);
+    TorchParameterReader reader(config, part, parameters);
     if (part.embedding)
     {
-        m_embedding.emplace_back(config, reader, config.sourceLength);
+        m_embedding = m_family.MakeInput(config, reader);
     }
     for (uint32_t i = part.firstBlock; i < part.lastBlock; i++)
     {
-        m_blocks.emplace_back(config, reader);
+        m_blocks.push_back(m_family.MakeBlock(config, reader));
     }
     if (part.decoder)
     {
-        m_head = MakeTorchHead(config, reader);
+        m_head = m_family.MakeHead(config, reader);
     }
 }
 
 TorchDropout
 TorchLayers::GetDropout(const TrainingPosition& position) const
 {
-    return TorchDropout(m_dropout, MakeRandomKey({position.stream, position.step}));
+    return TorchDropout(m_config.dropout,
+                        MakeRandomKey({position.stream, position.step}),
+                        m_config.lora.dropout);
 }
 
 at::Tensor
@@ -53,7 +46,7 @@ TorchLayers::Embed(const at::Tensor& tokens,
                    const TorchRows& layout,
                    const TorchDropout& dropout) const
 {
-    return m_embedding.front().Forward(tokens, layout, dropout.At(EMBEDDING_LINK));
+    return m_embedding->Forward(tokens, layout, dropout.At(TorchDropout::EMBEDDING_LINK));
 }
 
 at::Tensor
@@ -62,10 +55,10 @@ TorchLayers::Encode(at::Tensor rows,
                     const at::Tensor& padding,
                     const TorchDropout& dropout) const
 {
-    const auto mask = MakePaddingMask(layout.Trim(padding));
+    const auto sequence = m_family.MakeSequence(m_config, layout.Trim(padding));
     for (size_t i = 0; i < m_blocks.size(); i++)
     {
-        rows = m_blocks[i].Forward(rows, layout, mask, dropout.At(m_firstBlock + i));
+        rows = m_blocks[i]->Forward(rows, layout, sequence, dropout.At(m_firstBlock + i));
     }
     return rows;
 }
@@ -77,12 +70,7 @@ TorchLayers::Decode(const at::Tensor& memory,
                     const at::Tensor& targets,
                     const TorchDropout& dropout) const
 {
-    return m_head->Forward(memory,
-                           layout,
-                           padding,
-                           targets,
-                           m_labelSmoothing,
-                           dropout.At(HEAD_LINK));
+    return m_head->Forward(memory, layout, padding, targets, m_config.labelSmoothing, dropout);
 }
 
 const TorchHead&

@@ -5,9 +5,8 @@
 #ifndef COLLAPIPE_TORCH_LAYERS_H
 #define COLLAPIPE_TORCH_LAYERS_H
 
-#include "collapipe-torch-heads.h"
-
 #include "collapipe-model-part.h"
+#include "collapipe-torch-family.h"
 
 namespace ns3
 {
@@ -23,7 +22,7 @@ class TorchLayers
     /**
      * @param config the model
      * @param part the run wanted
-     * @param parameters in chain order; used, not copied
+     * @param parameters those that are trained, in chain order; used, not copied
      */
     TorchLayers(const ModelConfig& config,
                 const PartRange& part,
@@ -76,12 +75,12 @@ class TorchLayers
     const TorchHead& GetHead() const;
 
   private:
-    double m_dropout;                        //!< rate
-    double m_labelSmoothing;                 //!< in training
-    uint32_t m_firstBlock;                   //!< index of the first encoder block
-    std::vector<TorchEmbedding> m_embedding; //!< none or one
-    std::vector<TorchEncoderBlock> m_blocks; //!< in order
-    std::unique_ptr<TorchHead> m_head;       //!< or null
+    ModelConfig m_config;                              //!< the model
+    const TorchFamily& m_family;                       //!< its family
+    uint32_t m_firstBlock;                             //!< index of the first encoder block
+    std::unique_ptr<TorchInput> m_embedding;           //!< or null
+    std::vector<std::unique_ptr<TorchBlock>> m_blocks; //!< in order
+    std::unique_ptr<TorchHead> m_head;                 //!< or null
 };
 
 } // namespace collapipe

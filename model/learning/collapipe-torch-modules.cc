@@ -4,6 +4,8 @@
 
 #include "collapipe-torch-modules.h"
 
+#include "ns3/abort.h"
+
 #include <cmath>
 
 namespace ns3
@@ -95,42 +97,74 @@ MakePositionalEncoding(int64_t length, int64_t width)
 
 /**
  * @param tokens [b,T] int32
- * @return segment of each, int32: 1 after the first END_TOKEN
+ * @param end behind the first one, segment 1 begins
+ * @return segment of each, int32
  */
 at::Tensor
-GetSegments(const at::Tensor& tokens)
+GetSegments(const at::Tensor& tokens, int32_t end)
 {
-    const auto ends = tokens.eq(END_TOKEN).to(at::kInt);
+    const auto ends = tokens.eq(end).to(at::kInt);
     return (ends.cumsum(1, at::kInt) - ends).clamp_max_(1);
+}
+
+/**
+ * @param layout positions
+ * @return of each row its place within its sample [n] int64
+ */
+at::Tensor
+GetPlaces(const TorchRows& layout)
+{
+    std::vector<int64_t> places(layout.GetCount());
+    for (int64_t row = 0; row < layout.GetCount(); row++)
+    {
+        places[row] = layout.GetPosition(row);
+    }
+    return at::tensor(places, at::kLong);
 }
 
 } // namespace
 
-TorchParameterReader::TorchParameterReader(const std::vector<at::Tensor>& parameters)
-    : m_parameters(parameters)
+TorchLinear::TorchLinear(TorchParameterReader& reader, bool hasBias)
+    : m_weight(reader.NextWeight()),
+      m_bias(hasBias ? reader.Next() : at::Tensor()),
+      m_adapters(reader.NextAdapters()),
+      m_adapterScale(reader.GetAdapterScale())
 {
 }
 
 at::Tensor
-TorchParameterReader::Next()
+TorchLinear::Forward(const at::Tensor& rows,
+                     const TorchRows& layout,
+                     const TorchDropout& dropout) const
 {
-    return m_parameters.at(m_next++);
-}
-
-TorchLinear::TorchLinear(TorchParameterReader& reader)
-    : m_weight(reader.Next()),
-      m_bias(reader.Next())
-{
+    auto product = m_weight.Multiply(rows, m_bias);
+    return m_adapters.empty() ? product : Adapt(std::move(product), rows, layout, dropout);
 }
 
 at::Tensor
 TorchLinear::Forward(const at::Tensor& rows) const
 {
-    return at::addmm(m_bias, rows, m_weight.t());
+    return Forward(rows, TorchRows(1, rows.size(0)));
 }
 
-TorchNorm::TorchNorm(TorchParameterReader& reader)
-    : m_weight(reader.Next()),
+at::Tensor
+TorchLinear::Adapt(at::Tensor product,
+                   const at::Tensor& rows,
+                   const TorchRows& layout,
+                   const TorchDropout& dropout) const
+{
+    for (const auto& adapter : m_adapters)
+    {
+        const auto input = dropout.ApplyToAdapter(rows, layout, adapter.name);
+        const auto change = input.mm(adapter.down.t()).mm(adapter.up.t());
+        product.narrow(1, adapter.firstRow, change.size(1)).add_(change, m_adapterScale);
+    }
+    return product;
+}
+
+TorchNorm::TorchNorm(const ModelConfig& config, TorchParameterReader& reader)
+    : m_epsilon(config.normEpsilon),
+      m_weight(reader.Next()),
       m_bias(reader.Next())
 {
 }
@@ -138,27 +172,42 @@ TorchNorm::TorchNorm(TorchParameterReader& reader)
 at::Tensor
 TorchNorm::Forward(const at::Tensor& rows) const
 {
-    return at::layer_norm(rows, m_weight.sizes(), m_weight, m_bias);
+    return at::layer_norm(rows, m_weight.sizes(), m_weight, m_bias, m_epsilon);
 }
 
 TorchResidual::TorchResidual(const ModelConfig& config, TorchParameterReader& reader)
     : m_preNorm(config.preNorm),
-      m_norm(reader)
+      m_norm(config, reader)
 {
 }
 
-TorchFeedForward::TorchFeedForward(const ModelConfig& config, TorchParameterReader& reader)
-    : m_gelu(config.IsBert()),
+TorchActivation
+ParseActivation(const std::string& name)
+{
+    NS_ABORT_MSG_IF(name != "relu" && name != "gelu" && name != "gelu_new",
+                    "There is no activation " << name << " here");
+    return name == "relu"   ? TorchActivation::RELU
+           : name == "gelu" ? TorchActivation::GELU
+                            : TorchActivation::GELU_TANH;
+}
+
+TorchFeedForward::TorchFeedForward(TorchActivation activation, TorchParameterReader& reader)
+    : m_activation(activation),
       m_inner(reader),
       m_outer(reader)
 {
 }
 
 at::Tensor
-TorchFeedForward::Forward(const at::Tensor& rows) const
+TorchFeedForward::Forward(const at::Tensor& rows,
+                          const TorchRows& layout,
+                          const TorchDropout& dropout) const
 {
-    auto inner = m_inner.Forward(rows);
-    return m_outer.Forward(m_gelu ? at::gelu(inner) : inner.relu_());
+    auto inner = m_inner.Forward(rows, layout, dropout);
+    const auto active = m_activation == TorchActivation::RELU   ? inner.relu_()
+                        : m_activation == TorchActivation::GELU ? at::gelu(inner)
+                                                                : at::gelu(inner, "tanh");
+    return m_outer.Forward(active, layout, dropout);
 }
 
 TorchSelfAttention::TorchSelfAttention(int64_t heads, TorchParameterReader& reader)
@@ -172,12 +221,13 @@ at::Tensor
 TorchSelfAttention::Forward(const at::Tensor& rows,
                             const TorchRows& layout,
                             const at::Tensor& mask,
-                            const TorchDropout& dropout) const
+                            const TorchDropout& dropout,
+                            const TorchDropout& ofAdapters) const
 {
-    const auto grid = layout.Spread(m_projection.Forward(rows));
+    const auto grid = layout.Spread(m_projection.Forward(rows, layout, ofAdapters));
     const auto split = SplitHeads(grid, layout.GetSamples(), 3, m_heads);
     const auto attended = Attend(split[0], split[1], split[2], mask, layout, dropout);
-    return m_output.Forward(layout.Collect(attended));
+    return m_output.Forward(layout.Collect(attended), layout, ofAdapters);
 }
 
 at::Tensor
@@ -217,8 +267,7 @@ TorchCrossAttention::Forward(const at::Tensor& rows,
     const auto grid = layout.Spread(m_query.Forward(rows));
     const auto query = SplitHeads(grid, layout.GetSamples(), 1, m_heads);
     const auto past = Project(memory, memoryLayout);
-    return m_output.Forward(
-        layout.Collect(Attend(query[0], past.keys, past.values, mask, layout)));
+    return m_output.Forward(layout.Collect(Attend(query[0], past.keys, past.values, mask, layout)));
 }
 
 at::Tensor
@@ -234,15 +283,10 @@ TorchCrossAttention::Step(const at::Tensor& rows,
 TorchEmbedding::TorchEmbedding(const ModelConfig& config,
                                TorchParameterReader& reader,
                                int64_t length)
-    : m_table(reader.Next()),
-      m_positions(config.IsBert() ? reader.Next() : MakePositionalEncoding(length, config.width)),
-      m_scale(config.IsBert() ? 1 : std::sqrt(double(config.width)))
+    : m_table(reader.NextWeight()),
+      m_positions(MakePositionalEncoding(length, config.width)),
+      m_scale(std::sqrt(double(config.width)))
 {
-    if (config.IsBert())
-    {
-        m_segments = reader.Next();
-        m_norms.emplace_back(reader);
-    }
 }
 
 at::Tensor
@@ -250,37 +294,80 @@ TorchEmbedding::Forward(const at::Tensor& tokens,
                         const TorchRows& layout,
                         const TorchDropout& dropout) const
 {
-    std::vector<int64_t> places(layout.GetCount());
-    for (int64_t row = 0; row < layout.GetCount(); row++)
-    {
-        places[row] = layout.GetPosition(row);
-    }
-    const auto positions = m_positions.index_select(0, at::tensor(places, at::kLong));
-    auto sum = at::add(positions, at::embedding(m_table, layout.Pack(tokens)), m_scale);
-    if (m_segments.defined())
-    {
-        sum = sum + at::embedding(m_segments, layout.Pack(GetSegments(tokens)));
-        sum = m_norms.front().Forward(sum);
-    }
+    const auto positions = m_positions.index_select(0, GetPlaces(layout));
+    const auto sum = at::add(positions, m_table.Select(layout.Pack(tokens)), m_scale);
     return dropout.Apply(sum, layout, TorchDropout::EMBEDDING);
 }
 
 at::Tensor
 TorchEmbedding::Step(const at::Tensor& tokens, int64_t position) const
 {
-    return at::add(m_positions[position], at::embedding(m_table, tokens), m_scale);
+    return at::add(m_positions[position], m_table.Select(tokens), m_scale);
 }
 
-const at::Tensor&
+const TorchWeight&
 TorchEmbedding::GetTable() const
 {
     return m_table;
 }
 
-TorchEncoderBlock::TorchEncoderBlock(const ModelConfig& config, TorchParameterReader& reader)
-    : m_dropsProbabilities(config.IsBert()),
+TorchLearntEmbedding::TorchLearntEmbedding(const ModelConfig& config,
+                                           TorchParameterReader& reader,
+                                           const LearntEmbeddingParts& parts)
+    : m_parts(parts),
+      m_countsTokens(config.padLeft),
+      m_pad(config.special.pad),
+      m_table(reader.NextWeight())
+{
+    if (parts.positions)
+    {
+        m_positions = reader.NextWeight();
+    }
+    if (parts.segments)
+    {
+        m_segments = reader.NextWeight();
+    }
+    if (parts.norm)
+    {
+        m_norms.emplace_back(config, reader);
+    }
+}
+
+at::Tensor
+TorchLearntEmbedding::Forward(const at::Tensor& tokens,
+                              const TorchRows& layout,
+                              const TorchDropout& dropout) const
+{
+    const auto words = m_pad < 0 ? tokens.clamp_min(0) : tokens;
+    auto sum = m_table.Select(layout.Pack(words));
+    if (m_parts.positions)
+    {
+        const auto places = m_countsTokens
+                                ? layout.Pack(CountTokensBefore(MakePadding(tokens, m_pad)))
+                                : GetPlaces(layout);
+        sum = at::add(m_positions.Select(places + m_parts.firstPosition), sum);
+    }
+    if (m_parts.segments)
+    {
+        sum = sum + m_segments.Select(layout.Pack(GetSegments(tokens, m_parts.end)));
+    }
+    if (m_parts.norm)
+    {
+        sum = m_norms.front().Forward(sum);
+    }
+    if (!m_parts.dropout)
+    {
+        return sum;
+    }
+    return dropout.Apply(sum, layout, TorchDropout::EMBEDDING);
+}
+
+TorchEncoderBlock::TorchEncoderBlock(const ModelConfig& config,
+                                     TorchParameterReader& reader,
+                                     const EncoderBlockStyle& style)
+    : m_dropsProbabilities(style.dropsProbabilities),
       m_attention(config.heads, reader),
-      m_feedForward(config, reader),
+      m_feedForward(style.activation, reader),
       m_attentionResidual(config, reader),
       m_outputResidual(config, reader)
 {
@@ -289,17 +376,20 @@ TorchEncoderBlock::TorchEncoderBlock(const ModelConfig& config, TorchParameterRe
 at::Tensor
 TorchEncoderBlock::Forward(const at::Tensor& rows,
                            const TorchRows& layout,
-                           const at::Tensor& mask,
+                           const TorchSequence& sequence,
                            const TorchDropout& dropout) const
 {
     const auto ofProbabilities = m_dropsProbabilities ? dropout : TorchDropout();
     const auto attend = [&](const at::Tensor& x) {
-        return dropout.Apply(m_attention.Forward(x, layout, mask, ofProbabilities),
-                             layout,
-                             TorchDropout::ATTENTION);
+        return dropout.Apply(
+            m_attention.Forward(x, layout, sequence.mask, ofProbabilities, dropout),
+            layout,
+            TorchDropout::ATTENTION);
     };
     const auto feed = [&](const at::Tensor& x) {
-        return dropout.Apply(m_feedForward.Forward(x), layout, TorchDropout::FEED_FORWARD);
+        return dropout.Apply(m_feedForward.Forward(x, layout, dropout),
+                             layout,
+                             TorchDropout::FEED_FORWARD);
     };
     return m_outputResidual.Forward(m_attentionResidual.Forward(rows, attend), feed);
 }
@@ -307,7 +397,7 @@ TorchEncoderBlock::Forward(const at::Tensor& rows,
 TorchDecoderBlock::TorchDecoderBlock(const ModelConfig& config, TorchParameterReader& reader)
     : m_selfAttention(config.heads, reader),
       m_crossAttention(config.heads, reader),
-      m_feedForward(config, reader),
+      m_feedForward(TorchActivation::RELU, reader),
       m_selfResidual(config, reader),
       m_crossResidual(config, reader),
       m_outputResidual(config, reader)
@@ -334,7 +424,7 @@ TorchDecoderBlock::Forward(const at::Tensor& rows,
                              TorchDropout::CROSS_ATTENTION);
     };
     const auto feed = [&](const at::Tensor& x) {
-        return dropout.Apply(m_feedForward.Forward(x), layout, TorchDropout::FEED_FORWARD);
+        return dropout.Apply(m_feedForward.Forward(x, layout), layout, TorchDropout::FEED_FORWARD);
     };
     const auto own = m_selfResidual.Forward(rows, attend);
     return m_outputResidual.Forward(m_crossResidual.Forward(own, attendToMemory), feed);
@@ -356,15 +446,23 @@ TorchDecoderBlock::Step(const at::Tensor& rows,
     const auto attendToMemory = [&](const at::Tensor& x) {
         return m_crossAttention.Step(x, memory, padding);
     };
-    const auto feed = [&](const at::Tensor& x) { return m_feedForward.Forward(x); };
+    const TorchRows layout(rows.size(0), 1);
+    const auto feed = [&](const at::Tensor& x) { return m_feedForward.Forward(x, layout); };
     const auto own = m_selfResidual.Forward(rows, attend);
     return m_outputResidual.Forward(m_crossResidual.Forward(own, attendToMemory), feed);
 }
 
 at::Tensor
-MakePadding(const at::Tensor& tokens)
+MakePadding(const at::Tensor& tokens, int32_t pad)
 {
-    return tokens.eq(PAD_TOKEN).to(at::kByte);
+    return (pad < 0 ? tokens.lt(0) : tokens.eq(pad)).to(at::kByte);
+}
+
+at::Tensor
+CountTokensBefore(const at::Tensor& padding)
+{
+    const auto there = 1 - padding.to(at::kLong);
+    return (there.cumsum(1) - there).clamp_min_(0);
 }
 
 at::Tensor

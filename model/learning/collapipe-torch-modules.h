@@ -8,16 +8,19 @@
 /**
  * @file
  * @ingroup collapipe
- * Private: what the Transformer of Vaswani et al., "Attention Is All You Need", and the BERT of
- * Devlin et al. 2019 are made of, in LibTorch operations.
+ * Private: what models of more than one family are made of, in LibTorch operations.
  * b is the number of samples, T and U the source and target lengths, D the width, h the heads, V
  * the vocabulary. Hidden states are rows [n,D], see TorchRows.
  */
 
 #include "collapipe-model-config.h"
 #include "collapipe-torch-rows.h"
+#include "collapipe-torch-weights.h"
 
 #include <ATen/ATen.h>
+#include <cstdint>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace ns3
@@ -26,44 +29,44 @@ namespace collapipe
 {
 
 /**
- * Hands out parameters in chain order, so that constructors read like GetParameterShapes().
- */
-class TorchParameterReader
-{
-  public:
-    /**
-     * @param parameters in chain order
-     */
-    explicit TorchParameterReader(const std::vector<at::Tensor>& parameters);
-
-    /// @return the next parameter
-    at::Tensor Next();
-
-  private:
-    const std::vector<at::Tensor>& m_parameters; //!< all of them
-    size_t m_next{0};                            //!< which comes next
-};
-
-/**
- * A linear layer, x W^T + c, on rows.
+ * A linear layer, x W^T + c, on rows, with adapters where there are any.
  */
 class TorchLinear
 {
   public:
     /**
-     * @param reader gives weight [outputs,inputs] and bias [outputs]
+     * @param reader gives weight [outputs,inputs], bias [outputs] and adapters
+     * @param hasBias whether there is a bias
      */
-    explicit TorchLinear(TorchParameterReader& reader);
+    explicit TorchLinear(TorchParameterReader& reader, bool hasBias = true);
 
     /**
      * @param rows [n,inputs]
+     * @param layout what they stand for
+     * @param dropout of the adapters' inputs
      * @return [n,outputs]
+     */
+    at::Tensor Forward(const at::Tensor& rows,
+                       const TorchRows& layout,
+                       const TorchDropout& dropout = {}) const;
+
+    /**
+     * @param rows [n,inputs]
+     * @return [n,outputs]; nothing is dropped
      */
     at::Tensor Forward(const at::Tensor& rows) const;
 
   private:
-    at::Tensor m_weight; //!< [outputs,inputs]
-    at::Tensor m_bias;   //!< [outputs]
+    /// @return what adapters make of the product
+    at::Tensor Adapt(at::Tensor product,
+                     const at::Tensor& rows,
+                     const TorchRows& layout,
+                     const TorchDropout& dropout) const;
+
+    TorchWeight m_weight;                 //!< [outputs,inputs]
+    at::Tensor m_bias;                    //!< [outputs]; undefined: none
+    std::vector<TorchAdapter> m_adapters; //!< on some outputs
+    double m_adapterScale;                //!< of them
 };
 
 /**
@@ -73,9 +76,10 @@ class TorchNorm
 {
   public:
     /**
+     * @param config the model
      * @param reader gives weight [D] and bias [D]
      */
-    explicit TorchNorm(TorchParameterReader& reader);
+    TorchNorm(const ModelConfig& config, TorchParameterReader& reader);
 
     /**
      * @param rows [n,D]
@@ -84,6 +88,7 @@ class TorchNorm
     at::Tensor Forward(const at::Tensor& rows) const;
 
   private:
+    double m_epsilon;    //!< added to the variance
     at::Tensor m_weight; //!< [D]
     at::Tensor m_bias;   //!< [D]
 };
@@ -122,28 +127,46 @@ class TorchResidual
     TorchNorm m_norm; //!< the norm
 };
 
+/// What is between two linear layers
+enum class TorchActivation : uint8_t
+{
+    RELU,
+    GELU,      //!< Hendrycks and Gimpel 2016, exactly
+    GELU_TANH, //!< their approximation
+};
+
 /**
- * The feed-forward layers: linear, ReLU or BERT's GELU, linear.
+ * @param name relu, gelu or gelu_new
+ * @return the activation; aborts where it has no such name
+ */
+TorchActivation ParseActivation(const std::string& name);
+
+/**
+ * The feed-forward layers: linear, activation, linear.
  */
 class TorchFeedForward
 {
   public:
     /**
-     * @param config the model
+     * @param activation between the layers
      * @param reader gives the parameters of both layers
      */
-    TorchFeedForward(const ModelConfig& config, TorchParameterReader& reader);
+    TorchFeedForward(TorchActivation activation, TorchParameterReader& reader);
 
     /**
      * @param rows [n,D]
+     * @param layout what they stand for
+     * @param dropout of adapters
      * @return [n,D]
      */
-    at::Tensor Forward(const at::Tensor& rows) const;
+    at::Tensor Forward(const at::Tensor& rows,
+                       const TorchRows& layout,
+                       const TorchDropout& dropout = {}) const;
 
   private:
-    bool m_gelu;         //!< GELU, not ReLU
-    TorchLinear m_inner; //!< D to F
-    TorchLinear m_outer; //!< F to D
+    TorchActivation m_activation; //!< between the layers
+    TorchLinear m_inner;          //!< D to F
+    TorchLinear m_outer;          //!< F to D
 };
 
 /**
@@ -172,12 +195,14 @@ class TorchSelfAttention
      * @param layout what they stand for
      * @param mask added to the scores, broadcast to [b,h,L,L]
      * @param dropout of the attention weights
+     * @param ofAdapters dropout of adapters
      * @return [n,D]
      */
     at::Tensor Forward(const at::Tensor& rows,
                        const TorchRows& layout,
                        const at::Tensor& mask,
-                       const TorchDropout& dropout = {}) const;
+                       const TorchDropout& dropout = {},
+                       const TorchDropout& ofAdapters = {}) const;
 
     /**
      * One position more.
@@ -244,10 +269,67 @@ class TorchCrossAttention
 };
 
 /**
- * Of a Transformer: token embedding times sqrt(D), plus the sinusoidal positional encoding. Of a
- * BERT: token, position and segment embedding, and a norm of their sum.
+ * What makes rows of tokens.
  */
-class TorchEmbedding
+class TorchInput
+{
+  public:
+    virtual ~TorchInput() = default;
+
+    /**
+     * @param tokens [b,T] int32; negative ones are padding
+     * @param layout the positions wanted
+     * @param dropout of the sums
+     * @return rows [n,D]
+     */
+    virtual at::Tensor Forward(const at::Tensor& tokens,
+                               const TorchRows& layout,
+                               const TorchDropout& dropout = {}) const = 0;
+};
+
+/**
+ * What attention needs to know of the positions of a micro-batch.
+ */
+struct TorchSequence
+{
+    /**
+     * @param mask see MakePaddingMask()
+     */
+    TorchSequence(at::Tensor mask = {})
+        : mask(std::move(mask))
+    {
+    }
+
+    at::Tensor mask;    //!< added to the scores, broadcast to [b,h,L,L]
+    at::Tensor cosines; //!< of rotary positions [L,1,1,d/2] or [b,L,1,1,d/2]; else undefined
+    at::Tensor sines;   //!< likewise
+};
+
+/**
+ * A block: rows of hidden states to the like.
+ */
+class TorchBlock
+{
+  public:
+    virtual ~TorchBlock() = default;
+
+    /**
+     * @param rows [n,D]
+     * @param layout what they stand for
+     * @param sequence what its family made of the positions
+     * @param dropout of this block
+     * @return [n,D]
+     */
+    virtual at::Tensor Forward(const at::Tensor& rows,
+                               const TorchRows& layout,
+                               const TorchSequence& sequence,
+                               const TorchDropout& dropout = {}) const = 0;
+};
+
+/**
+ * Token embedding times sqrt(D), plus the sinusoidal positional encoding.
+ */
+class TorchEmbedding : public TorchInput
 {
   public:
     /**
@@ -257,61 +339,97 @@ class TorchEmbedding
      */
     TorchEmbedding(const ModelConfig& config, TorchParameterReader& reader, int64_t length);
 
-    /**
-     * @param tokens [b,T] int32
-     * @param layout the positions wanted
-     * @param dropout of the sums
-     * @return rows [n,D]
-     */
     at::Tensor Forward(const at::Tensor& tokens,
                        const TorchRows& layout,
-                       const TorchDropout& dropout = {}) const;
+                       const TorchDropout& dropout = {}) const override;
 
     /**
      * One position of every sample.
      * @param tokens [b] int32
      * @param position which
-     * @return [b,D]; of a Transformer only
+     * @return [b,D]
      */
     at::Tensor Step(const at::Tensor& tokens, int64_t position) const;
 
     /// @return the table [V,D]
-    const at::Tensor& GetTable() const;
+    const TorchWeight& GetTable() const;
 
   private:
-    at::Tensor m_table;             //!< [V,D]
-    at::Tensor m_positions;         //!< [length,D]
-    at::Tensor m_segments;          //!< [2,D]; of a BERT
+    TorchWeight m_table;    //!< [V,D]
+    at::Tensor m_positions; //!< [length,D]
+    double m_scale;         //!< of the tokens' embedding
+};
+
+/// What a TorchLearntEmbedding has beside its table
+struct LearntEmbeddingParts
+{
+    bool positions{false};    //!< a table of positions
+    int64_t firstPosition{0}; //!< row of the first one
+    bool segments{false};     //!< a table of segments
+    bool norm{false};         //!< a norm of the sum
+    bool dropout{true};       //!< dropout of the sum
+    int32_t end{END_TOKEN};   //!< behind the first one, segment 1 begins
+};
+
+/**
+ * Token embedding, plus what is learnt of positions and segments, and a norm of their sum. A
+ * position counts the tokens before, not the padding.
+ */
+class TorchLearntEmbedding : public TorchInput
+{
+  public:
+    /**
+     * @param config the model
+     * @param reader gives the parameters
+     * @param parts what there is
+     */
+    TorchLearntEmbedding(const ModelConfig& config,
+                         TorchParameterReader& reader,
+                         const LearntEmbeddingParts& parts);
+
+    at::Tensor Forward(const at::Tensor& tokens,
+                       const TorchRows& layout,
+                       const TorchDropout& dropout = {}) const override;
+
+  private:
+    LearntEmbeddingParts m_parts;   //!< what there is
+    bool m_countsTokens;            //!< padding may stand before them
+    int32_t m_pad;                  //!< padding
+    TorchWeight m_table;            //!< [V,D]
+    TorchWeight m_positions;        //!< [P,D]
+    TorchWeight m_segments;         //!< [2,D]
     std::vector<TorchNorm> m_norms; //!< none or one
-    double m_scale;                 //!< of the tokens' embedding
+};
+
+/// What distinguishes encoder blocks
+struct EncoderBlockStyle
+{
+    TorchActivation activation{TorchActivation::RELU}; //!< of the feed-forward layers
+    bool dropsProbabilities{false};                    //!< dropout reaches attention weights
 };
 
 /**
  * An encoder block (TEB).
  */
-class TorchEncoderBlock
+class TorchEncoderBlock : public TorchBlock
 {
   public:
     /**
      * @param config the model
      * @param reader gives its parameters
+     * @param style its own
      */
-    TorchEncoderBlock(const ModelConfig& config, TorchParameterReader& reader);
+    TorchEncoderBlock(const ModelConfig& config,
+                      TorchParameterReader& reader,
+                      const EncoderBlockStyle& style = {});
 
-    /**
-     * @param rows [n,D]
-     * @param layout what they stand for
-     * @param mask of MakePaddingMask()
-     * @param dropout of this block
-     * @return [n,D]
-     */
     at::Tensor Forward(const at::Tensor& rows,
                        const TorchRows& layout,
-                       const at::Tensor& mask,
-                       const TorchDropout& dropout = {}) const;
+                       const TorchSequence& sequence,
+                       const TorchDropout& dropout = {}) const override;
 
   private:
-    bool m_dropsProbabilities;         //!< as BERT does
+    bool m_dropsProbabilities;         //!< dropout reaches attention weights
     TorchSelfAttention m_attention;    //!< to the block's own input
     TorchFeedForward m_feedForward;    //!< the feed-forward layers
     TorchResidual m_attentionResidual; //!< around the attention
@@ -379,9 +497,17 @@ class TorchDecoderBlock
 
 /**
  * @param tokens [b,T] int32
- * @return where they are PAD_TOKEN, [b,T] uint8
+ * @param pad the token that is padding; -1: all negative ones
+ * @return where there is padding, [b,T] uint8
  */
-at::Tensor MakePadding(const at::Tensor& tokens);
+at::Tensor MakePadding(const at::Tensor& tokens, int32_t pad = PAD_TOKEN);
+
+/**
+ * @param padding [b,T] uint8 (1 = padding)
+ * @return of each token how many come before it in its sample, [b,T] int64; 0 for padding before
+ *         the first
+ */
+at::Tensor CountTokensBefore(const at::Tensor& padding);
 
 /**
  * @param padding [b,T] uint8 (1 = padding)

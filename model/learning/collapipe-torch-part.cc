@@ -4,6 +4,7 @@
 
 #include "collapipe-torch-part.h"
 
+#include "collapipe-frozen-weights.h"
 #include "collapipe-torch-compat.h"
 #include "collapipe-torch-memory.h"
 #include "collapipe-torch-support.h"
@@ -27,14 +28,18 @@ TorchPart::TorchPart(const ModelConfig& config,
                      std::shared_ptr<MemoryAccount> account)
     : m_part(part),
       m_skipPadding(config.skipPadding),
+      m_pad(config.special.pad),
       m_stream(start.stream),
       m_shapes(config, part, optimizer),
       m_account(std::move(account)),
       m_parameters(ToParameters(parameters)),
       m_layers(config, part, m_parameters),
       m_optimizer(optimizer, m_parameters, start.step),
-      m_watch(config, part, m_parameters)
+      m_watch(config, part, m_parameters),
+      m_tie(config, part, m_parameters)
 {
+    // What is frozen is shared with others here, but the device that is simulated has its own
+    m_account->Charge(MemoryKind::PARAMETERS, GetFrozenBytes(config, part));
     const MemoryScope scope(m_account, MemoryKind::OPTIMIZER);
     m_optimizer.ImportState(state);
     m_account->Settle();
@@ -51,7 +56,8 @@ TorchPart::RunEncoder(Pass& pass,
     {
         return m_layers.Encode(m_layers.Embed(first, layout, dropout), layout, padding, dropout);
     }
-    pass.input = first.detach().requires_grad_(c10::GradMode::is_enabled());
+    const bool gives = c10::GradMode::is_enabled() && m_shapes.GivesGradient();
+    pass.input = first.detach().requires_grad_(gives);
     return m_layers.Encode(layout.Pack(pass.input), layout, padding, dropout);
 }
 
@@ -75,14 +81,14 @@ TorchPart::RunForward(uint32_t microBatch, TensorList input)
 {
     NS_ABORT_MSG_IF(m_passes.count(microBatch),
                     "Micro-batch " << microBatch << " goes forward twice");
-    const torch::AutoGradMode recording(!m_recompute);
+    const torch::AutoGradMode recording(!m_recompute && m_shapes.HasBackward());
     const MemoryScope scope(m_account, MemoryKind::ACTIVATIONS);
     Pass pass;
     pass.samples = m_shapes.CheckForward(input);
     pass.microBatch = microBatch;
     // Kept for the backward pass: a copy, since the message's memory is not the device's.
     pass.first = ToTorch(input[0]).clone();
-    pass.padding = m_part.embedding ? MakePadding(pass.first) : ToTorch(input[1]).clone();
+    pass.padding = m_part.embedding ? MakePadding(pass.first, m_pad) : ToTorch(input[1]).clone();
     if (m_part.decoder)
     {
         pass.targets = ToTorch(input[input.size() - 2]).clone();
@@ -94,13 +100,16 @@ TorchPart::RunForward(uint32_t microBatch, TensorList input)
     {
         output.push_back(m_part.embedding ? ReleaseToNetwork(pass.padding) : input[1]);
     }
-    if (!m_recompute)
+    if (m_shapes.HasBackward() && !m_recompute)
     {
         // The graph alone is kept, not its result: that is the next stage's.
         pass.start = torch::autograd::impl::gradient_edge(result);
         pass.first = pass.padding = pass.targets = pass.normaliser = at::Tensor();
     }
-    m_passes.emplace(microBatch, std::move(pass));
+    if (m_shapes.HasBackward())
+    {
+        m_passes.emplace(microBatch, std::move(pass));
+    }
     output.insert(output.begin(), ReleaseToNetwork(std::move(result)));
     return output;
 }
@@ -151,7 +160,7 @@ TorchPart::RunBackward(Pass pass, const TensorList& gradient)
                                                           false,
                                                           false,
                                                           true);
-    if (m_part.embedding)
+    if (!m_shapes.GivesGradient())
     {
         return {};
     }
@@ -165,6 +174,7 @@ TorchPart::Step()
 {
     Watch();
     m_isWatched = false;
+    m_tie.EndIteration();
     const MemoryScope scope(m_account, MemoryKind::OPTIMIZER);
     m_optimizer.Step();
     m_account->Settle();
@@ -173,6 +183,7 @@ TorchPart::Step()
 void
 TorchPart::Watch()
 {
+    m_tie.Join();
     if (!m_isWatched)
     {
         m_watch.EndIteration(m_parameters);
@@ -183,12 +194,31 @@ TorchPart::Watch()
 double
 TorchPart::GetSquaredGradientNorm() const
 {
-    double sum = 0;
+    m_tie.Join();
+    double sum = -m_tie.GetSurplus();
     for (const auto& parameter : m_parameters)
     {
         sum += parameter.grad().defined() ? GetSquaredNorm(parameter.grad()) : 0;
     }
     return sum;
+}
+
+TensorList
+TorchPart::ExportTiedGradient() const
+{
+    const auto gradient = m_tie.GetGradient();
+    return gradient.defined() ? TensorList{FromTorch(gradient.clone())} : TensorList();
+}
+
+void
+TorchPart::AddTiedGradient(const TensorList& other)
+{
+    NS_ABORT_MSG_IF(!m_tie.GetGradient().defined() || other.size() != 1 ||
+                        other[0].dtype != DType::FLOAT32,
+                    "A gradient of a shared table came to a part that has none");
+    const MemoryScope scope(m_account, MemoryKind::GRADIENTS);
+    m_tie.Add(ToTorch(other[0]));
+    m_account->Settle();
 }
 
 void
@@ -219,6 +249,7 @@ TorchPart::GetMemory() const
 TensorList
 TorchPart::ExportGradients() const
 {
+    m_tie.Join();
     return CopyGradients(m_parameters);
 }
 

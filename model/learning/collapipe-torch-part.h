@@ -10,6 +10,7 @@
 #include "collapipe-torch-gradient-watch.h"
 #include "collapipe-torch-layers.h"
 #include "collapipe-torch-optimizer.h"
+#include "collapipe-torch-tie.h"
 
 #include <map>
 #include <memory>
@@ -48,6 +49,8 @@ class TorchPart : public ModelPart
     TensorList Backward(uint32_t microBatch, TensorList gradient) override;
     void Step() override;
     double GetSquaredGradientNorm() const override;
+    TensorList ExportTiedGradient() const override;
+    void AddTiedGradient(const TensorList& other) override;
     void ScaleGradients(double factor) override;
     TensorList ExportStatistics() const override;
     TensorList ExportGradients() const override;
@@ -106,6 +109,7 @@ class TorchPart : public ModelPart
 
     PartRange m_part;                         //!< the run of the model
     bool m_skipPadding;                       //!< compute on words only
+    int32_t m_pad;                            //!< token that is padding
     bool m_recompute{false};                  //!< keep inputs only
     uint64_t m_stream;                        //!< key of the random stream
     PartShapes m_shapes;                      //!< what goes in and out
@@ -114,6 +118,7 @@ class TorchPart : public ModelPart
     TorchLayers m_layers;                     //!< the modules
     TorchOptimizer m_optimizer;               //!< the optimizer
     TorchGradientWatch m_watch;               //!< learns of the gradients
+    mutable TorchTie m_tie;                   //!< of embedding and projection
     bool m_isWatched{false};                  //!< this iteration's gradients were looked at
     std::map<uint32_t, Pass> m_passes;        //!< micro-batches under way
 };

@@ -108,6 +108,19 @@ TorchRows::GetName(int64_t row) const
     return sample << 32 | static_cast<uint64_t>(place % m_length);
 }
 
+TorchRows
+TorchRows::Select(const at::Tensor& rows) const
+{
+    TorchRows chosen(m_samples, m_length, m_firstSample);
+    chosen.m_all = false;
+    const auto index = rows.accessor<int64_t, 1>();
+    for (int64_t i = 0; i < rows.size(0); i++)
+    {
+        chosen.m_places.push_back(m_all ? index[i] : m_places[index[i]]);
+    }
+    return chosen;
+}
+
 at::Tensor
 TorchRows::Pack(const at::Tensor& grid) const
 {
@@ -150,9 +163,15 @@ TorchRows::Trim(const at::Tensor& grid) const
     return grid.slice(1, 0, m_length);
 }
 
-TorchDropout::TorchDropout(double rate, uint64_t key)
-    : m_threshold(static_cast<uint32_t>(std::lround(rate * BIT_VALUES))),
-      m_scale(static_cast<float>(double(BIT_VALUES) / (BIT_VALUES - m_threshold))),
+TorchDropout::Rate::Rate(double share)
+    : threshold(static_cast<uint32_t>(std::lround(share * BIT_VALUES))),
+      scale(static_cast<float>(double(BIT_VALUES) / (BIT_VALUES - threshold)))
+{
+}
+
+TorchDropout::TorchDropout(double rate, uint64_t key, double adapterRate)
+    : m_rate(rate),
+      m_adapterRate(adapterRate),
       m_key(key)
 {
 }
@@ -166,7 +185,7 @@ TorchDropout::At(uint64_t link) const
 }
 
 void
-TorchDropout::Fill(uint64_t key, float* factors, int64_t count) const
+TorchDropout::Fill(const Rate& rate, uint64_t key, float* factors, int64_t count)
 {
     KeyedRandom random(key);
     for (int64_t i = 0; i < count; i += 4)
@@ -175,34 +194,55 @@ TorchDropout::Fill(uint64_t key, float* factors, int64_t count) const
         const int64_t end = std::min(i + 4, count);
         for (int64_t j = i; j < end; j++, bits >>= 16)
         {
-            factors[j] = (bits & (BIT_VALUES - 1)) < m_threshold ? 0 : m_scale;
+            factors[j] = (bits & (BIT_VALUES - 1)) < rate.threshold ? 0 : rate.scale;
         }
     }
 }
 
 at::Tensor
-TorchDropout::Apply(at::Tensor rows, const TorchRows& layout, Site site) const
+TorchDropout::MakeFactors(const Rate& rate,
+                          at::IntArrayRef sizes,
+                          const TorchRows& layout,
+                          uint64_t key)
 {
-    if (m_threshold == 0)
+    const auto factors = at::empty(sizes, at::kFloat);
+    const int64_t columns = sizes[1];
+    for (int64_t row = 0; row < sizes[0]; row++)
     {
-        return rows;
-    }
-    const auto factors = at::empty(rows.sizes(), at::kFloat);
-    const uint64_t key = MakeRandomKey({m_key, site});
-    const int64_t columns = rows.size(1);
-    for (int64_t row = 0; row < rows.size(0); row++)
-    {
-        Fill(Scramble(key ^ Scramble(layout.GetName(row))),
+        Fill(rate,
+             Scramble(key ^ Scramble(layout.GetName(row))),
              factors.data_ptr<float>() + row * columns,
              columns);
     }
+    return factors;
+}
+
+at::Tensor
+TorchDropout::Apply(at::Tensor rows, const TorchRows& layout, Site site) const
+{
+    if (m_rate.threshold == 0)
+    {
+        return rows;
+    }
+    const auto factors = MakeFactors(m_rate, rows.sizes(), layout, MakeRandomKey({m_key, site}));
     return rows.mul_(factors.to(rows.scalar_type()));
+}
+
+at::Tensor
+TorchDropout::ApplyToAdapter(const at::Tensor& rows, const TorchRows& layout, uint64_t name) const
+{
+    if (m_adapterRate.threshold == 0)
+    {
+        return rows;
+    }
+    const auto key = MakeRandomKey({m_key, ADAPTER, name});
+    return rows * MakeFactors(m_adapterRate, rows.sizes(), layout, key).to(rows.scalar_type());
 }
 
 at::Tensor
 TorchDropout::ApplyToProbabilities(const at::Tensor& probabilities, uint32_t firstSample) const
 {
-    if (m_threshold == 0)
+    if (m_rate.threshold == 0)
     {
         return probabilities;
     }
@@ -215,7 +255,8 @@ TorchDropout::ApplyToProbabilities(const at::Tensor& probabilities, uint32_t fir
         const uint64_t sample = firstSample + row / (heads * queries);
         const uint64_t head = row / queries % heads;
         const uint64_t query = row % queries;
-        Fill(MakeRandomKey({m_key, PROBABILITIES, sample, head, query}),
+        Fill(m_rate,
+             MakeRandomKey({m_key, PROBABILITIES, sample, head, query}),
              factors.data_ptr<float>() + row * keys,
              keys);
     }

@@ -70,6 +70,12 @@ class TorchRows
     uint64_t GetName(int64_t row) const;
 
     /**
+     * @param rows indices of rows [m] int64
+     * @return these rows: for their names only
+     */
+    TorchRows Select(const at::Tensor& rows) const;
+
+    /**
      * @param grid [b,T,k] or [b,T]
      * @return rows [n,k] or [n]
      */
@@ -102,14 +108,14 @@ class TorchRows
     at::Tensor Trim(const at::Tensor& grid) const;
 
   private:
-    int64_t m_samples;              //!< b
-    int64_t m_full;                 //!< T
-    int64_t m_length;               //!< L
-    uint32_t m_firstSample;         //!< within the iteration
-    bool m_all{true};               //!< every position has a row
-    std::vector<int64_t> m_places;  //!< of each row: its place in [b,L]; empty where all have one
-    at::Tensor m_fullIndex;         //!< of each row: its place in [b,T]
-    at::Tensor m_index;             //!< of each row: its place in [b,L]
+    int64_t m_samples;             //!< b
+    int64_t m_full;                //!< T
+    int64_t m_length;              //!< L
+    uint32_t m_firstSample;        //!< within the iteration
+    bool m_all{true};              //!< every position has a row
+    std::vector<int64_t> m_places; //!< of each row: its place in [b,L]; empty where all have one
+    at::Tensor m_fullIndex;        //!< of each row: its place in [b,T]
+    at::Tensor m_index;            //!< of each row: its place in [b,L]
 };
 
 /**
@@ -133,7 +139,12 @@ class TorchDropout
         FEED_FORWARD,    //!< what the feed-forward layers give
         PROBABILITIES,   //!< attention weights
         POOLER,          //!< what BERT's pooler gives
+        ADAPTER,         //!< what goes into an adapter
     };
+
+    /// Links of the chain that are no encoder blocks, for At()
+    static constexpr uint64_t EMBEDDING_LINK = UINT64_MAX;
+    static constexpr uint64_t HEAD_LINK = UINT64_MAX - 1; //!< likewise
 
     /// Drops nothing.
     TorchDropout() = default;
@@ -141,8 +152,9 @@ class TorchDropout
     /**
      * @param rate probability that an element is dropped, in steps of 1/65536
      * @param key of the random stream and the optimizer step
+     * @param adapterRate the same, of what goes into adapters
      */
-    TorchDropout(double rate, uint64_t key);
+    TorchDropout(double rate, uint64_t key, double adapterRate = 0);
 
     /**
      * @param link of the model's chain
@@ -165,18 +177,49 @@ class TorchDropout
      */
     at::Tensor ApplyToProbabilities(const at::Tensor& probabilities, uint32_t firstSample) const;
 
+    /**
+     * @param rows [n,k], which others use too
+     * @param layout what they stand for
+     * @param name of the adapter
+     * @return what goes into the adapter [n,k]
+     */
+    at::Tensor ApplyToAdapter(const at::Tensor& rows, const TorchRows& layout, uint64_t name) const;
+
   private:
+    /// How much is dropped
+    struct Rate
+    {
+        /// @param share of elements
+        explicit Rate(double share = 0);
+
+        uint32_t threshold; //!< 16 random bits below it: dropped
+        float scale;        //!< of what stays
+    };
+
+    /**
+     * @param rate how much is dropped
+     * @param sizes of rows [n,k]
+     * @param layout what the rows stand for
+     * @param key of the place
+     * @return what they are to be multiplied by
+     */
+    static at::Tensor MakeFactors(const Rate& rate,
+                                  at::IntArrayRef sizes,
+                                  const TorchRows& layout,
+                                  uint64_t key);
+
     /**
      * Writes one row of factors.
+     * @param rate how much is dropped
      * @param key of the row
      * @param factors where to
      * @param count how many
      */
-    void Fill(uint64_t key, float* factors, int64_t count) const;
+    static void Fill(const Rate& rate, uint64_t key, float* factors, int64_t count);
 
-    uint32_t m_threshold{0}; //!< 16 random bits below it: dropped
-    float m_scale{1};        //!< of what stays
-    uint64_t m_key{0};       //!< of the stream, step and link
+    Rate m_rate;        //!< of all but adapters
+    Rate m_adapterRate; //!< of what goes into adapters
+    uint64_t m_key{0};  //!< of the stream, step and link
 };
 
 } // namespace collapipe

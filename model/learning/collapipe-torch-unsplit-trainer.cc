@@ -11,6 +11,7 @@
 #include "collapipe-torch-layers.h"
 #include "collapipe-torch-optimizer.h"
 #include "collapipe-torch-support.h"
+#include "collapipe-torch-tie.h"
 
 #include "ns3/abort.h"
 
@@ -39,6 +40,7 @@ struct TorchUnsplitTrainer::State
           parameters(ToParameters(initial.Gather(whole))),
           layers(modelConfig, whole, parameters),
           optimizer(steps, parameters, start.step),
+          tie(modelConfig, whole, parameters),
           stream(start.stream)
     {
     }
@@ -64,6 +66,7 @@ struct TorchUnsplitTrainer::State
     std::vector<at::Tensor> parameters; //!< in chain order
     TorchLayers layers;                 //!< the modules
     TorchOptimizer optimizer;           //!< the optimizer
+    TorchTie tie;                       //!< of embedding and projection
     uint64_t stream;                    //!< key of the random stream
 };
 
@@ -89,10 +92,11 @@ TorchUnsplitTrainer::Iterate(const std::vector<Sample>& samples)
     const Batch batch = MakeBatch(m_state->config, samples, position);
     NS_ABORT_MSG_IF(batch.labelTokens == 0, "An iteration without labels");
     m_state->optimizer.DropGradients();
+    m_state->tie.EndIteration();
     const torch::AutoGradMode recording(true);
     const auto& layers = m_state->layers;
     const auto tokens = ToTorch(batch.source);
-    const auto padding = MakePadding(tokens);
+    const auto padding = MakePadding(tokens, m_state->config.special.pad);
     const TorchRows layout(padding, m_state->config.skipPadding, 0);
     const auto dropout = layers.GetDropout(position);
     const auto rows = layers.Embed(tokens, layout, dropout);
@@ -100,6 +104,7 @@ TorchUnsplitTrainer::Iterate(const std::vector<Sample>& samples)
     const auto sum = layers.Decode(memory, layout, padding, ToTorch(batch.target), dropout);
     const auto loss = sum / double(batch.labelTokens);
     loss.backward();
+    m_state->tie.Join();
     return loss.item<double>();
 }
 
@@ -112,7 +117,7 @@ TorchUnsplitTrainer::GetGradients() const
 void
 TorchUnsplitTrainer::Step()
 {
-    double squaredNorm = 0;
+    double squaredNorm = -m_state->tie.GetSurplus();
     for (const auto& gradient : m_state->GetGradients())
     {
         squaredNorm += GetSquaredNorm(gradient);
@@ -126,6 +131,7 @@ TorchUnsplitTrainer::Step()
         }
     }
     m_state->optimizer.Step();
+    m_state->tie.EndIteration();
 }
 
 TensorList

@@ -4,6 +4,8 @@
 
 #include "collapipe-wire-part.h"
 
+#include "collapipe-model-family.h"
+
 namespace ns3
 {
 namespace collapipe
@@ -63,7 +65,7 @@ WirePart::Backward(uint32_t microBatch, TensorList gradient)
         gradient = {TakeDecoded(gradient, position)};
     }
     auto output = m_inner->Backward(microBatch, std::move(gradient));
-    if (m_part.embedding)
+    if (output.empty())
     {
         return output;
     }
@@ -82,6 +84,18 @@ double
 WirePart::GetSquaredGradientNorm() const
 {
     return m_inner->GetSquaredGradientNorm();
+}
+
+TensorList
+WirePart::ExportTiedGradient() const
+{
+    return m_inner->ExportTiedGradient();
+}
+
+void
+WirePart::AddTiedGradient(const TensorList& other)
+{
+    m_inner->AddTiedGradient(other);
 }
 
 void

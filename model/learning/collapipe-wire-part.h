@@ -46,6 +46,8 @@ class WirePart : public ModelPart
     TensorList Backward(uint32_t microBatch, TensorList gradient) override;
     void Step() override;
     double GetSquaredGradientNorm() const override;
+    TensorList ExportTiedGradient() const override;
+    void AddTiedGradient(const TensorList& other) override;
     void ScaleGradients(double factor) override;
     TensorList ExportStatistics() const override;
     TensorList ExportGradients() const override;

@@ -5,8 +5,10 @@
 #include "collapipe-cluster-run.h"
 
 #include "collapipe-message-shapes.h"
+#include "collapipe-stage-work.h"
 
 #include "ns3/abort.h"
+#include "ns3/collapipe-model-family.h"
 #include "ns3/log.h"
 #include "ns3/object-factory.h"
 #include "ns3/simulator.h"
@@ -207,8 +209,7 @@ ClusterRun::CreateRunner(uint32_t chain, uint32_t stage, const ModelState& model
     task.firstIteration = m_start.iterations;
     task.actions =
         factory.Create<Schedule>()->Generate(plan.stages.size(), stage, plan.microBatches);
-    task.forwardFlops = plan.microBatchSize * GetForwardFlops(context.model, range);
-    task.backwardFlops = context.backwardRatio * task.forwardFlops;
+    SetStageWork(task, context, range, plan.microBatchSize, false);
     task.isClipped = context.optimizer.clipNorm > 0;
     auto precision = context.precision;
     precision.parameters = DType::FLOAT32; // the edge server's own do not travel

@@ -5,6 +5,7 @@
 #include "collapipe-stage-application.h"
 
 #include "collapipe-message-shapes.h"
+#include "collapipe-stage-work.h"
 
 #include "ns3/collapipe-batch.h"
 #include "ns3/collapipe-wire-part.h"
@@ -722,8 +723,7 @@ StageApplication::CreateRunner(TensorList parameters)
     task.actions = factory.Create<Schedule>()->Generate(m_assignment.stages,
                                                         m_assignment.stage,
                                                         m_assignment.microBatches);
-    task.forwardFlops = m_assignment.microBatchSize * GetForwardFlops(context.model, range);
-    task.backwardFlops = (context.backwardRatio + plan.recompute) * task.forwardFlops;
+    SetStageWork(task, context, range, m_assignment.microBatchSize, plan.recompute);
     task.isClipped = context.optimizer.clipNorm > 0;
     auto position = GetPosition();
     position.step += m_assignment.firstIteration;

@@ -374,7 +374,10 @@ StageRunner::EndAction()
 
     const auto& callback =
         action.kind == Action::FORWARD ? m_callbacks.onForward : m_callbacks.onBackward;
-    callback(m_iteration, action.microBatch, std::move(*posted.output));
+    if (!posted.output->empty()) // no gradient where nothing before is trained
+    {
+        callback(m_iteration, action.microBatch, std::move(*posted.output));
+    }
 
     if (m_task.actions[m_current].kind == Action::FLUSH)
     {

@@ -7,6 +7,8 @@
 
 #include "ns3/collapipe-batch.h"
 #include "ns3/collapipe-compute-backend.h"
+#include "ns3/collapipe-model-family.h"
+#include "ns3/collapipe-sample-form.h"
 
 #include <algorithm>
 #include <cmath>
@@ -131,11 +133,19 @@ MakeSgd(double momentum)
 inline TensorList
 MakeInput(const ModelConfig& config, const PartRange& part, uint32_t samples, uint32_t seed)
 {
-    const auto batch = MakeBatch(config, MakeSamples(config, samples, seed));
+    auto texts = MakeSamples(config, samples, seed);
+    for (auto& text : texts)
+    {
+        if (IsLanguageModel(config))
+        {
+            text.target.clear(); // all that follows the first token
+        }
+    }
+    const auto batch = MakeBatch(config, texts);
     std::vector<uint8_t> padding(samples * config.sourceLength);
     for (size_t i = 0; i < padding.size(); i++)
     {
-        padding[i] = batch.source.As<int32_t>()[i] == PAD_TOKEN;
+        padding[i] = IsPadding(config, batch.source.As<int32_t>()[i]);
     }
     TensorList input{batch.source};
     if (!part.embedding)
