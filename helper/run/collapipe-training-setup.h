@@ -114,7 +114,7 @@ class TrainingSetup
     Corpus m_corpus;                                       //!< the data
     std::vector<std::vector<const Sample*>> m_clusterData; //!< training samples by cluster
     std::shared_ptr<TrainingContext> m_context;            //!< of all applications
-    mutable std::unique_ptr<QualityScorer> m_scorer;               //!< finds out how good the model is
+    mutable std::unique_ptr<QualityScorer> m_scorer;       //!< finds out how good the model is
 };
 
 } // namespace collapipe

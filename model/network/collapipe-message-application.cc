@@ -6,9 +6,9 @@
 
 #include "ns3/abort.h"
 #include "ns3/collapipe-aggregator.h"
+#include "ns3/collapipe-model-family.h"
 #include "ns3/collapipe-random-key.h"
 #include "ns3/collapipe-replay-backend.h"
-#include "ns3/collapipe-model-family.h"
 #include "ns3/log.h"
 #include "ns3/pointer.h"
 #include "ns3/simulator.h"
