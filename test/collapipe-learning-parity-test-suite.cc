@@ -77,6 +77,10 @@ class LearningParityTestCase : public TestCase
         TestRun run(m_config);
         run.Run();
         NS_TEST_ASSERT_MSG_EQ(run.IsFinished(), true, "the run did not end");
+        if (!run.IsFinished())
+        {
+            return; // there are no batches to learn from
+        }
         auto global = run.GetInitialParameters();
         auto list = global.Gather(GetWhole(run));
         for (uint32_t round = 0; round < m_config.rounds; ++round)

@@ -96,9 +96,11 @@ Aggregator::Add(const ChainId& chain,
     NS_ABORT_MSG_IF(!StartsWith(tensors, 0, shapes),
                     "an upload does not hold the parameters of its part");
     state.parameters.Scatter(part, Cut(tensors, 0, shapes.size()));
-    // Each kind of optimizer state has the parameters' shapes; what is left are counters.
+    // Each kind of optimizer state has the parameters' shapes; what is left are counters. A part
+    // of which nothing is trained has neither parameters nor kinds.
     std::size_t next = shapes.size();
-    for (std::size_t kind = 0; StartsWith(tensors, next, shapes); ++kind, next += shapes.size())
+    for (std::size_t kind = 0; !shapes.empty() && StartsWith(tensors, next, shapes);
+         ++kind, next += shapes.size())
     {
         if (kind == state.optimizer.size())
         {

@@ -149,6 +149,12 @@ ModelConfig::CheckTraining() const
     {
         return "";
     }
+    if (lora.rank > width)
+    {
+        return "Adapters of rank " + std::to_string(lora.rank) +
+               " hold more than the maps of width " + std::to_string(width) +
+               " that they adapt; take a rank of at most " + std::to_string(width) + ".";
+    }
     if (trained == TrainedPart::HEAD || trained == TrainedPart::LAST)
     {
         return "Adapters are trained on all blocks: head or last blocks alone take none.";

@@ -358,7 +358,11 @@ ClusterRun::Check(const MessageHeader& header, const TensorList& shapes) const
                    : refuse("comes where none like it is taken");
     case MessageType::GRADIENT:
         return runner && header.stage > 0 && chain.stages[header.stage - 1].node == EDGE_SERVER &&
-                       AreAlike(shapes, GetGradientShapes(context, chain.microBatchSize))
+                       !shapes.empty() &&
+                       AreAlike(shapes,
+                                GetGradientShapes(context,
+                                                  chain.microBatchSize,
+                                                  chain.stages[header.stage - 1].lastBlock))
                    ? runner->CheckInput(StageRunner::Input::GRADIENT,
                                         header.iteration,
                                         header.microBatch)

@@ -5,7 +5,9 @@
 #include "collapipe-message-shapes.h"
 
 #include "ns3/collapipe-gradient-statistics.h"
+#include "ns3/collapipe-model-family.h"
 #include "ns3/collapipe-part-shapes.h"
+#include "ns3/collapipe-sample-form.h"
 
 #include <algorithm>
 #include <cmath>
@@ -19,7 +21,6 @@ namespace
 {
 
 constexpr PartRange EMBEDDING{true, 0, 0, false};
-constexpr PartRange DECODER{false, 0, 0, true};
 
 } // namespace
 
@@ -54,13 +55,16 @@ GetTargetShapes(const TrainingContext& context, uint32_t samples)
 }
 
 TensorList
-GetGradientShapes(const TrainingContext& context, uint32_t samples)
+GetGradientShapes(const TrainingContext& context, uint32_t samples, uint32_t lastBlock)
 {
-    const auto output =
-        PartShapes(context.model, DECODER, context.optimizer).GetBackwardOutput(samples);
     TensorList encoded;
-    AppendEncoded(encoded, output.front(), context.precision.gradients);
-    encoded.insert(encoded.end(), output.begin() + 1, output.end());
+    if (GivesGradient(context.model, {false, lastBlock, lastBlock, false}))
+    {
+        // Of the output's shape
+        const auto output =
+            PartShapes(context.model, EMBEDDING, context.optimizer).GetForwardOutput(samples);
+        AppendEncoded(encoded, output.front(), context.precision.gradients);
+    }
     return encoded;
 }
 
@@ -118,9 +122,10 @@ CheckTargets(const ModelConfig& config, const TensorList& targets)
     const int64_t limit = config.head == ModelHead::CLASSIFICATION
                               ? std::max<int64_t>(config.classes, BEGIN_TOKEN) + 1
                               : config.vocabulary;
-    if (!std::all_of(tokens, tokens + targets[0].GetElementCount(), [limit](int32_t token) {
-            return token >= 0 && token < limit;
-        }))
+    const auto isKnown = [limit, none = GetNoLabel(config)](int32_t token) {
+        return token == none || (token >= 0 && token < limit);
+    };
+    if (!std::all_of(tokens, tokens + targets[0].GetElementCount(), isKnown))
     {
         return "targets have a token or class that the model does not know";
     }

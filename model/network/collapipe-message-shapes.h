@@ -38,9 +38,10 @@ TensorList GetTargetShapes(const TrainingContext& context, uint32_t samples);
 /**
  * @param context of the run
  * @param samples of a micro-batch, b
- * @return the tensors of a gradient message
+ * @param lastBlock of the stage that takes it, exclusive
+ * @return the tensors of a gradient message; none where nothing up to there is trained
  */
-TensorList GetGradientShapes(const TrainingContext& context, uint32_t samples);
+TensorList GetGradientShapes(const TrainingContext& context, uint32_t samples, uint32_t lastBlock);
 
 /**
  * @param context of the run

@@ -528,7 +528,7 @@ StageApplication::CheckFromPeer(Ptr<Connection> connection,
         input = StageRunner::Input::TARGETS;
         break;
     case MessageType::GRADIENT:
-        isExpected = isFromNext && AreAlike(shapes, m_gradient);
+        isExpected = isFromNext && !m_gradient.empty() && AreAlike(shapes, m_gradient);
         input = StageRunner::Input::GRADIENT;
         break;
     case MessageType::REPLICA:
@@ -693,7 +693,8 @@ StageApplication::HandleAssignment(Ptr<Connection> connection, const Message& me
     m_assignment = std::move(assignment);
     m_activation = GetActivationShapes(GetContext(), m_assignment.microBatchSize);
     m_targets = GetTargetShapes(GetContext(), m_assignment.microBatchSize);
-    m_gradient = GetGradientShapes(GetContext(), m_assignment.microBatchSize);
+    m_gradient =
+        GetGradientShapes(GetContext(), m_assignment.microBatchSize, m_assignment.plan.lastBlock);
     m_isAssigned = true;
 }
 
