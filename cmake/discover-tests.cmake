@@ -31,7 +31,6 @@ set(text "")
 foreach(suite ${suites})
   string(APPEND text "add_test([==[${suite}]==] [==[${CMAKE_COMMAND}]==] -D KIND=${KIND}"
     " -D [==[PROGRAM=${PROGRAM}]==] -D [==[SUITE=${suite}]==] -D [==[RESULTS=${RESULTS}]==]"
-    " -P [==[${RUN}]==])\n"
-    "set_tests_properties([==[${suite}]==] PROPERTIES TIMEOUT 900)\n")
+    " -P [==[${RUN}]==])\n")
 endforeach()
 file(WRITE ${LIST} "${text}")

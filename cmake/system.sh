@@ -63,7 +63,7 @@ make_base()
     proxy=$(apt-config dump | sed -n 's/^Acquire::http::[Pp]roxy "\(.*\)";$/\1/p' | head -n 1)
     rm -rf -- "$1/root" "$1/base.tar.new"
     [ -z "$proxy" ] || export http_proxy=${http_proxy:-$proxy}
-    debootstrap --variant=minbase --components="$components" --keyring="$keyring" --include=ca-certificates \
+    debootstrap --variant=minbase --components="$components" --keyring="$keyring" --include=ca-certificates,git \
         "$codename" "$1/root" "$mirror" >"$log" 2>&1 || {
         tail -n 20 -- "$log" >&2
         fail 1 "debootstrap could not install $codename; its words are above"

@@ -6,7 +6,11 @@
 
 set -euo pipefail
 
+# shellcheck source=test/program/support/cmake.sh
+. "$(dirname -- "$0")/support/cmake.sh"
+
 build=$1 source=$2
+use_cmake "$build"
 work=$(mktemp -d "${TMPDIR:-/tmp}/collapipe-install.XXXXXX")
 trap 'rm -rf -- "$work"' EXIT
 prefix="$work/moved here"
@@ -40,7 +44,7 @@ check_program()
 }
 
 command -v pkg-config >/dev/null || { echo "skipped: pkg-config is not there"; exit 77; }
-cmake --install "$build" --prefix "$work/first" >"$work/install.log" || fail "$(cat "$work/install.log")"
+"$cmake" --install "$build" --prefix "$work/first" >"$work/install.log" || fail "$(cat "$work/install.log")"
 mv -- "$work/first" "$prefix"
 [ -e "$prefix/include/ns3/collapipe-module.h" ] || fail "no headers under include/ns3"
 if grep -rlE '#include *<(torch|ATen|c10)/' "$prefix/include" >&2; then
@@ -58,21 +62,25 @@ if libraries_have "$library" libtorch; then
 fi
 
 cp -r -- "$source/test/installed" "$work/user"
-cmake -S "$work/user" -B "$work/user/build" -DCMAKE_PREFIX_PATH="$prefix" >"$work/configure.log" 2>&1 ||
+"$cmake" "${cmake_as_built[@]}" -S "$work/user" -B "$work/user/build" -DCMAKE_PREFIX_PATH="$prefix" \
+    >"$work/configure.log" 2>&1 ||
     fail "find_package: $(cat "$work/configure.log")"
-cmake --build "$work/user/build" >"$work/build.log" 2>&1 || fail "$(cat "$work/build.log")"
+"$cmake" --build "$work/user/build" >"$work/build.log" 2>&1 || fail "$(cat "$work/build.log")"
 check_program "$work/user/build/user"
 
 # A release that is not there must not be found.
 sed -i 's/collapipe 1[.]0 REQUIRED/collapipe 99 REQUIRED/' "$work/user/CMakeLists.txt"
-if cmake -S "$work/user" -B "$work/user/other" -DCMAKE_PREFIX_PATH="$prefix" >/dev/null 2>&1; then
+if "$cmake" "${cmake_as_built[@]}" -S "$work/user" -B "$work/user/other" -DCMAKE_PREFIX_PATH="$prefix" \
+    >"$work/configure.log" 2>&1; then
     fail "find_package took this release for release 99"
 fi
+grep -q 'requested version "99"' "$work/configure.log" || fail "another mistake: $(cat "$work/configure.log")"
 
 PKG_CONFIG_PATH=$(dirname -- "$(find "$prefix" -name collapipe.pc)")
 export PKG_CONFIG_PATH
 flags=$(pkg-config --cflags --libs collapipe)
-eval "g++ -std=c++17 -MD -MF '$work/user.d' '$work/user/user.cc' -o '$work/user/user' $flags" \
+compiler=$(cmake_cached "$build" CMAKE_CXX_COMPILER)
+eval "'$compiler' -std=c++17 -MD -MF '$work/user.d' '$work/user/user.cc' -o '$work/user/user' $flags" \
     "'-Wl,-rpath,$(dirname -- "$library")'"
 if grep -E '/torch/|/ATen/' "$work/user.d" >&2; then
     fail "the program was compiled with headers of LibTorch"
@@ -81,7 +89,7 @@ check_program "$work/user/user"
 cmp "$work/user/user.txt" "$work/user/build/user.txt" || fail "both programs must print the same"
 
 # The script with a network of its own, as somebody would copy it: queues move, radios obey.
-eval "g++ -std=c++17 '$source/examples/collapipe-own-network.cc' -o '$work/user/own-network' $flags" \
+eval "'$compiler' -std=c++17 '$source/examples/collapipe-own-network.cc' -o '$work/user/own-network' $flags" \
     "'-Wl,-rpath,$(dirname -- "$library")'"
 own=()
 for option in "${options[@]}"; do

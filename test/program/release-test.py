@@ -29,15 +29,40 @@ def read(name):
     return (SOURCE / name).read_text(encoding="utf-8")
 
 
+def git(*words):
+    """What git says of the checkout; None where there is no git, or no repository of this checkout's."""
+    try:
+        root = run("git", "-C", str(SOURCE), "rev-parse", "--show-toplevel").strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    if pathlib.Path(root).resolve() != SOURCE:
+        return None  # an unpacked archive inside somebody's own repository
+    return run("git", "-C", str(SOURCE), *words)
+
+
+def walk():
+    """The files of the checkout, relative to it, without what git would leave out."""
+    ignored = [line.strip("/") for line in read(".gitignore").splitlines()] + [".git"]
+
+    def is_ours(path):
+        if path == BUILD or (path / "CMakeCache.txt").exists():
+            return False
+        return not any(fnmatch.fnmatch(path.name, pattern) for pattern in ignored)
+
+    names = []
+    for place, folders, files in os.walk(SOURCE):
+        here = pathlib.Path(place)
+        folders[:] = [name for name in folders if is_ours(here / name)]
+        names += [str((here / name).relative_to(SOURCE)) for name in files if is_ours(here / name)]
+    return names
+
+
 def list_files():
     """The files of the checkout, relative to it: those git knows where there is git."""
-    try:
-        names = run("git", "-C", str(SOURCE), "ls-files", "--cached", "--others", "--exclude-standard")
-        return [name for name in names.splitlines() if (SOURCE / name).is_file()]
-    except (OSError, subprocess.CalledProcessError):
-        skipped = {"build", "collapipe-output", "__pycache__"}
-        return [str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*")
-                if path.is_file() and not skipped & set(path.relative_to(SOURCE).parts)]
+    names = git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    if names is None:
+        return walk()
+    return [name for name in names.split("\0") if (SOURCE / name).is_file()]
 
 
 def test_version():
@@ -122,12 +147,21 @@ def archive(repository, folder):
     return hashlib.sha256(data).hexdigest(), folder / "c"
 
 
+def test_files():
+    """What is looked at without git is what git knows."""
+    known = git("ls-files", "-z", "--cached")
+    if known is None:
+        return "skipped: no git, or no repository, to compare with"
+    tracked = {name for name in known.split("\0") if (SOURCE / name).is_file()}
+    missed = tracked - set(walk())
+    assert not missed, f"without git these would not be looked at: {sorted(missed)}"
+    return f"{len(tracked)} files"
+
+
 def test_archive():
     """Two clones give the same archive, and it has all that the checkout has."""
-    try:
-        run("git", "-C", str(SOURCE), "rev-parse", "--is-inside-work-tree")
-    except (OSError, subprocess.CalledProcessError):
-        return "no git repository to make archives of"
+    if git("rev-parse", "HEAD") is None:
+        return "skipped: no git, or no repository, to make archives of"
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         (folder / "first").mkdir()
@@ -138,7 +172,7 @@ def test_archive():
         os.umask(old)
         second, _ = archive(str(folder / "clone"), folder / "second")
         assert first == second, "two clones give different archives"
-        tracked = run("git", "-C", str(SOURCE), "ls-tree", "-r", "--name-only", "HEAD").splitlines()
+        tracked = git("ls-tree", "-r", "--name-only", "HEAD").splitlines()
         assert [name for name in tracked if not (unpacked / name).exists()] == []
     return first
 

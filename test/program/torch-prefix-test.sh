@@ -9,7 +9,11 @@
 
 set -euo pipefail
 
+# shellcheck source=test/program/support/cmake.sh
+. "$(dirname -- "$0")/support/cmake.sh"
+
 build=$1 source=$2
+use_cmake "$build"
 work=$(mktemp -d "${TMPDIR:-/tmp}/collapipe-torch-prefix.XXXXXX")
 trap 'rm -rf -- "$work"' EXIT
 
@@ -75,7 +79,7 @@ END
 configure()
 {
     env -u TORCH_PREFIX -u CMAKE_PREFIX_PATH "${@:2}" \
-        cmake -S "$work/user" -B "$work/$1" >"$work/$1.txt" 2>&1
+        "$cmake" "${cmake_as_built[@]}" -S "$work/user" -B "$work/$1" >"$work/$1.txt" 2>&1
 }
 
 # takes NAME: the program was configured with the LibTorch in the prefix, nothing of it elsewhere.
@@ -89,7 +93,7 @@ takes()
 
 configure download TORCH_PREFIX="$prefix" || fail "$(cat "$work/download.txt")"
 takes download
-cmake --build "$work/download" >"$work/build.log" 2>&1 || fail "$(cat "$work/build.log")"
+"$cmake" --build "$work/download" >"$work/build.log" 2>&1 || fail "$(cat "$work/build.log")"
 [ "$("$work/download/collapipe-torch-user")" = 10 ] || fail "the program does not compute"
 loaded=$(ldd "$work/download/collapipe-torch-user" | grep 'libtorch_cpu')
 [[ $loaded == *" $prefix/lib/"* ]] || fail "the program loads $loaded"
@@ -107,7 +111,7 @@ takes package-path
 # Another prefix in the same build directory counts.
 cp -r -- "$prefix" "$work/other"
 configure download TORCH_PREFIX="$work/other" || fail "$(cat "$work/download.txt")"
-cmake -D TORCH_PREFIX="$work/other" "$work/download" >"$work/download.txt" 2>&1 ||
+"$cmake" -D TORCH_PREFIX="$work/other" "$work/download" >"$work/download.txt" 2>&1 ||
     fail "$(cat "$work/download.txt")"
 grep -q "^TORCH_LIBRARY:FILEPATH=$work/other/lib/" "$work/download/CMakeCache.txt" ||
     fail "the first prefix is still there: $(grep '^TORCH_LIBRARY:' "$work/download/CMakeCache.txt")"

@@ -7,7 +7,11 @@
 
 set -euo pipefail
 
-source=$2
+# shellcheck source=test/program/support/cmake.sh
+. "$(dirname -- "$0")/support/cmake.sh"
+
+build=$1 source=$2
+use_cmake "$build"
 work=$(mktemp -d "${TMPDIR:-/tmp}/collapipe-tree-without.XXXXXX")
 trap 'rm -rf -- "$work"' EXIT
 
@@ -36,7 +40,8 @@ END
 # configure NAME OPTION...: configures the tree; leaves what CMake said in NAME.txt.
 configure()
 {
-    cmake -S "$work/tree" -B "$work/$1" -DCOLLAPIPE_WITH_TORCH=OFF "${@:2}" >"$work/$1.txt" 2>&1 ||
+    "$cmake" "${cmake_as_built[@]}" -S "$work/tree" -B "$work/$1" -DCOLLAPIPE_WITH_TORCH=OFF "${@:2}" \
+        >"$work/$1.txt" 2>&1 ||
         fail "$1: the tree could not be configured: $(cat "$work/$1.txt")"
     grep -q 'the rest of the tree is configured' "$work/$1.txt" || fail "$1: $(cat "$work/$1.txt")"
 }
@@ -65,8 +70,6 @@ configure json "-DCMAKE_IGNORE_PATH=$(folder_of JSON)"
 left_out json nlohmann-json3-dev
 configure zlib -DCMAKE_DISABLE_FIND_PACKAGE_ZLIB=ON
 left_out zlib zlib1g-dev
-configure icu -DCMAKE_DISABLE_FIND_PACKAGE_ICU=ON
-left_out icu libicu-dev
 configure icu -DCMAKE_DISABLE_FIND_PACKAGE_ICU=ON
 left_out icu libicu-dev
 echo "with everything the module is built, without Eigen, JSON, zlib or ICU the tree does without the module"

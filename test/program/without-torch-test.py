@@ -9,6 +9,7 @@ when those of LibTorch are left out.
 """
 
 import pathlib
+import re
 import shlex
 import subprocess
 import sys
@@ -22,7 +23,9 @@ def link_command(target):
     """The words of the command that links a program; none where the build is not ninja's."""
     if not (BUILD / "build.ninja").exists():
         return []
-    said = subprocess.run(["ninja", "-C", str(BUILD), "-t", "commands", target], check=True,
+    ninja = re.search(r"^CMAKE_MAKE_PROGRAM:[A-Z]+=(.*)$", (BUILD / "CMakeCache.txt").read_text("utf-8"),
+                      re.MULTILINE).group(1)
+    said = subprocess.run([ninja, "-C", str(BUILD), "-t", "commands", target], check=True,
                           capture_output=True, text=True).stdout
     for part in said.splitlines()[-1].split("&&"):
         words = shlex.split(part)
