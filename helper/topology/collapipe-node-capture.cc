@@ -40,6 +40,9 @@ WritePacket(Ptr<PcapFileWrapper> file,
     file->Write(Simulator::Now(), whole);
 }
 
+/// Link type of raw IP. The name that ns-3 has for it was deprecated for another in 3.49.
+constexpr auto RAW_IP = static_cast<PcapHelper::DataLinkType>(101);
+
 } // namespace
 
 void
@@ -47,7 +50,7 @@ EnableNodeCapture(Ptr<Node> node, const std::string& fileName)
 {
     Ptr<Ipv4L3Protocol> ip = node->GetObject<Ipv4L3Protocol>();
     PcapHelper pcap;
-    Ptr<PcapFileWrapper> file = pcap.CreateFile(fileName, std::ios::out, PcapHelper::DLT_RAW);
+    Ptr<PcapFileWrapper> file = pcap.CreateFile(fileName, std::ios::out, RAW_IP);
     const auto sink = MakeBoundCallback(&WritePacket, file);
     ip->TraceConnectWithoutContext("SendOutgoing", sink);
     ip->TraceConnectWithoutContext("LocalDeliver", sink);
