@@ -4,6 +4,8 @@ reports. Started by `./collapipe evaluate`, which builds the program first."""
 
 import argparse
 import csv
+import errno
+import fcntl
 import hashlib
 import os
 import pathlib
@@ -76,9 +78,9 @@ def get_command(run):
     return shlex.join(["./collapipe", "run", *run.arguments])
 
 
-def write_jobs(folder, description):
+def write_jobs(folder, runs):
     """jobs.tsv, a line for every run: its name and its command. A changed list voids the log."""
-    jobs = "".join(f"{name}\t{get_command(run)}\n" for name, run in description.runs().items())
+    jobs = "".join(f"{name}\t{get_command(run)}\n" for name, run in runs.items())
     path = folder / "jobs.tsv"
     if not path.exists() or path.read_text(encoding="utf-8") != jobs:
         (folder / "joblog").unlink(missing_ok=True)  # what is finished is known by its results
@@ -96,6 +98,21 @@ def prune_joblog(folder, names):
     kept = [row for row in rows[1:] if len(row) > 8 and row[0].isdigit() and
             1 <= int(row[0]) <= len(names) and results.is_finished(folder, names[int(row[0]) - 1])]
     write(path, "".join("\t".join(row) + "\n" for row in rows[:1] + kept))
+
+
+def lock(folder):
+    """Takes the campaign's folder for this process, for as long as the file that it returns is open;
+    the jobs that it starts do not have it. None where another process has it."""
+    file = open(folder / ".lock", "a+", encoding="utf-8")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    except OSError as error:  # a file system without locks
+        if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise
+    return file
 
 
 def copy_description(path, folder):
@@ -154,8 +171,19 @@ def main():
         return 0
     folder = (options.dir or pathlib.Path("collapipe-campaigns") / path.stem).absolute()
     folder.mkdir(parents=True, exist_ok=True)
+    own = lock(folder)
+    if own is None:
+        say(f"another ./collapipe evaluate works in {folder}; wait for its end, or name another "
+            "folder by --dir")
+        return 2
+    with own:
+        return evaluate(options, passed_on, path, runs, folder)
+
+
+def evaluate(options, passed_on, path, runs, folder):
+    """Runs a campaign into a folder that is this process's; the exit status."""
     copy_description(path, folder)
-    jobs = write_jobs(folder, description)
+    jobs = write_jobs(folder, runs)
     if options.slurm:
         write_slurm(folder, jobs, len(runs))
         return 0

@@ -6,6 +6,7 @@
 
 #include "collapipe-user-error.h"
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
@@ -14,10 +15,13 @@
 #include <filesystem>
 #include <iostream>
 #include <mutex>
+#include <string>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 #include <utility>
+#include <vector>
 
 namespace ns3
 {
@@ -32,6 +36,7 @@ struct State
 {
     std::mutex mutex;                  //!< guards the rest
     std::string staging;               //!< folder to remove; empty: there is none
+    std::vector<std::string> files;    //!< to remove, with what is empty, in reverse order
     std::function<void()> onInterrupt; //!< what a first signal does; empty: end the process
 };
 
@@ -58,11 +63,25 @@ EndChild()
     }
 }
 
+/// Removes what RemoveOnExit() was told of.
+void
+RemoveFiles()
+{
+    std::lock_guard<std::mutex> lock(GetState().mutex);
+    auto& files = GetState().files;
+    std::error_code ignored;
+    for (; !files.empty(); files.pop_back())
+    {
+        std::filesystem::remove(files.back(), ignored);
+    }
+}
+
 [[noreturn]] void
 Leave(int status)
 {
     EndChild();
     RemoveStagingFolder();
+    RemoveFiles();
     std::cout.flush();
     std::cerr.flush();
     _exit(status);
@@ -146,11 +165,30 @@ Listen(int signal)
     }
 }
 
+/// Where this process was started to serve another one: it is of no use without that.
+void
+EndWithParent()
+{
+    const auto* parent = std::getenv(PARENT_VARIABLE);
+    if (!parent)
+    {
+        return;
+    }
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    const bool isGone = std::to_string(getppid()) != parent; // before it could be asked for
+    unsetenv(PARENT_VARIABLE);                               // of no child's concern
+    if (isGone)
+    {
+        _exit(128 + SIGTERM);
+    }
+}
+
 } // namespace
 
 void
 InstallCleanExit()
 {
+    EndWithParent();
     OpenStandardStreams();
     std::signal(SIGXFSZ, SIG_IGN);
     if (pipe2(g_signalPipe, O_CLOEXEC) == 0)
@@ -205,6 +243,21 @@ RemoveStagingFolder()
         std::filesystem::remove_all(GetState().staging, ignored);
         GetState().staging.clear();
     }
+}
+
+void
+RemoveOnExit(const std::string& path)
+{
+    std::lock_guard<std::mutex> lock(GetState().mutex);
+    GetState().files.push_back(path);
+}
+
+void
+KeepOnExit(const std::string& path)
+{
+    std::lock_guard<std::mutex> lock(GetState().mutex);
+    auto& files = GetState().files;
+    files.erase(std::remove(files.begin(), files.end(), path), files.end());
 }
 
 void

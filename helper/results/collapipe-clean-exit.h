@@ -21,6 +21,7 @@ namespace collapipe
  * - on SIGINT, SIGTERM and SIGHUP (unless it was started to ignore them) does what
  *   SetInterruptHandler() said, and where there is nothing to do, or a second signal comes, ends
  *   with 128 plus the signal, likewise;
+ * - where PARENT_VARIABLE names the process that has started it, ends as by SIGTERM when that does;
  * - takes a file that grows beyond its limit for a write that fails, not for a reason to die;
  * - has standard streams, if only /dev/null: what it opens cannot be taken for one of them.
  */
@@ -51,6 +52,18 @@ void SetStagingFolder(const std::string& path);
 
 /// Removes the staging folder, where there is one.
 void RemoveStagingFolder();
+
+/**
+ * @param path of a file, or of a folder that goes if it is empty, to remove on the exits that run
+ * no destructors; the last one named is the first to go
+ */
+void RemoveOnExit(const std::string& path);
+
+/// @param path that RemoveOnExit() was given and that stays, or is gone already
+void KeepOnExit(const std::string& path);
+
+/// What a process starts with this variable in its environment ends when that process does.
+constexpr const char* PARENT_VARIABLE = "COLLAPIPE_PARENT";
 
 /**
  * Ends what was printed.

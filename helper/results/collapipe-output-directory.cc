@@ -50,9 +50,28 @@ GetStagingName(const std::string& name, const std::string& process)
     return "." + name + PARTIAL + process + "@" + GetHostName();
 }
 
-/// Removes what runs into the same folder left that were killed and could not do so themselves.
+/// @return the name of the file that says who is going to fill the folder
+std::string
+GetLockName(const std::string& name)
+{
+    return "." + name + ".lock";
+}
+
+/// @return whether something in a folder is none of the results: a run's own, which is under way
+bool
+IsPassing(const std::string& file, const std::string& folder)
+{
+    return file.find(PARTIAL) != file.npos || file == GetLockName(folder);
+}
+
+/**
+ * Removes what runs into the same folder left that were killed and could not do so themselves.
+ * @param parent where they have written
+ * @param name of the folder
+ * @param isAlone no other process can be writing there
+ */
 void
-RemoveStale(const fs::path& parent, const std::string& name)
+RemoveStale(const fs::path& parent, const std::string& name, bool isAlone)
 {
     std::error_code ignored;
     const std::string before = "." + name + PARTIAL;
@@ -61,8 +80,11 @@ RemoveStale(const fs::path& parent, const std::string& name)
         const auto file = entry.path().filename().string();
         const auto process =
             file.rfind(before, 0) == 0 ? std::strtol(file.c_str() + before.size(), nullptr, 10) : 0;
+        // In containers every run may have the same number; one of this number is of none that
+        // lives
         if (process > 0 && file == GetStagingName(name, std::to_string(process)) &&
-            kill(static_cast<pid_t>(process), 0) == -1 && errno == ESRCH)
+            (isAlone || process == getpid() ||
+             (kill(static_cast<pid_t>(process), 0) == -1 && errno == ESRCH)))
         {
             fs::remove_all(entry.path(), ignored);
         }
@@ -127,7 +149,7 @@ FindForeign(const fs::path& folder)
     for (const auto& entry : fs::directory_iterator(folder))
     {
         const auto name = entry.path().filename().string();
-        if (known.count(name) == 0 && name.find(PARTIAL) == name.npos)
+        if (known.count(name) == 0 && !IsPassing(name, folder.filename().string()))
         {
             return name;
         }
@@ -151,7 +173,7 @@ MustStay(const fs::path& folder)
 
 } // namespace
 
-OutputDirectory::OutputDirectory(const std::string& path)
+OutputDirectory::OutputDirectory(const std::string& path, Use use)
     : m_final(path)
 {
     std::error_code error;
@@ -160,33 +182,78 @@ OutputDirectory::OutputDirectory(const std::string& path)
     folder = folder.has_filename() ? folder : folder.parent_path();
     m_folder = folder.string();
     fs::create_directories(folder.parent_path(), error);
+    if (use == Use::SCRATCH)
+    {
+        MakeStaging(folder.parent_path().string());
+        return;
+    }
     const bool isThere = fs::exists(folder, error);
     if (isThere && !fs::is_directory(folder))
     {
         throw UserError("--outputDir=" + path + ": this is a file, not a folder");
     }
+    Lock();
+    if (isThere)
+    {
+        CheckFolder();
+    }
+    m_isKept = isThere && MustStay(folder);
+    MakeStaging((m_isKept ? folder : folder.parent_path()).string());
+}
+
+void
+OutputDirectory::Lock()
+{
+    const fs::path folder(m_folder);
+    // Where it lies is the same for all runs, whether or not they stand in the folder.
+    const bool isBeside = !fs::exists(folder) || access(folder.parent_path().c_str(), W_OK) == 0;
+    const auto place = isBeside ? folder.parent_path() : folder;
     try
     {
-        const auto foreign = isThere ? FindForeign(folder) : "";
+        m_lock = std::make_unique<FolderLock>(
+            (place / GetLockName(folder.filename().string())).string());
+    }
+    catch (const std::system_error& error)
+    {
+        throw UserError("--outputDir=" + m_final +
+                        ": cannot write there: " + error.code().message());
+    }
+    if (m_lock->IsTaken())
+    {
+        throw UserError("--outputDir=" + m_final + ": another run (" + m_lock->GetHolder() +
+                        ") is going to fill this folder; wait for its end or name another one");
+    }
+}
+
+void
+OutputDirectory::CheckFolder() const
+{
+    try
+    {
+        const auto foreign = FindForeign(m_folder);
         if (!foreign.empty())
         {
-            throw UserError("--outputDir=" + path + ": this folder holds " + foreign +
+            throw UserError("--outputDir=" + m_final + ": this folder holds " + foreign +
                             ", which is no run's result and would be lost; name another folder");
         }
     }
     catch (const fs::filesystem_error& failure)
     {
-        throw UserError("--outputDir=" + path + ": cannot read it: " + failure.code().message());
+        throw UserError("--outputDir=" + m_final + ": cannot read it: " + failure.code().message());
     }
-    m_isKept = isThere && MustStay(folder);
-    const auto parent = m_isKept ? folder : folder.parent_path();
-    RemoveStale(parent, folder.filename().string());
-    m_staging =
-        (parent / GetStagingName(folder.filename().string(), std::to_string(getpid()))).string();
+}
+
+void
+OutputDirectory::MakeStaging(const std::string& parent)
+{
+    const auto name = fs::path(m_folder).filename().string();
+    RemoveStale(parent, name, m_lock && m_lock->IsExclusive());
+    m_staging = (fs::path(parent) / GetStagingName(name, std::to_string(getpid()))).string();
+    std::error_code error;
     fs::create_directory(m_staging, error);
     if (error)
     {
-        throw UserError("--outputDir=" + path + ": cannot write there: " + error.message());
+        throw UserError("--outputDir=" + m_final + ": cannot write there: " + error.message());
     }
     SetStagingFolder(m_staging);
 }
@@ -262,7 +329,7 @@ OutputDirectory::ExchangeContents() const
     for (const auto& entry : fs::directory_iterator(m_folder))
     {
         const auto name = entry.path().filename().string();
-        if (name.find(PARTIAL) == name.npos)
+        if (!IsPassing(name, fs::path(m_folder).filename().string()))
         {
             fs::rename(entry.path(), old / name);
         }
@@ -293,6 +360,7 @@ OutputDirectory::Commit()
                         ": cannot put the results there: " + error.code().message());
     }
     RemoveStagingFolder();
+    m_lock.reset(); // the next may come
 }
 
 } // namespace collapipe

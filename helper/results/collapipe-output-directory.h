@@ -5,6 +5,9 @@
 #ifndef COLLAPIPE_OUTPUT_DIRECTORY_H
 #define COLLAPIPE_OUTPUT_DIRECTORY_H
 
+#include "collapipe-folder-lock.h"
+
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -26,11 +29,20 @@ namespace collapipe
 class OutputDirectory
 {
   public:
+    /// What it is for
+    enum class Use
+    {
+        RESULTS, //!< files that a user has asked for
+        SCRATCH  //!< files that nobody keeps: of a name that processes share, never committed
+    };
+
     /**
      * @param path folder asked for; made where it is not there
-     * @throws UserError where it cannot be made or written to, or holds what is no run's
+     * @param use what it is for
+     * @throws UserError where it cannot be made or written to, holds what is no run's, or is
+     *         another run's that is still under way
      */
-    explicit OutputDirectory(const std::string& path);
+    explicit OutputDirectory(const std::string& path, Use use = Use::RESULTS);
 
     /// Removes what was not committed.
     ~OutputDirectory();
@@ -64,6 +76,15 @@ class OutputDirectory
     void Commit();
 
   private:
+    /// Makes sure that nobody else is going to fill the folder.
+    void Lock();
+
+    /// Looks whether the folder may be replaced.
+    void CheckFolder() const;
+
+    /// Makes the folder that is written to.
+    void MakeStaging(const std::string& parent);
+
     /// Replaces the folder by the staging one.
     void Exchange() const;
 
@@ -74,6 +95,8 @@ class OutputDirectory
     std::string m_folder;  //!< its absolute path
     std::string m_staging; //!< folder written to
     bool m_isKept{false};  //!< the folder itself must stay: a mount point, the current directory
+
+    std::unique_ptr<FolderLock> m_lock; //!< on the folder; null: it is scratch, or committed
 };
 
 } // namespace collapipe

@@ -113,7 +113,8 @@ Comparison::Comparison(const RunConfig& config, TrainingRun& run, int argc, char
     if (m_folder.empty())
     {
         const auto scratch = std::filesystem::temp_directory_path() / "collapipe-comparison";
-        m_scratch = std::make_unique<OutputDirectory>(scratch.string());
+        m_scratch =
+            std::make_unique<OutputDirectory>(scratch.string(), OutputDirectory::Use::SCRATCH);
         m_folder = m_scratch->GetPath(folder);
     }
     Start(SelectArguments(config, argc, argv), m_folder);
@@ -179,8 +180,21 @@ Comparison::Start(std::vector<std::string> arguments, const std::string& folder)
     {
         posix_spawn_file_actions_adddup2(&actions, m_errors, STDERR_FILENO);
     }
+    // Killed with this process, which may not come to ending it
+    const auto parent = std::string(PARENT_VARIABLE) + "=" + std::to_string(getpid());
+    std::vector<char*> environment{const_cast<char*>(parent.c_str())};
+    for (char** variable = environ; *variable; ++variable)
+    {
+        environment.push_back(*variable);
+    }
+    environment.push_back(nullptr);
     pid_t process = 0;
-    if (posix_spawn(&process, "/proc/self/exe", &actions, nullptr, pointers.data(), environ) == 0)
+    if (posix_spawn(&process,
+                    "/proc/self/exe",
+                    &actions,
+                    nullptr,
+                    pointers.data(),
+                    environment.data()) == 0)
     {
         m_process = process;
         SetChildProcess(process);

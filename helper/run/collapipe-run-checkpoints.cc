@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <system_error>
 #include <unistd.h>
+#include <utility>
 
 namespace ns3
 {
@@ -26,12 +27,21 @@ std::string
 WriteToText(const std::string& folder, Writer write)
 {
     namespace fs = std::filesystem;
-    const auto path = (fs::path(folder) / (".rows.partial-" + std::to_string(getpid()))).string();
-    write(path);
-    const auto text = ReadWholeFile(path);
-    std::error_code ignored;
-    fs::remove(path, ignored);
-    return text;
+
+    struct File
+    {
+        std::string path; //!< of it
+
+        ~File()
+        {
+            std::error_code ignored;
+            fs::remove(path, ignored);
+        }
+    };
+
+    const File file{(fs::path(folder) / (".rows.partial-" + std::to_string(getpid()))).string()};
+    write(file.path);
+    return ReadWholeFile(file.path);
 }
 
 } // namespace
@@ -45,7 +55,7 @@ RunCheckpoints::RunCheckpoints(const RunConfig& config)
     }
     if (!m_config.save.empty())
     {
-        Checkpoint::CheckTarget(m_config.save);
+        m_folder = std::make_unique<CheckpointFolder>(m_config.save, m_config.outputDir);
     }
     if (m_config.load.empty())
     {
@@ -196,8 +206,34 @@ RunCheckpoints::HandleRound(const RoundRecord& record)
     const bool isDue = m_config.saveEvery > 0 && record.round % m_config.saveEvery == 0;
     if (!m_config.save.empty() && record.round > replayed && (isLast || isDue))
     {
-        Save();
+        try
+        {
+            Save();
+            m_isSaved = true;
+        }
+        catch (const UserError& error)
+        {
+            // What was learnt is in the results, too: the run goes on, and the next may fit.
+            if (m_isSaved && m_onFailure)
+            {
+                m_onFailure("--save=" + m_config.save + ": there is no checkpoint of round " +
+                            std::to_string(record.round) + ": " + error.what());
+            }
+            m_isSaved = false;
+        }
     }
+}
+
+void
+RunCheckpoints::SetFailureCallback(std::function<void(const std::string&)> callback)
+{
+    m_onFailure = std::move(callback);
+}
+
+bool
+RunCheckpoints::IsSaved() const
+{
+    return m_isSaved;
 }
 
 void

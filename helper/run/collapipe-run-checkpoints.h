@@ -5,6 +5,7 @@
 #ifndef COLLAPIPE_RUN_CHECKPOINTS_H
 #define COLLAPIPE_RUN_CHECKPOINTS_H
 
+#include "collapipe-checkpoint-folder.h"
 #include "collapipe-checkpoint.h"
 #include "collapipe-run-data.h"
 
@@ -12,6 +13,7 @@
 #include "ns3/collapipe-replay-backend.h"
 #include "ns3/collapipe-run-recorder.h"
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -36,7 +38,7 @@ class RunCheckpoints
     /**
      * @param config of the run
      * @throws UserError where the checkpoint to load cannot be used, the run has no rounds beyond
-     *         it, or the one to save would overwrite something else
+     *         it, or the one to save could not be written or would overwrite something else
      */
     explicit RunCheckpoints(const RunConfig& config);
 
@@ -79,6 +81,12 @@ class RunCheckpoints
                  const ModelConfig& model,
                  const RunRecorder& recorder);
 
+    /// @param callback told in one sentence when a checkpoint could not be written
+    void SetFailureCallback(std::function<void(const std::string&)> callback);
+
+    /// @return whether the latest checkpoint that was due could be written; a run goes on without
+    bool IsSaved() const;
+
     /**
      * Puts what replayed rounds had learnt into the written results.
      * @param rounds path of rounds.csv
@@ -98,17 +106,20 @@ class RunCheckpoints
     /// Writes the checkpoint of the rounds so far.
     void Save();
 
-    RunConfig m_config;                         //!< of the run
-    std::shared_ptr<const Checkpoint> m_loaded; //!< to go on from; null: none
-    std::vector<std::string> m_changes;         //!< options that are not as they were
-    Ptr<ReplayBackend> m_backend;               //!< of a run that replays
-    Ptr<EdgeServerApplication> m_edgeServer;    //!< holds the model
-    const RunRecorder* m_recorder{nullptr};     //!< has the rows
-    ModelConfig m_model;                        //!< the model's dimensions
-    std::string m_tokenizer;                    //!< of the run
-    std::vector<std::string> m_classes;         //!< of a classification
-    uint32_t m_vocabulary{0};                   //!< its pieces
-    uint32_t m_dataCrc{0};                      //!< of its data
+    RunConfig m_config;                                  //!< of the run
+    std::unique_ptr<CheckpointFolder> m_folder;          //!< to save to; null: nothing is saved
+    std::function<void(const std::string&)> m_onFailure; //!< whom to tell
+    bool m_isSaved{true};                                //!< see IsSaved()
+    std::shared_ptr<const Checkpoint> m_loaded;          //!< to go on from; null: none
+    std::vector<std::string> m_changes;                  //!< options that are not as they were
+    Ptr<ReplayBackend> m_backend;                        //!< of a run that replays
+    Ptr<EdgeServerApplication> m_edgeServer;             //!< holds the model
+    const RunRecorder* m_recorder{nullptr};              //!< has the rows
+    ModelConfig m_model;                                 //!< the model's dimensions
+    std::string m_tokenizer;                             //!< of the run
+    std::vector<std::string> m_classes;                  //!< of a classification
+    uint32_t m_vocabulary{0};                            //!< its pieces
+    uint32_t m_dataCrc{0};                               //!< of its data
 };
 
 } // namespace collapipe

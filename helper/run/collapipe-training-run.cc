@@ -318,7 +318,10 @@ TrainingRun::TellInterruption()
 int
 TrainingRun::GetExitStatus() const
 {
-    return m_summary.isInterrupted ? 128 + GetInterruptSignal() : 0;
+    constexpr int NOT_SAVED = 2;
+    return m_summary.isInterrupted               ? 128 + GetInterruptSignal()
+           : m_setup->GetCheckpoints().IsSaved() ? 0
+                                                 : NOT_SAVED;
 }
 
 void

@@ -68,7 +68,8 @@ class TrainingRun
      */
     std::string GetOutputPath(const std::string& name) const;
 
-    /// @return 0; 128 and the signal's number where one ended the run early
+    /// @return 0; 128 and the signal's number where one ended the run early; 2 where the results
+    /// are whole but the checkpoint asked for could not be written
     int GetExitStatus() const;
 
     /// @param warning a sentence that the user should read

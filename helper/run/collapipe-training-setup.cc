@@ -46,6 +46,7 @@ TrainingSetup::TrainingSetup(const RunConfig& config, Progress& progress)
     {
         m_progress.Warn(m_checkpoints.GetNotice());
     }
+    m_checkpoints.SetFailureCallback([this](const std::string& text) { m_progress.Warn(text); });
 }
 
 void

@@ -7,12 +7,15 @@
 # directory and the source directory.
 
 import json
+import os
 import pathlib
 import random
+import resource
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 from support.runs import check, finish, report, start, use_program, write_corpus
 
@@ -136,6 +139,75 @@ def check_refusals(base, data):
     check(status == 2 and "data" in err, f"other data: status {status}: {err}")
 
 
+def check_targets(base, data):
+    """Row 19: where a checkpoint cannot be left is found out before anything is computed."""
+    small = [*SMALL, *data, "--rounds=1", "--topology=p2p"]
+    (base / "file").write_text("precious", encoding="utf-8")
+    closed = base / "closed"
+    closed.mkdir()
+    closed.chmod(0o555)
+    free = base / "free"
+    free.mkdir()
+    base.chmod(0o755)
+    nobody = {"user": 65534, "group": 65534, "extra_groups": []} if os.getuid() == 0 else {}
+    targets = {"a file": base / "file", "in a file": base / "file" / "sub" / "folder",
+               "no file system for files": pathlib.Path("/proc/collapipe/checkpoint"),
+               "no permission": closed / "checkpoint", "a folder without permission": closed,
+               "in the results": base / "targets" / "checkpoint", "the results": base / "targets",
+               "a name that is too long": base / ("x" * 300)}
+    for what, target in targets.items():
+        output = base / "targets"
+        who = nobody if "permission" in what else {}
+        if who:
+            output = free / "targets"
+            free.chmod(0o777)
+        began = time.monotonic()
+        status, _, err, _ = finish(start(*small, f"--outputDir={output}", f"--save={target}", **who))
+        if who and status is not None and "Permission denied" not in err and "--save" not in err:
+            print(f"{what}: skipped, another user cannot run the program: {err}")
+            continue
+        check(status == 2 and "--save=" in err and len(err.splitlines()) == 1,
+              f"{what}: status {status}: {err}")
+        check(time.monotonic() - began < 20 and not output.exists(), f"{what}: before all else")
+    check((base / "file").read_text(encoding="utf-8") == "precious", "what is there stays")
+    closed.chmod(0o755)
+    # What a run makes for a checkpoint and does not come to fill goes again
+    made = base / "made" / "of" / "folders"
+    status, err = run(*small, f"--save={made}", f"--outputDir={base}/file")
+    check(status == 2 and not (base / "made").exists(), f"folders that it made: {status}: {err}")
+
+    # Two runs; what one leaves that was killed
+    saved = base / "both"
+    first = start(*SMALL, *data, "--rounds=100000", "--topology=p2p", "--saveEvery=1",
+                  f"--outputDir={base}/first", f"--save={saved}")
+    deadline = time.monotonic() + 120
+    while not (saved / FILE).exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    status, err = run(*small, f"--outputDir={base}/second", f"--save={saved}")
+    check(status == 2 and f"process {first.pid}" in err and len(err.splitlines()) == 1,
+          f"two runs that save to one folder: status {status}: {err}")
+    first.kill()
+    first.wait()
+    (saved / f".{FILE}.partial-1").write_bytes(b"half")
+    status, err = run(*small, f"--outputDir={base}/second", f"--save={saved}")
+    check(status == 0 and [path.name for path in saved.iterdir()] == [FILE],
+          f"after one that was killed: status {status}: {err}")
+
+    # A disk that is full at the end
+    before = (saved / FILE).read_bytes()
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) - 1, len(before) - 1))
+
+    status, _, err, _ = finish(start(*small, "--timelineSize=0", f"--outputDir={base}/full",
+                                     f"--save={saved}", preexec_fn=limit))
+    check(status == 2 and "is the disk full" in err and len(err.splitlines()) == 1,
+          f"a checkpoint that cannot be written: status {status}: {err}")
+    check((base / "full" / "summary.json").exists(), "the results are kept")
+    check((saved / FILE).read_bytes() == before and len(list(saved.iterdir())) == 1,
+          "the earlier checkpoint is whole, and alone")
+
+
 def check_warm_start(base, data):
     """With other options a run starts from the saved model, and says so."""
     first = train(base / "warm-first", *SMALL, *data, "--rounds=2", "--topology=p2p",
@@ -177,6 +249,7 @@ def main():
         check_warm_start(base, data)
         check_example(base, build)
         check_refusals(base, data)
+        check_targets(base, data)
     return report()
 
 

@@ -5,6 +5,7 @@
 # report. Takes the build directory and the source directory.
 
 import csv
+import fcntl
 import importlib.util
 import json
 import math
@@ -124,6 +125,26 @@ def test_killing(description, folder):
     check(out.strip() == str(folder / "report.html"), f"it names its report: {out}")
     again, _, err = run("evaluate.py", description, "--dir", folder)
     check(again == 0 and get_marks(folder) == after, f"a finished campaign runs nothing: {err}")
+
+
+def test_two(description, folder):
+    """Into a folder in which a campaign is under way, no second one goes."""
+    folder.mkdir()
+    with open(folder / ".lock", "a", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        status, out, err = run("evaluate.py", description, "--dir", folder, "--jobs", "1")
+        check(status == 2 and not out and len(err.splitlines()) == 1 and "another" in err,
+              f"a second campaign in a folder: status {status}: {err}")
+        check([path.name for path in folder.iterdir()] == [".lock"], "and it leaves nothing there")
+    process = start("evaluate.py", description, "--dir", folder, "--jobs", "1", "--no-report")
+    deadline = time.monotonic() + 300
+    while not get_marks(folder) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    check(process.poll() is None, "a campaign is under way")
+    status, _, err = run("evaluate.py", description, "--dir", folder, "--jobs", "1")
+    check(status == 2 and "another" in err, f"it holds its folder: status {status}: {err}")
+    kill_tree(process.pid, True)
+    process.communicate()
 
 
 def kill_tree(pid, everything):
@@ -316,6 +337,7 @@ def main():
         description.write_text(DESCRIPTION, encoding="utf-8")
         test_statistics()
         test_killing(description, folder)
+        test_two(description, scratch / "two")
         test_removed_run(description, folder)
         test_rows(folder)
         test_queues(folder)

@@ -7,6 +7,8 @@
 
 import os
 import pathlib
+import re
+import resource
 import signal
 import subprocess
 import sys
@@ -82,26 +84,129 @@ def check_files(work, data):
         check(status == 2 and "--faults=" in err, f"--faults={words}: status {status}: {err}")
 
 
+def wait_for(condition, what):
+    deadline = time.monotonic() + 60
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    check(condition(), what)
+
+
+def list_hidden(work):
+    return sorted(path.name for path in work.glob(".*"))
+
+
 def check_folder(work, data):
-    """What a run left that was killed; closed standard streams."""
+    """Row 24: two runs into one folder, and what a run left that was killed."""
     folder = work / "shared"
     long = ["--topology=p2p", "--rounds=1000000", "--maxPairs=50"]
     first = start(*SMALL, *data, f"--outputDir={folder}", *long)
-    deadline = time.monotonic() + 60
-    while not list(work.glob(".shared.partial-*")) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_for(lambda: list(work.glob(".shared.partial-*")), "a run is under way")
+    staging = list_hidden(work)
+    for name in (folder, f"{folder}/", work / "." / "x" / ".." / "shared"):
+        status, _, err, _ = run(name, "--topology=p2p", data=data)
+        check(status == 2 and f"process {first.pid}" in err and len(err.splitlines()) == 1,
+              f"a second run into its folder: status {status}: {err}")
+    check(list_hidden(work) == staging and first.poll() is None, "the first one goes on undisturbed")
+    status, _, err, _ = run(work / "beside", "--topology=p2p", data=data)
+    check(status == 0, f"another folder is free: status {status}: {err}")
     first.send_signal(signal.SIGKILL)
     first.wait()
-    check(bool(list(work.glob(".shared.partial-*"))), "SIGKILL leaves something behind")
+    check(list_hidden(work) == staging, "SIGKILL leaves something behind")
     status, _, err, _ = run(folder, "--topology=p2p", data=data)
-    check(status == 0 and not list(work.glob(".shared.partial-*")),
-          f"the next run clears it: status {status}: {err}")
-    program = first.args[0]
-    command = [program, *SMALL, *data, "--topology=p2p", f"--outputDir={work / 'closed'}"]
-    closed = subprocess.run(["sh", "-c", '"$@" >&- 2>&- <&-', "sh", *command], check=False,
-                            timeout=300)
-    check(closed.returncode == 0 and (work / "closed" / "summary.json").exists(),
-          f"closed standard streams: status {closed.returncode}")
+    check(status == 0 and not list_hidden(work), f"the next run clears it: status {status}: {err}")
+    # Without results wanted any number of runs may go on at once, each with one for comparison
+    several = [start(*(option for option in SMALL if "compare" not in option), *data,
+                     "--compare=static-pipeline", "--topology=p2p", "--outputDir=")
+               for _ in range(3)]
+    statuses = [finish(process)[0] for process in several]
+    check(statuses == [0, 0, 0], f"several runs that keep nothing: {statuses}")
+
+
+def check_signals(work, data):
+    """Row 24: whatever ends a run leaves whole results of it, or none, and nothing hidden."""
+    for number, what in enumerate((signal.SIGINT, signal.SIGTERM, signal.SIGHUP)):
+        folder = work / f"ended-{number}"
+        process = start(*SMALL, *data, "--topology=p2p", f"--outputDir={folder}",
+                        "--rounds=1000000")
+        wait_for(lambda: list(work.glob(".ended-*.partial-*")), "a run is under way")
+        time.sleep(0.3 * number)
+        process.send_signal(what)
+        status, _, err, _ = finish(process, 60)
+        check(status == 128 + what, f"{what.name}: status {status}: {err}")
+        check(not list_hidden(work), f"{what.name}: {list_hidden(work)} is left")
+        check(not folder.exists() or read_csv(folder / "rounds.csv"), f"{what.name}: whole results")
+
+
+def check_comparison(work, data):
+    """Row 24: a run for comparison does not outlive the one that it is compared with."""
+    options = [option for option in SMALL if "compare" not in option]
+    first = start(*options, *data, "--compare=static-pipeline", "--topology=p2p",
+                  f"--outputDir={work / 'orphan'}", "--rounds=1000000")
+    tasks = pathlib.Path(f"/proc/{first.pid}/task")
+    children = []
+
+    def find():
+        children[:] = [child for file in tasks.glob("*/children") for child in file.read_text().split()]
+        return children
+
+    wait_for(find, "a run for comparison is under way")
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    wait_for(lambda: not any(is_alive(child) for child in children), "it ends with the other")
+    run(work / "orphan", "--topology=p2p", data=data)
+    check(not list_hidden(work), f"{list_hidden(work)} is left")
+
+
+def is_alive(process):
+    """Whether a process runs; what nobody has waited for does not."""
+    try:
+        status = pathlib.Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return status.rsplit(")", 1)[1].split()[0] not in "ZX"
+
+
+def check_streams(work, data):
+    """Row 20: standard streams that are closed, or full, cost no results."""
+    program = start("--version")
+    finish(program)
+    command = [program.args[0], *SMALL, *data, "--topology=p2p", "--progress=lines"]
+    for name, how, expected in (("closed", ">&- 2>&- <&-", 0), ("no-output", ">&-", 0),
+                                ("no-errors", "2>&-", 0), ("full-errors", "2>/dev/full", 0),
+                                ("full-output", ">/dev/full", 2),
+                                ("full", ">/dev/full 2>/dev/full", 2)):
+        folder = work / name
+        done = subprocess.run(["sh", "-c", f'"$@" {how}', "sh", *command, f"--outputDir={folder}"],
+                              check=False, timeout=300, capture_output=True)
+        check(done.returncode == expected, f"{name}: status {done.returncode}: {done.stderr}")
+        rows = read_csv(folder / "rounds.csv") if folder.exists() else []
+        check(len(rows) == 3, f"{name}: the results are whole")
+        check(not list_hidden(work), f"{name}: {list_hidden(work)} is left")
+
+
+def check_limits(work, data):
+    """Row 13: a file that cannot be written to its end ends the run with a sentence, and leaves
+    nothing; earlier results stay."""
+    folder = work / "limited"
+    everything = ["--topology=p2p", "--pcap", "--flowMonitor", "--netAnim", f"--faults={work}/one.toml"]
+    (work / "one.toml").write_text("[[fault]]\nkind = \"slow\"\nnode = \"cluster0.device0\"\nat = 1\n",
+                                   encoding="utf-8")
+    status, _, err, _ = run(folder, *everything, data=data)
+    check(status == 0, f"without a limit: status {status}: {err}")
+    sizes = {path.name: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+    before = {name: (folder / name).read_bytes() for name in sizes if (folder / name).exists()}
+    refused = set()
+    for limit in sorted({max(1, size - 1) for size in sizes.values()}):
+        process = start(*SMALL, *data, f"--outputDir={folder}", *everything,
+                        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+        status, _, err, _ = finish(process)
+        words = re.search(r"[cC]annot write '?\S*?([\w.-]+)[';:]* ", err.splitlines()[-1] if err else "")
+        check(status == 2 and words, f"files of {limit} bytes at most: status {status}: {err}")
+        refused.add(words.group(1) if words else "")
+        check(all((folder / name).read_bytes() == data_before for name, data_before in before.items()),
+              f"{limit} bytes at most: earlier results stay")
+        check(not list_hidden(work), f"{limit} bytes at most: {list_hidden(work)} is left")
+    check(len(refused) > 3, f"several files are found out: {refused}")
 
 
 def check_stuck(work, data):
@@ -130,6 +235,10 @@ def main():
         check_kinds(work, data)
         check_files(work, data)
         check_folder(work, data)
+        check_signals(work, data)
+        check_comparison(work, data)
+        check_streams(work, data)
+        check_limits(work, data)
         check_stuck(work, data)
     return report()
 
