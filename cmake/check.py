@@ -19,6 +19,8 @@ import subprocess
 import sys
 
 STRICT = ["-stdlib=libc++", "-D_LIBCPP_REMOVE_TRANSITIVE_INCLUDES", "-Wno-unused-command-line-argument"]
+# Where headers are; build directories, which have links to them, may lie beside these.
+FOLDERS = ["model", "helper", "examples", "test", "bench"]
 # What belongs to an output that is not written.
 OUTPUTS = {"-o": 2, "-c": 1, "-MD": 1, "-MT": 2, "-MF": 2}
 
@@ -53,8 +55,8 @@ def collect(build, source):
             test = command if name.startswith("test/") else test
             command = command + STRICT
         jobs.setdefault(name, command + [str(path)])
-    for path in sorted(source.glob("[mhtb]*/**/*.h")):
-        if path.is_relative_to(build) or not re.search(r"^#(ifndef|pragma once)", path.read_text(), re.MULTILINE):
+    for path in sorted(path for folder in FOLDERS for path in (source / folder).rglob("*.h")):
+        if not re.search(r"^#(ifndef|pragma once)", path.read_text(encoding="utf-8"), re.MULTILINE):
             continue
         name = str(path.relative_to(source))
         if path.name.startswith("collapipe-torch-"):

@@ -59,10 +59,12 @@ def walk():
 
 def list_files():
     """The files of the checkout, relative to it: those git knows where there is git."""
-    names = git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    if names is None:
+    tracked, others = git("ls-files", "-z"), git("ls-files", "-z", "--others", "--exclude-standard")
+    if tracked is None:
         return walk()
-    return [name for name in names.split("\0") if (SOURCE / name).is_file()]
+    # What is new counts, what is built does not, wherever COLLAPIPE_BUILD is.
+    names = set(tracked.split("\0")) | (set(others.split("\0")) & set(walk()))
+    return sorted(name for name in names if (SOURCE / name).is_file())
 
 
 def test_version():
