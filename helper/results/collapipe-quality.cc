@@ -71,12 +71,54 @@ QualityScorer::Score(const std::vector<Sample>& samples,
                                    labels,
                                    m_model.classes);
     }
+    if (m_kind == ScoreKind::MATCHES)
+    {
+        return ScoreCompletions(samples, parameters);
+    }
     QualityScore score;
     if (!samples.empty())
     {
         const auto tokens = m_backend->Translate(m_model, parameters, samples, m_plan.decoding);
         score.bleu = GetBleu(m_corpus.tokenizer.Decode(tokens), texts);
     }
+    return score;
+}
+
+QualityScore
+QualityScorer::ScoreCompletions(const std::vector<Sample>& samples,
+                                const ModelParameters& parameters) const
+{
+    std::vector<std::vector<int32_t>> prompts;
+    std::vector<std::vector<int32_t>> completions;
+    GenerationOptions options;
+    options.tokens = 0;
+    options.ends = {m_model.special.end};
+    for (const auto& sample : samples)
+    {
+        const auto& labels = sample.target; // negative where nothing is predicted
+        const auto first =
+            std::find_if(labels.begin(), labels.end(), [](int32_t label) { return label >= 0; });
+        if (first != labels.end())
+        {
+            prompts.emplace_back(sample.source.begin(),
+                                 sample.source.begin() + (first - labels.begin()));
+            completions.emplace_back(first, labels.end());
+            options.tokens =
+                std::max(options.tokens, static_cast<uint32_t>(completions.back().size()));
+        }
+    }
+    QualityScore score;
+    if (prompts.empty())
+    {
+        return score; // texts without completions are told by their perplexity
+    }
+    const auto results = m_backend->Generate(m_model, parameters, prompts, options);
+    std::size_t right = 0;
+    for (std::size_t i = 0; i < results.size(); ++i)
+    {
+        right += results[i] == completions[i];
+    }
+    score.exactMatch = double(right) / double(results.size());
     return score;
 }
 
@@ -119,6 +161,10 @@ ListScores(const std::string& task, std::size_t classes, const QualityScore& sco
         return {{"bleu", score.bleu}};
     }
     std::vector<std::pair<std::string, double>> scores;
+    if (task == "lm")
+    {
+        scores = {{"exact_match", score.exactMatch}};
+    }
     if (task == "classification")
     {
         scores = {{"accuracy", score.accuracy}, {"macro_f1", score.macroF1}};
@@ -142,6 +188,17 @@ PrintQuality(std::ostream& out, const RunQuality& quality)
         if (std::isfinite(quality.test.bleu))
         {
             text << ", of the test part " << quality.test.bleu;
+        }
+        text << '\n';
+    }
+    if (std::isfinite(quality.validation.exactMatch))
+    {
+        text << "completions word for word: " << 100 * quality.validation.exactMatch
+             << " % of the validation part (untrained " << 100 * quality.untrained.exactMatch
+             << " %)";
+        if (std::isfinite(quality.test.exactMatch))
+        {
+            text << ", " << 100 * quality.test.exactMatch << " % of the test part";
         }
         text << '\n';
     }

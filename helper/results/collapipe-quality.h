@@ -92,6 +92,10 @@ class QualityScorer
                        const std::vector<SentencePair>& texts,
                        const ModelParameters& parameters) const;
 
+    /// @return of samples that are prompts with completions, how many the model completes so
+    QualityScore ScoreCompletions(const std::vector<Sample>& samples,
+                                  const ModelParameters& parameters) const;
+
     /// @return BLEU of translations of some pairs
     static double GetBleu(const std::vector<std::string>& translations,
                           const std::vector<SentencePair>& texts);

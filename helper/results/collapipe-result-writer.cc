@@ -224,6 +224,18 @@ PrintTable(std::ostream& out, const RunSummary& summary, const std::vector<Round
               << 100 * summary.totals.plannedErrorMedian << " %";
     }
     table << '\n';
+    if (summary.task == "lm" && !rounds.empty() &&
+        std::isfinite(rounds.back().validationLoss))
+    {
+        table << std::setprecision(2) << "perplexity of the validation part "
+              << std::exp(rounds.back().validationLoss) << " (untrained "
+              << std::exp(summary.initialLoss) << ')';
+        if (std::isfinite(summary.quality.testLoss))
+        {
+            table << ", of the test part " << std::exp(summary.quality.testLoss);
+        }
+        table << '\n';
+    }
     out << table.str();
     PrintQuality(out, summary.quality);
 }

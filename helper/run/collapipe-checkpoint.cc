@@ -61,7 +61,8 @@ ToJson(const EvaluationResult& result)
             {"bleu", ToJson(result.quality.bleu)},
             {"accuracy", ToJson(result.quality.accuracy)},
             {"macroF1", ToJson(result.quality.macroF1)},
-            {"binaryF1", ToJson(result.quality.binaryF1)}};
+            {"binaryF1", ToJson(result.quality.binaryF1)},
+            {"exactMatch", ToJson(result.quality.exactMatch)}};
 }
 
 EvaluationResult
@@ -74,6 +75,7 @@ ToEvaluation(const Json& json)
     result.quality.accuracy = ToNumber(json.at("accuracy"));
     result.quality.macroF1 = ToNumber(json.at("macroF1"));
     result.quality.binaryF1 = ToNumber(json.at("binaryF1"));
+    result.quality.exactMatch = ToNumber(json.value("exactMatch", Json()));
     return result;
 }
 
@@ -147,7 +149,22 @@ ToJson(const ModelConfig& model)
             {"head", static_cast<int>(model.head)},
             {"classes", model.classes},
             {"preNorm", model.preNorm},
-            {"tiedProjection", model.tiedProjection}};
+            {"tiedProjection", model.tiedProjection},
+            {"family", model.family},
+            {"keyValueHeads", model.keyValueHeads},
+            {"headWidth", model.headWidth},
+            {"positions", model.positions},
+            {"segments", model.segments},
+            {"activation", model.activation},
+            {"queryBias", model.queryBias},
+            {"outputBias", model.outputBias},
+            {"feedForwardBias", model.feedForwardBias},
+            {"edgeBlocks", model.edgeBlocks},
+            {"trained", static_cast<int>(model.trained)},
+            {"trainedBlocks", model.trainedBlocks},
+            {"loraRank", model.lora.rank},
+            {"loraTargets", model.lora.targets},
+            {"loraFreezeA", model.lora.freezeA}};
 }
 
 ModelConfig
@@ -166,6 +183,28 @@ ToModelConfig(const Json& json)
     json.at("classes").get_to(model.classes);
     json.at("preNorm").get_to(model.preNorm);
     json.at("tiedProjection").get_to(model.tiedProjection);
+    // Checkpoints of earlier releases hold models of which all of this was fixed.
+    const auto take = [&json](const char* name, auto& value) {
+        if (json.contains(name))
+        {
+            json.at(name).get_to(value);
+        }
+    };
+    take("family", model.family);
+    take("keyValueHeads", model.keyValueHeads);
+    take("headWidth", model.headWidth);
+    take("positions", model.positions);
+    take("segments", model.segments);
+    take("activation", model.activation);
+    take("queryBias", model.queryBias);
+    take("outputBias", model.outputBias);
+    take("feedForwardBias", model.feedForwardBias);
+    take("edgeBlocks", model.edgeBlocks);
+    take("trainedBlocks", model.trainedBlocks);
+    take("loraRank", model.lora.rank);
+    take("loraTargets", model.lora.targets);
+    take("loraFreezeA", model.lora.freezeA);
+    model.trained = static_cast<TrainedPart>(json.value("trained", 0));
     return model;
 }
 
@@ -243,12 +282,21 @@ std::string
 CheckModel(const ModelConfig& model, std::size_t tensors)
 {
     const auto head = static_cast<int>(model.head);
-    if (head < 0 || head > static_cast<int>(ModelHead::MASKED_LANGUAGE))
+    if (head < 0 || head > static_cast<int>(ModelHead::CAUSAL_LANGUAGE))
     {
         return "there is no such head of a model";
     }
-    // Every block has a tensor at least, and every extent is that of one
-    if (model.encoderBlocks > tensors || model.decoderBlocks > tensors)
+    const auto trained = static_cast<int>(model.trained);
+    if (trained < 0 || trained > static_cast<int>(TrainedPart::LAST))
+    {
+        return "there is no such part of a model to train";
+    }
+    constexpr uint32_t MOST_BLOCKS = 1000; // as --blocks allows
+    // Every block has a tensor at least where all is trained
+    const bool isWhole = model.trained == TrainedPart::ALL;
+    if ((isWhole && (model.encoderBlocks > tensors || model.decoderBlocks > tensors)) ||
+        model.encoderBlocks > MOST_BLOCKS || model.edgeBlocks > MOST_BLOCKS ||
+        model.decoderBlocks > MOST_BLOCKS)
     {
         return "the model has more blocks than the file has tensors";
     }
@@ -259,6 +307,11 @@ CheckModel(const ModelConfig& model, std::size_t tensors)
                               model.feedForward,
                               model.sourceLength,
                               model.targetLength,
+                              model.keyValueHeads,
+                              model.headWidth,
+                              model.positions,
+                              model.segments,
+                              model.lora.rank,
                               model.classes})
     {
         if (number > MOST)

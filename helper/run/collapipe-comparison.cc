@@ -139,6 +139,7 @@ Comparison::SelectArguments(const RunConfig& config, int argc, char** argv)
 {
     RunConfig other(config);
     other.controller = config.compare;
+    other.learning.exportDir.clear(); // there is one model to export
     const auto options = MakeOptions(other);
     std::vector<std::string> arguments(argv, argv + std::min(argc, 1));
     for (int i = 1; i < argc; ++i)
@@ -160,6 +161,7 @@ Comparison::Start(std::vector<std::string> arguments, const std::string& folder)
                                std::string("--compare=none"),
                                std::string("--save="),
                                std::string("--saveEvery=0"),
+                               std::string("--export="),
                                "--outputDir=" + folder,
                                std::string("--progress=none")})
     {

@@ -5,12 +5,16 @@
 #include "collapipe-learning-config.h"
 
 #include "collapipe-run-option.h"
+#include "collapipe-suggestion.h"
 
 #include "ns3/collapipe-model-family.h"
+#include "ns3/collapipe-text-files.h"
 #include "ns3/collapipe-wire-precision.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <sstream>
+#include <system_error>
 
 namespace ns3
 {
@@ -100,7 +104,7 @@ FindSize(const std::string& text, ModelConfig& config)
 std::vector<std::string>
 GetTaskNames()
 {
-    return {"translation", "classification", "mlm"};
+    return {"translation", "classification", "mlm", "lm"};
 }
 
 bool
@@ -150,17 +154,29 @@ void
 LearningConfig::Validate(const std::string& task) const
 {
     RequireOption(train.empty() || task != "translation",
-                  "--train is for classification and mlm; translation takes --trainSource and "
+                  "--train is for classification, mlm and lm; translation takes --trainSource and "
                   "--trainTarget");
     RequireOption(IsTrainedPart(trained),
                   "--trained=" + trained +
                       ": take all, adapters, head or last:K, K of the last blocks");
+    RequireOption(pretrained.empty() || config.empty(),
+                  "--pretrained brings its own config.json: leave --config out");
+    const auto model = GetPretrained();
+    const bool hasAdapter = model && model->GetAdapter();
+    RequireOption(!hasAdapter || lora == 0,
+                  "--pretrained=" + pretrained +
+                      " has adapters, which go on learning: leave --lora out, or give the folder "
+                      "of the model without them");
+    RequireOption(!hasAdapter || trained == "auto" || trained == "adapters",
+                  "--trained=" + trained + " goes without adapters, which --pretrained=" +
+                      pretrained + " has");
+    RequireOption(!merge || lora > 0 || hasAdapter,
+                  "--merge folds adapters in, and there are none: give --lora");
+    RequireOption(exportDir.empty() || exportDir != pretrained,
+                  "--export=" + exportDir + " is the folder of --pretrained: give another one");
     RequireOption(lora == 0 || trained == "auto" || trained == "adapters",
                   "--trained=" + trained + " goes without --lora: with adapters, they alone learn");
     RequireOption(validation.empty() || !train.empty(), "--validation goes with --train");
-    RequireOption(!tieEmbedding || task == "translation",
-                  "--tieEmbedding is for translation: of other models the embedding and the "
-                  "projection lie on different nodes");
     RequireOption(task != "classification" || !train.empty() || GetLanguages().size() >= 2,
                   "--languages=" + languages + ": at least two are needed");
 }
@@ -186,6 +202,88 @@ LearningConfig::GetFamily() const
     return FindModelFamily(family) ? family : "";
 }
 
+std::shared_ptr<const PretrainedModel>
+LearningConfig::GetPretrained() const
+{
+    if (pretrained != m_openedFolder)
+    {
+        try
+        {
+            m_opened = pretrained.empty() ? nullptr : std::make_shared<PretrainedModel>(pretrained);
+            m_openedFolder = pretrained;
+        }
+        catch (const DataError& error)
+        {
+            throw UserError("--pretrained=" + pretrained + ": " + error.what());
+        }
+    }
+    return m_opened;
+}
+
+bool
+LearningConfig::IsForeign() const
+{
+    return !pretrained.empty() || !config.empty();
+}
+
+PretrainedConfig
+LearningConfig::GetForeignConfig() const
+{
+    if (const auto model = GetPretrained())
+    {
+        return model->GetConfig();
+    }
+    PretrainedConfig foreign;
+    if (GetNamedConfig(config, foreign))
+    {
+        return foreign;
+    }
+    std::error_code error;
+    if (!std::filesystem::exists(config, error))
+    {
+        const auto names = GetNamedConfigNames();
+        throw UserError("--config=" + config + ": there is no such file, and no such model" +
+                        Suggest(config, names) + "; known are " + JoinWords(names));
+    }
+    try
+    {
+        foreign = ReadPretrainedConfig(config);
+    }
+    catch (const DataError& problem)
+    {
+        throw UserError("--config=" + config + ": " + problem.what());
+    }
+    return foreign;
+}
+
+ModelConfig
+LearningConfig::MakeForeignModel(const std::string& task) const
+{
+    ModelHead head{};
+    ParseTask(task, head);
+    ModelConfig model;
+    try
+    {
+        const auto opened = GetPretrained();
+        model = opened ? opened->MakeConfig(head) : MakeModelConfig(GetForeignConfig(), head);
+        const auto adapters = model.lora;
+        CompleteTraining(model);
+        if (adapters.rank > 0)
+        {
+            model.lora.rank = adapters.rank;
+            model.lora.alpha = adapters.alpha;
+            model.lora.targets = adapters.targets;
+            model.trained = TrainedPart::ADAPTERS;
+        }
+    }
+    catch (const DataError& error)
+    {
+        throw UserError((pretrained.empty() ? "--config=" + config : "--pretrained=" + pretrained) +
+                        " with --task=" + task + ": " + error.what());
+    }
+    return model;
+}
+
 DecodingOptions
 LearningConfig::GetDecodingOptions() const
 {
@@ -199,6 +297,12 @@ LearningConfig::Complete(const std::string& task, ModelConfig& config) const
     config.family = GetFamily();
     config.preNorm = preNorm;
     config.tiedProjection = tieEmbedding;
+    CompleteTraining(config);
+}
+
+void
+LearningConfig::CompleteTraining(ModelConfig& config) const
+{
     config.dropout = dropout;
     config.labelSmoothing = labelSmoothing;
     config.skipPadding = skipPadding;

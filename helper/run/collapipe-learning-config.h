@@ -6,7 +6,9 @@
 #define COLLAPIPE_LEARNING_CONFIG_H
 
 #include "ns3/collapipe-compute-backend.h"
+#include "ns3/collapipe-pretrained-model.h"
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -28,6 +30,8 @@ struct LearningConfig
     std::string glue{"none"}; //!< the task of GLUE whose files these are, or none
     std::string columns;      //!< of these files, where texts and labels stand; empty: not said
     std::string languages{"da,de,en,es,fi,fr,hr,id,nl,pt_BR,sv,tr,vi"}; //!< to tell apart
+    std::string documents{"auto"}; //!< how plain text is cut: auto, lines or paragraphs
+    bool pack{false};              //!< documents follow each other in samples
 
     // Model
     bool preNorm{false};        //!< norms before the layers of a block
@@ -37,6 +41,12 @@ struct LearningConfig
     bool skipPadding{false};    //!< compute on words only
     std::string family{"auto"}; //!< of the model; auto: the usual one of the task
     uint32_t edgeBlocks{0};     //!< last blocks that the edge server holds
+
+    // Models in other people's form
+    std::string pretrained; //!< folder of a model or of adapters to begin with; empty: none
+    std::string config;     //!< a config.json, or the name of a model; empty: none
+    std::string exportDir;  //!< where the model is written to at the end; empty: nowhere
+    bool merge{false};      //!< adapters are folded in before
 
     // What learns
     std::string trained{"auto"};       //!< auto, all, adapters, head or last:K
@@ -70,6 +80,28 @@ struct LearningConfig
     /// @return the family as ModelConfig has it
     std::string GetFamily() const;
 
+    /**
+     * @return the model to begin with, opened once; null where there is none
+     * @throws UserError where it cannot be used
+     */
+    std::shared_ptr<const PretrainedModel> GetPretrained() const;
+
+    /// @return whether the dimensions come from --pretrained or --config
+    bool IsForeign() const;
+
+    /**
+     * @return the dimensions that --pretrained or --config give; only where IsForeign()
+     * @throws UserError where they cannot be used
+     */
+    PretrainedConfig GetForeignConfig() const;
+
+    /**
+     * @param task of the run
+     * @return the model that --pretrained or --config describe; only where IsForeign()
+     * @throws UserError where it cannot be used, or not for the task
+     */
+    ModelConfig MakeForeignModel(const std::string& task) const;
+
     /// @return how translations are searched for
     DecodingOptions GetDecodingOptions() const;
 
@@ -78,6 +110,13 @@ struct LearningConfig
      * @param config the model, to which the choices made here are written
      */
     void Complete(const std::string& task, ModelConfig& config) const;
+
+  private:
+    /// Complete(), of what learns and how.
+    void CompleteTraining(ModelConfig& config) const;
+
+    mutable std::string m_openedFolder;                      //!< of the next one
+    mutable std::shared_ptr<const PretrainedModel> m_opened; //!< once it has been asked for
 };
 
 /**

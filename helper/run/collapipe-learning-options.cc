@@ -23,6 +23,7 @@ using Group = OptionGroup;
 
 const std::vector<std::string> TRANSLATION{"translation"};
 const std::vector<std::string> CLASSIFICATION{"classification"};
+const std::vector<std::string> LANGUAGE{"lm"};
 /// Backends that compute nothing, to which what is learnt and how well means nothing
 const std::vector<std::string> NO_COMPUTATION{"analytic"};
 constexpr const char* OWN_DATA = "this program brings data of its own, which take no such option";
@@ -36,7 +37,7 @@ AddModel(RunConfig& config, Options& options)
                   "task",
                   &config.task,
                   "what is learnt: translation, classification (of languages, or as --train says), "
-                  "or mlm, BERT's pre-training")
+                  "mlm (masked tokens, as BERT) or lm (the next token, as GPT)")
             .OneOf(GetTaskNames())
             .Basic(),
         RunOption(Group::MODEL,
@@ -44,6 +45,8 @@ AddModel(RunConfig& config, Options& options)
                   &config.model,
                   "size: nano, tiny, mini, small, base, big (translation), medium (others), or "
                   "WIDTHxHEADSxFEEDFORWARD")
+            .NotWith("pretrained")
+            .NotWith("config")
             .Basic(),
         RunOption(Group::MODEL,
                   "blocks",
@@ -51,6 +54,8 @@ AddModel(RunConfig& config, Options& options)
                   "encoder blocks of the model; if not given, as many as its name stands for")
             .From(1)
             .To(1000)
+            .NotWith("pretrained")
+            .NotWith("config")
             .Basic(),
         RunOption(Group::MODEL,
                   "decoderBlocks",
@@ -69,16 +74,23 @@ AddModel(RunConfig& config, Options& options)
         RunOption(Group::MODEL, "vocabulary", &config.vocabulary, "pieces of the tokenizer")
             .From(8)
             .To(200000)
+            .NotWith("pretrained")
             .Where(!config.ownCorpus, OWN_DATA),
         RunOption(Group::MODEL,
                   "preNorm",
                   &learning.preNorm,
-                  "layer norms before the layers of a block, not after them"),
+                  "layer norms before the layers of a block, not after them")
+            .NotWith("task", LANGUAGE)
+            .NotWith("pretrained")
+            .NotWith("config"),
         RunOption(Group::MODEL,
                   "tieEmbedding",
                   &learning.tieEmbedding,
-                  "the decoder's embedding and its output projection share their weights")
-            .With("task", TRANSLATION),
+                  "the embedding and the output projection share their weights (of a translation, "
+                  "the decoder's)")
+            .With("task", {"translation", "mlm", "lm"})
+            .NotWith("pretrained")
+            .NotWith("config"),
     };
     options.insert(options.end(), own.begin(), own.end());
 }
@@ -95,6 +107,8 @@ AddTrained(RunConfig& config, Options& options)
                   &learning.family,
                   "kind of model; auto: as is usual for the task")
             .OneOf(families)
+            .NotWith("pretrained")
+            .NotWith("config")
             .Off("auto"),
         RunOption(Group::MODEL,
                   "edgeBlocks",
@@ -284,16 +298,17 @@ AddFiles(RunConfig& config, Options& options)
         RunOption(Group::DATA,
                   "train",
                   &learning.train,
-                  "training data of classification (TSV as GLUE has it, with or without header) or "
-                  "mlm (text, one a line); empty: gettext catalogs")
-            .With("task", {"classification", "mlm"})
+                  "training data of classification (TSV as GLUE has it, with or without header), "
+                  "mlm (text, one a line) or lm (text, or JSON Lines with text or prompt and "
+                  "completion); empty: gettext catalogs")
+            .With("task", {"classification", "mlm", "lm"})
             .Where(isFree, OWN_DATA)
             .Basic(),
         RunOption(Group::DATA,
                   "validation",
                   &learning.validation,
                   "validation data in the same form; empty: a share of the others")
-            .With("task", {"classification", "mlm"})
+            .With("task", {"classification", "mlm", "lm"})
             .With("train")
             .Basic(),
         RunOption(Group::DATA,
@@ -325,11 +340,74 @@ AddFiles(RunConfig& config, Options& options)
         RunOption(Group::DATA,
                   "language",
                   &config.language,
-                  "language of the gettext catalogs that are the default data")
-            .With("task", {"translation", "mlm"})
+                  "language of the gettext catalogs that are the default data (of lm, the English "
+                  "messages of its catalogs)")
+            .With("task", {"translation", "mlm", "lm"})
             .NotWith("train")
             .NotWith("trainSource")
             .Where(isFree, OWN_DATA),
+    };
+    options.insert(options.end(), own.begin(), own.end());
+}
+
+void
+AddDocuments(RunConfig& config, Options& options)
+{
+    auto& learning = config.learning;
+    const Options own{
+        RunOption(Group::DATA,
+                  "documents",
+                  &learning.documents,
+                  "where documents of plain text end: at the end of lines, at blank lines "
+                  "(paragraphs), or auto: at blank lines where some stand between others")
+            .OneOf({"auto", "lines", "paragraphs"})
+            .Off("auto")
+            .With("task", LANGUAGE)
+            .With("train"),
+        RunOption(Group::DATA,
+                  "pack",
+                  &learning.pack,
+                  "documents follow each other in samples of full length, and none is padded")
+            .With("task", LANGUAGE)
+            .Where(!config.ownCorpus, OWN_DATA),
+    };
+    options.insert(options.end(), own.begin(), own.end());
+}
+
+void
+AddPretrained(RunConfig& config, Options& options)
+{
+    auto& learning = config.learning;
+    const bool isFree = !config.ownCorpus;
+    const Options own{
+        RunOption(Group::MODEL,
+                  "pretrained",
+                  &learning.pretrained,
+                  "folder of a model in Hugging Face's form (config.json, model.safetensors and its "
+                  "tokenizer), or of PEFT's adapters, to begin with")
+            .Where(isFree, OWN_DATA)
+            .Basic(),
+        RunOption(Group::MODEL,
+                  "config",
+                  &learning.config,
+                  "dimensions without weights: a config.json, or the name of a model, such as gpt2 "
+                  "or SmolLM2-135M")
+            .Where(isFree, OWN_DATA),
+        RunOption(Group::MODEL,
+                  "export",
+                  &learning.exportDir,
+                  "folder to which the model is written at the end, as transformers reads it, or "
+                  "its adapters, as PEFT does")
+            .Local()
+            .NotWith("compute", NO_COMPUTATION)
+            .Where(isFree, OWN_DATA)
+            .Basic(),
+        RunOption(Group::MODEL,
+                  "merge",
+                  &learning.merge,
+                  "adapters are folded into the weights that --export writes")
+            .Local()
+            .With("export"),
     };
     options.insert(options.end(), own.begin(), own.end());
 }
@@ -395,10 +473,12 @@ void
 AddLearningOptions(RunConfig& config, std::vector<RunOption>& options)
 {
     AddModel(config, options);
+    AddPretrained(config, options);
     AddTrained(config, options);
     AddOptimizer(config, options);
     AddQuality(config, options);
     AddFiles(config, options);
+    AddDocuments(config, options);
     AddAlignedFiles(config, options);
     AddSamples(config, options);
 }

@@ -44,6 +44,22 @@ WriteToText(const std::string& folder, Writer write)
     return ReadWholeFile(file.path);
 }
 
+/// @return every parameter, as files have it
+ModelParameters
+ReadPretrained(const PretrainedModel& pretrained,
+               const ModelConfig& model,
+               const ModelParameters& initial)
+{
+    try
+    {
+        return pretrained.ReadParameters(model, initial);
+    }
+    catch (const DataError& error)
+    {
+        throw UserError(std::string("--pretrained: ") + error.what());
+    }
+}
+
 } // namespace
 
 RunCheckpoints::RunCheckpoints(const RunConfig& config)
@@ -151,7 +167,12 @@ RunCheckpoints::CreateModel(TrainingContext& context, uint64_t seed) const
     {
         // What is frozen is no part of a checkpoint: it is made as it was made before
         const auto backend = m_backend ? m_backend->GetBackend() : context.backend;
-        const auto all = backend->CreateParameters(context.model, seed);
+        auto all = backend->CreateParameters(context.model, seed);
+        const auto pretrained = m_config.learning.GetPretrained();
+        if (pretrained && backend->IsComputing())
+        {
+            all = ReadPretrained(*pretrained, context.model, all);
+        }
         model.parameters = FreezeParameters(context.model, all);
     }
     if (m_backend)

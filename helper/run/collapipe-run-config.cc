@@ -204,6 +204,16 @@ RunConfig::SetTaskDefaults(const std::set<std::string>& given)
 {
     const auto isFree = [&given](const char* name) { return given.count(name) == 0; };
     const RunConfig usual;
+    if (learning.IsForeign() && isFree("task"))
+    {
+        // Decoder-only models continue texts; encoders do what they were saved for.
+        const auto foreign = learning.GetForeignConfig();
+        const auto& saved = foreign.architectures;
+        const bool classifies = std::any_of(saved.begin(), saved.end(), [](const auto& name) {
+            return name.find("ForSequenceClassification") != name.npos;
+        });
+        task = classifies ? "classification" : foreign.IsCausal() ? "lm" : "mlm";
+    }
     const auto prefer =
         [&isFree](const char* name, auto& value, const auto& usualValue, auto preferred) {
             value = isFree(name) && value == usualValue ? preferred : value;
@@ -223,6 +233,11 @@ RunConfig::SetTaskDefaults(const std::set<std::string>& given)
         prefer("dropout", learning.dropout, usual.learning.dropout, 0.1);
         prefer("skipPadding", learning.skipPadding, usual.learning.skipPadding, true);
     }
+    if (learning.IsForeign())
+    {
+        SetForeignDefaults(given);
+        return;
+    }
     ModelConfig named;
     named.encoderBlocks = blocks;
     named.family = learning.GetFamily();
@@ -230,6 +245,27 @@ RunConfig::SetTaskDefaults(const std::set<std::string>& given)
     {
         blocks = named.encoderBlocks;
     }
+}
+
+void
+RunConfig::SetForeignDefaults(const std::set<std::string>& given)
+{
+    const auto foreign = learning.GetForeignConfig();
+    const auto prefer = [&given](const char* name, auto& value, auto preferred) {
+        value = given.count(name) == 0 ? preferred : value;
+    };
+    blocks = foreign.blocks;
+    const auto opened = learning.GetPretrained();
+    const bool hasAdapters = learning.lora > 0 || (opened && opened->GetAdapter());
+    // What is fine-tuned has learnt before: few, small steps; adapters begin at nothing and need
+    // larger ones (Hu et al. 2021, appendix D).
+    prefer("rounds", rounds, 5U);
+    prefer("localIterations", localIterations, 25U);
+    prefer("learningRate", learningRate, hasAdapters ? 2e-3 : learning.pretrained.empty() ? 1e-3 : 2e-4);
+    prefer("warmup", learning.warmup, 10U);
+    prefer("dropout", learning.dropout, hasAdapters ? 0.0 : foreign.hiddenDropout);
+    prefer("sequenceLength", sequenceLength, std::min(64U, foreign.positions));
+    prefer("vocabulary", vocabulary, std::min(4000U, foreign.vocabulary));
 }
 
 void
@@ -315,6 +351,7 @@ RunConfig::Validate() const
     CheckFiles();
     CheckSizes();
     learning.Validate(task);
+    CheckTied();
     try
     {
         ParseDeviceProfiles(deviceProfiles);
@@ -349,6 +386,18 @@ RunConfig::CheckFiles() const
 }
 
 void
+RunConfig::CheckTied() const
+{
+    const auto model = GetModelConfig();
+    RequireOption(!model.tiedProjection || model.trained != TrainedPart::ALL ||
+                      model.head == ModelHead::TRANSLATION,
+                  "--trained=" + learning.trained +
+                      ": the model's embedding and projection share their weights and lie on "
+                      "different nodes, where they cannot both be trained; give --lora, or "
+                      "--trained=head or last:K");
+}
+
+void
 RunConfig::CheckSizes() const
 {
     RequireOption(
@@ -361,6 +410,20 @@ RunConfig::CheckSizes() const
                       " of --microBatchSize=" + std::to_string(microBatchSize) + " make " +
                       std::to_string(samples) + " samples an iteration; at most " +
                       std::to_string(MOST_SAMPLES) + " are possible");
+    if (learning.IsForeign())
+    {
+        const auto model = GetModelConfig();
+        const auto problem = model.Check();
+        RequireOption(problem.empty(),
+                      (learning.pretrained.empty() ? "--config=" + learning.config
+                                                   : "--pretrained=" + learning.pretrained) +
+                          ": " + problem);
+        RequireOption(sequenceLength <= model.GetPositions(),
+                      "--sequenceLength=" + std::to_string(sequenceLength) +
+                          ": the model was made for texts of at most " +
+                          std::to_string(model.GetPositions()) + " tokens");
+        return;
+    }
     ModelConfig dimensions;
     dimensions.family = learning.GetFamily();
     const auto sizes = GetModelNames(task, dimensions.family);
@@ -374,6 +437,14 @@ RunConfig::CheckSizes() const
 ModelConfig
 RunConfig::GetModelConfig() const
 {
+    if (learning.IsForeign())
+    {
+        auto config = learning.MakeForeignModel(task);
+        config.encoderBlocks -= std::min(config.encoderBlocks - 1, config.edgeBlocks);
+        config.sourceLength = sequenceLength;
+        config.targetLength = sequenceLength;
+        return config;
+    }
     ModelConfig config;
     config.family = learning.GetFamily();
     ParseModelSize(model, task, config);

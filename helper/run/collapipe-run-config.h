@@ -178,11 +178,20 @@ struct RunConfig
     void SetTaskDefaults(const std::set<std::string>& given);
 
     /**
+     * The same for models of other people's.
+     * @param given names of the options that are to stay as they are
+     */
+    void SetForeignDefaults(const std::set<std::string>& given);
+
+    /**
      * Takes the options of the run that a checkpoint was saved by, but those of its surroundings.
      * @param options all of them
      * @throws UserError where the checkpoint cannot be used
      */
     void TakeOptions(const std::vector<RunOption>& options);
+
+    /// @throws UserError where a table would be trained on two nodes at once
+    void CheckTied() const;
 
     /// Checks files that are given in pairs. @throws UserError where one is missing
     void CheckFiles() const;

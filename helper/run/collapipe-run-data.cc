@@ -4,6 +4,8 @@
 
 #include "collapipe-run-data.h"
 
+#include "ns3/collapipe-language-data.h"
+#include "ns3/collapipe-model-family.h"
 #include "ns3/collapipe-partition.h"
 #include "ns3/collapipe-sample-form.h"
 #include "ns3/collapipe-text-corpora.h"
@@ -33,17 +35,19 @@ ThinOut(std::vector<SentencePair>& texts, std::vector<Sample>& samples, std::siz
     {
         return;
     }
+    // A long document is several samples, and several short ones may be a single one.
+    const bool isAlong = texts.size() == all;
     for (std::size_t i = 0; i < maximum; ++i)
     {
         const auto from = i * all / maximum; // at least i
         std::swap(samples[i], samples[from]);
-        if (!texts.empty())
+        if (isAlong)
         {
             std::swap(texts[i], texts[from]);
         }
     }
     samples.resize(maximum);
-    texts.resize(texts.empty() ? 0 : maximum);
+    texts.resize(isAlong ? maximum : 0);
 }
 
 /// @return the data of a translation
@@ -78,7 +82,7 @@ LoadClassification(const RunConfig& config, const CorpusOptions& options)
     auto cut = options;
     // A pair's longer text is cut, not what comes last.
     const bool isNamed = !sources.glue.empty() || !sources.named.empty();
-    cut.sequenceLength = isNamed ? config.sequenceLength : 0;
+    cut.sequenceLength = isNamed || learning.IsForeign() ? config.sequenceLength : 0;
     return BuildClassificationCorpus(sources, cut);
 }
 
@@ -93,6 +97,42 @@ LoadPlainText(const RunConfig& config, const CorpusOptions& options)
     return BuildPlainTextCorpus(sources, options);
 }
 
+/// @return the data of a decoder-only language model
+Corpus
+LoadDocuments(const RunConfig& config, const CorpusOptions& options)
+{
+    const auto& learning = config.learning;
+    LanguageModelSources sources;
+    sources.training = learning.train;
+    sources.validation = learning.validation;
+    sources.language = config.language;
+    ParseDocumentForm(learning.documents, sources.form);
+    auto cut = options;
+    cut.packs = learning.pack;
+    cut.sequenceLength = config.sequenceLength;
+    return BuildLanguageModelCorpus(sources, cut);
+}
+
+/// @return the data of the run's task
+Corpus
+LoadTask(const RunConfig& config, const CorpusOptions& options)
+{
+    if (config.ownCorpus)
+    {
+        return config.ownCorpus(config);
+    }
+    if (config.task == "classification")
+    {
+        return LoadClassification(config, options);
+    }
+    if (config.task == "lm")
+    {
+        return LoadDocuments(config, options);
+    }
+    return config.task == "mlm" ? LoadPlainText(config, options)
+                                : LoadTranslation(config, options);
+}
+
 } // namespace
 
 Corpus
@@ -102,17 +142,23 @@ LoadCorpus(const RunConfig& config, const GivenTokenizer& tokenizer)
     options.maximumPairs = config.maxPairs;
     options.vocabularySize = config.vocabulary;
     options.seed = config.seed;
-    if (!tokenizer.model.empty())
+    if (const auto pretrained = config.learning.GetPretrained())
+    {
+        const Tokenizer own(pretrained->GetTokenizer());
+        options.tokenizer = own.GetModel();
+        options.vocabularySize = own.GetVocabularySize();
+        options.classOrder = pretrained->GetConfig().classes;
+        options.sequenceLength = config.sequenceLength;
+    }
+    else if (!tokenizer.model.empty())
     {
         options.tokenizer = tokenizer.model;
         options.vocabularySize = tokenizer.vocabulary;
     }
+    options.isCausal = GetModelFamily(config.GetModelConfig()).IsCausal();
     try
     {
-        auto corpus = config.ownCorpus                  ? config.ownCorpus(config)
-                      : config.task == "classification" ? LoadClassification(config, options)
-                      : config.task == "mlm"            ? LoadPlainText(config, options)
-                                                        : LoadTranslation(config, options);
+        auto corpus = LoadTask(config, options);
         ThinOut(corpus.validation, corpus.dataset.validation, config.maxValidation);
         ThinOut(corpus.test, corpus.dataset.test, config.maxValidation);
         return corpus;
@@ -127,9 +173,32 @@ ModelConfig
 GetModelConfig(const RunConfig& config, const Corpus& corpus)
 {
     auto model = config.GetModelConfig();
+    const auto rows = model.vocabulary;
     FitToData(model,
               corpus.dataset.vocabulary,
               static_cast<uint32_t>(corpus.dataset.classes.size()));
+    if (!config.learning.IsForeign())
+    {
+        return model;
+    }
+    if (model.vocabulary > rows)
+    {
+        throw UserError("--config=" + config.learning.config + ": the model knows " +
+                        std::to_string(rows) + " tokens, the data's tokenizer gives " +
+                        std::to_string(model.vocabulary) + "; give a smaller --vocabulary");
+    }
+    model.vocabulary = rows; // of which the tokenizer may leave some unused
+    if (const auto pretrained = config.learning.GetPretrained())
+    {
+        try
+        {
+            pretrained->Check(model);
+        }
+        catch (const DataError& error)
+        {
+            throw UserError("--pretrained=" + config.learning.pretrained + ": " + error.what());
+        }
+    }
     return model;
 }
 

@@ -334,6 +334,7 @@ TrainingRun::CompleteSummary(double wallS)
     {
         m_setup->Score(model, m_summary);
     }
+    m_setup->Export(model);
     m_summary.wallS = wallS;
     m_summary.handovers = m_topology->GetHandovers();
 }

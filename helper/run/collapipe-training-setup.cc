@@ -8,11 +8,13 @@
 #include "collapipe-run-data.h"
 
 #include "ns3/collapipe-pipeline-plan.h"
+#include "ns3/collapipe-pretrained-export.h"
 #include "ns3/collapipe-recomputation.h"
 #include "ns3/double.h"
 #include "ns3/object-factory.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <stdexcept>
 #include <utility>
 
@@ -54,6 +56,24 @@ TrainingSetup::Load()
 {
     LoadData();
     CreateContext();
+    CheckExportable();
+}
+
+void
+TrainingSetup::CheckExportable() const
+{
+    const auto& folder = m_config.learning.exportDir;
+    try
+    {
+        if (!folder.empty())
+        {
+            CheckExport(folder, m_context->model);
+        }
+    }
+    catch (const DataError& error)
+    {
+        throw UserError("--export=" + folder + ": " + error.what());
+    }
 }
 
 const RunConfig&
@@ -265,6 +285,40 @@ void
 TrainingSetup::Score(const ModelState& model, RunSummary& summary) const
 {
     m_scorer->Complete(model.parameters, summary.quality);
+}
+
+void
+TrainingSetup::Export(const ModelState& model) const
+{
+    const auto& learning = m_config.learning;
+    if (learning.exportDir.empty())
+    {
+        return;
+    }
+    PretrainedExport what;
+    what.folder = learning.exportDir;
+    what.merges = learning.merge;
+    what.classes = m_corpus.dataset.classes;
+    PretrainedConfig original;
+    if (learning.IsForeign())
+    {
+        original = learning.GetForeignConfig();
+        what.original = &original;
+    }
+    if (const auto pretrained = learning.GetPretrained())
+    {
+        what.base = std::filesystem::absolute(pretrained->GetFolder()).lexically_normal().string();
+    }
+    what.files = ListTokenizerFiles(m_corpus.tokenizer);
+    try
+    {
+        WritePretrained(what, m_context->model, model.parameters);
+    }
+    catch (const DataError& error)
+    {
+        throw UserError("--export=" + learning.exportDir + ": " + error.what());
+    }
+    m_progress.Say("exported to " + learning.exportDir);
 }
 
 const std::vector<std::vector<const Sample*>>&

@@ -98,9 +98,19 @@ class TrainingSetup
      */
     void Score(const ModelState& model, RunSummary& summary) const;
 
+    /**
+     * Writes the model to where --export says, if anywhere.
+     * @param model that was trained
+     * @throws UserError where it cannot be written
+     */
+    void Export(const ModelState& model) const;
+
   private:
     void LoadData();
     void CreateContext();
+
+    /// @throws UserError where --export could not be done after all the work
+    void CheckExportable() const;
 
     /// @return the micro-batches among which a controller may choose: N b as configured
     std::vector<MicroBatchPair> GetAllowedPairs() const;

@@ -122,6 +122,15 @@ ComputeBackend::Translate(const ModelConfig& /* config */,
     return {};
 }
 
+std::vector<std::vector<int32_t>>
+ComputeBackend::Generate(const ModelConfig& /* config */,
+                         const ModelParameters& /* parameters */,
+                         const std::vector<std::vector<int32_t>>& prompts,
+                         const GenerationOptions& /* options */) const
+{
+    return std::vector<std::vector<int32_t>>(prompts.size());
+}
+
 std::vector<int32_t>
 ComputeBackend::Classify(const ModelConfig& /* config */,
                          const ModelParameters& /* parameters */,

@@ -41,6 +41,20 @@ struct DecodingOptions
 
 /**
  * @ingroup collapipe
+ * How texts are continued.
+ */
+struct GenerationOptions
+{
+    uint32_t tokens{50};          //!< at most, per text
+    uint32_t beam{1};             //!< texts kept at every position; 1: greedy, or at random
+    double lengthPenalty{1};      //!< exponent of the length that hypotheses are divided by
+    double temperature{0};        //!< of random continuations; 0: the most probable token
+    uint64_t seed{1};             //!< of random continuations
+    std::vector<int32_t> ends{};  //!< tokens that end a text
+};
+
+/**
+ * @ingroup collapipe
  * Makes the parts that compute. Chosen by TypeId: `ns3::collapipe::TorchBackend` computes,
  * `ns3::collapipe::AnalyticBackend` gives results of the same shapes and computes nothing.
  */
@@ -108,6 +122,21 @@ class ComputeBackend : public Object
                                                         const ModelParameters& parameters,
                                                         const std::vector<Sample>& samples,
                                                         const DecodingOptions& options) const;
+
+    /**
+     * Continues texts. Takes long: run it as a job.
+     * @param config the model; it must be a language model
+     * @param parameters of the whole model
+     * @param prompts token ids, one at least of each
+     * @param options how
+     * @return what follows each, the token that ends it included; no text gets longer than the
+     *         model has positions. Nothing where nothing is computed
+     */
+    virtual std::vector<std::vector<int32_t>> Generate(
+        const ModelConfig& config,
+        const ModelParameters& parameters,
+        const std::vector<std::vector<int32_t>>& prompts,
+        const GenerationOptions& options) const;
 
     /**
      * Classifies samples. Run it as a job.

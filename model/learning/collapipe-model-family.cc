@@ -143,8 +143,9 @@ ModelFamily::GetScore(const ModelConfig& config) const
         return ScoreKind::BLEU;
     case ModelHead::CLASSIFICATION:
         return ScoreKind::CLASSES;
-    case ModelHead::MASKED_LANGUAGE:
     case ModelHead::CAUSAL_LANGUAGE:
+        return ScoreKind::MATCHES;
+    case ModelHead::MASKED_LANGUAGE:
         break;
     }
     return ScoreKind::NONE;

@@ -38,6 +38,7 @@ enum class ScoreKind : uint8_t
     NONE,    //!< by its loss only
     BLEU,    //!< of translations
     CLASSES, //!< accuracy and F1
+    MATCHES, //!< share of completions that are what they should be, where there are completions
 };
 
 /// A model size by name

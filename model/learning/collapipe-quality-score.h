@@ -25,6 +25,8 @@ struct QualityScore
     double macroF1{std::numeric_limits<double>::quiet_NaN()};  //!< mean F1 of the classes, 0 to 1
     double binaryF1{
         std::numeric_limits<double>::quiet_NaN()}; //!< F1 of the second of two classes, 0 to 1
+    double exactMatch{
+        std::numeric_limits<double>::quiet_NaN()}; //!< share of completions word for word, 0 to 1
 };
 
 /**

@@ -90,6 +90,15 @@ ReplayBackend::Translate(const ModelConfig& config,
     return m_backend->Translate(config, parameters, samples, options);
 }
 
+std::vector<std::vector<int32_t>>
+ReplayBackend::Generate(const ModelConfig& config,
+                        const ModelParameters& parameters,
+                        const std::vector<std::vector<int32_t>>& prompts,
+                        const GenerationOptions& options) const
+{
+    return m_backend->Generate(config, parameters, prompts, options);
+}
+
 std::vector<int32_t>
 ReplayBackend::Classify(const ModelConfig& config,
                         const ModelParameters& parameters,

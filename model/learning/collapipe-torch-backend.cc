@@ -264,6 +264,15 @@ TorchBackend::Translate(const ModelConfig& config,
     return TorchEvaluation(config, parameters).Translate(samples, options);
 }
 
+std::vector<std::vector<int32_t>>
+TorchBackend::Generate(const ModelConfig& config,
+                       const ModelParameters& parameters,
+                       const std::vector<std::vector<int32_t>>& prompts,
+                       const GenerationOptions& options) const
+{
+    return TorchEvaluation(config, parameters).Generate(prompts, options);
+}
+
 std::vector<int32_t>
 TorchBackend::Classify(const ModelConfig& config,
                        const ModelParameters& parameters,

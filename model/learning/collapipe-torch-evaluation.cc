@@ -9,13 +9,16 @@
 #include "collapipe-part-shapes.h"
 #include "collapipe-sample-form.h"
 #include "collapipe-torch-beam-search.h"
+#include "collapipe-torch-causal.h"
 #include "collapipe-torch-compat.h"
+#include "collapipe-torch-generation.h"
 #include "collapipe-torch-layers.h"
 #include "collapipe-torch-support.h"
 
 #include "ns3/abort.h"
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
 
 namespace ns3
@@ -160,6 +163,45 @@ TorchEvaluation::Translate(const std::vector<Sample>& samples, const DecodingOpt
         }
     }
     return translations;
+}
+
+std::vector<std::vector<int32_t>>
+TorchEvaluation::Generate(const std::vector<std::vector<int32_t>>& prompts,
+                          const GenerationOptions& options) const
+{
+    NS_ABORT_MSG_IF(!IsLanguageModel(m_config), "Only a language model can continue texts");
+    const torch::NoGradGuard withoutGradients;
+    auto config = m_config;
+    config.sourceLength = config.GetPositions(); // texts may be longer than those of the training
+    config.positions = config.sourceLength;
+    const auto next = [&](const std::vector<std::vector<int32_t>>& texts) {
+        std::vector<Sample> samples(texts.size());
+        std::vector<const Sample*> pointers;
+        for (size_t i = 0; i < texts.size(); i++)
+        {
+            samples[i].source = texts[i];
+            pointers.push_back(&samples[i]);
+        }
+        const EncodedBatch run(FitLengths(config, pointers), m_parameters, pointers);
+        const auto& head = static_cast<const TorchCausalHead&>(run.layers.GetHead());
+        return head.Classify(run.memory, run.layout, run.padding, {}); // what the last row says
+    };
+    const TorchGeneration generation(options, config.sourceLength, next);
+    std::vector<std::vector<int32_t>> results;
+    for (size_t first = 0; first < prompts.size();)
+    {
+        const size_t count =
+            options.beam > 1 ? 1 : std::min(EVALUATION_BATCH, prompts.size() - first);
+        const auto begin = prompts.begin() + static_cast<std::ptrdiff_t>(first);
+        const std::vector<std::vector<int32_t>> some(begin,
+                                                     begin + static_cast<std::ptrdiff_t>(count));
+        auto own = options.beam > 1
+                       ? std::vector<std::vector<int32_t>>{generation.Search(some.front())}
+                       : generation.Continue(some, first);
+        std::move(own.begin(), own.end(), std::back_inserter(results));
+        first += count;
+    }
+    return results;
 }
 
 std::vector<int32_t>

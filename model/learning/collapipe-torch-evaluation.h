@@ -44,6 +44,14 @@ class TorchEvaluation
                                                 const DecodingOptions& options) const;
 
     /**
+     * @param prompts what to continue
+     * @param options how
+     * @return of ComputeBackend::Generate()
+     */
+    std::vector<std::vector<int32_t>> Generate(const std::vector<std::vector<int32_t>>& prompts,
+                                               const GenerationOptions& options) const;
+
+    /**
      * @param samples what to classify
      * @return of ComputeBackend::Classify()
      */
