@@ -2,17 +2,32 @@
  * SPDX-License-Identifier: GPL-2.0-only
  */
 
-// Applies a model that a run has saved (--save=DIR) to lines of text: translates them, or names
-// their class. Plain LibTorch: nothing of the simulator but the tokenizer, and the format of the
-// checkpoint (safetensors) read by hand, as any program could.
+// Applies a model to lines of text: translates them, names their class, or continues them. DIR is
+// what a run has saved or exported (--save=DIR, --export=DIR), or any folder of a model in Hugging
+// Face's form.
 //
-//     collapipe-torch-apply DIR < lines.txt
+//     collapipe-torch-apply DIR [--tokens=50 --beam=1 --temperature=0 --seed=1] < lines.txt
+//     collapipe-torch-apply DIR --json < lines.txt
+//
+// With --json it tells what the model makes of every line as it stands: its tokens, the mean loss
+// of those that are predicted, and the logits at its end.
+//
+// The first part is plain LibTorch, for a Transformer's or a BERT's checkpoint: nothing of the
+// simulator but the tokenizer, and the format of the checkpoint (safetensors) read by hand, as any
+// program could. The second part has the module compute, which knows all families.
 
+#include "ns3/collapipe-checkpoint.h"
+#include "ns3/collapipe-frozen-weights.h"
+#include "ns3/collapipe-pretrained-model.h"
+#include "ns3/collapipe-run-option.h"
+#include "ns3/collapipe-sample-form.h"
 #include "ns3/collapipe-tokenizer.h"
+#include "ns3/object-factory.h"
 
 #include <ATen/ATen.h>
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <iostream>
@@ -316,25 +331,269 @@ Apply(const SavedModel& model)
     }
 }
 
+// ------------------------------------------------------------------- all other models
+
+using namespace ns3::collapipe;
+namespace fs = std::filesystem;
+
+/// What the command line says
+struct Wishes
+{
+    std::string folder;        //!< of the model
+    GenerationOptions options; //!< how texts are continued
+    bool wantsJson{false};     //!< lines are judged, not continued
+};
+
+Wishes
+Parse(int argc, char* argv[])
+{
+    Wishes wishes;
+    auto& options = wishes.options;
+    const std::vector<RunOption> known{
+        RunOption(OptionGroup::MODEL, "tokens", &options.tokens, "tokens that follow, at most")
+            .From(1)
+            .To(100000),
+        RunOption(OptionGroup::MODEL, "beam", &options.beam, "texts kept at every position")
+            .From(1)
+            .To(64),
+        RunOption(OptionGroup::MODEL, "temperature", &options.temperature, "0: most probable")
+            .From(0)
+            .To(100),
+        RunOption(OptionGroup::MODEL, "seed", &options.seed, "of random continuations"),
+        RunOption(OptionGroup::MODEL, "json", &wishes.wantsJson, "lines are judged")};
+    for (int i = 1; i < argc; ++i)
+    {
+        const std::string argument = argv[i];
+        const auto equals = argument.find('=');
+        const bool isOption = argument.rfind("--", 0) == 0;
+        const auto* option = isOption ? FindOption(known, argument.substr(2, equals - 2)) : nullptr;
+        if (option && (equals != argument.npos || option->name == "json"))
+        {
+            option->Set(equals == argument.npos ? "true" : argument.substr(equals + 1));
+            option->Check();
+            continue;
+        }
+        if (isOption || !wishes.folder.empty())
+        {
+            throw UserError("usage: collapipe-torch-apply DIR [--tokens=50 --beam=1 "
+                            "--temperature=0 --seed=1 --json] < lines.txt");
+        }
+        wishes.folder = argument;
+    }
+    if (wishes.folder.empty())
+    {
+        throw UserError("name the folder that --save or --export was given, or that of a model");
+    }
+    if (options.beam > 1 && options.temperature > 0)
+    {
+        throw UserError("--beam looks for the most probable text, --temperature for a random one: "
+                        "leave one of them out");
+    }
+    return wishes;
+}
+
+/// A model with all that it takes to apply it
+struct Model
+{
+    ModelConfig config;               //!< its dimensions, with what is frozen
+    ModelParameters parameters;       //!< what was trained
+    Tokenizer tokenizer;              //!< of texts
+    std::vector<std::string> classes; //!< names of a classification's
+};
+
+ns3::Ptr<ComputeBackend>
+CreateBackend()
+{
+    return ns3::ObjectFactory("ns3::collapipe::TorchBackend").Create<ComputeBackend>();
+}
+
+Model
+OpenFolder(const std::string& folder)
+{
+    const PretrainedModel pretrained(folder);
+    const auto& config = pretrained.GetConfig();
+    const auto& saved = config.architectures;
+    const bool classifies = std::any_of(saved.begin(), saved.end(), [](const auto& name) {
+        return name.find("ForSequenceClassification") != name.npos;
+    });
+    Model model;
+    model.tokenizer = Tokenizer(pretrained.GetTokenizer());
+    model.classes = config.classes;
+    model.config = pretrained.MakeConfig(classifies          ? ModelHead::CLASSIFICATION
+                                         : config.IsCausal() ? ModelHead::CAUSAL_LANGUAGE
+                                                             : ModelHead::MASKED_LANGUAGE);
+    pretrained.Check(model.config);
+    const auto all = CreateBackend()->CreateParameters(model.config, 1);
+    model.parameters = FreezeParameters(model.config, pretrained.ReadParameters(model.config, all));
+    return model;
+}
+
+Model
+OpenCheckpoint(const std::string& folder)
+{
+    const auto checkpoint = Checkpoint::Read(folder);
+    RunConfig run;
+    auto program = std::string("collapipe-torch-apply");
+    auto load = "--load=" + folder;
+    char* arguments[] = {program.data(), load.data()};
+    run.Parse(2, arguments);
+    Model model;
+    model.config = run.GetModelConfig();
+    model.config.vocabulary = checkpoint->model.vocabulary;
+    model.config.classes = checkpoint->model.classes;
+    model.tokenizer = Tokenizer(checkpoint->tokenizer, checkpoint->vocabulary);
+    if (model.config.trained != TrainedPart::ALL)
+    {
+        // What is frozen is no part of a checkpoint.
+        auto all = CreateBackend()->CreateParameters(model.config, run.seed);
+        const auto pretrained = run.learning.GetPretrained();
+        all = pretrained ? pretrained->ReadParameters(model.config, all) : all;
+        FreezeParameters(model.config, all);
+    }
+    model.parameters = checkpoint->history.model.parameters;
+    return model;
+}
+
+/// @return the tokens of a line as the model reads them
+std::vector<int32_t>
+Frame(const Model& model, const std::string& line, bool continues)
+{
+    const auto ids = model.tokenizer.Encode({line}).front();
+    const auto& pretrained = model.tokenizer.GetPretrained();
+    const auto& special = model.config.special;
+    std::vector<int32_t> tokens;
+    if (continues)
+    {
+        // What is to go on must not be framed as if it had ended.
+        const bool begins = !pretrained || pretrained->Frame({}).tokens.size() > 0;
+        tokens = begins && special.begin >= 0 ? std::vector<int32_t>{special.begin} : tokens;
+        tokens.insert(tokens.end(), ids.begin(), ids.end());
+        return tokens.empty() ? std::vector<int32_t>{special.end} : tokens;
+    }
+    if (pretrained)
+    {
+        tokens = pretrained->Frame(ids).tokens;
+        const bool isAdded = !GetModelFamily(model.config).IsCausal(); // by the family itself
+        tokens.erase(tokens.begin(), tokens.begin() + (isAdded && !tokens.empty()));
+        return tokens;
+    }
+    tokens = GetModelFamily(model.config).IsCausal() ? std::vector<int32_t>{special.begin} : tokens;
+    tokens.insert(tokens.end(), ids.begin(), ids.end());
+    tokens.push_back(special.end);
+    return tokens;
+}
+
+/// Tells what a model makes of lines as they stand.
+void
+Judge(const Model& model)
+{
+    const auto backend = CreateBackend();
+    const bool isLanguage = IsLanguageModel(model.config);
+    std::string line;
+    while (std::getline(std::cin, line))
+    {
+        Sample sample;
+        sample.source = Frame(model, line, isLanguage);
+        auto config = model.config;
+        config.sourceLength = config.GetPositions();
+        config.positions = config.sourceLength;
+        nlohmann::ordered_json json;
+        json["tokens"] = sample.source;
+        if (isLanguage && sample.source.size() > 1)
+        {
+            json["nats_per_token"] = backend->Evaluate(config, model.parameters, {sample}).loss;
+        }
+        json["logits"] = backend->GetLogits(config, model.parameters, {sample}).front();
+        std::cout << json.dump() << "\n" << std::flush;
+    }
+}
+
+void
+ApplyModel(const Model& model, const Wishes& wishes)
+{
+    if (!IsLanguageModel(model.config) && !IsClassifier(model.config))
+    {
+        throw UserError("this model predicts masked tokens, which lines of text have none of");
+    }
+    if (wishes.wantsJson)
+    {
+        Judge(model);
+        return;
+    }
+    const auto backend = CreateBackend();
+    const bool continues = IsLanguageModel(model.config);
+    auto options = wishes.options;
+    options.ends = {model.config.special.end};
+    std::string line;
+    while (std::getline(std::cin, line))
+    {
+        auto tokens = Frame(model, line, continues);
+        if (!continues)
+        {
+            Sample sample;
+            sample.source = tokens;
+            const auto best = backend->Classify(model.config, model.parameters, {sample}).front();
+            const auto index = static_cast<std::size_t>(best);
+            std::cout << (index < model.classes.size() ? model.classes[index]
+                                                       : std::to_string(best))
+                      << "\n";
+            continue;
+        }
+        if (tokens.size() >= model.config.GetPositions())
+        {
+            throw UserError("a line is as long as the model's " +
+                            std::to_string(model.config.GetPositions()) +
+                            " positions, so nothing can follow it");
+        }
+        const auto next =
+            backend->Generate(model.config, model.parameters, {tokens}, options).front();
+        tokens.insert(tokens.end(), next.begin(), next.end());
+        std::cout << model.tokenizer.Decode({tokens}).front() << "\n" << std::flush;
+    }
+}
+
+/// @return whether a folder holds a model in Hugging Face's form
+bool
+IsForeign(const std::string& folder)
+{
+    return fs::exists(fs::path(folder) / "config.json") || PretrainedAdapter::IsIn(folder);
+}
+
+/// @return whether a checkpoint is of a family that the first part knows
+bool
+IsPlain(const json& dimensions)
+{
+    const auto family = dimensions.value("family", "");
+    return dimensions.at("head").get<int>() != 3 && dimensions.value("trained", 0) == 0 &&
+           (family.empty() || family == "transformer" || family == "bert");
+}
+
 } // namespace
 
 int
 main(int argc, char* argv[])
 {
-    if (argc != 2)
-    {
-        std::cerr << "usage: collapipe-torch-apply DIR < lines.txt (DIR as given to --save)\n";
-        return 2;
-    }
     try
     {
+        const auto wishes = Parse(argc, argv);
         const torch::NoGradGuard withoutGradients;
-        Apply(Load(std::string(argv[1]) + "/collapipe.safetensors"));
+        if (IsForeign(wishes.folder))
+        {
+            ApplyModel(OpenFolder(wishes.folder), wishes);
+            return 0;
+        }
+        const auto model = Load(wishes.folder + "/collapipe.safetensors");
+        if (IsPlain(model.dimensions) && !wishes.wantsJson)
+        {
+            Apply(model);
+            return 0;
+        }
+        ApplyModel(OpenCheckpoint(wishes.folder), wishes);
     }
     catch (const std::exception& error)
     {
         std::cerr << "collapipe-torch-apply: " << error.what() << "\n";
-        return 1;
+        return 2;
     }
     return 0;
 }

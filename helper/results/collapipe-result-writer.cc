@@ -224,8 +224,7 @@ PrintTable(std::ostream& out, const RunSummary& summary, const std::vector<Round
               << 100 * summary.totals.plannedErrorMedian << " %";
     }
     table << '\n';
-    if (summary.task == "lm" && !rounds.empty() &&
-        std::isfinite(rounds.back().validationLoss))
+    if (summary.task == "lm" && !rounds.empty() && std::isfinite(rounds.back().validationLoss))
     {
         table << std::setprecision(2) << "perplexity of the validation part "
               << std::exp(rounds.back().validationLoss) << " (untrained "

@@ -168,8 +168,8 @@ LearningConfig::Validate(const std::string& task) const
                       " has adapters, which go on learning: leave --lora out, or give the folder "
                       "of the model without them");
     RequireOption(!hasAdapter || trained == "auto" || trained == "adapters",
-                  "--trained=" + trained + " goes without adapters, which --pretrained=" +
-                      pretrained + " has");
+                  "--trained=" + trained +
+                      " goes without adapters, which --pretrained=" + pretrained + " has");
     RequireOption(!merge || lora > 0 || hasAdapter,
                   "--merge folds adapters in, and there are none: give --lora");
     RequireOption(exportDir.empty() || exportDir != pretrained,

@@ -380,11 +380,12 @@ AddPretrained(RunConfig& config, Options& options)
     auto& learning = config.learning;
     const bool isFree = !config.ownCorpus;
     const Options own{
-        RunOption(Group::MODEL,
-                  "pretrained",
-                  &learning.pretrained,
-                  "folder of a model in Hugging Face's form (config.json, model.safetensors and its "
-                  "tokenizer), or of PEFT's adapters, to begin with")
+        RunOption(
+            Group::MODEL,
+            "pretrained",
+            &learning.pretrained,
+            "folder of a model in Hugging Face's form (config.json, model.safetensors and its "
+            "tokenizer), or of PEFT's adapters, to begin with")
             .Where(isFree, OWN_DATA)
             .Basic(),
         RunOption(Group::MODEL,

@@ -261,7 +261,11 @@ RunConfig::SetForeignDefaults(const std::set<std::string>& given)
     // larger ones (Hu et al. 2021, appendix D).
     prefer("rounds", rounds, 5U);
     prefer("localIterations", localIterations, 25U);
-    prefer("learningRate", learningRate, hasAdapters ? 2e-3 : learning.pretrained.empty() ? 1e-3 : 2e-4);
+    prefer("learningRate",
+           learningRate,
+           hasAdapters                   ? 2e-3
+           : learning.pretrained.empty() ? 1e-3
+                                         : 2e-4);
     prefer("warmup", learning.warmup, 10U);
     prefer("dropout", learning.dropout, hasAdapters ? 0.0 : foreign.hiddenDropout);
     prefer("sequenceLength", sequenceLength, std::min(64U, foreign.positions));

@@ -129,8 +129,7 @@ LoadTask(const RunConfig& config, const CorpusOptions& options)
     {
         return LoadDocuments(config, options);
     }
-    return config.task == "mlm" ? LoadPlainText(config, options)
-                                : LoadTranslation(config, options);
+    return config.task == "mlm" ? LoadPlainText(config, options) : LoadTranslation(config, options);
 }
 
 } // namespace

@@ -131,6 +131,14 @@ ComputeBackend::Generate(const ModelConfig& /* config */,
     return std::vector<std::vector<int32_t>>(prompts.size());
 }
 
+std::vector<std::vector<float>>
+ComputeBackend::GetLogits(const ModelConfig& /* config */,
+                          const ModelParameters& /* parameters */,
+                          const std::vector<Sample>& samples) const
+{
+    return std::vector<std::vector<float>>(samples.size());
+}
+
 std::vector<int32_t>
 ComputeBackend::Classify(const ModelConfig& /* config */,
                          const ModelParameters& /* parameters */,

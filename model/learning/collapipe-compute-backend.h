@@ -45,12 +45,12 @@ struct DecodingOptions
  */
 struct GenerationOptions
 {
-    uint32_t tokens{50};          //!< at most, per text
-    uint32_t beam{1};             //!< texts kept at every position; 1: greedy, or at random
-    double lengthPenalty{1};      //!< exponent of the length that hypotheses are divided by
-    double temperature{0};        //!< of random continuations; 0: the most probable token
-    uint64_t seed{1};             //!< of random continuations
-    std::vector<int32_t> ends{};  //!< tokens that end a text
+    uint32_t tokens{50};         //!< at most, per text
+    uint32_t beam{1};            //!< texts kept at every position; 1: greedy, or at random
+    double lengthPenalty{1};     //!< exponent of the length that hypotheses are divided by
+    double temperature{0};       //!< of random continuations; 0: the most probable token
+    uint64_t seed{1};            //!< of random continuations
+    std::vector<int32_t> ends{}; //!< tokens that end a text
 };
 
 /**
@@ -99,7 +99,8 @@ class ComputeBackend : public Object
                                                   const TrainingPosition& start = {}) const = 0;
 
     /**
-     * Mean loss over samples, without dropout, label smoothing and gradients. Takes long: run it as a job.
+     * Mean loss over samples, without dropout, label smoothing and gradients. Takes long: run it as
+     * a job.
      * @param config the model
      * @param parameters of the whole model
      * @param samples what to evaluate on
@@ -137,6 +138,18 @@ class ComputeBackend : public Object
         const ModelParameters& parameters,
         const std::vector<std::vector<int32_t>>& prompts,
         const GenerationOptions& options) const;
+
+    /**
+     * What a model thinks of texts: of a language model logits of what comes next, of a classifier
+     * those of the classes. Run it as a job.
+     * @param config the model; a language model or a classifier
+     * @param parameters of the whole model
+     * @param samples whose source is read
+     * @return logits of each, [V] or [classes]; nothing where nothing is computed
+     */
+    virtual std::vector<std::vector<float>> GetLogits(const ModelConfig& config,
+                                                      const ModelParameters& parameters,
+                                                      const std::vector<Sample>& samples) const;
 
     /**
      * Classifies samples. Run it as a job.

@@ -28,11 +28,11 @@ namespace
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-constexpr const char* ADAPTER_CONFIG = "adapter_config.json";          //!< what they are
-constexpr const char* ADAPTER_WEIGHTS = "adapter_model.safetensors";   //!< their values
-const std::string PREFIX = "base_model.model.";                        //!< of all names
-const std::string DOWN_END = ".lora_A.weight";                         //!< of A
-constexpr uint32_t MOST_RANK = 1024;                                   //!< as --lora allows
+constexpr const char* ADAPTER_CONFIG = "adapter_config.json";        //!< what they are
+constexpr const char* ADAPTER_WEIGHTS = "adapter_model.safetensors"; //!< their values
+const std::string PREFIX = "base_model.model.";                      //!< of all names
+const std::string DOWN_END = ".lora_A.weight";                       //!< of A
+constexpr uint32_t MOST_RANK = 1024;                                 //!< as --lora allows
 
 bool
 EndsWith(const std::string& text, const std::string& end)

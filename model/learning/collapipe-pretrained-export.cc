@@ -295,8 +295,9 @@ CheckExport(const std::string& folder, const ModelConfig& model)
             }
         }
     }
-    throw DataError("'" + folder + "' holds something that was not exported by CollaPipe; it is "
-                                   "left as it is.");
+    throw DataError("'" + folder +
+                    "' holds something that was not exported by CollaPipe; it is "
+                    "left as it is.");
 }
 
 void
@@ -338,9 +339,9 @@ WritePretrained(const PretrainedExport& what,
     }
     const auto plain = MakePlain(model);
     const auto merged = MergeAdapters(model, trained);
-    WriteFileAtomically(at("config.json"),
-                        FormatPretrainedConfig(MakeConfig(what, model),
-                                               GetPretrainedHead(model.head)));
+    WriteFileAtomically(
+        at("config.json"),
+        FormatPretrainedConfig(MakeConfig(what, model), GetPretrainedHead(model.head)));
     WriteSafetensors(at(MODEL),
                      ListTensors(plain, merged, [](const auto&) { return true; }),
                      GetMetadata());

@@ -49,8 +49,8 @@ std::map<std::string, std::string> ListTokenizerFiles(const Tokenizer& tokenizer
  * Checks what can be checked before anything has been learnt.
  * @param folder to write to
  * @param model to be written
- * @throws DataError where transformers knows no such model, or the folder holds something that is no
- *         export
+ * @throws DataError where transformers knows no such model, or the folder holds something that is
+ * no export
  */
 void CheckExport(const std::string& folder, const ModelConfig& model);
 

@@ -237,11 +237,11 @@ MakePretrainedConfig(const ModelConfig& model)
     config.feedForward = model.feedForward;
     config.positions = model.GetPositions();
     config.segments = config.family == PretrainedFamily::BERT ? model.segments : 0;
-    config.activation = !model.activation.empty()                         ? model.activation
-                        : isLlama                                         ? "silu"
-                        : config.family == PretrainedFamily::GPT2         ? "gelu_new"
-                        : config.family == PretrainedFamily::OPT          ? "relu"
-                                                                          : "gelu";
+    config.activation = !model.activation.empty()                 ? model.activation
+                        : isLlama                                 ? "silu"
+                        : config.family == PretrainedFamily::GPT2 ? "gelu_new"
+                        : config.family == PretrainedFamily::OPT  ? "relu"
+                                                                  : "gelu";
     config.normEpsilon = model.normEpsilon;
     config.tied = model.tiedProjection;
     config.attentionBias = !isLlama || model.queryBias;
@@ -251,8 +251,8 @@ MakePretrainedConfig(const ModelConfig& model)
     config.rotaryScaling = MakeScaling(model.rotaryStretch);
     config.beginToken = model.special.begin;
     config.padToken = model.special.pad;
-    config.endTokens = model.special.end >= 0 ? std::vector<int32_t>{model.special.end}
-                                              : std::vector<int32_t>{};
+    config.endTokens =
+        model.special.end >= 0 ? std::vector<int32_t>{model.special.end} : std::vector<int32_t>{};
     return config;
 }
 
@@ -350,12 +350,14 @@ PretrainedModel::MakeConfig(ModelHead head) const
     special.pad = m_config.IsCausal() ? -1 : get(TokenRole::PAD);
     if (head == ModelHead::MASKED_LANGUAGE && (special.mask < 0 || special.pad != PAD_TOKEN))
     {
-        throw DataError("'" + m_folder + "': its tokenizer has no token for what is masked, or one "
-                                         "other than 0 for padding.");
+        throw DataError("'" + m_folder +
+                        "': its tokenizer has no token for what is masked, or one "
+                        "other than 0 for padding.");
     }
     if (!m_config.IsCausal() && (special.begin < 0 || special.end < 0))
     {
-        throw DataError("'" + m_folder + "': its tokenizer has no tokens that begin and end texts.");
+        throw DataError("'" + m_folder +
+                        "': its tokenizer has no tokens that begin and end texts.");
     }
     if (m_adapter)
     {

@@ -107,8 +107,8 @@ class PretrainedAdapter
 
 /**
  * @ingroup collapipe
- * A folder in Hugging Face's form: `config.json`, weights, tokenizer; or adapters, which name such a
- * folder. Opening costs no more than the heads of the files.
+ * A folder in Hugging Face's form: `config.json`, weights, tokenizer; or adapters, which name such
+ * a folder. Opening costs no more than the heads of the files.
  */
 class PretrainedModel
 {

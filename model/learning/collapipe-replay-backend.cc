@@ -99,6 +99,14 @@ ReplayBackend::Generate(const ModelConfig& config,
     return m_backend->Generate(config, parameters, prompts, options);
 }
 
+std::vector<std::vector<float>>
+ReplayBackend::GetLogits(const ModelConfig& config,
+                         const ModelParameters& parameters,
+                         const std::vector<Sample>& samples) const
+{
+    return m_backend->GetLogits(config, parameters, samples);
+}
+
 std::vector<int32_t>
 ReplayBackend::Classify(const ModelConfig& config,
                         const ModelParameters& parameters,

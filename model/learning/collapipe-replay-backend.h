@@ -58,11 +58,13 @@ class ReplayBackend : public ComputeBackend
                                                 const ModelParameters& parameters,
                                                 const std::vector<Sample>& samples,
                                                 const DecodingOptions& options) const override;
-    std::vector<std::vector<int32_t>> Generate(
-        const ModelConfig& config,
-        const ModelParameters& parameters,
-        const std::vector<std::vector<int32_t>>& prompts,
-        const GenerationOptions& options) const override;
+    std::vector<std::vector<int32_t>> Generate(const ModelConfig& config,
+                                               const ModelParameters& parameters,
+                                               const std::vector<std::vector<int32_t>>& prompts,
+                                               const GenerationOptions& options) const override;
+    std::vector<std::vector<float>> GetLogits(const ModelConfig& config,
+                                              const ModelParameters& parameters,
+                                              const std::vector<Sample>& samples) const override;
     std::vector<int32_t> Classify(const ModelConfig& config,
                                   const ModelParameters& parameters,
                                   const std::vector<Sample>& samples) const override;

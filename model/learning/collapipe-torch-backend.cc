@@ -273,6 +273,14 @@ TorchBackend::Generate(const ModelConfig& config,
     return TorchEvaluation(config, parameters).Generate(prompts, options);
 }
 
+std::vector<std::vector<float>>
+TorchBackend::GetLogits(const ModelConfig& config,
+                        const ModelParameters& parameters,
+                        const std::vector<Sample>& samples) const
+{
+    return TorchEvaluation(config, parameters).GetLogits(samples);
+}
+
 std::vector<int32_t>
 TorchBackend::Classify(const ModelConfig& config,
                        const ModelParameters& parameters,

@@ -204,6 +204,27 @@ TorchEvaluation::Generate(const std::vector<std::vector<int32_t>>& prompts,
     return results;
 }
 
+std::vector<std::vector<float>>
+TorchEvaluation::GetLogits(const std::vector<Sample>& samples) const
+{
+    NS_ABORT_MSG_IF(!IsClassifier(m_config) && !IsLanguageModel(m_config),
+                    "Only classifiers and language models give logits of a text");
+    const torch::NoGradGuard withoutGradients;
+    std::vector<std::vector<float>> results(samples.size());
+    for (const auto& group : MakeGroups(samples))
+    {
+        const EncodedBatch run(FitLengths(m_config, group.samples), m_parameters, group.samples);
+        const auto& head = static_cast<const TorchClassifyingHead&>(run.layers.GetHead());
+        const auto logits = head.Classify(run.memory, run.layout, run.padding, {}).contiguous();
+        for (size_t i = 0; i < group.places.size(); i++)
+        {
+            const auto* row = logits.data_ptr<float>() + static_cast<int64_t>(i) * logits.size(1);
+            results[group.places[i]].assign(row, row + logits.size(1));
+        }
+    }
+    return results;
+}
+
 std::vector<int32_t>
 TorchEvaluation::Classify(const std::vector<Sample>& samples) const
 {

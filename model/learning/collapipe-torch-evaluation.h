@@ -52,6 +52,12 @@ class TorchEvaluation
                                                const GenerationOptions& options) const;
 
     /**
+     * @param samples what to read
+     * @return of ComputeBackend::GetLogits()
+     */
+    std::vector<std::vector<float>> GetLogits(const std::vector<Sample>& samples) const;
+
+    /**
      * @param samples what to classify
      * @return of ComputeBackend::Classify()
      */

@@ -87,8 +87,8 @@ TorchGeneration::Continue(const std::vector<Tokens>& prompts, uint64_t first) co
         for (std::size_t row = 0; row < open.size(); ++row)
         {
             const auto i = open[row];
-            const auto token = Choose(logits[static_cast<int64_t>(row)],
-                                      MakeKey(m_options.seed, first + i, step));
+            const auto token =
+                Choose(logits[static_cast<int64_t>(row)], MakeKey(m_options.seed, first + i, step));
             texts[i].push_back(token);
             results[i].push_back(token);
             if (!Ends(token))

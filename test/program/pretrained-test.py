@@ -1,0 +1,344 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+# Needs LibTorch.
+#
+# Models in Hugging Face's form: random checkpoints of every family against an independent program
+# (logits, losses, gradients of a step that is split over devices), a real pretrained model against its
+# reference numbers, adapters and exports there and back, and damaged folders. Takes the build directory
+# and the source directory.
+
+import json
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+
+try:
+    import torch
+except ImportError:
+    if sys.executable != "/usr/bin/python3" and os.access("/usr/bin/python3", os.X_OK):
+        os.execv("/usr/bin/python3", ["/usr/bin/python3", *sys.argv])  # the distribution's
+    print("skipped: there is no PyTorch for Python (package python3-torch)")
+    sys.exit(77)
+
+from support import hf_reference as hf
+from support.runs import check, finish, near, read_csv, report, start, use_program
+
+torch.manual_seed(1)
+torch.set_num_threads(1)
+CAUSAL = ["gpt2", "opt", "llama", "qwen2"]
+RUN = ["--topology=p2p", "--controller=uniform-pipeline", "--compare=none", "--progress=none",
+       "--rounds=1", "--localIterations=1", "--memoryShare=0"]
+build = None
+
+
+def apply_model(folder, lines, *options):
+    """What collapipe-torch-apply says of lines."""
+    result = subprocess.run([build / "collapipe-torch-apply", str(folder), *options],
+                            input="".join(line + "\n" for line in lines), capture_output=True,
+                            encoding="utf-8", timeout=120)
+    check(result.returncode == 0, f"apply {folder.name} {options}: {result.stderr}")
+    return result.stdout
+
+
+def judge(folder, lines):
+    return [json.loads(line) for line in apply_model(folder, lines, "--json").splitlines()]
+
+
+def run(work, name, *options, timeout=200):
+    """A run that must succeed: rows of rounds.csv, summary; None where it did not."""
+    folder = work / name
+    status, _, err, _ = finish(start(*RUN, f"--outputDir={folder}", *options), timeout=timeout)
+    if not check(status == 0, f"{name}: status {status}: {err}"):
+        return None
+    return read_csv(folder / "rounds.csv"), json.loads((folder / "summary.json").read_text())
+
+
+def distance(value, reference):
+    scale = max(reference.abs().max().item(), 1e-12)
+    return (value - reference).abs().max().item() / scale
+
+
+def random_lines(rng, count):
+    return ["".join(rng.choice(hf.LETTERS + " ") for _ in range(rng.randint(3, 40))).strip() or "a"
+            for _ in range(count)]
+
+
+def check_logits(work):
+    """Logits and losses of every family, of texts of unequal lengths."""
+    rng = random.Random(3)
+    for kind in CAUSAL + ["bert", "distilbert"]:
+        for seed in range(3):
+            for dtype in ([torch.float32, torch.float16, torch.bfloat16] if seed == 0 else
+                          [torch.float32]):
+                classes = rng.choice([2, 5]) if kind in ("bert", "distilbert") or seed == 2 else 0
+                folder = work / f"{kind}-{seed}-{dtype}".replace("torch.", "")
+                encode = hf.write_checkpoint(folder, kind, 100 * seed + 7, classes, dtype)
+                reference = hf.Reference(folder)
+                lines = random_lines(rng, 5)
+                with torch.no_grad():
+                    for line, said in zip(lines, judge(folder, lines)):
+                        tokens = encode(line)
+                        shown = said["tokens"] if kind in CAUSAL else [2] + said["tokens"]
+                        check(shown == tokens, f"{folder.name}: tokens of {line!r}: {shown}")
+                        logits = reference.logits(tokens)
+                        logits = logits if classes else logits[-1]
+                        error = distance(torch.tensor(said["logits"]), logits)
+                        check(error < 1e-4, f"{folder.name}: logits differ by {error}")
+                        if not classes and len(tokens) > 1:
+                            loss = reference.loss([tokens]).item()
+                            check(near(said["nats_per_token"], loss, 1e-4),
+                                  f"{folder.name}: loss {said['nats_per_token']}, not {loss}")
+
+
+def find_batch(texts, wanted, get_loss):
+    """Of n + 1 texts one is kept for the test part; those whose loss is the run's."""
+    for left_out in range(len(texts)):
+        batch = texts[:left_out] + texts[left_out + 1:]
+        loss = get_loss(batch)
+        if near(loss.item(), wanted, 1e-4):
+            return batch, loss
+    return None, None
+
+
+def take_step(work, name, folder, train, validation, *options):
+    """Weights before and after a step of gradient descent of size 1, by name."""
+    out = work / f"{name}-export"
+    result = run(work, name, f"--pretrained={folder}", f"--train={train}",
+                 f"--validation={validation}", "--optimizer=sgd", "--momentum=0",
+                 "--learningRate=1", "--warmup=0", "--decay=none", "--dropout=0", "--clusters=1",
+                 "--microBatches=2", "--microBatchSize=2", "--score=none", "--sequenceLength=60",
+                 f"--export={out}", *options)
+    return (hf.read_safetensors(out / "model.safetensors"), result) if result else (None, None)
+
+
+def check_gradients(work):
+    """A step split over devices gives the gradients of the independent program."""
+    rng = random.Random(5)
+    for kind in CAUSAL + ["bert", "distilbert"]:
+        classes = 2 if kind in ("bert", "distilbert") else 0
+        for devices, tied in ((1, False), (3, False)):
+            name = f"step-{kind}-{devices}"
+            folder = work / f"{name}-model"
+            encode = hf.write_checkpoint(folder, kind, devices, classes, tied=tied, least=3)
+            lines = random_lines(rng, 5)
+            labels = [0, 1, 1, 0, 1]
+            ending = "tsv" if classes else "txt"
+            train, validation = work / f"{name}.{ending}", work / f"{name}-val.{ending}"
+            if classes:
+                train.write_text("sentence\tlabel\n" + "".join(
+                    f"{line}\t{label}\n" for line, label in zip(lines, labels)))
+                validation.write_text("sentence\tlabel\nzzz\t0\nyyy yyy\t1\n")
+            else:
+                train.write_text("".join(line + "\n" for line in lines))
+                validation.write_text("zzz zz\n")
+            weights, result = take_step(work, name, folder, train, validation,
+                                        f"--task={'classification' if classes else 'lm'}",
+                                        f"--devices={devices}")
+            if weights is None:
+                continue
+            reference = hf.Reference(folder)
+            texts = [encode(line) for line in lines]
+            if not classes and kind == "gpt2":
+                texts = [tokens + [2] for tokens in texts]  # where nothing begins, texts end
+            samples = list(zip(texts, labels)) if classes else texts
+            wanted = float(result[0][0]["train_loss"])
+            batch, loss = find_batch(samples, wanted,
+                                     (lambda some: reference.class_loss(*zip(*some))) if classes
+                                     else reference.loss)
+            if not check(batch, f"{name}: training loss {wanted} is that of no four samples"):
+                continue
+            loss.backward()
+            names = {n for n, t in reference.tensors.items() if t.grad is not None}
+            check(set(weights) == set(reference.tensors), f"{name}: names of the exported tensors: "
+                  f"{set(weights) ^ set(reference.tensors)}")
+            largest = max(reference.get(n).grad.abs().max().item() for n in names)
+            for n in sorted(names & set(weights)):
+                before = reference.get(n)
+                step = before.detach() - weights[n]
+                error = (step - before.grad).abs().max().item()
+                # The step is read from weights in float32, which round at their own size.
+                bound = 1e-4 * largest + 2e-7 * before.abs().max().item()
+                check(error <= bound, f"{name}: gradient of {n} differs by {error} of {largest}")
+
+
+def check_exports(work):
+    """Export and import: the same bytes; adapters, merged or not: the same logits."""
+    rng = random.Random(7)
+    lines = random_lines(rng, 40)
+    data = work / "lines.txt"
+    data.write_text("".join(line + "\n" for line in lines))
+    for kind in CAUSAL:
+        folder = work / f"export-{kind}"
+        hf.write_checkpoint(folder, kind, 11)
+        base = [f"--pretrained={folder}", "--task=lm", f"--train={data}", "--devices=2",
+                "--clusters=1", "--microBatches=2", "--microBatchSize=4", "--lora=3",
+                "--learningRate=0.05", "--warmup=0", "--sequenceLength=48"]
+        adapter, merged = work / f"{kind}-adapter", work / f"{kind}-merged"
+        run(work, f"adapter-{kind}", *base, f"--export={adapter}")
+        run(work, f"merged-{kind}", *base, f"--export={merged}", "--merge")
+        some = lines[:4]
+        said = [judge(path, some) for path in (folder, adapter, merged)]
+        for i in range(len(some)):
+            logits = [torch.tensor(one[i]["logits"]) for one in said]
+            check(distance(logits[1], logits[2]) < 1e-5, f"{kind}: merged adapters differ")
+            check(distance(logits[0], logits[1]) > 1e-5, f"{kind}: the adapter does something")
+        tensors = hf.read_safetensors(adapter / "adapter_model.safetensors")
+        config = json.loads((adapter / "adapter_config.json").read_text())
+        for name, tensor in tensors.items():
+            part = name[len("base_model.model."):]
+            module, side = part.rsplit(".lora_", 1)
+            check(name.startswith("base_model.model.") and side in ("A.weight", "B.weight") and
+                  module.rsplit(".", 1)[1] in config["target_modules"] and
+                  tensor.shape[0 if side[0] == "A" else 1] == config["r"],
+                  f"{kind}: {name} is as PEFT has it")
+        # What nothing has learnt comes out as it went in.
+        same = work / f"{kind}-same"
+        run(work, f"same-{kind}", *base, f"--export={same}", "--merge", "--loraTargets=" +
+            {"gpt2": "c_attn", "opt": "k_proj"}.get(kind, "k_proj"), "--learningRate=1e-30")
+        before = hf.read_safetensors(folder / "model.safetensors")
+        after = hf.read_safetensors(same / "model.safetensors")
+        check(set(before) == set(after) and all(torch.equal(before[n], after[n]) for n in before),
+              f"{kind}: export after import is the identity")
+
+
+def check_refusals(work):
+    """Damaged folders: one sentence, status 2, nothing written."""
+    good = work / "good"
+    hf.write_checkpoint(good, "llama", 1)
+    config = json.loads((good / "config.json").read_text())
+    tensors = hf.read_safetensors(good / "model.safetensors")
+    raw = (good / "model.safetensors").read_bytes()
+    name = "model.layers.0.mlp.up_proj.weight"
+    nan = dict(tensors)
+    nan[name] = tensors[name].clone()
+    nan[name][0, 0] = float("nan")
+
+    def damage(path, **how):
+        shutil.copytree(good, path)
+        for file, content in how.items():
+            target = path / {"config": "config.json", "weights": "model.safetensors",
+                             "tokenizer": "tokenizer.json",
+                             "index": "model.safetensors.index.json"}[file]
+            if content is None:
+                target.unlink()
+            elif isinstance(content, dict):
+                hf.write_safetensors(target, content)
+            elif isinstance(content, bytes):
+                target.write_bytes(content)
+            else:
+                target.write_text(content)
+        return path
+
+    big = json.loads((good / "tokenizer.json").read_text())
+    big["model"]["vocab"]["far"] = 5000
+    cases = {
+        "truncated": ({"weights": raw[:-10]}, "model.safetensors"),
+        "short head": ({"weights": raw[:5]}, "model.safetensors"),
+        "missing tensor": ({"weights": {n: t for n, t in tensors.items() if n != name}}, name),
+        "other shape": ({"config": json.dumps({**config, "intermediate_size": 99})}, "shape"),
+        "other type": ({"config": json.dumps({**config, "model_type": "mamba"})}, "mamba"),
+        "no config": ({"config": None}, "config.json"),
+        "no JSON": ({"config": "{"}, "config.json"),
+        "no weights": ({"weights": None}, "model.safetensors"),
+        "NaN": ({"weights": nan}, "finite"),
+        "far token": ({"tokenizer": json.dumps(big)}, "5000"),
+        "no tokenizer": ({"tokenizer": None}, "tokenizer"),
+        "no shard": ({"weights": None, "index": json.dumps(
+            {"weight_map": {name: "model-00001-of-00001.safetensors"}})}, "missing"),
+        "shard outside": ({"weights": None, "index": json.dumps(
+            {"weight_map": {name: "../good/model.safetensors"}})}, "folder"),
+    }
+    for what, (how, word) in cases.items():
+        path = damage(work / ("bad " + what), **how)
+        out = work / "refused"
+        status, said, err, seconds = finish(
+            start(*RUN, f"--pretrained={path}", "--task=lm", "--lora=2", "--devices=1",
+                  f"--outputDir={out}"), 60)
+        check(status == 2 and word in err and len(err.strip().splitlines()) == 1,
+              f"{what}: status {status}: {err}")
+        check(not out.exists() and not said, f"{what}: nothing is written")
+    for options, word in ((["--lora=2", "--task=translation"], "translate"),
+                          (["--lora=2", "--task=lm", "--sequenceLength=65"], "64"),
+                          (["--task=lm", "--model=tiny"], "--model"),
+                          (["--task=lm", "--config=gpt2"], "--config"),
+                          (["--task=lm", "--lora=2", f"--export={good}"], "--export"),
+                          (["--task=lm", "--merge", f"--export={work}/x"], "--lora"),
+                          (["--task=lm", "--lora=2", f"--export={work}"], "not exported")):
+        status, _, err, _ = finish(start(*RUN, f"--pretrained={good}", f"--outputDir={work}/refused",
+                                         *options), 60)
+        check(status == 2 and word in err, f"{options}: status {status}: {err}")
+
+
+def check_stories(work, stories):
+    """A real pretrained model: tokens, losses, logits, greedy texts; whole and in segments."""
+    reference = [json.loads(line) for line in (stories / "reference.jsonl").read_text().splitlines()]
+    texts = [entry for entry in reference if "text" in entry]
+    said = {one["text"]: got for one, got in
+            zip(texts, judge(stories, [entry["text"] for entry in texts]))}
+    for entry in texts:
+        got = said[entry["text"]]
+        check(got["tokens"] == entry["tokens"], f"tokens of {entry['text']!r}")
+        check(near(got["nats_per_token"], entry["nats_per_token"], 1e-3),
+              f"loss of {entry['text']!r}: {got['nats_per_token']}")
+    for entry in reference:
+        if "greedy_text" in entry:
+            text = apply_model(stories, [entry["prompt"]], f"--tokens={len(entry['greedy_tokens'])}")
+            check(text.rstrip("\n") == entry["greedy_text"], f"greedy text: {text!r}")
+        if "last_logits_of" in entry:
+            logits = said[entry["last_logits_of"]]["logits"]
+            top = sorted(range(len(logits)), key=lambda i: -logits[i])[:5]
+            check(top == [token for token, _ in entry["top5"]], f"largest logits: {top}")
+            for token, value in entry["top5"]:
+                check(abs(logits[token] - value) < 1e-3, f"logit of {token}: {logits[token]}")
+    # Over the network: the loss before anything is learnt, of the texts in every cut.
+    train, validation = work / "stories.txt", work / "stories-val.txt"
+    model = hf.Reference(stories)
+    with torch.no_grad():
+        for entry in texts:
+            check(near(model.loss([entry["tokens"]]).item(), entry["nats_per_token"], 1e-3),
+                  f"the independent program's loss of {entry['text']!r}")
+    more = "The dog and the bird played in the garden."
+    documents = [entry["tokens"] for entry in texts] + [judge(stories, [more])[0]["tokens"]]
+    train.write_text("".join(entry["text"] + "\n" for entry in texts) + more + "\n")
+    validation.write_text("The sun was warm.\n")
+    for edge in range(3):
+        for devices in range(1, 6 - edge):
+            result = run(work, f"stories-{devices}-{edge}", f"--pretrained={stories}", "--task=lm",
+                         f"--train={train}", f"--validation={validation}", "--lora=2",
+                         f"--devices={devices}", f"--edgeBlocks={edge}", "--clusters=1",
+                         "--microBatches=1", f"--microBatchSize={len(texts)}", "--dropout=0",
+                         "--score=none")
+            if result:
+                loss = float(result[0][0]["train_loss"])
+                with torch.no_grad():
+                    batch, _ = find_batch(documents, loss, model.loss)
+                check(batch, f"{devices} segments, {edge} edge blocks: loss {loss}")
+
+
+def main():
+    global build
+    build = pathlib.Path(sys.argv[1]).absolute()
+    source = pathlib.Path(sys.argv[2]).absolute()
+    if not use_program(build, "collapipe-quickstart"):
+        return 1
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    with tempfile.TemporaryDirectory() as folder:
+        work = pathlib.Path(folder)
+        check_logits(work)
+        check_gradients(work)
+        check_exports(work)
+        check_refusals(work)
+        stories = source.parent / "shared" / "data" / "stories260K"
+        if stories.is_dir():
+            check_stories(work, stories)
+        else:
+            print(f"skipped: {stories} is not there, a pretrained model with reference numbers")
+    return report()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
