@@ -393,12 +393,13 @@ void
 RunConfig::CheckTied() const
 {
     const auto model = GetModelConfig();
-    RequireOption(!model.tiedProjection || model.trained != TrainedPart::ALL ||
-                      model.head == ModelHead::TRANSLATION,
-                  "--trained=" + learning.trained +
-                      ": the model's embedding and projection share their weights and lie on "
-                      "different nodes, where they cannot both be trained; give --lora, or "
-                      "--trained=head or last:K");
+    RequireOption(
+        !model.tiedProjection || model.trained != TrainedPart::ALL ||
+            model.head == ModelHead::TRANSLATION,
+        (learning.tieEmbedding ? std::string("--tieEmbedding") : "--trained=" + learning.trained) +
+            ": the model's embedding and projection share their weights and lie on "
+            "different nodes, where they cannot both be trained; give --lora, or "
+            "--trained=head or last:K");
 }
 
 void

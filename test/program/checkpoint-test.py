@@ -231,7 +231,7 @@ def check_example(base, build):
           f"translating with a saved model: status {done.returncode}: {done.stderr}")
     done = subprocess.run([program, base / "nowhere"], input=lines, capture_output=True,
                           encoding="utf-8", timeout=120)
-    check(done.returncode == 1 and len(done.stderr.splitlines()) == 1, "no model to translate with")
+    check(done.returncode == 2 and len(done.stderr.splitlines()) == 1, "no model to translate with")
 
 
 def main():

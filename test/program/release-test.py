@@ -120,7 +120,7 @@ def test_packages():
     """The container to work in and the documentation name every package that ./collapipe installs."""
     lists = re.findall(r"\bpackages_(?:build|run|report|evaluate|test)\+?=\(([^)]*)\)", read("collapipe"))
     needed = {name for words in lists for name in words.split() if re.fullmatch(r"[a-z0-9+.-]+", name)}
-    assert len(lists) == 6 and {"g++", "libns3-dev", "libtorch-dev", "tshark"} <= needed, needed
+    assert len(lists) == 7 and {"g++", "libns3-dev", "libtorch-dev", "tshark"} <= needed, needed
     for place in ("Containerfile", "doc/collapipe-systems.rst"):
         missing = needed - set(re.findall(r"[a-z0-9+.-]+", read(place)))
         assert not missing, f"{place} does not name {sorted(missing)}"
