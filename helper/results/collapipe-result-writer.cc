@@ -227,7 +227,7 @@ PrintTable(std::ostream& out, const RunSummary& summary, const std::vector<Round
     if (summary.task == "lm" && !rounds.empty() && std::isfinite(rounds.back().validationLoss))
     {
         table << std::setprecision(2) << "perplexity of the validation part "
-              << std::exp(rounds.back().validationLoss) << " (untrained "
+              << std::exp(rounds.back().validationLoss) << " (before the first round "
               << std::exp(summary.initialLoss) << ')';
         if (std::isfinite(summary.quality.testLoss))
         {

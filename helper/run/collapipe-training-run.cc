@@ -164,7 +164,11 @@ TrainingRun::ExplainInfeasible(const std::string& reason) const
             ? "--memoryShare=" + share.substr(0, share.find_last_not_of("0.") + 1) +
                   " limits what devices give; 0 is all that they have"
             : "--deviceProfiles says what devices have";
-    return reason + " (" + limit + "; --recompute=auto or a smaller --model needs less)";
+    const bool isFrozen = m_setup->GetContext()->model.trained != TrainedPart::ALL;
+    const std::string less = isFrozen && m_config.learning.basePrecision == "fp32"
+                                 ? "--basePrecision=bf16 or int8, "
+                                 : "";
+    return reason + " (" + limit + "; " + less + "--recompute=auto or a smaller --model needs less)";
 }
 
 Ptr<RadioActuator>
