@@ -172,6 +172,10 @@ LearningConfig::Validate(const std::string& task) const
                       " goes without adapters, which --pretrained=" + pretrained + " has");
     RequireOption(!merge || lora > 0 || hasAdapter,
                   "--merge folds adapters in, and there are none: give --lora");
+    RequireOption(exportDir.empty() || lora == 0 || merge || !pretrained.empty(),
+                  "--export=" + exportDir +
+                      " would hold adapters of a model that is nowhere: give --merge, which writes "
+                      "the whole model");
     RequireOption(exportDir.empty() || exportDir != pretrained,
                   "--export=" + exportDir + " is the folder of --pretrained: give another one");
     RequireOption(lora == 0 || trained == "auto" || trained == "adapters",

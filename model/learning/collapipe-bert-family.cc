@@ -31,6 +31,7 @@ struct BertNames
     const char* attentionNorm;            //!< of the attention's sum
     const char* feedForwardNorm;          //!< of the feed-forward layers' sum
     const char* pooler;                   //!< of a classification
+    bool isPoolerNew;                     //!< no model has it before it learns a task
     const char* transform;                //!< of masked language
     const char* transformNorm;            //!< likewise
     const char* projection;               //!< likewise
@@ -53,6 +54,7 @@ GetBertNames()
             "attention.output.LayerNorm",
             "output.LayerNorm",
             "bert.pooler.dense",
+            false, // it was trained to tell whether sentences follow each other
             "cls.predictions.transform.dense",
             "cls.predictions.transform.LayerNorm",
             "cls.predictions.decoder",
@@ -75,6 +77,7 @@ GetDistilBertNames()
             "sa_layer_norm",
             "output_layer_norm",
             "pre_classifier",
+            true,
             "vocab_transform",
             "vocab_layer_norm",
             "vocab_projector",
@@ -210,6 +213,7 @@ class BertFamily : public ModelFamily
         {
             LinearMap pooler{{{m_names.pooler, width}}, width, 1};
             LinearMap classifier{{{"classifier", config.classes}}, width, 1};
+            pooler.isTaskHead = m_names.isPoolerNew;
             classifier.isTaskHead = true;
             link.AddLinear(pooler);
             link.AddLinear(classifier);
