@@ -19,9 +19,9 @@ SMALL = ["--rounds=2", "--localIterations=2", "--microBatches=3", "--microBatchS
 LONGEST = 130  # lines, so that an example can be read
 
 
-def run(work, name, *options):
+def run(work, name, *options, kind="own"):
     """Runs an example: its output and its folder, or None."""
-    program = f"collapipe-own-{name}"
+    program = f"collapipe-{kind}-{name}"
     if not check(use_program(BUILD, program), f"{program} is built"):
         return None
     folder = work / name
@@ -131,6 +131,26 @@ def check_task(work):
           f"task: validation loss {losses} after {summary['initial_validation_loss']}")
 
 
+def check_family(work):
+    """A family of one's own learns, is cut anywhere, takes adapters, and is held to what it says."""
+    small = ["--topology=p2p", "--progress=none", "--rounds=2", "--maxPairs=800",
+             "--maxValidation=40", "--vocabulary=400", "--model=32x2x64", "--blocks=4", "--devices=2"]
+    losses = {}
+    for case, options in {"devices": ["--localIterations=12", "--learningRate=0.01"],
+                          "edge": ["--localIterations=12", "--learningRate=0.01", "--edgeBlocks=2"],
+                          "adapters": ["--localIterations=1", "--lora=3"]}.items():
+        found = run(work, "own-family", *small, *options, kind="torch")
+        if found is None:
+            return
+        with open(found[1] / "summary.json", encoding="utf-8") as file:
+            summary = json.load(file)
+        losses[case] = [row["validation_loss"] for row in summary["rounds"]]
+        check(losses[case][-1] < summary["initial_validation_loss"],
+              f"family, {case}: validation loss {losses[case]}")
+    check(all(abs(left - right) < 1e-4 for left, right in zip(losses["devices"], losses["edge"])),
+          f"family: who holds a block changes nothing: {losses}")
+
+
 def check_sources(source):
     """Examples stay short, and each says in its first comment how to run it."""
     for file in sorted((source / "examples").glob("collapipe-own-*.cc")):
@@ -155,6 +175,7 @@ def main():
         check_topology(work, data)
         check_network(work, data)
         check_task(work)
+        check_family(work)
     return report()
 
 
