@@ -31,7 +31,7 @@ struct LearningConfig
     std::string columns;      //!< of these files, where texts and labels stand; empty: not said
     std::string languages{"da,de,en,es,fi,fr,hr,id,nl,pt_BR,sv,tr,vi"}; //!< to tell apart
     std::string documents{"auto"}; //!< how plain text is cut: auto, lines or paragraphs
-    bool pack{false};              //!< documents follow each other in samples
+    bool pack{true};               //!< documents follow each other in samples
 
     // Model
     bool preNorm{false};        //!< norms before the layers of a block

@@ -364,10 +364,12 @@ AddDocuments(RunConfig& config, Options& options)
             .Off("auto")
             .With("task", LANGUAGE)
             .With("train"),
-        RunOption(Group::DATA,
-                  "pack",
-                  &learning.pack,
-                  "documents follow each other in samples of full length, and none is padded")
+        RunOption(
+            Group::DATA,
+            "pack",
+            &learning.pack,
+            "documents follow each other in samples of full length, and none is padded (prompts "
+            "with completions are never packed)")
             .With("task", LANGUAGE)
             .Where(!config.ownCorpus, OWN_DATA),
     };

@@ -260,7 +260,7 @@ RunConfig::SetForeignDefaults(const std::set<std::string>& given)
     // What is fine-tuned has learnt before: few, small steps; adapters begin at nothing and need
     // larger ones (Hu et al. 2021, appendix D).
     prefer("rounds", rounds, 5U);
-    prefer("localIterations", localIterations, 25U);
+    prefer("localIterations", localIterations, 10U);
     prefer("learningRate",
            learningRate,
            hasAdapters                   ? 2e-3

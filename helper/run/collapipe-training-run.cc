@@ -168,7 +168,8 @@ TrainingRun::ExplainInfeasible(const std::string& reason) const
     const std::string less = isFrozen && m_config.learning.basePrecision == "fp32"
                                  ? "--basePrecision=bf16 or int8, "
                                  : "";
-    return reason + " (" + limit + "; " + less + "--recompute=auto or a smaller --model needs less)";
+    return reason + " (" + limit + "; " + less +
+           "--recompute=auto or a smaller --model needs less)";
 }
 
 Ptr<RadioActuator>

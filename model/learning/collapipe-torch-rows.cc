@@ -43,7 +43,8 @@ TorchRows::TorchRows(int64_t samples, int64_t length, uint32_t firstSample)
 TorchRows::TorchRows(const at::Tensor& padding, bool skipPadding, uint32_t firstSample)
     : TorchRows(padding.size(0), padding.size(1), firstSample)
 {
-    if (!skipPadding)
+    // Where there is nothing to skip, rows lie as in the grid and need no copies.
+    if (!skipPadding || !padding.any().item<bool>())
     {
         return;
     }

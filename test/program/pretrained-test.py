@@ -136,7 +136,8 @@ def check_gradients(work):
                 train.write_text("".join(line + "\n" for line in lines))
                 validation.write_text("zzz zz\n")
             weights, result = take_step(work, name, folder, train, validation,
-                                        f"--task={'classification' if classes else 'lm'}",
+                                        *(["--task=classification"] if classes else
+                                          ["--task=lm", "--pack=false"]),
                                         f"--devices={devices}")
             if weights is None:
                 continue
@@ -311,7 +312,7 @@ def check_stories(work, stories):
                          f"--train={train}", f"--validation={validation}", "--lora=2",
                          f"--devices={devices}", f"--edgeBlocks={edge}", "--clusters=1",
                          "--microBatches=1", f"--microBatchSize={len(texts)}", "--dropout=0",
-                         "--score=none")
+                         "--score=none", "--pack=false")
             if result:
                 loss = float(result[0][0]["train_loss"])
                 with torch.no_grad():
