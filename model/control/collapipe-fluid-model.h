@@ -5,6 +5,7 @@
 #ifndef COLLAPIPE_FLUID_MODEL_H
 #define COLLAPIPE_FLUID_MODEL_H
 
+#include "collapipe-fluid-medium.h"
 #include "collapipe-plan.h"
 #include "collapipe-system-state.h"
 #include "collapipe-transfers.h"
@@ -12,32 +13,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <vector>
 
 namespace ns3
 {
 namespace collapipe
 {
-
-/// A sender as a medium sees it
-struct MediumUser
-{
-    double weight{1};    //!< w, positive
-    uint8_t priority{0}; //!< strict: the highest goes first
-    double cap{1};       //!< the largest share that it can use
-    double share{0};     //!< the result
-};
-
-/**
- * (14), (15): the users' shares of a medium, in proportion to their weights; what a capped one
- * leaves goes to the others in the same proportion (weighted max-min), what a priority leaves to
- * the next one.
- *
- * @param users those that have something to send; their shares are set
- * @param capacity of the medium, 0..1
- */
-void DivideMedium(std::vector<MediumUser>& users, double capacity);
 
 /// What the fluid model says of one transfer of ListTransfers()
 struct FluidLink
@@ -64,6 +45,8 @@ struct FluidRound
     double latencyS{0};                 //!< tau (16)
     std::vector<FluidCluster> clusters; //!< one per cluster
 };
+
+class FluidPlayer;
 
 /**
  * @ingroup collapipe
@@ -101,21 +84,8 @@ class FluidModel
     FluidRound Play(const SystemState& state, const RoundPlan& plan);
 
   private:
-    class Player;
-    std::unique_ptr<Player> m_player; //!< memory that is kept from one plan to the next
+    std::unique_ptr<FluidPlayer> m_player; //!< memory that is kept from one plan to the next
 };
-
-/**
- * @param sharing what becomes of unused shares
- * @return its name in options and JSON: "reserved" or "work-conserving"
- */
-std::string ToString(Sharing sharing);
-
-/**
- * @param state the system
- * @return whether any medium is work-conserving, so that (16) takes the place of (3), (4)
- */
-bool IsWorkConserving(const SystemState& state);
 
 } // namespace collapipe
 } // namespace ns3

@@ -60,7 +60,8 @@ RadioMethod::Solve(const RadioProblem& problem, double tolerance, double cutoff)
         m_cutoff = (cutoff - problem.constant) / m_unit;
         Minimise();
         RadioSolution solution = GetSolution(problem);
-        const bool better = round == 0 || solution.objective < best.objective;
+        const bool better =
+            round == 0 || std::isnan(best.objective) || solution.objective < best.objective;
         best = better ? std::move(solution) : best;
         if (m_cut || problem.isFlowShop)
         {

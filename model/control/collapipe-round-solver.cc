@@ -635,8 +635,9 @@ RoundSolver::Search::Finish()
     }
     BuildRadioProblem(*m_instance, m_point.choice, m_options.radio, m_problem);
     RadioSolution solution = m_allocator.Solve(m_problem, FINAL_TOLERANCE);
-    if (solution.objective > m_point.objective)
+    if (!(solution.objective <= m_point.objective))
     {
+        // Also where the sharper tolerance led nowhere: numbers that are none
         solution = m_point.solution;
     }
     m_result.plan = MakeRoundPlan(*m_instance, m_point.choice, m_problem, solution);

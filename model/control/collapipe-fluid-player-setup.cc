@@ -1,0 +1,219 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-fluid-player.h"
+#include "collapipe-link-model.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+void
+FluidPlayer::SetUp()
+{
+    m_flows.clear();
+    m_chains.clear();
+    m_clusters.assign(m_plan->clusters.size(), PlayedCluster());
+    m_events.clear();
+    m_order = 0;
+    m_now = 0;
+    m_media.assign(2 + m_clusters.size(), PlayedMedium());
+    for (std::size_t p = 0; p < m_media.size(); ++p)
+    {
+        m_media[p].free = GetPool(p).GetFreePart();
+        m_media[p].acks.assign(m_media.size(), 0);
+    }
+    m_schedule = GetSchedule(m_plan->schedule);
+    if (PeekPointer(m_schedule) != m_graphsOf)
+    {
+        m_graphs.clear();
+        m_kept = m_schedule;
+        m_graphsOf = PeekPointer(m_schedule);
+    }
+    std::size_t pipelines = 0;
+    for (const auto& cluster : m_plan->clusters)
+    {
+        for (const auto& chain : cluster.chains)
+        {
+            pipelines += chain.stages.back().node == EDGE_SERVER ? 1 : 0;
+        }
+    }
+    m_slowdown = GetEdgeSlowdown(m_state->edge, pipelines);
+    for (std::size_t m = 0; m < m_clusters.size(); ++m)
+    {
+        m_clusters[m].firstChain = m_chains.size();
+        m_clusters[m].chains = m_plan->clusters[m].chains.size();
+        for (const auto& chain : m_plan->clusters[m].chains)
+        {
+            AddChain(m, chain);
+        }
+    }
+}
+
+const PoolState&
+FluidPlayer::GetPool(std::size_t pool) const
+{
+    return pool == 0   ? m_state->uplink
+           : pool == 1 ? m_state->downlink
+                       : m_state->clusters[pool - 2].d2d;
+}
+
+std::size_t
+FluidPlayer::GetPoolIndex(std::size_t cluster, NodeIndex from, NodeIndex to)
+{
+    switch (collapipe::GetPool(from, to))
+    {
+    case Pool::UPLINK:
+        return 0;
+    case Pool::DOWNLINK:
+        return 1;
+    case Pool::D2D:
+        break;
+    }
+    return 2 + cluster;
+}
+
+void
+FluidPlayer::AddChain(std::size_t m, const ChainPlan& chain)
+{
+    PlayedChain played;
+    played.cluster = m;
+    const auto stages = static_cast<uint32_t>(chain.stages.size());
+    auto& graph = m_graphs[{stages, chain.microBatches}];
+    if (!graph)
+    {
+        graph =
+            std::make_unique<PlayedGraph>(MakePlayedGraph(*m_schedule, stages, chain.microBatches));
+    }
+    played.graph = graph.get();
+    for (const auto& stage : chain.stages)
+    {
+        played.stages.push_back(GetStageTimes(*m_state, m, chain, stage, m_slowdown));
+    }
+    played.iterations = m_plan->localIterations;
+    played.clippingS =
+        m_state->training.clipping ? GetClippingTimeS(m_state->clusters[m], chain) : 0;
+    played.firstFlow = m_flows.size();
+    m_transfers = ListTransfers(m_state->model, ClusterPlan{{chain}, {}});
+    for (const auto& transfer : m_transfers)
+    {
+        AddFlow(m, transfer);
+    }
+    played.flows = m_flows.size() - played.firstFlow;
+    SetHops(played, chain);
+    played.alone = IsAlone(played);
+    m_chains.push_back(std::move(played));
+}
+
+void
+FluidPlayer::AddFlow(std::size_t m, const Transfer& t)
+{
+    const LinkState& link = *FindLinkState(m_state->clusters[m], t.from, t.to);
+    const std::size_t index = GetPoolIndex(m, t.from, t.to);
+    const PoolState& pool = GetPool(index);
+    double share = 1;
+    double power = link.maxPowerW;
+    PlayedFlow flow;
+    for (const auto& own : m_plan->clusters[m].links)
+    {
+        if (own.phase == t.phase && own.from == t.from && own.to == t.to)
+        {
+            share = own.share;
+            power = own.powerW;
+            flow.priority = pool.priorities ? own.priority : 0;
+            break;
+        }
+    }
+    flow.chain = m_chains.size();
+    flow.phase = t.phase;
+    flow.bits = t.bits + link.overheadBits;
+    flow.latencyS = link.latencyS;
+    flow.weight = share;
+    if (pool.mode == SharingMode::DEDICATED || pool.sharing == Sharing::RESERVED)
+    {
+        flow.fixedS = flow.bits / GetRateBps(link, pool, share, power);
+        flow.duty = pool.mode == SharingMode::AIRTIME ? share * pool.GetFreePart() : 1;
+        m_flows.push_back(flow);
+        return;
+    }
+    flow.pool = static_cast<int>(index);
+    flow.frequency = pool.mode == SharingMode::FREQUENCY;
+    flow.scaleBps = link.efficiency * pool.bandwidthHz / std::log(2.0);
+    flow.snr = power * link.gain / (link.snrGap * link.noiseDensityWPerHz * pool.bandwidthHz);
+    SetAcknowledgements(m, t, link, flow);
+    m_flows.push_back(flow);
+}
+
+void
+FluidPlayer::SetAcknowledgements(std::size_t m,
+                                 const Transfer& t,
+                                 const LinkState& link,
+                                 PlayedFlow& flow)
+{
+    const LinkState* back = FindLinkState(m_state->clusters[m], t.to, t.from);
+    const std::size_t index = GetPoolIndex(m, t.to, t.from);
+    const PoolState& pool = GetPool(index);
+    if (link.acknowledgementRatio <= 0 || !back || pool.mode == SharingMode::DEDICATED ||
+        pool.sharing == Sharing::RESERVED)
+    {
+        return;
+    }
+    PoolState whole = pool;
+    whole.background = 0;
+    flow.ackPool = static_cast<int>(index);
+    flow.ackPart = link.acknowledgementRatio / GetRateBps(*back, whole, 1, back->maxPowerW);
+}
+
+int
+FluidPlayer::FindFlow(const PlayedChain& chain, NodeIndex from, NodeIndex to) const
+{
+    for (std::size_t i = 0; i < m_transfers.size(); ++i)
+    {
+        const Transfer& t = m_transfers[i];
+        if (t.phase == Phase::TRAINING && t.from == from && t.to == to)
+        {
+            return static_cast<int>(chain.firstFlow + i);
+        }
+    }
+    return PlayedChain::NO_FLOW;
+}
+
+void
+FluidPlayer::SetHops(PlayedChain& played, const ChainPlan& chain) const
+{
+    const auto& stages = chain.stages;
+    for (std::size_t s = 0; s + 1 < stages.size(); ++s)
+    {
+        const NodeIndex here = stages[s].node;
+        const NodeIndex next = stages[s + 1].node;
+        played.hops.push_back({FindFlow(played, here, next), FindFlow(played, next, here)});
+    }
+    if (stages.size() > 2 && stages.back().node == EDGE_SERVER)
+    {
+        played.target = FindFlow(played, stages.front().node, EDGE_SERVER);
+    }
+}
+
+/// Whether no other chain sends in the media of the chain's training
+bool
+FluidPlayer::IsAlone(const PlayedChain& chain) const
+{
+    const bool single = m_plan->clusters.size() == 1;
+    bool alone = m_plan->clusters[chain.cluster].chains.size() == 1;
+    for (std::size_t f = chain.firstFlow; f < chain.firstFlow + chain.flows; ++f)
+    {
+        const PlayedFlow& flow = m_flows[f];
+        const bool shared =
+            flow.pool == 0 || flow.pool == 1 || flow.ackPool == 0 || flow.ackPool == 1;
+        alone = alone && (single || !shared || flow.phase != Phase::TRAINING);
+    }
+    return alone;
+}
+
+} // namespace collapipe
+} // namespace ns3

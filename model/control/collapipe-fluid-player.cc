@@ -1,0 +1,466 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-fluid-player.h"
+
+#include <algorithm>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+namespace
+{
+
+constexpr double LEAST_CAPACITY = 0.05; //!< of a medium, that acknowledgements leave
+
+} // namespace
+
+FluidRound
+FluidPlayer::Play(const SystemState& state, const RoundPlan& plan)
+{
+    m_state = &state;
+    m_plan = &plan;
+    SetUp();
+    for (std::size_t m = 0; m < m_clusters.size(); ++m)
+    {
+        BeginDistribution(m);
+    }
+    Run();
+    return GetResult();
+}
+
+void
+FluidPlayer::Push(double timeS, PlayedEvent::Kind kind, std::size_t index, int32_t task)
+{
+    m_events.push_back({timeS, m_order++, kind, index, task});
+    std::push_heap(m_events.begin(), m_events.end());
+}
+
+void
+FluidPlayer::Run()
+{
+    while (true)
+    {
+        Refresh();
+        std::size_t pool = m_media.size();
+        double first = PlayedMedium::NEVER;
+        for (std::size_t p = 0; p < m_media.size(); ++p)
+        {
+            if (m_media[p].nextS < first)
+            {
+                first = m_media[p].nextS;
+                pool = p;
+            }
+        }
+        if (!m_events.empty() && m_events.front().timeS <= first)
+        {
+            std::pop_heap(m_events.begin(), m_events.end());
+            const PlayedEvent event = m_events.back();
+            m_events.pop_back();
+            m_now = event.timeS;
+            Handle(event);
+        }
+        else if (pool < m_media.size())
+        {
+            m_now = first;
+            EndShared(pool);
+        }
+        else
+        {
+            return;
+        }
+    }
+}
+
+void
+FluidPlayer::Handle(const PlayedEvent& event)
+{
+    switch (event.kind)
+    {
+    case PlayedEvent::COMPUTED:
+        EndComputation(event.index, event.task);
+        break;
+    case PlayedEvent::CARRIED:
+        m_flows[event.index].airS += m_flows[event.index].fixedS * m_flows[event.index].duty;
+        EndTransfer(event.index);
+        break;
+    case PlayedEvent::ARRIVED:
+        Release(event.index, m_chains[event.index].graph->tasks[event.task].output);
+        break;
+    case PlayedEvent::TARGETED:
+        Release(event.index, m_chains[event.index].graph->targets[event.task]);
+        break;
+    case PlayedEvent::DELIVERED:
+        EndDelivery(m_chains[event.index].cluster);
+        break;
+    case PlayedEvent::ITERATE:
+        BeginIteration(event.index);
+        break;
+    }
+}
+
+void
+FluidPlayer::BeginDistribution(std::size_t m)
+{
+    if (!BeginTransfers(m, Phase::DISTRIBUTION))
+    {
+        BeginTraining(m);
+    }
+}
+
+/// @return whether there are any
+bool
+FluidPlayer::BeginTransfers(std::size_t m, Phase phase)
+{
+    PlayedCluster& cluster = m_clusters[m];
+    cluster.waiting = 0;
+    for (std::size_t c = cluster.firstChain; c < cluster.firstChain + cluster.chains; ++c)
+    {
+        for (std::size_t f = m_chains[c].firstFlow; f < m_chains[c].firstFlow + m_chains[c].flows;
+             ++f)
+        {
+            if (m_flows[f].phase == phase)
+            {
+                ++cluster.waiting;
+                BeginTransfer(f, 0);
+            }
+        }
+    }
+    return cluster.waiting > 0;
+}
+
+void
+FluidPlayer::BeginTraining(std::size_t m)
+{
+    PlayedCluster& cluster = m_clusters[m];
+    cluster.distributionS = m_now;
+    cluster.waiting = cluster.chains;
+    for (std::size_t c = cluster.firstChain; c < cluster.firstChain + cluster.chains; ++c)
+    {
+        Push(m_now, PlayedEvent::ITERATE, c, 0);
+    }
+}
+
+void
+FluidPlayer::EndDelivery(std::size_t m)
+{
+    PlayedCluster& cluster = m_clusters[m];
+    if (--cluster.waiting > 0)
+    {
+        return;
+    }
+    if (cluster.trained)
+    {
+        cluster.endS = m_now;
+        return;
+    }
+    BeginTraining(m);
+}
+
+void
+FluidPlayer::EndTraining(std::size_t m)
+{
+    PlayedCluster& cluster = m_clusters[m];
+    if (--cluster.waiting > 0)
+    {
+        return;
+    }
+    cluster.trained = true;
+    cluster.trainingS = m_now;
+    cluster.endS = m_now;
+    BeginTransfers(m, Phase::UPLOAD);
+}
+
+void
+FluidPlayer::BeginIteration(std::size_t c)
+{
+    PlayedChain& chain = m_chains[c];
+    if (chain.iterations == 0)
+    {
+        EndTraining(chain.cluster);
+        return;
+    }
+    --chain.iterations;
+    chain.begunS = m_now;
+    chain.left = chain.graph->computations;
+    const bool targets = chain.target != PlayedChain::NO_FLOW;
+    chain.waits = targets ? chain.graph->waitsWithTargets : chain.graph->waits;
+    if (targets)
+    {
+        BeginTransfer(chain.target, -1);
+    }
+    for (const int32_t root : chain.graph->roots)
+    {
+        if (chain.waits[root] == 0)
+        {
+            BeginTask(c, root);
+        }
+    }
+}
+
+void
+FluidPlayer::EndIteration(std::size_t c)
+{
+    PlayedChain& chain = m_chains[c];
+    double next = m_now + chain.clippingS;
+    if (chain.alone && chain.iterations > 0)
+    {
+        // All are alike: what this one took, the others take too
+        const double times = chain.iterations;
+        next += times * (next - chain.begunS);
+        for (std::size_t f = chain.firstFlow; f < chain.firstFlow + chain.flows; ++f)
+        {
+            PlayedFlow& flow = m_flows[f];
+            const double factor = flow.phase == Phase::TRAINING ? 1 + times : 1;
+            flow.busyS *= factor;
+            flow.airS *= factor;
+            flow.count *= factor;
+        }
+        chain.iterations = 0;
+    }
+    Push(next, PlayedEvent::ITERATE, c, 0);
+}
+
+void
+FluidPlayer::Release(std::size_t c, int32_t task)
+{
+    if (task != Task::NONE && --m_chains[c].waits[task] == 0)
+    {
+        BeginTask(c, task);
+    }
+}
+
+void
+FluidPlayer::BeginTask(std::size_t c, int32_t index)
+{
+    const PlayedChain& chain = m_chains[c];
+    const PlayedTask& task = chain.graph->tasks[index];
+    switch (task.kind)
+    {
+    case Task::FORWARD:
+        Push(m_now + chain.stages[task.stage].forwardS, PlayedEvent::COMPUTED, c, index);
+        return;
+    case Task::BACKWARD:
+        Push(m_now + chain.stages[task.stage].backwardS, PlayedEvent::COMPUTED, c, index);
+        return;
+    case Task::LINK_FORWARD:
+    case Task::LINK_BACKWARD:
+        break;
+    }
+    const int flow = chain.hops[task.stage][task.kind == Task::LINK_FORWARD ? 0 : 1];
+    if (flow == PlayedChain::NO_FLOW)
+    {
+        Release(c, task.after);
+        Release(c, task.output);
+        return;
+    }
+    BeginTransfer(static_cast<std::size_t>(flow), index);
+}
+
+void
+FluidPlayer::EndComputation(std::size_t c, int32_t index)
+{
+    PlayedChain& chain = m_chains[c];
+    const PlayedTask& task = chain.graph->tasks[index];
+    Release(c, task.after);
+    Release(c, task.output);
+    if (--chain.left == 0)
+    {
+        EndIteration(c);
+    }
+}
+
+void
+FluidPlayer::BeginTransfer(std::size_t f, int32_t task)
+{
+    PlayedFlow& flow = m_flows[f];
+    flow.task = task;
+    flow.begunS = m_now;
+    if (flow.pool == PlayedFlow::NO_POOL)
+    {
+        Push(m_now + flow.fixedS, PlayedEvent::CARRIED, f, 0);
+        return;
+    }
+    PlayedMedium& medium = m_media[flow.pool];
+    Advance(medium);
+    flow.leftBits = flow.bits;
+    flow.rateBps = 0;
+    medium.active.push_back(f);
+    medium.dirty = true;
+}
+
+/// The transfer that ends next in a medium does so now.
+void
+FluidPlayer::EndShared(std::size_t pool)
+{
+    PlayedMedium& medium = m_media[pool];
+    Advance(medium);
+    const std::size_t f = medium.nextFlow;
+    m_flows[f].leftBits = 0;
+    medium.active.erase(std::find(medium.active.begin(), medium.active.end(), f));
+    medium.dirty = true;
+    EndTransfer(f);
+}
+
+void
+FluidPlayer::EndTransfer(std::size_t f)
+{
+    PlayedFlow& flow = m_flows[f];
+    flow.busyS += m_now - flow.begunS;
+    flow.count += 1;
+    const double arrival = m_now + flow.latencyS;
+    const std::size_t c = flow.chain;
+    if (flow.phase != Phase::TRAINING)
+    {
+        Push(arrival, PlayedEvent::DELIVERED, c, 0);
+        return;
+    }
+    if (flow.task < 0)
+    {
+        const int32_t i = -1 - flow.task;
+        Push(arrival, PlayedEvent::TARGETED, c, i);
+        if (static_cast<std::size_t>(i) + 1 < m_chains[c].graph->targets.size())
+        {
+            BeginTransfer(f, flow.task - 1);
+        }
+        return;
+    }
+    const int32_t index = flow.task;
+    Push(arrival, PlayedEvent::ARRIVED, c, index);
+    Release(c, m_chains[c].graph->tasks[index].after);
+}
+
+void
+FluidPlayer::Advance(PlayedMedium& medium)
+{
+    const double passed = m_now - medium.sinceS;
+    medium.sinceS = m_now;
+    for (std::size_t i = 0; i < medium.active.size() && passed > 0; ++i)
+    {
+        PlayedFlow& flow = m_flows[medium.active[i]];
+        flow.leftBits = std::max(0.0, flow.leftBits - flow.rateBps * passed);
+        flow.airS += (flow.frequency ? (flow.rateBps > 0 ? 1 : 0) : flow.share) * passed;
+    }
+}
+
+void
+FluidPlayer::Refresh()
+{
+    for (auto& medium : m_media)
+    {
+        if (medium.dirty)
+        {
+            SetNominal(medium);
+        }
+    }
+    for (std::size_t p = 0; p < m_media.size(); ++p)
+    {
+        if (m_media[p].dirty || m_media[p].stale)
+        {
+            SetRates(m_media[p]);
+        }
+    }
+}
+
+/// (14), (15) among those that send; and the acknowledgements which that causes
+void
+FluidPlayer::SetNominal(PlayedMedium& medium)
+{
+    const std::size_t own = static_cast<std::size_t>(&medium - m_media.data());
+    uint8_t highest = 0;
+    for (const std::size_t f : medium.active)
+    {
+        highest = std::max(highest, m_flows[f].priority);
+    }
+    double weights = 0;
+    for (const std::size_t f : medium.active)
+    {
+        weights += m_flows[f].priority == highest ? m_flows[f].weight : 0;
+    }
+    m_load.assign(m_media.size(), 0);
+    for (const std::size_t f : medium.active)
+    {
+        PlayedFlow& flow = m_flows[f];
+        flow.nominal = flow.priority == highest ? medium.free * flow.weight / weights : 0;
+        if (flow.ackPool != PlayedFlow::NO_POOL)
+        {
+            m_load[flow.ackPool] += flow.ackPart * flow.GetRateBps(flow.nominal);
+        }
+    }
+    for (std::size_t p = 0; p < m_media.size(); ++p)
+    {
+        double& acks = m_media[p].acks[own];
+        m_media[p].stale = m_media[p].stale || acks != m_load[p];
+        acks = m_load[p];
+    }
+}
+
+void
+FluidPlayer::SetRates(PlayedMedium& medium)
+{
+    Advance(medium);
+    medium.dirty = medium.stale = false;
+    double acks = 0;
+    for (const double part : medium.acks)
+    {
+        acks += part;
+    }
+    const double capacity = std::max(LEAST_CAPACITY * medium.free, medium.free - acks);
+    const double scale = medium.free > 0 ? capacity / medium.free : 0;
+    medium.nextS = PlayedMedium::NEVER;
+    for (const std::size_t f : medium.active)
+    {
+        PlayedFlow& flow = m_flows[f];
+        flow.share = scale * flow.nominal;
+        flow.rateBps = flow.GetRateBps(flow.share);
+        const double end =
+            flow.rateBps > 0 ? medium.sinceS + flow.leftBits / flow.rateBps : PlayedMedium::NEVER;
+        if (end < medium.nextS)
+        {
+            medium.nextS = end;
+            medium.nextFlow = f;
+        }
+    }
+}
+
+FluidRound
+FluidPlayer::GetResult() const
+{
+    FluidRound round;
+    for (std::size_t m = 0; m < m_clusters.size(); ++m)
+    {
+        const PlayedCluster& own = m_clusters[m];
+        FluidCluster cluster;
+        cluster.distributionS = own.distributionS;
+        cluster.trainingS = own.trainingS - own.distributionS;
+        cluster.uploadS = own.endS - own.trainingS;
+        // What cannot be sent, for a weight or a rate that is none, is never over
+        const bool isOver = own.trained && own.waiting == 0;
+        cluster.totalS = isOver ? own.endS : PlayedMedium::NEVER;
+        for (std::size_t c = own.firstChain; c < own.firstChain + own.chains; ++c)
+        {
+            AddLinks(m_chains[c], m_plan->clusters[m].chains[c - own.firstChain], cluster);
+        }
+        round.latencyS = std::max(round.latencyS, cluster.totalS);
+        round.clusters.push_back(std::move(cluster));
+    }
+    return round;
+}
+
+void
+FluidPlayer::AddLinks(const PlayedChain& chain, const ChainPlan& plan, FluidCluster& cluster) const
+{
+    const auto transfers = ListTransfers(m_state->model, ClusterPlan{{plan}, {}});
+    for (std::size_t i = 0; i < transfers.size(); ++i)
+    {
+        const PlayedFlow& flow = m_flows[chain.firstFlow + i];
+        const double mean = flow.count > 0 ? flow.busyS / flow.count : 0;
+        cluster.links.push_back({transfers[i], flow.count, mean, flow.airS});
+    }
+}
+
+} // namespace collapipe
+} // namespace ns3

@@ -1,0 +1,225 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#ifndef COLLAPIPE_FLUID_PLAYER_H
+#define COLLAPIPE_FLUID_PLAYER_H
+
+#include "collapipe-fluid-model.h"
+#include "collapipe-latency-model.h"
+#include "collapipe-played-graph.h"
+
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+/// A directed link in one phase: one transfer at a time
+struct PlayedFlow
+{
+    static constexpr int NO_POOL = -1; //!< it has a rate of its own
+
+    int pool{NO_POOL};            //!< where it competes
+    double weight{1};             //!< w
+    uint8_t priority{0};          //!< class
+    double scaleBps{0};           //!< e B / ln 2
+    double snr{0};                //!< p g / (Gamma N0 B)
+    bool frequency{false};        //!< (5), else (6)
+    double fixedS{0};             //!< time of a transfer where it does not compete
+    double duty{1};               //!< part of that time on the air
+    double bits{0};               //!< of a transfer, overhead included
+    double latencyS{0};           //!< d
+    int ackPool{NO_POOL};         //!< of the way back
+    double ackPart{0};            //!< ratio over the rate there with the whole medium
+    std::size_t chain{0};         //!< index among all chains
+    Phase phase{Phase::TRAINING}; //!< when
+
+    int32_t task{Task::NONE}; //!< of the present transfer; negative: targets
+    double leftBits{0};       //!< of it
+    double nominal{0};        //!< share without acknowledgements
+    double share{0};          //!< now
+    double rateBps{0};        //!< now
+    double begunS{0};         //!< the present transfer
+    double busyS{0};          //!< sum of times from start to end
+    double airS{0};           //!< sum of times on the air
+    double count{0};          //!< transfers
+
+    /// @return (5), (6) at a share
+    double GetRateBps(double x) const
+    {
+        return x <= 0 ? 0 : scaleBps * x * std::log1p(frequency ? snr / x : snr);
+    }
+};
+
+/// A work-conserving medium
+struct PlayedMedium
+{
+    static constexpr double NEVER = std::numeric_limits<double>::infinity(); //!< a time
+
+    std::vector<std::size_t> active; //!< flows that send
+    double free{1};                  //!< part that background leaves
+    double sinceS{0};                //!< the flows' leftBits are of this time
+    double nextS{NEVER};             //!< when the next transfer ends
+    std::size_t nextFlow{0};         //!< which
+    bool dirty{false};               //!< the set has changed
+    bool stale{false};               //!< acknowledgements have changed
+    std::vector<double> acks;        //!< part taken by acknowledgements, by pool that causes them
+};
+
+/// A chain at work
+struct PlayedChain
+{
+    static constexpr int NO_FLOW = -1; //!< for what is not sent
+
+    std::size_t cluster{0};               //!< whose
+    const PlayedGraph* graph{nullptr};    //!< its tasks
+    std::vector<HopTimes> stages;         //!< times of computations
+    std::vector<std::array<int, 2>> hops; //!< flows to and from the next stage
+    int target{NO_FLOW};                  //!< flow of the targets
+    std::size_t firstFlow{0};             //!< its flows are in a row, as ListTransfers()
+    std::size_t flows{0};                 //!< how many
+    std::vector<uint8_t> waits;           //!< of each task, now
+    uint32_t left{0};                     //!< computations of this iteration
+    uint32_t iterations{0};               //!< still to do
+    double begunS{0};                     //!< the present iteration
+    double clippingS{0};                  //!< after each
+    bool alone{false};                    //!< nobody else touches its media: iterations are alike
+};
+
+/// A cluster's way through the round
+struct PlayedCluster
+{
+    std::size_t firstChain{0}; //!< its chains are in a row
+    std::size_t chains{0};     //!< how many
+    std::size_t waiting{0};    //!< transfers, or chains, that its phase waits for
+    double distributionS{0};   //!< end of the distribution
+    double trainingS{0};       //!< end of the last iteration
+    double endS{0};            //!< end of the upload
+    bool trained{false};       //!< the last iteration is over
+};
+
+/// Something that happens at a time known in advance
+struct PlayedEvent
+{
+    /// What happens
+    enum Kind : uint8_t
+    {
+        COMPUTED,  //!< a computation ends
+        CARRIED,   //!< a transfer with a rate of its own ends
+        ARRIVED,   //!< the result of a transfer is there
+        TARGETED,  //!< a micro-batch's targets are there
+        DELIVERED, //!< parameters are there
+        ITERATE,   //!< a chain begins an iteration
+    };
+
+    double timeS{0};      //!< when
+    uint64_t order{0};    //!< breaks ties: first come, first served
+    Kind kind{COMPUTED};  //!< what
+    std::size_t index{0}; //!< chain or flow
+    int32_t task{0};      //!< task or micro-batch
+
+    /// @return whether this comes after the other
+    bool operator<(const PlayedEvent& other) const
+    {
+        return timeS != other.timeS ? timeS > other.timeS : order > other.order;
+    }
+};
+
+/**
+ * Plays one round, for FluidModel. What it keeps from one round to the next is memory.
+ */
+class FluidPlayer
+{
+  public:
+    /**
+     * @param state the system
+     * @param plan a plan that CheckPlan() accepts
+     * @return times of the round
+     */
+    FluidRound Play(const SystemState& state, const RoundPlan& plan);
+
+  private:
+    // Preparation
+    void SetUp();
+    const PoolState& GetPool(std::size_t pool) const;
+    static std::size_t GetPoolIndex(std::size_t cluster, NodeIndex from, NodeIndex to);
+    void AddChain(std::size_t m, const ChainPlan& chain);
+    void AddFlow(std::size_t m, const Transfer& t);
+    void SetAcknowledgements(std::size_t m,
+                             const Transfer& t,
+                             const LinkState& link,
+                             PlayedFlow& flow);
+    int FindFlow(const PlayedChain& chain, NodeIndex from, NodeIndex to) const;
+    void SetHops(PlayedChain& played, const ChainPlan& chain) const;
+    /// Whether no other chain sends in the media of the chain's training
+    bool IsAlone(const PlayedChain& chain) const;
+
+    // Events
+    void Push(double timeS, PlayedEvent::Kind kind, std::size_t index, int32_t task);
+    void Run();
+    void Handle(const PlayedEvent& event);
+
+    // Phases
+    void BeginDistribution(std::size_t m);
+    /// @return whether there are any
+    bool BeginTransfers(std::size_t m, Phase phase);
+    void BeginTraining(std::size_t m);
+    void EndDelivery(std::size_t m);
+    void EndTraining(std::size_t m);
+
+    // A chain's iterations
+    void BeginIteration(std::size_t c);
+    void EndIteration(std::size_t c);
+    void Release(std::size_t c, int32_t task);
+    void BeginTask(std::size_t c, int32_t index);
+    void EndComputation(std::size_t c, int32_t index);
+
+    // Transfers
+    void BeginTransfer(std::size_t f, int32_t task);
+    /// The transfer that ends next in a medium does so now.
+    void EndShared(std::size_t pool);
+    void EndTransfer(std::size_t f);
+
+    // Media
+    void Advance(PlayedMedium& medium);
+    void Refresh();
+    /// (14), (15) among those that send; and the acknowledgements which that causes
+    void SetNominal(PlayedMedium& medium);
+    void SetRates(PlayedMedium& medium);
+
+    // Result
+    FluidRound GetResult() const;
+    void AddLinks(const PlayedChain& chain, const ChainPlan& plan, FluidCluster& cluster) const;
+
+    const SystemState* m_state{nullptr}; //!< the system
+    const RoundPlan* m_plan{nullptr};    //!< the plan
+    Ptr<const Schedule> m_schedule;      //!< the plan's
+    Ptr<const Schedule> m_kept;          //!< that of the graphs, kept so that it stays itself
+    const Schedule* m_graphsOf{nullptr}; //!< whose graphs these are
+    std::map<std::pair<uint32_t, uint32_t>, std::unique_ptr<PlayedGraph>> m_graphs; //!< by P, N
+    double m_slowdown{1};                  //!< of the edge server
+    std::vector<Transfer> m_transfers;     //!< of the chain that is added
+    std::vector<PlayedFlow> m_flows;       //!< of all chains
+    std::vector<PlayedChain> m_chains;     //!< of all clusters
+    std::vector<PlayedCluster> m_clusters; //!< all
+    std::vector<PlayedMedium> m_media;     //!< uplink, downlink, D2D by cluster
+    std::vector<PlayedEvent> m_events;     //!< a heap, the next one first
+    std::vector<double> m_load;            //!< acknowledgements, by pool
+    uint64_t m_order{0};                   //!< of the next event
+    double m_now{0};                       //!< seconds from the round's start
+};
+
+} // namespace collapipe
+} // namespace ns3
+
+#endif /* COLLAPIPE_FLUID_PLAYER_H */
