@@ -235,7 +235,65 @@ class FailureTestSuite : public TestSuite
             add("a damaged message, replan" + suffix, replan, Fault::CORRUPT, 3, 4);
             add("messages that come twice" + suffix, replan, Fault::DUPLICATE, 2, 0);
         }
+        for (const auto trained : {TrainedPart::ALL, TrainedPart::LAST})
+        {
+            AddLanguageCases(trained);
+        }
         AddTestCase(new DropTestCase);
+    }
+
+  private:
+    /**
+     * The same faults where nodes exchange gradients of a table that they share, or credits.
+     * @param trained all: a table is shared; the last block: two stages live on credit
+     */
+    void AddLanguageCases(TrainedPart trained)
+    {
+        const std::string name =
+            trained == TrainedPart::ALL ? ", table on two nodes" : ", last block trained";
+        for (const uint32_t period : {0, 2})
+        {
+            const auto make = [trained, period](const std::string& recovery) {
+                auto config = MakeConfig(recovery, period);
+                config.adaptModel = [trained](ModelConfig& model) {
+                    model.family = "gpt2";
+                    model.head = ModelHead::CAUSAL_LANGUAGE;
+                    model.special.pad = -1;
+                    model.tiedProjection = true;
+                    model.trained = trained;
+                    model.trainedBlocks = trained == TrainedPart::LAST ? 1 : 0;
+                };
+                return config;
+            };
+            const auto suffix = name + ", replicas every " + std::to_string(period);
+            const auto add = [&](const std::string& what,
+                                 const TestRunConfig& config,
+                                 Fault fault,
+                                 NodeIndex node,
+                                 double atS) {
+                AddTestCase(new FailureTestCase(what + " at " + std::to_string(atS) + suffix,
+                                                config,
+                                                fault,
+                                                node,
+                                                atS));
+            };
+            const std::vector<double> times{1.0, 4.0};
+            for (const double atS : period == 0 ? std::vector<double>{2.5} : times)
+            {
+                add("replan around a device that closes", make("replan"), Fault::STOP, 2, atS);
+                add("wait for a control unit that reboots", make("wait"), Fault::REBOOT, 0, atS);
+                add("wait for a device that reboots", make("wait"), Fault::REBOOT, 3, atS);
+                add("a damaged message, wait", make("wait"), Fault::CORRUPT, 0, atS);
+            }
+            for (NodeIndex node = 0; node < 4 && period > 0; ++node)
+            {
+                add("messages that come twice from node " + std::to_string(node),
+                    make("wait"),
+                    Fault::DUPLICATE,
+                    node,
+                    0);
+            }
+        }
     }
 };
 

@@ -156,11 +156,34 @@ class Attacker
     std::map<Ptr<Socket>, Bytes> m_sockets; //!< with what each is to say
 };
 
-/// @return a small run of two clusters
+/// What a run trains
+enum class Kind
+{
+    TRANSLATION, //!< a translation, all of it
+    TABLE,       //!< a language model whose table lies on two nodes
+    LAST,        //!< one of whose stages most live on credit
+};
+
+/**
+ * @param isSealed whether messages are sealed
+ * @param kind what it trains
+ * @return a small run of two clusters
+ */
 TestRunConfig
-MakeConfig(bool isSealed)
+MakeConfig(bool isSealed, Kind kind)
 {
     TestRunConfig config;
+    if (kind != Kind::TRANSLATION)
+    {
+        config.adaptModel = [kind](ModelConfig& model) {
+            model.family = "gpt2";
+            model.head = ModelHead::CAUSAL_LANGUAGE;
+            model.special.pad = -1;
+            model.tiedProjection = true;
+            model.trained = kind == Kind::LAST ? TrainedPart::LAST : TrainedPart::ALL;
+            model.trainedBlocks = kind == Kind::LAST ? 1 : 0;
+        };
+    }
     config.segments = {{1, 1}, {1, 1}};
     config.iterations = 4;
     config.rounds = 2;
@@ -190,12 +213,18 @@ class StrangersTestCase : public TestCase
      * @param seed of what is sent
      * @param count how many callers
      * @param isSealed whether the members' messages are sealed; devices are called then, too
+     * @param kind what the run trains
      */
-    StrangersTestCase(const std::string& name, uint64_t seed, uint32_t count, bool isSealed)
+    StrangersTestCase(const std::string& name,
+                      uint64_t seed,
+                      uint32_t count,
+                      bool isSealed,
+                      Kind kind = Kind::TRANSLATION)
         : TestCase(name),
           m_seed(seed),
           m_count(count),
-          m_isSealed(isSealed)
+          m_isSealed(isSealed),
+          m_kind(kind)
     {
     }
 
@@ -204,11 +233,11 @@ class StrangersTestCase : public TestCase
     {
         TensorList undisturbed;
         {
-            TestRun run(MakeConfig(m_isSealed));
+            TestRun run(MakeConfig(m_isSealed, m_kind));
             run.Run();
             undisturbed = GetWeights(run);
         }
-        TestRun run(MakeConfig(m_isSealed));
+        TestRun run(MakeConfig(m_isSealed, m_kind));
         const auto& applications = run.GetApplications();
         const auto& network = run.GetTopology().GetNetwork();
         Attacker attacker(network.clusters[1].GetNode(1), m_seed);
@@ -240,6 +269,7 @@ class StrangersTestCase : public TestCase
     uint64_t m_seed;
     uint32_t m_count;
     bool m_isSealed;
+    Kind m_kind;
 };
 
 /**
@@ -376,6 +406,16 @@ class HostilePeerTestSuite : public TestSuite
             }
         }
         AddTestCase(new StrangersTestCase("1000 callers", 5, 1000, false));
+        for (const auto& [what, kind] : {std::pair{"a table on two nodes", Kind::TABLE},
+                                         std::pair{"stages that live on credit", Kind::LAST}})
+        {
+            const auto name = std::string("300 callers, ") + what;
+            AddTestCase(new StrangersTestCase(name, 6, 300, false, kind));
+            if (MessageSeal::IsAvailable())
+            {
+                AddTestCase(new StrangersTestCase(name + ", sealed messages", 6, 300, true, kind));
+            }
+        }
     }
 };
 

@@ -143,6 +143,18 @@ class LearningParityTestSuite : public TestSuite
                 AddFamilyCase(family, trained, "1f1b");
             }
         }
+        for (const char* family : {"gpt2", "llama"})
+        {
+            for (const char* trained : {"all", "lora", "last:1", "all and edge blocks"})
+            {
+                for (const bool isClipped : {false, true})
+                {
+                    AddTiedCase(family, trained, "gpipe", isClipped);
+                    AddTiedCase(family, trained, "1f1b", isClipped);
+                }
+            }
+        }
+        AddTiedCase("bert", "all", "1f1b", true);
         AddFamilyCase("bert", "lora", "gpipe");
         AddFamilyCase("distilbert", "last", "1f1b");
         AddFamilyCase("opt", "lora", "1f1b");
@@ -165,9 +177,18 @@ class LearningParityTestSuite : public TestSuite
             model.trained = TrainedPart::LAST;
             model.trainedBlocks = 2;
         }
+        if (trained == "last:1")
+        {
+            model.trained = TrainedPart::LAST;
+            model.trainedBlocks = 1;
+        }
         if (trained == "head")
         {
             model.trained = TrainedPart::HEAD;
+        }
+        if (trained == "all and edge blocks")
+        {
+            model.edgeBlocks = 1;
         }
         if (trained == "edge")
         {
@@ -177,9 +198,10 @@ class LearningParityTestSuite : public TestSuite
         }
     }
 
-    void AddFamilyCase(const std::string& family,
-                       const std::string& trained,
-                       const std::string& schedule)
+    /// @return a run of two clusters that trains a language model
+    static TestRunConfig MakeConfig(const std::string& family,
+                                    const std::string& trained,
+                                    const std::string& schedule)
     {
         TestRunConfig config;
         config.segments = {{2, 1, 1}, {1, 3, 0}};
@@ -200,8 +222,35 @@ class LearningParityTestSuite : public TestSuite
             model.dropout = 0.2;
             Choose(trained, model);
         };
+        return config;
+    }
+
+    void AddFamilyCase(const std::string& family,
+                       const std::string& trained,
+                       const std::string& schedule)
+    {
         AddTestCase(new LearningParityTestCase(family + ", " + trained + ", " + schedule +
                                                    ", with packet loss and clipping",
+                                               MakeConfig(family, trained, schedule)));
+    }
+
+    /// Embedding and projection are one table, which lies on two nodes.
+    void AddTiedCase(const std::string& family,
+                     const std::string& trained,
+                     const std::string& schedule,
+                     bool isClipped)
+    {
+        auto config = MakeConfig(family, trained, schedule);
+        config.iterations = 4; // so that one could run away from the others
+        config.optimizer.clipNorm = isClipped ? 0.3 : 0;
+        config.network.packetErrorRate = schedule == "1f1b" ? 0.01 : 0;
+        config.adaptModel = [change = config.adaptModel, isClipped](ModelConfig& model) {
+            change(model);
+            model.tiedProjection = true;
+            model.dropout = isClipped ? 0.2 : 0;
+        };
+        AddTestCase(new LearningParityTestCase(family + " with a shared table, " + trained + ", " +
+                                                   schedule + (isClipped ? ", clipped" : ""),
                                                config));
     }
 

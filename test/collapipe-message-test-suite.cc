@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <random>
+#include <set>
 
 using namespace ns3;
 using namespace ns3::collapipe;
@@ -152,6 +153,7 @@ class SegmentationTestCase : public TestCase
     void DoRun() override
     {
         std::mt19937_64 random(1);
+        std::set<MessageType> types;
         for (int repeat = 0; repeat < 300; ++repeat)
         {
             std::vector<Message> sent;
@@ -159,6 +161,7 @@ class SegmentationTestCase : public TestCase
             for (int i = 0; i < 6; ++i)
             {
                 sent.push_back(MakeMessage(random, random() % 4 == 0));
+                types.insert(sent.back().header.type);
                 const auto bytes = ToBytes(Serialize(sent.back()));
                 NS_TEST_ASSERT_MSG_EQ(bytes.size(),
                                       GetWireBytes(sent.back()),
@@ -174,6 +177,13 @@ class SegmentationTestCase : public TestCase
             {
                 NS_TEST_ASSERT_MSG_EQ(AreEqual(received[i], sent[i]), true, "message " << i);
             }
+        }
+        for (uint32_t type = 0; type < 256; ++type)
+        {
+            const auto known = static_cast<MessageType>(type);
+            NS_TEST_ASSERT_MSG_EQ((types.count(known) > 0),
+                                  (ToString(known) != "unknown"),
+                                  "a type was left out: " << ToString(known));
         }
     }
 };

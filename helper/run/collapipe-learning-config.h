@@ -35,7 +35,7 @@ struct LearningConfig
 
     // Model
     bool preNorm{false};        //!< norms before the layers of a block
-    bool tieEmbedding{false};   //!< decoder's embedding and projection share their table
+    bool tieEmbedding{false};   //!< embedding and projection share their table
     double dropout{0};          //!< share of elements
     double labelSmoothing{0};   //!< share of a label's weight
     bool skipPadding{false};    //!< compute on words only

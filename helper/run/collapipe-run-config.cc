@@ -355,7 +355,6 @@ RunConfig::Validate() const
     CheckFiles();
     CheckSizes();
     learning.Validate(task);
-    CheckTied();
     try
     {
         ParseDeviceProfiles(deviceProfiles);
@@ -387,19 +386,6 @@ RunConfig::CheckFiles() const
                   "--valSource and --valTarget go with --trainSource and --trainTarget");
     RequireOption(trainSource.empty() || task == "translation",
                   "--trainSource and --trainTarget go with --task=translation");
-}
-
-void
-RunConfig::CheckTied() const
-{
-    const auto model = GetModelConfig();
-    RequireOption(
-        !model.tiedProjection || model.trained != TrainedPart::ALL ||
-            model.head == ModelHead::TRANSLATION,
-        (learning.tieEmbedding ? std::string("--tieEmbedding") : "--trained=" + learning.trained) +
-            ": the model's embedding and projection share their weights and lie on "
-            "different nodes, where they cannot both be trained; give --lora, or "
-            "--trained=head or last:K");
 }
 
 void

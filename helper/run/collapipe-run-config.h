@@ -190,9 +190,6 @@ struct RunConfig
      */
     void TakeOptions(const std::vector<RunOption>& options);
 
-    /// @throws UserError where a table would be trained on two nodes at once
-    void CheckTied() const;
-
     /// Checks files that are given in pairs. @throws UserError where one is missing
     void CheckFiles() const;
 

@@ -6,6 +6,7 @@
 
 #include "collapipe-compute-backend.h"
 #include "collapipe-model-family.h"
+#include "collapipe-tied-table.h"
 
 #include "ns3/abort.h"
 
@@ -122,14 +123,16 @@ Aggregator::Average() const
     for (const auto& [id, chain] : m_chains)
     {
         weights.push_back(chain.weight);
-        sets.push_back(chain.state.Gather(whole));
+        auto set = chain.state.Gather(whole);
         for (std::size_t i = 0; i < shapes.size(); ++i)
         {
-            NS_ABORT_MSG_IF(sets.back()[i].shape != shapes[i].shape,
+            NS_ABORT_MSG_IF(set[i].shape != shapes[i].shape,
                             "cluster " << id.first << " has not contributed the whole model");
         }
+        sets.push_back(WithoutSecondTable(m_config, std::move(set)));
     }
-    return MakeModelState(m_config, ComputeBackend::Average(sets, weights));
+    return MakeModelState(m_config,
+                          WithSecondTable(m_config, ComputeBackend::Average(sets, weights)));
 }
 
 ModelState

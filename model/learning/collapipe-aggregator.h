@@ -75,8 +75,9 @@ class Aggregator
     void Add(const ChainId& chain, double weight, const PartRange& part, const TensorList& tensors);
 
     /**
-     * @return the weighted mean in order of the chains; aborts where a chain lacks a part or the
-     *         weights do not sum to 1
+     * @return the weighted mean in order of the chains, in which a table that embedding and
+     *         projection share is one; aborts where a chain lacks a part or the weights do not sum
+     *         to 1
      */
     ModelState Average() const;
 

@@ -77,6 +77,11 @@ class AnalyticPart : public ModelPart
         return 0;
     }
 
+    TensorList ExportTiedGradient() const override
+    {
+        return m_shapes.GetTiedGradient();
+    }
+
     void ScaleGradients(double /* factor */) override
     {
     }

@@ -119,14 +119,18 @@ class ModelPart
     /// Optimizer step with the accumulated gradients, which are then zero.
     virtual void Step() = 0;
 
-    /// @return the squared Euclidean norm of all accumulated gradients; 0 where nothing is computed
+    /**
+     * @return the squared Euclidean norm of all accumulated gradients; 0 where nothing is computed.
+     *         Of a table with two copies the part with the embedding counts the sum, the one with
+     *         the projection nothing
+     */
     virtual double GetSquaredGradientNorm() const = 0;
 
     /**
      * Where embedding and projection to the vocabulary are one table that is trained, the parts
      * that hold one of its two copies exchange the copies' gradients before every step.
-     * @return the gradient of the part's copy [V,D]; nothing where it holds none, or both, which it
-     *         keeps equal itself
+     * @return the gradient of the part's copy, see PartShapes::GetTiedGradient(); nothing where it
+     *         holds none, or both, which it keeps equal itself
      */
     virtual TensorList ExportTiedGradient() const
     {
@@ -134,9 +138,13 @@ class ModelPart
     }
 
     /**
-     * @param other what ExportTiedGradient() of the other copy's part gave
+     * Makes the gradient of the part's copy the sum of both copies', once per iteration and before
+     * the norm is asked for. Both parts add the same two tensors, so their copies stay equal to the
+     * last bit, however these were rounded to be sent.
+     * @param own what ExportTiedGradient() of this part gave
+     * @param other what that of the other copy's part gave
      */
-    virtual void AddTiedGradient(const TensorList& /* other */)
+    virtual void JoinTiedGradients(const TensorList& /* own */, const TensorList& /* other */)
     {
     }
 

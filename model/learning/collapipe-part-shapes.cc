@@ -4,7 +4,7 @@
 
 #include "collapipe-part-shapes.h"
 
-#include "collapipe-model-family.h"
+#include "collapipe-parameter-layout.h"
 
 #include "ns3/abort.h"
 
@@ -76,6 +76,21 @@ GetStateShapes(const OptimizerConfig& optimizer, const TensorList& parameters)
     return state;
 }
 
+/// @return the shape of the one copy of a shared table that a part trains; nothing: none, or both
+TensorList
+GetLoneCopy(const ModelConfig& config, const PartRange& part)
+{
+    TensorList copies;
+    for (const auto& place : GetParameterLayout(config, part))
+    {
+        if (place.isTied && place.isTrained)
+        {
+            copies.push_back(place.shape);
+        }
+    }
+    return copies.size() == 1 ? copies : TensorList();
+}
+
 } // namespace
 
 double
@@ -107,7 +122,8 @@ PartShapes::PartShapes(const ModelConfig& config,
       m_hasBackward(collapipe::HasBackward(config, part)),
       m_givesGradient(collapipe::GivesGradient(config, part)),
       m_parameters(GetParameterShapes(config, part)),
-      m_state(GetStateShapes(optimizer, m_parameters))
+      m_state(GetStateShapes(optimizer, m_parameters)),
+      m_tied(GetLoneCopy(config, part))
 {
 }
 
@@ -115,6 +131,12 @@ const TensorList&
 PartShapes::GetParameters() const
 {
     return m_parameters;
+}
+
+const TensorList&
+PartShapes::GetTiedGradient() const
+{
+    return m_tied;
 }
 
 const TensorList&

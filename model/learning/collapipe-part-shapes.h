@@ -37,6 +37,12 @@ class PartShapes
     bool GivesGradient() const;
 
     /**
+     * @return where the part trains one of the two copies of a table that embedding and projection
+     *         share, and the other lies elsewhere: its gradient [V,D]; else nothing
+     */
+    const TensorList& GetTiedGradient() const;
+
+    /**
      * Fixed order: of adam all first moments, all second moments, both in chain order, and the
      * number of steps as a float32 [1]; of sgd all momentum buffers, or nothing without momentum.
      * Before the first step all of it is zero.
@@ -102,6 +108,7 @@ class PartShapes
     bool m_givesGradient;    //!< something before the part is trained
     TensorList m_parameters; //!< shapes of the parameters
     TensorList m_state;      //!< shapes of the optimizer's state
+    TensorList m_tied;       //!< shape of the lone copy of a table, or nothing
 };
 
 } // namespace collapipe

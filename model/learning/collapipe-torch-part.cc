@@ -181,20 +181,20 @@ TorchPart::Step()
 }
 
 void
-TorchPart::Watch()
+TorchPart::Watch() const
 {
-    m_tie.Join();
     if (!m_isWatched)
     {
         m_watch.EndIteration(m_parameters);
         m_isWatched = true;
     }
+    m_tie.Join();
 }
 
 double
 TorchPart::GetSquaredGradientNorm() const
 {
-    m_tie.Join();
+    Watch();
     double sum = -m_tie.GetSurplus();
     for (const auto& parameter : m_parameters)
     {
@@ -211,13 +211,19 @@ TorchPart::ExportTiedGradient() const
 }
 
 void
-TorchPart::AddTiedGradient(const TensorList& other)
+TorchPart::JoinTiedGradients(const TensorList& own, const TensorList& other)
 {
-    NS_ABORT_MSG_IF(!m_tie.GetGradient().defined() || other.size() != 1 ||
-                        other[0].dtype != DType::FLOAT32,
-                    "A gradient of a shared table came to a part that has none");
+    for (const auto* each : {&own, &other})
+    {
+        NS_ABORT_MSG_IF(m_shapes.GetTiedGradient().empty() || each->size() != 1 ||
+                            each->front().dtype != DType::FLOAT32 ||
+                            each->front().shape != m_shapes.GetTiedGradient().front().shape,
+                        "A gradient of a shared table came to a part that has none like it");
+    }
+    Watch();
+    const torch::NoGradGuard withoutGradients;
     const MemoryScope scope(m_account, MemoryKind::GRADIENTS);
-    m_tie.Add(ToTorch(other[0]));
+    m_tie.Set(ToTorch(own[0]) + ToTorch(other[0]));
     m_account->Settle();
 }
 
@@ -249,7 +255,10 @@ TorchPart::GetMemory() const
 TensorList
 TorchPart::ExportGradients() const
 {
-    m_tie.Join();
+    if (m_tie.HasBoth())
+    {
+        Watch(); // what follows is the sum
+    }
     return CopyGradients(m_parameters);
 }
 

@@ -50,7 +50,7 @@ class TorchPart : public ModelPart
     void Step() override;
     double GetSquaredGradientNorm() const override;
     TensorList ExportTiedGradient() const override;
-    void AddTiedGradient(const TensorList& other) override;
+    void JoinTiedGradients(const TensorList& own, const TensorList& other) override;
     void ScaleGradients(double factor) override;
     TensorList ExportStatistics() const override;
     TensorList ExportGradients() const override;
@@ -60,8 +60,11 @@ class TorchPart : public ModelPart
   private:
     struct Pass;
 
-    /// Has the accumulated gradients looked at, once per iteration, before anything changes them.
-    void Watch();
+    /**
+     * Has the accumulated gradients looked at, once per iteration, before anything changes them:
+     * then those of a table's two copies are joined, where the part holds both.
+     */
+    void Watch() const;
 
     /// Forward() without the account's settling.
     TensorList RunForward(uint32_t microBatch, TensorList input);
@@ -117,9 +120,9 @@ class TorchPart : public ModelPart
     std::vector<at::Tensor> m_parameters;     //!< in chain order
     TorchLayers m_layers;                     //!< the modules
     TorchOptimizer m_optimizer;               //!< the optimizer
-    TorchGradientWatch m_watch;               //!< learns of the gradients
+    mutable TorchGradientWatch m_watch;       //!< learns of the gradients
     mutable TorchTie m_tie;                   //!< of embedding and projection
-    bool m_isWatched{false};                  //!< this iteration's gradients were looked at
+    mutable bool m_isWatched{false};          //!< this iteration's gradients were looked at
     std::map<uint32_t, Pass> m_passes;        //!< micro-batches under way
 };
 

@@ -28,6 +28,7 @@ GetOrMakeGradient(const at::Tensor& parameter)
 TorchTie::TorchTie(const ModelConfig& config,
                    const PartRange& part,
                    const std::vector<at::Tensor>& parameters)
+    : m_hasProjection(part.decoder)
 {
     size_t next = 0;
     for (const auto& place : GetParameterLayout(config, part))
@@ -40,10 +41,16 @@ TorchTie::TorchTie(const ModelConfig& config,
     }
 }
 
+bool
+TorchTie::HasBoth() const
+{
+    return m_copies.size() == 2;
+}
+
 void
 TorchTie::Join()
 {
-    if (m_copies.size() < 2 || m_isJoined)
+    if (!HasBoth() || m_isJoined)
     {
         return;
     }
@@ -67,16 +74,16 @@ TorchTie::GetGradient() const
 }
 
 void
-TorchTie::Add(const at::Tensor& other)
+TorchTie::Set(const at::Tensor& sum)
 {
-    const torch::NoGradGuard withoutGradients;
-    m_copies.front().mutable_grad() = GetOrMakeGradient(m_copies.front()) + other;
+    m_copies.front().mutable_grad() = sum;
 }
 
 double
 TorchTie::GetSurplus() const
 {
-    return m_copies.size() == 2 ? GetSquaredNorm(GetOrMakeGradient(m_copies[1])) : 0;
+    return m_hasProjection && !m_copies.empty() ? GetSquaredNorm(GetOrMakeGradient(m_copies.back()))
+                                                : 0;
 }
 
 } // namespace collapipe

@@ -32,6 +32,9 @@ class TorchTie
              const PartRange& part,
              const std::vector<at::Tensor>& parameters);
 
+    /// @return whether the part holds both copies
+    bool HasBoth() const;
+
     /// Where the part holds both copies: gives both the sum, once per iteration.
     void Join();
 
@@ -45,17 +48,18 @@ class TorchTie
     at::Tensor GetGradient() const;
 
     /**
-     * @param other gradient of the copy that another part holds
+     * @param sum of the gradients of this part's copy and of the one that another part holds
      */
-    void Add(const at::Tensor& other);
+    void Set(const at::Tensor& sum);
 
     /**
-     * @return by how much the sum of all parameters' squared gradient norms is too large, since it
-     *         counts the table twice: after Join()
+     * @return what the projection's copy adds to the sum of all parameters' squared gradient norms,
+     *         in which the embedding's copy counts already: after Join() or Set()
      */
     double GetSurplus() const;
 
   private:
+    bool m_hasProjection;             //!< the last copy is the projection's
     std::vector<at::Tensor> m_copies; //!< none, one or both
     bool m_isJoined{false};           //!< in this iteration
 };

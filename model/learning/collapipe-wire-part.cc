@@ -89,13 +89,18 @@ WirePart::GetSquaredGradientNorm() const
 TensorList
 WirePart::ExportTiedGradient() const
 {
-    return m_inner->ExportTiedGradient();
+    TensorList encoded;
+    for (const auto& tensor : m_inner->ExportTiedGradient())
+    {
+        AppendEncoded(encoded, tensor, m_precision.gradients);
+    }
+    return encoded;
 }
 
 void
-WirePart::AddTiedGradient(const TensorList& other)
+WirePart::JoinTiedGradients(const TensorList& own, const TensorList& other)
 {
-    m_inner->AddTiedGradient(other);
+    m_inner->JoinTiedGradients(DecodeParameters(own, 1), DecodeParameters(other, 1));
 }
 
 void

@@ -47,7 +47,7 @@ class WirePart : public ModelPart
     void Step() override;
     double GetSquaredGradientNorm() const override;
     TensorList ExportTiedGradient() const override;
-    void AddTiedGradient(const TensorList& other) override;
+    void JoinTiedGradients(const TensorList& own, const TensorList& other) override;
     void ScaleGradients(double factor) override;
     TensorList ExportStatistics() const override;
     TensorList ExportGradients() const override;

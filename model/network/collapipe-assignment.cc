@@ -133,6 +133,10 @@ EncodeAssignment(const StageAssignment& assignment)
     {
         json["firstIteration"] = assignment.firstIteration;
     }
+    if (assignment.first.node != EDGE_SERVER)
+    {
+        json["first"] = ToJson(assignment.first);
+    }
     const std::string text = json.dump();
     std::vector<uint8_t> bytes(text.begin(), text.end());
     const auto size = static_cast<uint32_t>(bytes.size());
@@ -180,6 +184,7 @@ DecodeAssignment(const TensorData& tensor, StageAssignment& assignment)
         assignment.previous = ReadNeighbour(json, "previous");
         assignment.next = ReadNeighbour(json, "next");
         assignment.last = ReadNeighbour(json, "last");
+        assignment.first = json.contains("first") ? ReadNeighbour(json, "first") : Neighbour();
     }
     catch (const FieldError& error)
     {

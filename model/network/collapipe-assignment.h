@@ -42,6 +42,7 @@ struct StageAssignment
     Neighbour previous;                     //!< stage - 1; meaningless at stage 0
     Neighbour next;                         //!< stage + 1; meaningless at the last stage
     Neighbour last;                         //!< holder of the last stage, where the targets go
+    Neighbour first; //!< holder of the first stage; only for the last one, to share a table with
 };
 
 /// Longest description that is read, in bytes

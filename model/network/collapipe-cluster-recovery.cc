@@ -24,6 +24,10 @@ namespace
 
 constexpr double RETRY_S = 0.1; //!< times the number of the attempt: between two attempts
 
+/// By how many local iterations a stage's state can be ahead of the edge server's: it has done the
+/// one that credit has let it begin, where it has no backward pass
+constexpr uint32_t MAX_LEAD = 2;
+
 } // namespace
 
 ClusterRecovery::ClusterRecovery(ClusterRun& run, Services services)
@@ -295,7 +299,7 @@ ClusterRecovery::Check(const MessageHeader& header, const TensorList& shapes) co
         return isNeighbour && shapes.empty() && m_services.context->replicaPeriod > 0 &&
                        header.iteration > 0 &&
                        header.iteration % m_services.context->replicaPeriod == 0 &&
-                       header.iteration <= m_run.GetIteration() + 1
+                       header.iteration <= m_run.GetIteration() + MAX_LEAD
                    ? MessageVerdict::Take()
                    : refuse("tells of a replica that no plan asks for");
     }

@@ -9,6 +9,7 @@
 
 #include "ns3/abort.h"
 #include "ns3/collapipe-model-family.h"
+#include "ns3/collapipe-tied-table.h"
 #include "ns3/log.h"
 #include "ns3/object-factory.h"
 #include "ns3/simulator.h"
@@ -97,6 +98,11 @@ ClusterRun::MakeAssignment(uint32_t chain, uint32_t stage) const
     assignment.previous = GetNeighbour(chain, stage == 0 ? 0 : stage - 1);
     assignment.next = GetNeighbour(chain, stage + 1);
     assignment.last = GetNeighbour(chain, plan.stages.size() - 1);
+    const auto& own = plan.stages[stage];
+    if (stage > 0 && !GetTableGradientShapes(*m_services.context, ToPartRange(own)).empty())
+    {
+        assignment.first = GetNeighbour(chain, 0);
+    }
     return assignment;
 }
 
@@ -210,16 +216,21 @@ ClusterRun::CreateRunner(uint32_t chain, uint32_t stage, const ModelState& model
     task.actions =
         factory.Create<Schedule>()->Generate(plan.stages.size(), stage, plan.microBatches);
     SetStageWork(task, context, range, plan.microBatchSize, false);
-    task.isClipped = context.optimizer.clipNorm > 0;
     auto precision = context.precision;
     precision.parameters = DType::FLOAT32; // the edge server's own do not travel
+    auto parameters = model.Gather(range);
+    if (task.sharesTable && m_start.iterations == 0)
+    {
+        // The first stage's copy does travel, and they have to be one; see EncodeModel()
+        RoundTable(context.model, range, context.precision.parameters, parameters);
+    }
     auto position = GetTrainingPosition(context, m_services.number, chain, m_round, m_iterations);
     position.step += m_start.iterations;
     m_parts[chain] = std::make_shared<WirePart>(*context.backend,
                                                 context.model,
                                                 range,
                                                 context.optimizer,
-                                                model.Gather(range),
+                                                parameters,
                                                 position,
                                                 precision);
     m_runners[chain] = std::make_unique<StageRunner>(std::move(task),
@@ -270,6 +281,11 @@ ClusterRun::MakeCallbacks(uint32_t chain, uint32_t stage)
         callbacks.onForward = sendTo(plan.stages[stage + 1].node, MessageType::ACTIVATION);
     }
     callbacks.onBackward = sendTo(plan.stages[stage - 1].node, MessageType::GRADIENT);
+    callbacks.onTable = [this, chain, stage](uint32_t iteration, TensorList gradient) {
+        auto header = MakeHeader(MessageType::TABLE_GRADIENT, chain, stage);
+        header.iteration = iteration;
+        m_services.send(m_plan.chains[chain].stages[0].node, {header, std::move(gradient)});
+    };
     callbacks.onPass = [this, chain, stage](uint32_t iteration, const Action& action, Time start) {
         m_services.onPass({m_cluster,
                            EDGE_SERVER,
@@ -287,12 +303,13 @@ ClusterRun::MakeCallbacks(uint32_t chain, uint32_t stage)
     callbacks.onNorm = [this, chain, stage](uint32_t iteration, double squaredNorm) {
         AddNorm(chain, iteration, stage, squaredNorm);
     };
-    if (m_services.context->replicaPeriod > 0)
-    {
-        callbacks.onStepped = [this, chain, stage](uint32_t iterations) {
-            TakeSnapshot(chain, stage, iterations);
-        };
-    }
+    callbacks.onStepped = [this, chain, stage](uint32_t iterations) {
+        if (m_runners[chain]->GetTask().givesCredit && iterations + 1 < m_iterations)
+        {
+            SendCredit(chain, stage, iterations);
+        }
+        TakeSnapshot(chain, stage, iterations);
+    };
     callbacks.canSend = m_services.canSend;
     callbacks.onFinished = [this, chain, stage] {
         const auto& part = m_runners[chain]->GetPart();
@@ -302,6 +319,14 @@ ClusterRun::MakeCallbacks(uint32_t chain, uint32_t stage)
         AddUpload(chain, stage, std::move(tensors));
     };
     return callbacks;
+}
+
+void
+ClusterRun::SendCredit(uint32_t chain, uint32_t stage, uint32_t iterations)
+{
+    auto header = MakeHeader(MessageType::CREDIT, chain, stage);
+    header.iteration = iterations;
+    m_services.send(m_plan.chains[chain].stages[stage - 1].node, {header, {}});
 }
 
 bool
@@ -367,6 +392,19 @@ ClusterRun::Check(const MessageHeader& header, const TensorList& shapes) const
                                         header.iteration,
                                         header.microBatch)
                    : refuse("comes where none like it is taken");
+    case MessageType::TABLE_GRADIENT:
+        return runner && header.stage == 0 && !shapes.empty() &&
+                       AreAlike(shapes,
+                                GetTableGradientShapes(context, ToPartRange(chain.stages.back())))
+                   ? runner->CheckInput(StageRunner::Input::TABLE,
+                                        header.iteration,
+                                        header.microBatch)
+                   : refuse("comes where none like it is taken");
+    case MessageType::CREDIT:
+        return runner && header.stage > 0 && chain.stages[header.stage - 1].node == EDGE_SERVER &&
+                       shapes.empty()
+                   ? runner->CheckCredit(header.iteration)
+                   : refuse("comes where none is taken");
     case MessageType::PARAMETER_UPLOAD:
         return CheckUpload(header, shapes);
     case MessageType::GRADIENT_NORM:
@@ -424,6 +462,14 @@ ClusterRun::HandleMessage(Message message)
         m_runners[header.chain]->ProvideGradient(header.iteration,
                                                  header.microBatch,
                                                  std::move(message.tensors));
+        return "";
+    case MessageType::TABLE_GRADIENT:
+        m_runners[header.chain]->ProvideTable(header.iteration, std::move(message.tensors));
+        return "";
+    case MessageType::CREDIT:
+        // The edge server is no first stage: on to the stage before its own
+        m_runners[header.chain]->ProvideCredit(header.iteration);
+        SendCredit(header.chain, header.stage - 1U, header.iteration);
         return "";
     case MessageType::PARAMETER_UPLOAD:
         return HandleUpload(message);
@@ -562,7 +608,7 @@ void
 ClusterRun::TakeSnapshot(uint32_t chain, uint32_t stage, uint32_t iterations)
 {
     const uint32_t period = m_services.context->replicaPeriod;
-    if (iterations % period == 0 && iterations < m_iterations)
+    if (period > 0 && iterations % period == 0 && iterations < m_iterations)
     {
         m_runners[chain]->Settle();
         auto& kept = m_snapshots[stage];

@@ -210,6 +210,9 @@ class ClusterRun
     /// Makes the runner of a stage that the edge server holds.
     void CreateRunner(uint32_t chain, uint32_t stage, const ModelState& model);
 
+    /// Tells the stage before one of the edge server's how far that and those behind it are.
+    void SendCredit(uint32_t chain, uint32_t stage, uint32_t iterations);
+
     /// Makes the callbacks of such a runner.
     StageRunner::Callbacks MakeCallbacks(uint32_t chain, uint32_t stage);
 

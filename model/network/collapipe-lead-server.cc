@@ -8,6 +8,7 @@
 
 #include "ns3/abort.h"
 #include "ns3/collapipe-part-shapes.h"
+#include "ns3/collapipe-tied-table.h"
 #include "ns3/log.h"
 #include "ns3/simulator.h"
 #include "ns3/uinteger.h"
@@ -58,7 +59,21 @@ bool
 IsModel(const TrainingContext& context, const TensorList& shapes)
 {
     const PartShapes whole(context.model, WholeModel(context.model), context.optimizer);
-    return AreAlike(shapes, whole.GetExport(false)) || AreAlike(shapes, whole.GetExport(true));
+    for (const bool withOptimizer : {false, true})
+    {
+        if (AreAlike(shapes, WithoutSecondTable(context.model, whole.GetExport(withOptimizer))))
+        {
+            return true;
+        }
+    }
+    return false;
+}
+
+/// @return the whole model as it goes between lead and cells
+TensorList
+EncodeModel(const TrainingContext& context, const ModelState& model)
+{
+    return WithoutSecondTable(context.model, model.Gather(WholeModel(context.model)));
 }
 
 } // namespace
@@ -182,7 +197,8 @@ CellServerApplication::HandleMessage(Ptr<Connection> connection, Message message
     {
         AbandonRound(); // where the lead begins a round anew
         m_leadRound = message.header.round;
-        SetModel(MakeModelState(GetContext().model, message.tensors));
+        const auto& model = GetContext().model;
+        SetModel(MakeModelState(model, WithSecondTable(model, std::move(message.tensors))));
         BeginRound();
         return;
     }
@@ -213,9 +229,8 @@ CellServerApplication::HandleAveraged(const RoundRecord& record)
         return; // on its return the lead begins the round anew, or has gone on without this cell
     }
     SendMessage(m_lead, {MakeLeadHeader(MessageType::CELL_LOSS), EncodeNumber(record.trainLoss)});
-    SendMessage(
-        m_lead,
-        {MakeLeadHeader(MessageType::CELL_MODEL), m_model->Gather(WholeModel(GetContext().model))});
+    SendMessage(m_lead,
+                {MakeLeadHeader(MessageType::CELL_MODEL), EncodeModel(GetContext(), *m_model)});
 }
 
 // ---------------------------------------------------------------- lead
@@ -382,7 +397,7 @@ LeadServerApplication::HandleMessage(Ptr<Connection> connection, Message message
         {
             // It has lost what it had of the round
             cell.samples = m_isPlanned ? cell.samples : 0;
-            SendTo(index, MessageType::CELL_MODEL, m_model->Gather(WholeModel(GetContext().model)));
+            SendTo(index, MessageType::CELL_MODEL, EncodeModel(GetContext(), *m_model));
         }
         return;
     case MessageType::CELL_REPORT: {
@@ -404,7 +419,7 @@ LeadServerApplication::HandleMessage(Ptr<Connection> connection, Message message
         cell.loss = DecodeNumber(message.tensors);
         return;
     default:
-        cell.average = std::move(message.tensors);
+        cell.average = WithSecondTable(GetContext().model, std::move(message.tensors));
         break;
     }
     Advance();
@@ -517,7 +532,7 @@ LeadServerApplication::BeginRound()
                 Simulator::Schedule(m_deadline, &LeadServerApplication::GiveUp, this, i);
         }
     }
-    Broadcast(MessageType::CELL_MODEL, m_model->Gather(WholeModel(GetContext().model)));
+    Broadcast(MessageType::CELL_MODEL, EncodeModel(GetContext(), *m_model));
 }
 
 double

@@ -441,6 +441,8 @@ MessageApplication::SendMessage(Ptr<Connection> connection, Message message)
     const bool isTraining = message.header.type == MessageType::ACTIVATION ||
                             message.header.type == MessageType::GRADIENT ||
                             message.header.type == MessageType::TARGETS ||
+                            message.header.type == MessageType::TABLE_GRADIENT ||
+                            message.header.type == MessageType::CREDIT ||
                             message.header.type == MessageType::PARAMETER_UPLOAD;
     if (m_tamperings == 0 || !isTraining)
     {

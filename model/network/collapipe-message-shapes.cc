@@ -68,6 +68,18 @@ GetGradientShapes(const TrainingContext& context, uint32_t samples, uint32_t las
     return encoded;
 }
 
+TensorList
+GetTableGradientShapes(const TrainingContext& context, const PartRange& part)
+{
+    const PartShapes shapes(context.model, part, context.optimizer);
+    TensorList encoded;
+    for (const auto& shape : shapes.GetTiedGradient())
+    {
+        AppendEncoded(encoded, shape, context.precision.gradients);
+    }
+    return encoded;
+}
+
 bool
 AreParameters(const TrainingContext& context, const PartRange& part, const TensorList& shapes)
 {

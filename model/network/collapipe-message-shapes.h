@@ -46,6 +46,14 @@ TensorList GetGradientShapes(const TrainingContext& context, uint32_t samples, u
 /**
  * @param context of the run
  * @param part the run of the model
+ * @return the tensors of a table-gradient message; none where the part does not train one of the
+ *         two copies of a table
+ */
+TensorList GetTableGradientShapes(const TrainingContext& context, const PartRange& part);
+
+/**
+ * @param context of the run
+ * @param part the run of the model
  * @param shapes of a message that is coming in
  * @return whether a part can be made of it: parameters as they travel, or in float32, with the
  *         optimizer's state or without

@@ -122,6 +122,10 @@ ToString(MessageType type)
         return "snapshot";
     case MessageType::LEAVE:
         return "leave";
+    case MessageType::TABLE_GRADIENT:
+        return "table-gradient";
+    case MessageType::CREDIT:
+        return "credit";
     }
     return "unknown";
 }

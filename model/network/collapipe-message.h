@@ -40,8 +40,12 @@ enum class MessageType : uint8_t
     SNAPSHOT_REQUEST = 18, //!< edge server to node: wants a state, its own or a replica
     SNAPSHOT = 19,         //!< the answer; without tensors: not there
     LEAVE = 20,            //!< node to edge server: says goodbye, its battery is empty
+    // What a table that lies on two nodes takes, and stages without a backward pass
+    TABLE_GRADIENT = 21, //!< between first and last stage: d table [V,D], see WirePrecision
+    CREDIT = 22,         //!< to the stage before: so many local iterations are done behind it
     // Between the edge servers of several cells and their lead; the cluster field holds the cell
-    CELL_MODEL = 32,  //!< all parameters in chain order: a round's first, or a cell's average
+    CELL_MODEL = 32,  //!< all parameters in chain order: a round's first, or a cell's average; of a
+                      //!< table that embedding and projection share one copy
     CELL_REPORT = 33, //!< [1] float64: training samples in the cell; it is ready to plan
     CELL_START = 34,  //!< [1] float64: training samples in all cells; plan and begin
     CELL_LOSS = 35,   //!< [1] float64: the cell's training loss, nats per token; NaN: unknown

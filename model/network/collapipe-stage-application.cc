@@ -8,6 +8,7 @@
 #include "collapipe-stage-work.h"
 
 #include "ns3/collapipe-batch.h"
+#include "ns3/collapipe-model-family.h"
 #include "ns3/collapipe-wire-part.h"
 #include "ns3/double.h"
 #include "ns3/log.h"
@@ -314,7 +315,8 @@ StageApplication::HandleClosed(Ptr<Connection> connection,
     }
     const auto isOf = [node](const Neighbour& neighbour) { return neighbour.node == node; };
     if (m_runner && !m_runner->IsFinished() &&
-        (isOf(m_assignment.previous) || isOf(m_assignment.next) || isOf(m_assignment.last)))
+        (isOf(m_assignment.previous) || isOf(m_assignment.next) || isOf(m_assignment.last) ||
+         isOf(m_assignment.first)))
     {
         auto header = MakeHeader(MessageType::PEER_LOST);
         header.microBatch = node;
@@ -377,7 +379,8 @@ StageApplication::CheckMessage(Ptr<Connection> connection,
     }
     const auto server = m_peers.find(EDGE_SERVER);
     if (server != m_peers.end() && server->second == connection &&
-        header.type != MessageType::ACTIVATION && header.type != MessageType::GRADIENT)
+        header.type != MessageType::ACTIVATION && header.type != MessageType::GRADIENT &&
+        header.type != MessageType::TABLE_GRADIENT && header.type != MessageType::CREDIT)
     {
         return CheckFromServer(header, shapes);
     }
@@ -531,6 +534,14 @@ StageApplication::CheckFromPeer(Ptr<Connection> connection,
         isExpected = isFromNext && !m_gradient.empty() && AreAlike(shapes, m_gradient);
         input = StageRunner::Input::GRADIENT;
         break;
+    case MessageType::TABLE_GRADIENT:
+        isExpected = IsFromOtherEnd(header) && !shapes.empty() && AreAlike(shapes, m_tableGradient);
+        input = StageRunner::Input::TABLE;
+        break;
+    case MessageType::CREDIT:
+        return isFromNext && shapes.empty()
+                   ? m_runner->CheckCredit(header.iteration)
+                   : MessageVerdict::Refuse("a credit has tensors, or is not from the next stage");
     case MessageType::REPLICA:
         return isFromPrevious || isFromNext
                    ? CheckReplica(header, shapes)
@@ -542,6 +553,15 @@ StageApplication::CheckFromPeer(Ptr<Connection> connection,
                       : MessageVerdict::Refuse("a " + ToString(header.type) + " came to node " +
                                                std::to_string(m_node) +
                                                ", whose stage takes none like it");
+}
+
+bool
+StageApplication::IsFromOtherEnd(const MessageHeader& header) const
+{
+    const bool isLast = m_assignment.stage + 1 == m_assignment.stages;
+    return isLast ? header.stage == 0 && header.node == m_assignment.first.node
+                  : m_assignment.stage == 0 && header.stage + 1U == m_assignment.stages &&
+                        header.node == m_assignment.last.node;
 }
 
 MessageVerdict
@@ -607,6 +627,16 @@ StageApplication::HandleMessage(Ptr<Connection> connection, Message message)
     }
     case MessageType::GRADIENT:
         m_runner->ProvideGradient(header.iteration, header.microBatch, std::move(message.tensors));
+        return;
+    case MessageType::TABLE_GRADIENT:
+        m_runner->ProvideTable(header.iteration, std::move(message.tensors));
+        return;
+    case MessageType::CREDIT:
+        m_runner->ProvideCredit(header.iteration);
+        if (m_assignment.stage > 0)
+        {
+            SendCredit(header.iteration); // on to the first stage
+        }
         return;
     case MessageType::CLIP_FACTOR:
         HandleClipFactor(connection, message);
@@ -695,6 +725,7 @@ StageApplication::HandleAssignment(Ptr<Connection> connection, const Message& me
     m_targets = GetTargetShapes(GetContext(), m_assignment.microBatchSize);
     m_gradient =
         GetGradientShapes(GetContext(), m_assignment.microBatchSize, m_assignment.plan.lastBlock);
+    m_tableGradient = GetTableGradientShapes(GetContext(), ToPartRange(m_assignment.plan));
     m_isAssigned = true;
 }
 
@@ -714,7 +745,7 @@ StageApplication::CreateRunner(TensorList parameters)
 {
     const auto& context = GetContext();
     const auto& plan = m_assignment.plan;
-    const PartRange range{plan.embedding, plan.firstBlock, plan.lastBlock, plan.decoder};
+    const auto range = ToPartRange(plan);
     ObjectFactory factory(ScheduleTypeName(m_assignment.schedule));
     StageTask task;
     task.stages = m_assignment.stages;
@@ -725,7 +756,6 @@ StageApplication::CreateRunner(TensorList parameters)
                                                         m_assignment.stage,
                                                         m_assignment.microBatches);
     SetStageWork(task, context, range, m_assignment.microBatchSize, plan.recompute);
-    task.isClipped = context.optimizer.clipNorm > 0;
     auto position = GetPosition();
     position.step += m_assignment.firstIteration;
     m_part = std::make_shared<WirePart>(*context.backend,
@@ -772,6 +802,12 @@ StageApplication::MakeCallbacks()
                        std::move(output));
         }
     };
+    callbacks.onTable = [this](uint32_t iteration, TensorList gradient) {
+        auto header = MakeHeader(MessageType::TABLE_GRADIENT);
+        header.iteration = iteration;
+        SendMessage(GetPeer(m_assignment.stage == 0 ? m_assignment.last : m_assignment.first),
+                    {header, std::move(gradient)});
+    };
     callbacks.onPass = [this](uint32_t iteration, const Action& action, Time start) {
         m_passTrace({m_cluster,
                      m_node,
@@ -804,18 +840,26 @@ StageApplication::MakeCallbacks()
         return true;
     };
     callbacks.onFinished = [this] { Upload(); };
-
-    if (GetContext().replicaPeriod > 0)
-    {
-        callbacks.onStepped = [this](uint32_t iterations) {
-            if (iterations % GetContext().replicaPeriod == 0 &&
-                iterations < m_assignment.iterations)
-            {
-                TakeSnapshot(iterations);
-            }
-        };
-    }
+    callbacks.onStepped = [this](uint32_t iterations) {
+        if (m_runner->GetTask().givesCredit && iterations + 1 < m_assignment.iterations)
+        {
+            SendCredit(iterations);
+        }
+        const auto period = GetContext().replicaPeriod;
+        if (period > 0 && iterations % period == 0 && iterations < m_assignment.iterations)
+        {
+            TakeSnapshot(iterations);
+        }
+    };
     return callbacks;
+}
+
+void
+StageApplication::SendCredit(uint32_t iterations)
+{
+    auto header = MakeHeader(MessageType::CREDIT);
+    header.iteration = iterations;
+    SendMessage(GetPeer(m_assignment.previous), {header, {}});
 }
 
 TrainingPosition
@@ -933,9 +977,11 @@ StageApplication::TakeSnapshot(uint32_t iterations)
 void
 StageApplication::Store(uint32_t stage, uint32_t iterations, Snapshot snapshot)
 {
-    constexpr uint32_t KEPT = 3; // those that are complete everywhere are at most so old
+    const PartRange range{stage == 0, snapshot.firstBlock, snapshot.lastBlock, false};
+    // Those that are complete everywhere are at most so old; stages that live on credit are ahead
+    const uint32_t kept = HasBackward(GetContext().model, range) ? 3 : 4;
     m_snapshots[{stage, iterations}] = std::move(snapshot);
-    const uint32_t age = KEPT * GetContext().replicaPeriod;
+    const uint32_t age = kept * GetContext().replicaPeriod;
     if (iterations > age)
     {
         m_snapshots.erase(m_snapshots.lower_bound({stage, 0}),

@@ -109,6 +109,9 @@ class StageApplication : public MessageApplication
                                  const TensorList& shapes) const;
     MessageVerdict CheckReplica(const MessageHeader& header, const TensorList& shapes) const;
 
+    /// @return whether this stage is the chain's first or last, and a message comes from the other
+    bool IsFromOtherEnd(const MessageHeader& header) const;
+
     // Messages
     void HandleHello(Ptr<Connection> connection, const Message& message);
     void HandleStateRequest(const Message& message);
@@ -155,6 +158,9 @@ class StageApplication : public MessageApplication
                     uint32_t microBatch,
                     TensorList tensors);
 
+    /// Tells the stage before how many local iterations are done here and behind.
+    void SendCredit(uint32_t iterations);
+
     /// Sends a message to the edge server, where there is a connection to it.
     void SendToServer(Message message);
 
@@ -193,6 +199,7 @@ class StageApplication : public MessageApplication
     TensorList m_activation;                       //!< shapes of one, in this assignment
     TensorList m_targets;                          //!< likewise
     TensorList m_gradient;                         //!< likewise
+    TensorList m_tableGradient;                    //!< likewise
     std::shared_ptr<WirePart> m_part;              //!< of the current round
     std::unique_ptr<StageRunner> m_runner;         //!< of the current round
     /// Samples of this round, by chain and iteration: an attempt takes those of the one before

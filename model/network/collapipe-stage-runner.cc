@@ -34,7 +34,8 @@ StageRunner::StageRunner(StageTask task,
       m_processor(processor),
       m_strand(executor.CreateStrand()),
       m_callbacks(std::move(callbacks)),
-      m_iteration(m_task.firstIteration)
+      m_iteration(m_task.firstIteration),
+      m_credit(m_task.firstIteration)
 {
     for (const auto& action : m_task.actions)
     {
@@ -101,6 +102,23 @@ StageRunner::GetIteration() const
     return m_iteration;
 }
 
+bool
+StageRunner::Takes(Input input) const
+{
+    switch (input)
+    {
+    case Input::MAIN:
+        return true;
+    case Input::TARGETS:
+        return IsLast();
+    case Input::GRADIENT:
+        return !IsLast();
+    case Input::TABLE:
+        break;
+    }
+    return m_task.sharesTable;
+}
+
 MessageVerdict
 StageRunner::CheckInput(Input input, uint32_t iteration, uint32_t microBatch) const
 {
@@ -108,10 +126,9 @@ StageRunner::CheckInput(Input input, uint32_t iteration, uint32_t microBatch) co
     {
         return MessageVerdict::Skip("it was here before");
     }
-    const bool isWanted = input == Input::MAIN || (input == Input::TARGETS ? IsLast() : !IsLast());
     // Neighbours are at most one flush ahead
-    if (!isWanted || iteration > m_iteration + 1 || iteration >= m_task.iterations ||
-        microBatch >= m_microBatches)
+    if (!Takes(input) || iteration > m_iteration + 1 || iteration >= m_task.iterations ||
+        microBatch >= (input == Input::TABLE ? 1 : m_microBatches))
     {
         return MessageVerdict::Refuse("stage " + std::to_string(m_task.stage) +
                                       " has no use for micro-batch " + std::to_string(microBatch) +
@@ -135,11 +152,51 @@ StageRunner::Start()
         return;
     }
     m_started = true;
+    BeginIteration();
+}
+
+void
+StageRunner::BeginIteration()
+{
+    m_isHeld = m_task.takesCredit && IsFirst() && m_iteration > m_credit + 1;
+    if (m_isHeld)
+    {
+        return;
+    }
     if (m_callbacks.onIterationStart)
     {
         m_callbacks.onIterationStart(m_iteration);
     }
     Advance();
+}
+
+MessageVerdict
+StageRunner::CheckCredit(uint32_t iterations) const
+{
+    if (!m_task.takesCredit || iterations > m_iteration || iterations + 1 >= m_task.iterations)
+    {
+        return MessageVerdict::Refuse("stage " + std::to_string(m_task.stage) +
+                                      " has no use for credit after " + std::to_string(iterations) +
+                                      " local iterations");
+    }
+    return iterations > m_credit ? MessageVerdict::Take()
+                                 : MessageVerdict::Skip("it has had that credit");
+}
+
+void
+StageRunner::ProvideCredit(uint32_t iterations)
+{
+    m_credit = std::max(m_credit, iterations);
+    if (m_isHeld)
+    {
+        BeginIteration();
+    }
+}
+
+const StageTask&
+StageRunner::GetTask() const
+{
+    return m_task;
 }
 
 void
@@ -172,6 +229,16 @@ StageRunner::ProvideGradient(uint32_t iteration, uint32_t microBatch, TensorList
     if (Note(Input::GRADIENT, iteration, microBatch))
     {
         Arrive({iteration, Action::BACKWARD, microBatch}, false, std::move(gradient));
+    }
+}
+
+void
+StageRunner::ProvideTable(uint32_t iteration, TensorList gradient)
+{
+    if (Note(Input::TABLE, iteration, 0))
+    {
+        m_otherTables[iteration] = std::move(gradient);
+        JoinTable();
     }
 }
 
@@ -392,6 +459,39 @@ StageRunner::EndAction()
 void
 StageRunner::Flush()
 {
+    if (!m_task.sharesTable)
+    {
+        EndGradients();
+        return;
+    }
+    auto gradient = std::make_shared<TensorList>();
+    m_strand->Wait(
+        m_strand->Post([part = m_part, gradient] { *gradient = part->ExportTiedGradient(); }));
+    m_ownTable = *gradient;
+    m_callbacks.onTable(m_iteration, std::move(*gradient));
+    JoinTable();
+}
+
+void
+StageRunner::JoinTable()
+{
+    const auto other = m_otherTables.find(m_iteration);
+    if (m_ownTable.empty() || other == m_otherTables.end())
+    {
+        return;
+    }
+    m_strand->Wait(m_strand->Post(
+        [part = m_part, own = std::move(m_ownTable), gradient = std::move(other->second)] {
+            part->JoinTiedGradients(own, gradient);
+        }));
+    m_ownTable.clear();
+    m_otherTables.erase(other);
+    EndGradients();
+}
+
+void
+StageRunner::EndGradients()
+{
     if (m_callbacks.onFlush)
     {
         m_callbacks.onFlush(m_iteration, *m_part);
@@ -443,11 +543,7 @@ StageRunner::Step(double factor)
         m_callbacks.onFinished();
         return;
     }
-    if (m_callbacks.onIterationStart)
-    {
-        m_callbacks.onIterationStart(m_iteration);
-    }
-    Advance();
+    BeginIteration();
 }
 
 } // namespace collapipe

@@ -38,6 +38,11 @@ struct StageTask
     double forwardFlops{0};     //!< work of one forward pass of a micro-batch
     double backwardFlops{0};    //!< work of one backward pass of a micro-batch
     bool isClipped{false};      //!< the step waits for ProvideClipFactor()
+    bool sharesTable{false};    //!< it waits for ProvideTable() before that
+    /// The stage has no backward pass, so nothing but credits keeps it with those behind it. The
+    /// first stage waits for them: it begins no iteration before the last but one is done there
+    bool takesCredit{false};
+    bool givesCredit{false}; //!< the stages before take credits, and this one has a backward pass
 };
 
 /**
@@ -61,6 +66,8 @@ class StageRunner
         std::function<void(uint32_t iteration, const Action& action, Time start)> onPass;
         OutputCallback onForward;  //!< a forward pass has ended
         OutputCallback onBackward; //!< a backward pass has ended
+        /// Where a table lies on two nodes: the gradient of this stage's copy is complete
+        std::function<void(uint32_t iteration, TensorList gradient)> onTable;
         /// An iteration's gradients are complete; called before the optimizer's step
         std::function<void(uint32_t iteration, const ModelPart&)> onFlush;
         /// Where gradients are clipped: the squared norm of this stage's is known
@@ -110,6 +117,7 @@ class StageRunner
         MAIN,     //!< activation, or source tokens
         TARGETS,  //!< target tokens
         GRADIENT, //!< of the stage's output
+        TABLE,    //!< gradient of the other copy of the stage's table
     };
 
     /**
@@ -145,6 +153,28 @@ class StageRunner
 
     /// Brings the gradient of the stage's output, where this is not the last stage.
     void ProvideGradient(uint32_t iteration, uint32_t microBatch, TensorList gradient);
+
+    /**
+     * Brings the gradient of the other copy of the stage's table, where it shares one.
+     * @param iteration local iteration
+     * @param gradient as ModelPart::ExportTiedGradient() of the other part gave it
+     */
+    void ProvideTable(uint32_t iteration, TensorList gradient);
+
+    /**
+     * @param iterations that somebody says are done behind this stage
+     * @return whether that is wanted: news, and no more than this stage has done
+     */
+    MessageVerdict CheckCredit(uint32_t iterations) const;
+
+    /**
+     * Tells that the stages behind have done so many local iterations of the round.
+     * @param iterations that CheckCredit() takes
+     */
+    void ProvideCredit(uint32_t iterations);
+
+    /// @return what the stage has to do
+    const StageTask& GetTask() const;
 
     /**
      * Lets an iteration end whose norm was told by onNorm.
@@ -204,6 +234,9 @@ class StageRunner
     bool IsFirst() const;
     bool IsLast() const;
 
+    /// @return whether the stage takes inputs of a kind
+    bool Takes(Input input) const;
+
     /// Notes what was brought. @return whether it was wanted
     bool Note(Input input, uint32_t iteration, uint32_t microBatch);
 
@@ -241,11 +274,20 @@ class StageRunner
     /// The current action has ended in simulated time.
     void EndAction();
 
-    /// An iteration's passes are done: tells of its gradients, and ends it or waits for a factor.
+    /// An iteration's passes are done: joins the table's gradients, where there are two.
     void Flush();
+
+    /// Goes on where both gradients of the table are there.
+    void JoinTable();
+
+    /// Tells of the iteration's gradients, and ends it or waits for a factor.
+    void EndGradients();
 
     /// Ends an iteration with the optimizer's step.
     void Step(double factor);
+
+    /// Begins the current iteration, where credit is there for it.
+    void BeginIteration();
 
     StageTask m_task;
     std::shared_ptr<ModelPart> m_part;
@@ -270,6 +312,10 @@ class StageRunner
     Time m_passStart;        //!< when the processor began the current action
     bool m_started{false};   //!< Start() was called
     bool m_isWaiting{false}; //!< for the clip factor of the current iteration
+    bool m_isHeld{false};    //!< the current iteration has not begun, for want of credit
+    uint32_t m_credit{0};    //!< local iterations that are done behind this stage
+    TensorList m_ownTable;   //!< gradient of this stage's copy, while it waits for the other
+    std::map<uint32_t, TensorList> m_otherTables; //!< by iteration: of the other copy
 };
 
 } // namespace collapipe

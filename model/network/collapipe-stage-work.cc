@@ -4,8 +4,9 @@
 
 #include "collapipe-stage-work.h"
 
-#include "ns3/abort.h"
-#include "ns3/collapipe-parameter-layout.h"
+#include "collapipe-message-shapes.h"
+
+#include "ns3/collapipe-model-family.h"
 
 #include <algorithm>
 
@@ -13,21 +14,6 @@ namespace ns3
 {
 namespace collapipe
 {
-
-namespace
-{
-
-/// @return whether a part trains one of two copies of a table, whose gradients belong together
-bool
-TrainsLoneCopy(const ModelConfig& model, const PartRange& range)
-{
-    const auto layout = GetParameterLayout(model, range);
-    return std::count_if(layout.begin(), layout.end(), [](const ParameterPlace& place) {
-               return place.isTied && place.isTrained;
-           }) == 1;
-}
-
-} // namespace
 
 void
 SetStageWork(StageTask& task,
@@ -37,14 +23,17 @@ SetStageWork(StageTask& task,
              bool recompute)
 {
     const auto& model = context.model;
-    NS_ABORT_MSG_IF(TrainsLoneCopy(model, range),
-                    "The embedding and the projection to the vocabulary are one table, which is "
-                    "trained and lies on two nodes: no message carries its gradients. Freeze it "
-                    "(adapters, last blocks, head) or give the projection a table of its own");
     task.forwardFlops = samples * GetForwardFlops(model, range);
     task.backwardFlops =
         (context.backwardRatio * GetBackwardShare(model, range) + recompute) * task.forwardFlops;
-    if (!HasBackward(model, range))
+    task.isClipped = context.optimizer.clipNorm > 0;
+    task.sharesTable = !GetTableGradientShapes(context, range).empty();
+    // Where gradients are clipped, all wait for each other anyway
+    const bool hasBackward = HasBackward(model, range);
+    task.takesCredit = !task.isClipped && !hasBackward && task.stage + 1 < task.stages;
+    task.givesCredit =
+        !task.isClipped && hasBackward && task.stage > 0 && !GivesGradient(model, range);
+    if (!hasBackward)
     {
         auto& actions = task.actions;
         actions.erase(

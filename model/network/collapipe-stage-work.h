@@ -14,9 +14,10 @@ namespace collapipe
 {
 
 /**
- * Gives a stage's task the work of its passes, formula (1), and takes backward passes out of it
- * where nothing at or before the stage is trained: no gradient comes that far.
- * @param task with its actions
+ * Gives a stage's task the work of its passes, formula (1), and what it has to wait for between
+ * them; takes backward passes out of it where nothing at or before the stage is trained: no
+ * gradient comes that far.
+ * @param task with its place in the chain and its actions
  * @param context of the run
  * @param range the run of the model that the stage holds
  * @param samples of a micro-batch

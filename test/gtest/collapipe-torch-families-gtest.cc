@@ -171,8 +171,8 @@ class Chain
         EXPECT_EQ(first.size(), last.size());
         if (!first.empty())
         {
-            m_parts.front()->AddTiedGradient(last);
-            m_parts.back()->AddTiedGradient(first);
+            m_parts.front()->JoinTiedGradients(first, last);
+            m_parts.back()->JoinTiedGradients(last, first);
         }
         return loss;
     }

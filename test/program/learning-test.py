@@ -131,7 +131,7 @@ def check_mistakes(work):
     expect_refusal(work, "--languages", classification, "--languages=de")
     expect_refusal(work, "xx", classification, "--languages=de,xx")
     expect_refusal(work, "--task", f"--train={training}")
-    expect_refusal(work, "--tieEmbedding", "--task=mlm", f"--train={one}", "--tieEmbedding")
+    expect_refusal(work, "--tieEmbedding", classification, f"--train={training}", "--tieEmbedding")
     expect_refusal(work, "--dropout", "--dropout=1")
     expect_refusal(work, "--labelSmoothing", "--labelSmoothing=-0.1")
     expect_refusal(work, "--decay", "--decay=cosine")
