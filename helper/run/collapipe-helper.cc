@@ -12,6 +12,7 @@
 #include "ns3/collapipe-cluster-monitor.h"
 #include "ns3/collapipe-frozen-weights.h"
 #include "ns3/collapipe-model-family.h"
+#include "ns3/collapipe-part-shapes.h"
 #include "ns3/collapipe-sample-source.h"
 #include "ns3/double.h"
 #include "ns3/object-factory.h"
@@ -123,6 +124,12 @@ MakeModelProfile(const ModelConfig& model,
     profile.blockParameterBits = getBits(block);
     profile.embeddingParameterBits = getBits(embedding);
     profile.decoderParameterBits = getBits(decoder);
+    const PartShapes first(model, embedding, optimizer);
+    for (const auto& table : first.GetTiedGradient())
+    {
+        profile.tableGradientBits =
+            BITS_PER_BYTE * GetElementSize(precision.gradients) * table.GetElementCount();
+    }
     profile.weightCopies = (2 + states) / wire; // in memory all of it is float32
     profile.activationBytesPerBlock = GetSavedActivationBytes(model);
     profile.segmentInputBytes = 4 * hidden + model.sourceLength;

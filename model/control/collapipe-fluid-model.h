@@ -56,7 +56,8 @@ class FluidPlayer;
  * WORK_CONSERVING it is (14), (15) among all that send there now, whatever their cluster and phase.
  *
  * - A cluster trains when all its parameters have come and uploads when its last iteration is over.
- *   An iteration begins when the first stage has flushed; with clipping, an exchange later.
+ *   An iteration begins when the first stage has flushed; with clipping, or a table that two nodes
+ *   share, an exchange later.
  * - A direction of a link carries one transfer at a time, in the order in which its results are
  *   made; targets one after the other from the iteration's start.
  * - A transfer carries its payload and the link's overheadBits; its latency keeps no medium busy.

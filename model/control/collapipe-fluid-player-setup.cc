@@ -96,8 +96,7 @@ FluidPlayer::AddChain(std::size_t m, const ChainPlan& chain)
         played.stages.push_back(GetStageTimes(*m_state, m, chain, stage, m_slowdown));
     }
     played.iterations = m_plan->localIterations;
-    played.clippingS =
-        m_state->training.clipping ? GetClippingTimeS(m_state->clusters[m], chain) : 0;
+    played.exchangeS = GetExchangeTimeS(*m_state, m, chain);
     played.firstFlow = m_flows.size();
     m_transfers = ListTransfers(m_state->model, ClusterPlan{{chain}, {}});
     for (const auto& transfer : m_transfers)

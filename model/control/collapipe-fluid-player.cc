@@ -205,7 +205,7 @@ void
 FluidPlayer::EndIteration(std::size_t c)
 {
     PlayedChain& chain = m_chains[c];
-    double next = m_now + chain.clippingS;
+    double next = m_now + chain.exchangeS;
     if (chain.alone && chain.iterations > 0)
     {
         // All are alike: what this one took, the others take too

@@ -92,7 +92,7 @@ struct PlayedChain
     uint32_t left{0};                     //!< computations of this iteration
     uint32_t iterations{0};               //!< still to do
     double begunS{0};                     //!< the present iteration
-    double clippingS{0};                  //!< after each
+    double exchangeS{0};                  //!< after each, see GetExchangeTimeS()
     bool alone{false};                    //!< nobody else touches its media: iterations are alike
 };
 

@@ -56,6 +56,7 @@ ReadModel(const Field& field)
     model.frozenBlockBytes = Optional(field, "frozenBlockBytes", 0);
     model.trainsEmbedding = !field.Has("trainsEmbedding") || field.Get("trainsEmbedding").Flag();
     model.firstTrainedBlock = static_cast<uint32_t>(Optional(field, "firstTrainedBlock", 0));
+    model.tableGradientBits = Optional(field, "tableGradientBits", 0);
     model.weightCopies = Number(field, "weightCopies", Range::NON_NEGATIVE);
     model.activationBytesPerBlock = Number(field, "activationBytesPerBlock", Range::NON_NEGATIVE);
     return model;
@@ -335,6 +336,10 @@ ToJson(const ModelProfile& model)
         json["frozenBlockBytes"] = model.frozenBlockBytes;
         json["trainsEmbedding"] = model.trainsEmbedding;
         json["firstTrainedBlock"] = model.firstTrainedBlock;
+    }
+    if (model.tableGradientBits > 0)
+    {
+        json["tableGradientBits"] = model.tableGradientBits;
     }
     return json;
 }

@@ -14,6 +14,7 @@
 #include "ns3/collapipe-schedule.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace ns3
 {
@@ -35,6 +36,39 @@ CountEdgePipelines(const RoundPlan& plan)
         }
     }
     return count;
+}
+
+/// One way of a shared table's gradient
+struct TableTransfer
+{
+    double timeS{0};         //!< until it is there
+    double airS{0};          //!< on the air
+    double sendPowerW{0};    //!< of the sender, meanwhile
+    double receivePowerW{0}; //!< of the receiver, meanwhile
+};
+
+/// @return zeros where there is no such transfer
+TableTransfer
+GetTableTransfer(const SystemState& state,
+                 std::size_t m,
+                 const ChainPlan& chain,
+                 NodeIndex from,
+                 NodeIndex to)
+{
+    const LinkState* link = FindLinkState(state.clusters[m], from, to);
+    if (state.model.tableGradientBits <= 0 || chain.stages.size() < 2 || !link)
+    {
+        return {};
+    }
+    const Pool kind = GetPool(from, to);
+    const PoolState& pool = GetPoolState(state, m, kind);
+    const bool isCommon = kind != Pool::D2D && pool.mode != SharingMode::DEDICATED;
+    const double share = isCommon ? 1.0 / static_cast<double>(state.clusters.size()) : 1;
+    const double bits = state.model.tableGradientBits + link->overheadBits;
+    return {link->latencyS + bits / GetRateBps(*link, pool, share, link->maxPowerW),
+            GetAirTimeS(*link, pool, share, link->maxPowerW, bits),
+            GetTransmitPowerW(*link, pool, link->maxPowerW),
+            link->receivePowerW};
 }
 
 /// The evaluation of one cluster
@@ -167,11 +201,32 @@ class ClusterEvaluator
             slowest = training ? slowest : std::max(slowest, link.latencyS + link.occupationS);
         }
         const IterationTimes times = GetIterationTimes(chain, first);
-        const double exchange =
-            m_state.training.clipping ? GetClippingTimeS(m_state.clusters[m_cluster], chain) : 0;
-        const double tau = m_schedule->GetIterationTimeS(times) + exchange;
+        const double tau =
+            m_schedule->GetIterationTimeS(times) + GetExchangeTimeS(m_state, m_cluster, chain);
         m_result.iterationS = std::max(m_result.iterationS, tau);
         AddNodes(chain, times);
+        AddTableEnergy(chain);
+    }
+
+    /// (7') of a shared table's gradients
+    void AddTableEnergy(const ChainPlan& chain)
+    {
+        const NodeIndex first = chain.stages.front().node;
+        const NodeIndex last = chain.stages.back().node;
+        for (const auto& [from, to] : {std::pair{first, last}, std::pair{last, first}})
+        {
+            const TableTransfer transfer = GetTableTransfer(m_state, m_cluster, chain, from, to);
+            if (transfer.airS > 0 && from != EDGE_SERVER)
+            {
+                m_result.nodes[from].radioEnergyJ +=
+                    m_plan.localIterations * transfer.sendPowerW * transfer.airS;
+            }
+            if (transfer.airS > 0 && to != EDGE_SERVER)
+            {
+                m_result.nodes[to].radioEnergyJ +=
+                    m_plan.localIterations * transfer.receivePowerW * transfer.airS;
+            }
+        }
     }
 
     /// The links of the chain begin at index `first` of the result's
@@ -342,6 +397,17 @@ GetClippingTimeS(const ClusterState& cluster, const ChainPlan& chain)
     }
     const auto& first = GetNode(cluster, chain.stages.front().node);
     return first.uplink.latencyS + first.downlink.latencyS;
+}
+
+double
+GetExchangeTimeS(const SystemState& state, std::size_t m, const ChainPlan& chain)
+{
+    const NodeIndex first = chain.stages.front().node;
+    const NodeIndex last = chain.stages.back().node;
+    const double clippingS =
+        state.training.clipping ? GetClippingTimeS(state.clusters[m], chain) : 0;
+    return clippingS + std::max(GetTableTransfer(state, m, chain, first, last).timeS,
+                                GetTableTransfer(state, m, chain, last, first).timeS);
 }
 
 Evaluation

@@ -110,6 +110,19 @@ HopTimes GetStageTimes(const SystemState& state,
 double GetClippingTimeS(const ClusterState& cluster, const ChainPlan& chain);
 
 /**
+ * What an iteration takes beside the passes of its micro-batches: clipping, and the gradients of a
+ * table that the chain's first and last stage share, of which the slower way counts. That is the
+ * most these can take: either way lies beside passes of others. They go at full power, with the
+ * part of a shared medium that is left if all clusters have as much.
+ *
+ * @param state the system
+ * @param m the chain's cluster
+ * @param chain one of its chains
+ * @return seconds; 0 for a chain of one stage
+ */
+double GetExchangeTimeS(const SystemState& state, std::size_t m, const ChainPlan& chain);
+
+/**
  * Evaluates a plan: by (3), (4), or where a pool is work-conserving by (16), the fluid model; then
  * iterationS is the mean of an iteration and a link's rate and occupation are means over its
  * transfers. Clusters with several chains run them side by side: the slowest counts. A link

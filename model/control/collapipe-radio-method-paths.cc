@@ -173,7 +173,7 @@ RadioMethod::AddFlowShop(const RadioProblem& problem, std::size_t cluster)
     const RadioCluster& c = problem.clusters[cluster];
     TimePath path;
     path.cluster = cluster;
-    path.constantS = c.sumS + c.clippingS;
+    path.constantS = c.sumS + c.exchangeS;
     path.forwardBubble = path.backwardBubble = c.bubble;
     m_paths.push_back(path);
     CriticalPath targets = GetTargetPath(problem, cluster);
@@ -240,7 +240,7 @@ RadioMethod::AddPath(const RadioProblem& problem, std::size_t cluster, const Cri
     path.cluster = cluster;
     path.counts = counts;
     const RadioCluster& c = problem.clusters[cluster];
-    path.constantS = c.clippingS + (counts.targets > 0 ? c.targetLatencyS : 0);
+    path.constantS = c.exchangeS + (counts.targets > 0 ? c.targetLatencyS : 0);
     const auto& stages = c.stages;
     for (std::size_t s = 0; s < stages.size(); ++s)
     {

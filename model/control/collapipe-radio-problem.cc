@@ -105,7 +105,7 @@ class RadioBuilder
         c.iterations = m_state.training.localIterations;
         c.bubble = m_choice[m].pair.count - 1.0;
         const ChainPlan chain = MakePipelineChain(m_choice[m].segments, m_choice[m].pair);
-        c.clippingS = m_state.training.clipping ? GetClippingTimeS(m_state.clusters[m], chain) : 0;
+        c.exchangeS = GetExchangeTimeS(m_state, m, chain);
         for (const auto& stage : chain.stages)
         {
             AddStage(m, stage.node, GetStageTimes(m_state, m, chain, stage, m_slowdown));
@@ -327,7 +327,7 @@ EvaluateRadio(const RadioProblem& problem,
             problem.schedule->GetIterationTimeS(GetIterationTimes(problem, m, occupationS));
         const RadioCluster& cluster = problem.clusters[m];
         tau = std::max(tau,
-                       distributionS[m] + cluster.iterations * (iteration + cluster.clippingS) +
+                       distributionS[m] + cluster.iterations * (iteration + cluster.exchangeS) +
                            uploadS[m]);
     }
     return objective + problem.penaltyWeight * tau;

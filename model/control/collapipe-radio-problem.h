@@ -82,7 +82,7 @@ struct RadioCluster
     double forwardS{0};       //!< longest forward computation
     double backwardS{0};      //!< longest backward computation
     double targetLatencyS{0}; //!< d of the targets
-    double clippingS{0};      //!< after each iteration, see GetClippingTimeS()
+    double exchangeS{0};      //!< after each iteration, see GetExchangeTimeS()
 
     std::vector<HopTimes> stages; //!< computations and latencies; a / r not set
 };

@@ -46,6 +46,9 @@ struct ModelProfile
     /// Blocks before it hold nothing that is trained. With a frozen embedding they have no backward
     /// pass, and no gradient is sent to them
     uint32_t firstTrainedBlock{0};
+    /// Of the gradient of a trained table that embedding and projection share: once per iteration
+    /// and both ways between the first and the last stage; 0: there is none
+    double tableGradientBits{0};
 
     /// @return beta of the embedding
     double GetEmbeddingBackwardRatio() const

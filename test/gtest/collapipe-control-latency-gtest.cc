@@ -254,6 +254,36 @@ TEST_F(ControlHandMade, TargetsTravelBesideTheActivations)
                 1e-9);
 }
 
+TEST_F(ControlHandMade, GradientsOfASharedTableFollowEachIteration)
+{
+    const auto before = EvaluatePlan(m_instance, m_plan).clusters[0];
+    m_instance.state.model.tableGradientBits = 20;
+    auto after = EvaluatePlan(m_instance, m_plan).clusters[0];
+    // d + a / r = 0.25 + 20 / 4 s either way, at once
+    EXPECT_NEAR(after.iterationS, before.iterationS + 5.25, 1e-9);
+    // Twice 5 s at 0.5 W
+    EXPECT_NEAR(after.nodes[0].energyJ, before.nodes[0].energyJ + 5, 1e-9);
+    EXPECT_NEAR(after.nodes[1].energyJ, before.nodes[1].energyJ, 1e-9);
+
+    auto& controlUnit = m_instance.state.clusters[0].controlUnit;
+    controlUnit.downlink.fixedRateBps = 2;
+    controlUnit.downlink.receivePowerW = 0.1;
+    m_instance.state.training.clipping = true;
+    after = EvaluatePlan(m_instance, m_plan).clusters[0];
+    const ChainPlan& chain = m_plan.clusters[0].chains[0];
+    EXPECT_NEAR(GetExchangeTimeS(m_instance.state, 0, chain), 10.25 + 0.5, 1e-9);
+    EXPECT_NEAR(after.iterationS, before.iterationS + 10.25 + 0.5, 1e-9);
+    m_instance.state.model.tableGradientBits = 0;
+    const auto without = EvaluatePlan(m_instance, m_plan).clusters[0];
+    EXPECT_NEAR(after.nodes[0].energyJ - without.nodes[0].energyJ, 5 + 2 * 10 * 0.1, 1e-9);
+
+    // One stage holds both ends
+    ChainPlan alone;
+    alone.stages = {{1, true, 0, 3, true}};
+    m_instance.state.model.tableGradientBits = 20;
+    EXPECT_EQ(GetExchangeTimeS(m_instance.state, 0, alone), 0);
+}
+
 } // namespace
 } // namespace collapipe
 } // namespace ns3
