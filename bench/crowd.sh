@@ -14,8 +14,9 @@ crowd()
     local title=$1 table
     shift
     echo "$title"
-    table=$("$program" --compute=analytic --compare=none --controller=uniform-pipeline --rounds=1 \
-        --localIterations=2 --devices=4 --outputDir= --progress=none "$@")
+    table=$("$program" --task=translation --compute=analytic --compare=none \
+        --controller=uniform-pipeline --rounds=1 --localIterations=2 --devices=4 --outputDir= \
+        --progress=none "$@")
     echo "$table" | tail -n 2
 }
 

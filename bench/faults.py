@@ -21,10 +21,10 @@ import time
 BUILD = pathlib.Path(os.environ.get("COLLAPIPE_BUILD") or
                      pathlib.Path(__file__).resolve().parent.parent / "build")
 LIMIT_S = 900  # of wall time; a run that takes longer counts as hung
-COMMON = ["--compare=none", "--progress=none", "--compute=analytic", "--rounds=3", "--clusters=2",
-          "--devices=3", "--blocks=4", "--localIterations=6", "--microBatches=2",
-          "--microBatchSize=4", "--maxPairs=200", "--maxValidation=10", "--vocabulary=300",
-          "--timelineSize=0", "--heartbeat=2", "--patience=6", "--deadline=600"]
+COMMON = ["--task=translation", "--compare=none", "--progress=none", "--compute=analytic",
+          "--rounds=3", "--clusters=2", "--devices=3", "--blocks=4", "--localIterations=6",
+          "--microBatches=2", "--microBatchSize=4", "--maxPairs=200", "--maxValidation=10",
+          "--vocabulary=300", "--timelineSize=0", "--heartbeat=2", "--patience=6", "--deadline=600"]
 
 
 def parse(arguments):

@@ -128,6 +128,8 @@ def main():
     options = [option for option in given if not option.startswith("--rounds=")]
     if not any(option.startswith("--compare=") for option in options):
         options.insert(0, "--compare=none")
+    if not any(option.startswith("--task=") for option in options):
+        options.insert(0, "--task=translation")
     run = [*options, f"--rounds={rounds}"]
     build_helpers()
     with tempfile.TemporaryDirectory(prefix="collapipe-overlap-") as name:

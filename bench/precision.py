@@ -33,7 +33,7 @@ def describe(setting):
 
 
 def main():
-    options = sys.argv[1:] or ["--topology=p2p"]
+    options = sys.argv[1:] or ["--task=translation", "--topology=p2p"]
     settings = [{kind: precision for kind in KINDS} for precision in PRECISIONS]
     settings += [{kind: precision} for kind in KINDS for precision in PRECISIONS[1:]]
     print(" ".join(f"{kind:>10}" for kind in KINDS),

@@ -25,8 +25,8 @@ BUILD = pathlib.Path(os.environ.get("COLLAPIPE_BUILD") or
 LOOP = "bench-collapipe-fedavg"
 
 # Width 256, 4 encoder and 2 decoder blocks, 4 clusters of 4 devices
-MODEL = ["--model=256x4x512", "--blocks=4", "--decoderBlocks=2", "--preNorm", "--tieEmbedding",
-         "--vocabulary=4000", "--sequenceLength=28"]
+MODEL = ["--task=translation", "--model=256x4x512", "--blocks=4", "--decoderBlocks=2",
+         "--preNorm", "--tieEmbedding", "--vocabulary=4000", "--sequenceLength=28"]
 SCENARIO = ["--topology=p2p", "--segmentSize=8900", "--clusters=4", "--devices=4",
             "--controller=uniform-pipeline", "--compare=none", "--dirichletAlpha=0"]
 TRAINING = ["--microBatches=2", "--microBatchSize=8", "--localIterations=60", "--rounds=45",

@@ -62,7 +62,8 @@ main(int argc, char* argv[])
     {
         RunConfig config;
         config.ownCorpus = MakeDigits;
-        config.model = "48x4x96"; // width, attention heads, width of the feed-forward layer
+        config.task = "translation"; // of one sequence into another
+        config.model = "48x4x96";    // width, attention heads, width of the feed-forward layer
         config.blocks = 4;
         config.sequenceLength = LENGTH + 1; // with the end token
         config.rounds = 3;

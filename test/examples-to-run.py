@@ -9,7 +9,7 @@ cpp_examples = [
     (
         "collapipe-quickstart --topology=p2p --rounds=1 --clusters=1 --devices=2 "
         "--blocks=2 --microBatches=2 --microBatchSize=2 --localIterations=1 "
-        "--decoderBlocks=1 --vocabulary=300 --maxPairs=100 --maxValidation=10 "
+        "--task=translation --decoderBlocks=1 --vocabulary=300 --maxPairs=100 --maxValidation=10 "
         "--compare=none --progress=none --outputDir=",
         "os.environ.get('COLLAPIPE_WITH_TORCH') != 'OFF'",
         "False",
@@ -17,7 +17,7 @@ cpp_examples = [
     (
         "collapipe-quickstart --topology=p2p --compute=analytic --rounds=1 --clusters=1 "
         "--devices=2 --blocks=2 --microBatches=2 --microBatchSize=2 --localIterations=1 "
-        "--decoderBlocks=1 --vocabulary=300 --maxPairs=100 --maxValidation=10 "
+        "--task=translation --decoderBlocks=1 --vocabulary=300 --maxPairs=100 --maxValidation=10 "
         "--compare=none --progress=none --outputDir=",
         "True",
         "False",
@@ -25,7 +25,7 @@ cpp_examples = [
     (
         "collapipe-quickstart --topology=wifi --compute=analytic --rounds=1 "
         "--clusters=1 --devices=2 --blocks=2 --microBatches=2 --microBatchSize=2 "
-        "--localIterations=1 --decoderBlocks=1 --vocabulary=300 --maxPairs=100 "
+        "--localIterations=1 --task=translation --decoderBlocks=1 --vocabulary=300 --maxPairs=100 "
         "--maxValidation=10 --compare=none --progress=none --outputDir=",
         "True",
         "False",
@@ -33,7 +33,7 @@ cpp_examples = [
     (
         "collapipe-quickstart --topology=lte --compute=analytic --rounds=1 --clusters=1 "
         "--devices=2 --blocks=2 --microBatches=2 --microBatchSize=2 --localIterations=1 "
-        "--decoderBlocks=1 --vocabulary=300 --maxPairs=100 --maxValidation=10 "
+        "--task=translation --decoderBlocks=1 --vocabulary=300 --maxPairs=100 --maxValidation=10 "
         "--compare=none --progress=none --outputDir=",
         "True",
         "False",
@@ -41,28 +41,28 @@ cpp_examples = [
     (
         "collapipe-quickstart --topology=hybrid --compute=analytic --schedule=1f1b "
         "--rounds=1 --clusters=1 --devices=2 --blocks=2 --microBatches=2 "
-        "--microBatchSize=2 --localIterations=1 --decoderBlocks=1 --vocabulary=300 "
+        "--microBatchSize=2 --localIterations=1 --task=translation --decoderBlocks=1 --vocabulary=300 "
         "--maxPairs=100 --maxValidation=10 --compare=none --progress=none --outputDir=",
         "True",
         "False",
     ),
     (
         "collapipe-own-controller --compute=analytic --rounds=1 --clusters=1 --devices=2 --blocks=2 "
-        "--microBatches=3 --microBatchSize=2 --localIterations=1 --decoderBlocks=1 "
+        "--microBatches=3 --microBatchSize=2 --localIterations=1 --task=translation --decoderBlocks=1 "
         "--vocabulary=300 --maxPairs=100 --maxValidation=10 --progress=none --outputDir=",
         "True",
         "False",
     ),
     (
         "collapipe-own-schedule --compute=analytic --rounds=1 --clusters=1 --devices=2 --blocks=2 "
-        "--microBatches=3 --microBatchSize=2 --localIterations=1 --decoderBlocks=1 "
+        "--microBatches=3 --microBatchSize=2 --localIterations=1 --task=translation --decoderBlocks=1 "
         "--vocabulary=300 --maxPairs=100 --maxValidation=10 --progress=none --outputDir=",
         "True",
         "False",
     ),
     (
         "collapipe-own-topology --compute=analytic --rounds=1 --clusters=1 --devices=2 --blocks=2 "
-        "--microBatches=3 --microBatchSize=2 --localIterations=1 --decoderBlocks=1 "
+        "--microBatches=3 --microBatchSize=2 --localIterations=1 --task=translation --decoderBlocks=1 "
         "--vocabulary=300 --maxPairs=100 --maxValidation=10 --progress=none --outputDir=",
         "True",
         "False",

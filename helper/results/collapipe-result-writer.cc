@@ -9,6 +9,7 @@
 
 #include "ns3/collapipe-version.h"
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <iomanip>
@@ -119,6 +120,25 @@ ToJson(const RunTotals& totals)
             {"peak_planned_memory_bytes", totals.peakPlannedMemory}};
 }
 
+/// Prints an accuracy in per cent, or room for one, where the table has such a column.
+void
+PrintAccuracy(std::ostream& table, bool isScored, double accuracy)
+{
+    if (!isScored)
+    {
+        return;
+    }
+    table << std::setw(10) << std::setprecision(2);
+    if (std::isfinite(accuracy))
+    {
+        table << 100 * accuracy;
+    }
+    else
+    {
+        table << "";
+    }
+}
+
 } // namespace
 
 void
@@ -192,15 +212,23 @@ PrintTable(std::ostream& out, const RunSummary& summary, const std::vector<Round
     table << std::fixed << "controller " << summary.controller << ", " << summary.topology
           << " topology, " << summary.clusters << " clusters of " << summary.devices
           << " devices\n";
-    table << " round  latency  planned  report  distrib.  training   upload   train loss  "
-             "valid. loss  on the air\n";
-    table << "             s        s       s         s         s        s   nats/token   "
-             "nats/token          MB\n";
-    table << std::setw(6) << 0 << std::setw(68) << std::setprecision(4) << summary.initialLoss
-          << '\n';
+    const bool isScored = std::any_of(rounds.begin(), rounds.end(), [](const auto& row) {
+        return std::isfinite(row.quality.accuracy);
+    });
+    table << " round      time  latency  planned  distrib.  training   upload   train loss  "
+             "valid. loss"
+          << (isScored ? "  accuracy" : "") << "  on the air\n";
+    table << "              s        s        s         s         s        s   nats/token   "
+             "nats/token"
+          << (isScored ? "         %" : "") << "          MB\n";
+    table << std::setw(6) << 0 << std::setw(10) << std::setprecision(3) << 0.0 << std::setw(71)
+          << std::setprecision(4) << summary.initialLoss;
+    PrintAccuracy(table, isScored, summary.quality.untrained.accuracy);
+    table << '\n';
     for (const auto& row : rounds)
     {
-        table << std::setw(6) << row.round << std::setprecision(3) << std::setw(9) << row.latencyS
+        table << std::setw(6) << row.round << std::setprecision(3) << std::setw(10)
+              << row.startS + row.latencyS - rounds.front().startS << std::setw(9) << row.latencyS
               << std::setw(9);
         if (row.plannedLatencyS > 0)
         {
@@ -210,10 +238,11 @@ PrintTable(std::ostream& out, const RunSummary& summary, const std::vector<Round
         {
             table << '-'; // the controller does not predict
         }
-        table << std::setw(8) << row.reportS << std::setw(10) << row.distributionS << std::setw(10)
-              << row.trainingS << std::setw(9) << row.uploadS << std::setprecision(4)
-              << std::setw(13) << row.trainLoss << std::setw(13) << row.validationLoss
-              << std::setprecision(2) << std::setw(12) << row.bytesSent / 1e6 << '\n';
+        table << std::setw(10) << row.distributionS << std::setw(10) << row.trainingS
+              << std::setw(9) << row.uploadS << std::setprecision(4) << std::setw(13)
+              << row.trainLoss << std::setw(13) << row.validationLoss;
+        PrintAccuracy(table, isScored, row.quality.accuracy);
+        table << std::setprecision(2) << std::setw(12) << row.bytesSent / 1e6 << '\n';
     }
     table << std::setprecision(1) << summary.simulatedS << " s simulated in " << summary.wallS
           << " s: " << std::setprecision(2) << summary.wallS / summary.simulatedS

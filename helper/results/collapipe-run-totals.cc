@@ -68,6 +68,35 @@ AddDevices(const std::vector<RoundRow>& rounds,
     totals.efficiencyAll = all.GetShare();
 }
 
+/**
+ * @param times by round
+ * @param values by round; NaN: unknown
+ * @param goal a value
+ * @param sign of the direction in which values are to go: 1 up, -1 down
+ * @return when they first were at the goal, interpolated between rounds; NaN: never
+ */
+double
+FindCrossing(const std::vector<double>& times,
+             const std::vector<double>& values,
+             double goal,
+             int sign)
+{
+    for (std::size_t i = 0; i < values.size(); ++i)
+    {
+        if (sign * values[i] >= sign * goal)
+        {
+            const double before = i == 0 ? values[0] : values[i - 1];
+            if (i == 0 || !std::isfinite(before))
+            {
+                return times[i];
+            }
+            const double share = (goal - before) / (values[i] - before);
+            return times[i - 1] + share * (times[i] - times[i - 1]);
+        }
+    }
+    return std::numeric_limits<double>::quiet_NaN();
+}
+
 } // namespace
 
 double
@@ -107,6 +136,7 @@ ComputeTotals(double initialLoss,
     RunTotals totals;
     totals.endS.push_back(0);
     totals.validation.push_back(initialLoss);
+    totals.accuracy.push_back(std::numeric_limits<double>::quiet_NaN());
     for (const auto& row : rounds)
     {
         const double share = 1.0 / rounds.size();
@@ -118,6 +148,7 @@ ComputeTotals(double initialLoss,
         totals.bytesSent += row.bytesSent;
         totals.endS.push_back(row.startS + row.latencyS - rounds.front().startS);
         totals.validation.push_back(row.validationLoss);
+        totals.accuracy.push_back(row.quality.accuracy);
     }
     totals.plannedErrorMedian = GetPlannedErrorMedian(rounds);
     AddDevices(rounds, devices, decided, totals);
@@ -127,20 +158,13 @@ ComputeTotals(double initialLoss,
 double
 GetTimeToLossS(const RunTotals& totals, double loss)
 {
-    for (std::size_t i = 0; i < totals.validation.size(); ++i)
-    {
-        if (totals.validation[i] <= loss)
-        {
-            if (i == 0)
-            {
-                return totals.endS[0];
-            }
-            const double before = totals.validation[i - 1];
-            const double share = (before - loss) / (before - totals.validation[i]);
-            return totals.endS[i - 1] + share * (totals.endS[i] - totals.endS[i - 1]);
-        }
-    }
-    return std::numeric_limits<double>::quiet_NaN();
+    return FindCrossing(totals.endS, totals.validation, loss, -1);
+}
+
+double
+GetTimeToAccuracyS(const RunTotals& totals, double accuracy)
+{
+    return FindCrossing(totals.endS, totals.accuracy, accuracy, 1);
 }
 
 } // namespace collapipe

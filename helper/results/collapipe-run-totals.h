@@ -35,6 +35,7 @@ struct RunTotals
     double bytesSent{0};            //!< TCP payload, whole run
     std::vector<double> endS;       //!< by round, from 0 on: simulated time since the first began
     std::vector<double> validation; //!< by round, from 0 on: validation loss; NaN: unknown
+    std::vector<double> accuracy;   //!< likewise: on the validation part, 0 to 1
 };
 
 /**
@@ -70,6 +71,14 @@ RunTotals ComputeTotals(double initialLoss,
  *         where it never did
  */
 double GetTimeToLossS(const RunTotals& totals, double loss);
+
+/**
+ * @param totals of a run
+ * @param accuracy on the validation part, 0 to 1
+ * @return simulated time at which the run had risen to it, interpolated between rounds; NaN where
+ *         it never did
+ */
+double GetTimeToAccuracyS(const RunTotals& totals, double accuracy);
 
 } // namespace collapipe
 } // namespace ns3

@@ -60,11 +60,13 @@ ReadTotals(const std::string& path)
     totals.bytesSent = json.at("bytes_sent");
     totals.endS.push_back(0);
     totals.validation.push_back(ToNumber(json.at("initial_validation_loss")));
+    totals.accuracy.push_back(std::numeric_limits<double>::quiet_NaN());
     for (const auto& round : json.at("rounds"))
     {
         const double end = round.at("start_s").get<double>() + round.at("latency_s").get<double>();
         totals.endS.push_back(end - json["rounds"][0].at("start_s").get<double>());
         totals.validation.push_back(ToNumber(round.at("validation_loss")));
+        totals.accuracy.push_back(ToNumber(round.value("accuracy", nlohmann::json())));
     }
     return totals;
 }
@@ -263,6 +265,20 @@ Comparison::Print(std::ostream& out) const
     std::ostringstream toLoss;
     toLoss << "time to validation loss " << std::fixed << std::setprecision(3) << loss << ", s";
     PrintRow(out, toLoss.str(), GetTimeToLossS(first, loss), GetTimeToLossS(second, loss), 2);
+    const double lower = std::min(first.accuracy.back(), second.accuracy.back());
+    std::ostringstream toAccuracy;
+    toAccuracy << "time to accuracy " << std::fixed << std::setprecision(1) << 100 * lower
+               << " %, s";
+    PrintRow(out,
+             toAccuracy.str(),
+             GetTimeToAccuracyS(first, lower),
+             GetTimeToAccuracyS(second, lower),
+             2);
+    PrintRow(out,
+             "accuracy, validation part, %",
+             100 * first.accuracy.back(),
+             100 * second.accuracy.back(),
+             2);
     PrintRow(out,
              "computation efficiency, used devices, %",
              100 * first.efficiencyUsed,

@@ -154,6 +154,7 @@ CollaPipeHelper::CollaPipeHelper(std::shared_ptr<const TrainingContext> context)
 CollaPipeHelper::CollaPipeHelper(const RunConfig& config)
     : m_config(std::make_unique<RunConfig>(config))
 {
+    m_config->Complete();
     static const std::set<std::string>
         STOCK{"pcap", "flowMonitor", "netAnim", "compare", "save", "saveEvery", "load"};
     static const std::set<std::string> COMMON{"segmentSize", "tcpBuffer", "actuator"};

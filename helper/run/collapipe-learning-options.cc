@@ -40,14 +40,17 @@ AddModel(RunConfig& config, Options& options)
                   "mlm (masked tokens, as BERT) or lm (the next token, as GPT)")
             .OneOf(GetTaskNames())
             .Basic(),
-        RunOption(Group::MODEL,
-                  "model",
-                  &config.model,
-                  "size: nano, tiny, mini, small, base, big (translation), medium (others), or "
-                  "WIDTHxHEADSxFEEDFORWARD")
+        RunOption(
+            Group::MODEL,
+            "model",
+            &config.model,
+            "size: pico, nano, tiny, mini, small, base, big (translation), medium (others), or "
+            "WIDTHxHEADSxFEEDFORWARD")
             .NotWith("pretrained")
             .NotWith("config")
-            .Basic(),
+            .Basic()
+            .Usually(BERTS, "tiny")
+            .Usually({"languages"}, "pico"),
         RunOption(Group::MODEL,
                   "blocks",
                   &config.blocks,
@@ -70,12 +73,16 @@ AddModel(RunConfig& config, Options& options)
                   "length to which sentences are padded or cut")
             .WithUnit("tokens")
             .From(3)
-            .To(4096),
+            .To(4096)
+            .Usually(BERTS, "32")
+            .Usually({"languages"}, "12"),
         RunOption(Group::MODEL, "vocabulary", &config.vocabulary, "pieces of the tokenizer")
             .From(8)
             .To(200000)
             .NotWith("pretrained")
-            .Where(!config.ownCorpus, OWN_DATA),
+            .Where(!config.ownCorpus, OWN_DATA)
+            .Usually(BERTS, "4000")
+            .Usually({"languages"}, "4000"),
         RunOption(Group::MODEL,
                   "preNorm",
                   &learning.preNorm,
@@ -183,7 +190,9 @@ AddOptimizer(RunConfig& config, Options& options)
             .Above(0)
             .To(1)
             .NotWith("compute", NO_COMPUTATION)
-            .Basic(),
+            .Basic()
+            .Usually(BERTS, "0.002")
+            .Usually({"languages"}, "0.005"),
         RunOption(Group::LEARNING, "momentum", &config.momentum, "momentum of sgd")
             .From(0)
             .Below(1)
@@ -195,7 +204,9 @@ AddOptimizer(RunConfig& config, Options& options)
                   "optimizer steps over which the step size rises to --learningRate")
             .To(1000000000)
             .Off("0")
-            .NotWith("compute", NO_COMPUTATION),
+            .NotWith("compute", NO_COMPUTATION)
+            .Usually(BERTS, "50")
+            .Usually({"languages"}, "20"),
         RunOption(Group::LEARNING,
                   "decay",
                   &learning.decay,
@@ -203,7 +214,9 @@ AddOptimizer(RunConfig& config, Options& options)
                   "end")
             .OneOf({"none", "inverse-sqrt", "linear"})
             .Off("none")
-            .NotWith("compute", NO_COMPUTATION),
+            .NotWith("compute", NO_COMPUTATION)
+            .Usually(BERTS, "linear")
+            .Usually({"languages"}, "linear"),
         RunOption(Group::LEARNING,
                   "decayRounds",
                   &learning.decayRounds,
@@ -224,7 +237,9 @@ AddOptimizer(RunConfig& config, Options& options)
         RunOption(Group::LEARNING,
                   "keepOptimizerState",
                   &config.keepOptimizerState,
-                  "average optimizer state over rounds instead of starting afresh"),
+                  "average optimizer state over rounds instead of starting afresh")
+            .Usually(BERTS, "true")
+            .Usually({"languages"}, "true"),
         RunOption(Group::LEARNING,
                   "dropout",
                   &learning.dropout,
@@ -232,7 +247,8 @@ AddOptimizer(RunConfig& config, Options& options)
             .From(0)
             .Below(1)
             .Off("0")
-            .NotWith("compute", NO_COMPUTATION),
+            .NotWith("compute", NO_COMPUTATION)
+            .Usually(BERTS, "0.1"),
         RunOption(Group::LEARNING,
                   "labelSmoothing",
                   &learning.labelSmoothing,
@@ -246,7 +262,9 @@ AddOptimizer(RunConfig& config, Options& options)
                   &learning.skipPadding,
                   "compute on words only: quicker, and the same but for rounding; simulated "
                   "devices still spend the time and send the bytes of padded sentences")
-            .NotWith("compute", NO_COMPUTATION),
+            .NotWith("compute", NO_COMPUTATION)
+            .Usually(BERTS, "true")
+            .Usually({"languages"}, "true"),
     };
     options.insert(options.end(), own.begin(), own.end());
 }
@@ -264,7 +282,8 @@ AddQuality(RunConfig& config, Options& options)
             .OneOf({"none", "end", "rounds"})
             .Off("none")
             .NotWith("task", {"mlm"})
-            .NotWith("compute", NO_COMPUTATION),
+            .NotWith("compute", NO_COMPUTATION)
+            .Usually({"languages"}, "rounds"),
         RunOption(Group::LEARNING,
                   "beam",
                   &learning.beam,
@@ -336,7 +355,8 @@ AddFiles(RunConfig& config, Options& options)
                   "by commas")
             .With("task", CLASSIFICATION)
             .NotWith("train")
-            .Where(isFree, OWN_DATA),
+            .Where(isFree, OWN_DATA)
+            .Usually({"languages"}, "de,en,es,fr,nl,sv"),
         RunOption(Group::DATA,
                   "language",
                   &config.language,

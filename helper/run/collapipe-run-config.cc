@@ -199,11 +199,28 @@ RunConfig::Parse(int argc, char** argv)
     Answer(questions, argc > 0 ? argv[0] : "", options);
 }
 
+std::string
+RunConfig::GetLearnt() const
+{
+    const bool isDefaultData = learning.train.empty() && !ownCorpus && !learning.IsForeign();
+    return task == "classification" && isDefaultData ? "languages" : task;
+}
+
+void
+RunConfig::Complete()
+{
+    if (!m_isComplete && !learning.IsForeign()) // whose own values go before a program's
+    {
+        SetTaskDefaults({});
+    }
+}
+
 void
 RunConfig::SetTaskDefaults(const std::set<std::string>& given)
 {
-    const auto isFree = [&given](const char* name) { return given.count(name) == 0; };
-    const RunConfig usual;
+    m_isComplete = true;
+    RunConfig usual;
+    const auto isFree = [&given](const std::string& name) { return given.count(name) == 0; };
     if (learning.IsForeign() && isFree("task"))
     {
         // Decoder-only models continue texts; encoders do what they were saved for.
@@ -214,24 +231,23 @@ RunConfig::SetTaskDefaults(const std::set<std::string>& given)
         });
         task = classifies ? "classification" : foreign.IsCausal() ? "lm" : "mlm";
     }
-    const auto prefer =
-        [&isFree](const char* name, auto& value, const auto& usualValue, auto preferred) {
-            value = isFree(name) && value == usualValue ? preferred : value;
-        };
-    if (task != "translation")
+    else if (isFree("task") && task == usual.task && !(trainSource + trainTarget).empty())
     {
-        // A BERT learns from scratch: more steps, which start gently
-        prefer("model", model, usual.model, "tiny");
-        prefer("rounds", rounds, usual.rounds, 12U);
-        prefer("sequenceLength", sequenceLength, usual.sequenceLength, 32U);
-        prefer("vocabulary", vocabulary, usual.vocabulary, 4000U);
-        prefer("learningRate", learningRate, usual.learningRate, 2e-3);
-        prefer("localIterations", localIterations, usual.localIterations, 60U);
-        prefer("keepOptimizerState", keepOptimizerState, usual.keepOptimizerState, true);
-        prefer("warmup", learning.warmup, usual.learning.warmup, 50U);
-        prefer("decay", learning.decay, usual.learning.decay, "linear");
-        prefer("dropout", learning.dropout, usual.learning.dropout, 0.1);
-        prefer("skipPadding", learning.skipPadding, usual.learning.skipPadding, true);
+        task = "translation"; // which alone has two files side by side
+    }
+    const bool isNamedSize = isFree("blocks") && blocks == usual.blocks;
+    const auto learnt = GetLearnt();
+    const auto usualOptions = MakeOptions(usual);
+    for (const auto& option : MakeOptions(*this))
+    {
+        const auto preferred = option.usual.find(learnt);
+        const bool isUntouched =
+            isFree(option.name) &&
+            option.GetText() == FindOption(usualOptions, option.name)->GetText();
+        if (isUntouched && preferred != option.usual.end())
+        {
+            option.Set(preferred->second);
+        }
     }
     if (learning.IsForeign())
     {
@@ -241,7 +257,7 @@ RunConfig::SetTaskDefaults(const std::set<std::string>& given)
     ModelConfig named;
     named.encoderBlocks = blocks;
     named.family = learning.GetFamily();
-    if (isFree("blocks") && blocks == usual.blocks && ParseModelSize(model, task, named))
+    if (isNamedSize && ParseModelSize(model, task, named))
     {
         blocks = named.encoderBlocks;
     }

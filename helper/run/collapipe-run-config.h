@@ -70,22 +70,22 @@ struct RunConfig
     std::string sharing; //!< of radio media: reserved or work-conserving; empty: as they are
 
     // Training
-    std::string task{"translation"}; //!< what is learnt
-    std::string model{"nano"};       //!< size by name or WIDTHxHEADSxFEEDFORWARD
-    uint32_t blocks{8};              //!< L, encoder blocks; Parse() goes by the model's name
-    uint32_t decoderBlocks{1};       //!< on the edge server
-    uint32_t sequenceLength{20};     //!< tokens of a sentence, padding included
-    uint32_t vocabulary{1000};       //!< pieces of the tokenizer
-    uint32_t microBatches{4};        //!< N
-    uint32_t microBatchSize{8};      //!< b
-    uint32_t localIterations{25};    //!< H
-    uint32_t rounds{5};              //!< T
-    std::string schedule{"gpipe"};   //!< gpipe or 1f1b
-    std::string compute{"torch"};    //!< torch or analytic
-    std::string optimizer{"adam"};   //!< adam or sgd
-    double learningRate{3e-3};       //!< step size
-    double momentum{0.9};            //!< of sgd
-    std::string recompute{"never"};  //!< activations: never, always or auto
+    std::string task{"classification"}; //!< what is learnt; defaults below are a translation's
+    std::string model{"nano"};          //!< size by name or WIDTHxHEADSxFEEDFORWARD
+    uint32_t blocks{8};                 //!< L, encoder blocks; Parse() goes by the model's name
+    uint32_t decoderBlocks{1};          //!< on the edge server
+    uint32_t sequenceLength{20};        //!< tokens of a sentence, padding included
+    uint32_t vocabulary{1000};          //!< pieces of the tokenizer
+    uint32_t microBatches{4};           //!< N
+    uint32_t microBatchSize{8};         //!< b
+    uint32_t localIterations{25};       //!< H
+    uint32_t rounds{5};                 //!< T
+    std::string schedule{"gpipe"};      //!< gpipe or 1f1b
+    std::string compute{"torch"};       //!< torch or analytic
+    std::string optimizer{"adam"};      //!< adam or sgd
+    double learningRate{3e-3};          //!< step size
+    double momentum{0.9};               //!< of sgd
+    std::string recompute{"never"};     //!< activations: never, always or auto
     std::string activationPrecision{"fp32"}; //!< on the wire: fp32, fp16, bf16 or int8
     std::string gradientPrecision{"fp32"};   //!< likewise
     std::string parameterPrecision{"fp32"};  //!< likewise
@@ -96,7 +96,7 @@ struct RunConfig
     LearningConfig learning; //!< what is learnt, and how well
 
     // Data
-    /// Data of one's own, as token ids; where it is set, task and files are not asked
+    /// Data of one's own, as token ids, of the kind that task says; no files are asked for
     std::function<Corpus(const RunConfig&)> ownCorpus;
     std::string language{"de"};  //!< of the gettext catalogs
     std::string trainSource;     //!< aligned text, one sentence a line
@@ -131,6 +131,13 @@ struct RunConfig
     void Parse(int argc, char** argv);
 
     /**
+     * Gives options that have the value of a fresh RunConfig what suits the data, the task and the
+     * model's name. Parse() has done so; a TrainingRun does it for a configuration that was not
+     * read from a command line.
+     */
+    void Complete();
+
+    /**
      * @return all options with their values as text, in the order of the help
      */
     std::vector<std::pair<std::string, std::string>> List() const;
@@ -151,6 +158,11 @@ struct RunConfig
      */
     void Validate() const;
 
+    /**
+     * @return what defaults go by: languages (the classification of the default data), or the task
+     */
+    std::string GetLearnt() const;
+
     /// @return the model's dimensions; the vocabulary is the one wanted
     ModelConfig GetModelConfig() const;
 
@@ -170,9 +182,10 @@ struct RunConfig
     /// ns-3's attribute defaults and global values of the command line, by full name
     std::vector<std::pair<std::string, std::string>> m_attributes;
     std::set<std::string> m_given; //!< names of the options on the command line
+    bool m_isComplete{false};      //!< Complete() or Parse() has been here
 
     /**
-     * Gives options that were not given what suits the task and the model's name.
+     * Complete(), but for some options.
      * @param given names of the options that are to stay as they are
      */
     void SetTaskDefaults(const std::set<std::string>& given);

@@ -173,6 +173,16 @@ RunOption::Off(const std::string& value) &&
 }
 
 RunOption
+RunOption::Usually(const std::vector<std::string>& learnt, const std::string& text) &&
+{
+    for (const auto& name : learnt)
+    {
+        usual[name] = text;
+    }
+    return std::move(*this);
+}
+
+RunOption
 RunOption::Local() &&
 {
     isLocal = true;

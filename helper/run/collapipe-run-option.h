@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <set>
 #include <string>
 #include <variant>
@@ -67,9 +68,10 @@ struct OptionCondition
  *     RunOption(OptionGroup::TRAINING, "momentum", &config.momentum, "momentum of sgd")
  *
  * followed by what limits it: `.From(0).Below(1)`, `.OneOf({"a", "b"})`, `.WithUnit("J")`; where it
- * means something: `.With("optimizer", {"sgd"})`, `.NotWith("topology", {"p2p"})`; `.Basic()` if it
- * belongs to the short help; `.Local()` if a run from a checkpoint may go on with another value of
- * it. Nothing else is to be touched; the random command lines of the tests try it at once.
+ * means something: `.With("optimizer", {"sgd"})`, `.NotWith("topology", {"p2p"})`; where its
+ * default is another one: `.Usually({"mlm"}, "0.8")`; `.Basic()` if it belongs to the short help;
+ * `.Local()` if a run from a checkpoint may go on with another value of it. Nothing else is to be
+ * touched; the random command lines of the tests try it at once.
  */
 struct RunOption
 {
@@ -124,6 +126,13 @@ struct RunOption
 
     /// @param value with which the option asks for nothing; empty and false do so anyway
     RunOption Off(const std::string& value) &&;
+
+    /**
+     * Some of what is learnt has a default of its own; else it is the value that the member has.
+     * @param learnt as RunConfig::GetLearnt() has it
+     * @param text the default there
+     */
+    RunOption Usually(const std::vector<std::string>& learnt, const std::string& text) &&;
 
     /// A run that goes on from a checkpoint may have another value.
     RunOption Local() &&;
@@ -180,6 +189,7 @@ struct RunOption
     std::string (*toTypeName)(const std::string&){nullptr}; //!< of short names
     std::vector<std::string> prefixes;                      //!< beginnings of other words allowed
     std::string off;                                        //!< value that asks for nothing
+    std::map<std::string, std::string> usual;               //!< defaults by what is learnt
     std::vector<OptionCondition> conditions;                //!< where it means something
 
   private:

@@ -292,6 +292,7 @@ AddTraining(RunConfig& config, Options& options)
         RunOption(Group::TRAINING, "rounds", &config.rounds, "training rounds")
             .From(1)
             .To(1000000)
+            .Usually(BERTS, "12")
             .Local()
             .Basic(),
         RunOption(Group::TRAINING,
@@ -300,6 +301,8 @@ AddTraining(RunConfig& config, Options& options)
                   "optimizer steps per round")
             .From(1)
             .To(1000000)
+            .Usually(BERTS, "60")
+            .Usually({"languages"}, "50")
             .Basic(),
         RunOption(Group::TRAINING,
                   "microBatches",

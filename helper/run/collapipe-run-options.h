@@ -16,6 +16,9 @@ namespace ns3
 namespace collapipe
 {
 
+/// What is learnt by BERTs and language models: from scratch, in more steps, which start gently
+inline const std::vector<std::string> BERTS{"classification", "mlm", "lm"};
+
 /**
  * The table of options.
  * @param config whose values they are; conditions are those of its values as they are now

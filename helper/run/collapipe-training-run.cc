@@ -23,11 +23,24 @@ namespace ns3
 namespace collapipe
 {
 
+namespace
+{
+
+/// @return the configuration with the defaults of its task
+RunConfig
+Complete(RunConfig config)
+{
+    config.Complete();
+    return config;
+}
+
+} // namespace
+
 NS_LOG_COMPONENT_DEFINE("CollaPipeTrainingRun");
 
 TrainingRun::TrainingRun(const RunConfig& config)
-    : m_config(config),
-      m_progress(config.progress, config.rounds),
+    : m_config(Complete(config)),
+      m_progress(m_config.progress, m_config.rounds),
       m_setup(std::make_unique<TrainingSetup>(m_config, m_progress))
 {
     if (!m_config.outputDir.empty())

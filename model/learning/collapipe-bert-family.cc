@@ -5,6 +5,7 @@
 #include "collapipe-model-families.h"
 #include "collapipe-sample-form.h"
 
+#include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
@@ -228,9 +229,16 @@ class BertFamily : public ModelFamily
         link.AddLinear(projection);
     }
 
-    InitialValues GetInitialValues(const ModelConfig& /* config */,
+    InitialValues GetInitialValues(const ModelConfig& config,
                                    const ParameterPlace& place) const override
     {
+        constexpr uint32_t NARROWEST = 128; // of Turc et al. 2019
+        const auto& shape = place.shape.shape;
+        if (place.kind == ParameterKind::MATRIX && config.width < NARROWEST)
+        {
+            // There, with 0.02, next to nothing of the other tokens would reach the first one.
+            return {InitialValues::UNIFORM, std::sqrt(6.0 / double(shape[0] + shape[1]))};
+        }
         if (place.kind == ParameterKind::TABLE || place.kind == ParameterKind::MATRIX)
         {
             return {InitialValues::NORMAL, 0.02}; // Devlin et al. 2019
@@ -262,13 +270,14 @@ class BertFamily : public ModelFamily
 
     std::vector<NamedSize> GetSizes() const override
     {
-        // Turc et al. 2019; nano is the module's own
+        // Turc et al. 2019; nano and pico are the module's own
         return {{"tiny", 2, 128, 2, 512},
                 {"mini", 4, 256, 4, 1024},
                 {"small", 4, 512, 8, 2048},
                 {"medium", 8, 512, 8, 2048},
                 {"base", 12, 768, 12, 3072},
-                {"nano", 8, 64, 4, 256}};
+                {"nano", 8, 64, 4, 256},
+                {"pico", 4, 32, 2, 64}};
     }
 
     std::vector<std::string> GetAdapterTargets() const override

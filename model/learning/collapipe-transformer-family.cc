@@ -139,7 +139,8 @@ class TransformerFamily : public ModelFamily
                 {"mini", 8, 256, 4, 1024},
                 {"small", 8, 512, 8, 2048},
                 {"base", 6, 512, 8, 2048},
-                {"big", 6, 1024, 16, 4096}};
+                {"big", 6, 1024, 16, 4096},
+                {"pico", 4, 32, 2, 64}};
     }
 
     std::vector<std::string> GetAdapterTargets() const override

@@ -21,9 +21,9 @@ using namespace ns3::collapipe;
 namespace
 {
 
-/// @return what a command line is refused with; empty where it is taken
-std::string
-Refuse(const std::vector<std::string>& options)
+/// @return what a command line asks for
+RunConfig
+Read(const std::vector<std::string>& options)
 {
     std::vector<std::string> arguments{"program"};
     arguments.insert(arguments.end(), options.begin(), options.end());
@@ -32,11 +32,18 @@ Refuse(const std::vector<std::string>& options)
     {
         pointers.push_back(argument.data());
     }
+    RunConfig config;
+    config.Parse(static_cast<int>(pointers.size()), pointers.data());
+    return config;
+}
+
+/// @return what a command line is refused with; empty where it is taken
+std::string
+Refuse(const std::vector<std::string>& options)
+{
     try
     {
-        RunConfig config;
-        config.Parse(static_cast<int>(pointers.size()), pointers.data());
-        config.Validate();
+        Read(options).Validate();
         return "";
     }
     catch (const UserError& error)
@@ -59,6 +66,70 @@ TEST(CollapipeOptionsTest, DefaultsAreAllowed)
     EXPECT_EQ(Refuse({"--task=mlm"}), "");
     EXPECT_EQ(Refuse({"--task=translation"}), "");
     EXPECT_EQ(Refuse({"--task=classification"}), "");
+}
+
+/// What a task's runs were before there was another default task, they are still.
+TEST(CollapipeOptionsTest, DefaultsGoByWhatIsLearnt)
+{
+    for (const std::vector<std::string>& line :
+         {std::vector<std::string>{"--task=translation"},
+          std::vector<std::string>{"--trainSource=a", "--trainTarget=b"}})
+    {
+        const auto translation = Read(line);
+        EXPECT_EQ(translation.task, "translation");
+        EXPECT_EQ(translation.model, "nano");
+        EXPECT_EQ(translation.blocks, 8U);
+        EXPECT_EQ(translation.sequenceLength, 20U);
+        EXPECT_EQ(translation.vocabulary, 1000U);
+        EXPECT_EQ(translation.microBatches, 4U);
+        EXPECT_EQ(translation.microBatchSize, 8U);
+        EXPECT_EQ(translation.localIterations, 25U);
+        EXPECT_EQ(translation.rounds, 5U);
+        EXPECT_EQ(translation.learningRate, 3e-3);
+        EXPECT_EQ(translation.keepOptimizerState, false);
+        EXPECT_EQ(translation.learning.warmup, 0U);
+        EXPECT_EQ(translation.learning.decay, "none");
+        EXPECT_EQ(translation.learning.dropout, 0);
+        EXPECT_EQ(translation.learning.skipPadding, false);
+        EXPECT_EQ(translation.learning.score, "end");
+    }
+    for (const std::vector<std::string>& line :
+         {std::vector<std::string>{"--task=mlm"}, std::vector<std::string>{"--train=a"}})
+    {
+        const auto bert = Read(line);
+        EXPECT_EQ(bert.model, "tiny");
+        EXPECT_EQ(bert.blocks, 2U);
+        EXPECT_EQ(bert.sequenceLength, 32U);
+        EXPECT_EQ(bert.vocabulary, 4000U);
+        EXPECT_EQ(bert.microBatches, 4U);
+        EXPECT_EQ(bert.microBatchSize, 8U);
+        EXPECT_EQ(bert.localIterations, 60U);
+        EXPECT_EQ(bert.rounds, 12U);
+        EXPECT_EQ(bert.learningRate, 2e-3);
+        EXPECT_EQ(bert.keepOptimizerState, true);
+        EXPECT_EQ(bert.learning.warmup, 50U);
+        EXPECT_EQ(bert.learning.decay, "linear");
+        EXPECT_EQ(bert.learning.dropout, 0.1);
+        EXPECT_EQ(bert.learning.skipPadding, true);
+        EXPECT_EQ(bert.learning.score, "end");
+    }
+}
+
+/// A default task that is named is the one that is not, and a program's own values stay.
+TEST(CollapipeOptionsTest, TheDefaultTaskNeedNotBeNamed)
+{
+    const auto unnamed = Read({});
+    EXPECT_EQ(unnamed.task, "classification");
+    EXPECT_EQ(unnamed.List(), Read({"--task=classification"}).List());
+    RunConfig silent;
+    silent.Complete();
+    EXPECT_EQ(silent.List(), unnamed.List()) << "without a command line";
+    RunConfig own;
+    own.sequenceLength = 17;
+    own.Complete();
+    EXPECT_EQ(own.sequenceLength, 17U) << "what a program has set stays";
+    EXPECT_EQ(Read({"--localIterations=25"}).localIterations, 25U) << "what is given counts";
+    EXPECT_NE(unnamed.localIterations, 25U) << "or this test says nothing";
 }
 
 TEST(CollapipeOptionsTest, NamesAreTold)

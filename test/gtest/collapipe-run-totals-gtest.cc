@@ -71,3 +71,20 @@ TEST(RunTotals, FixedCostsAreNoWork)
     EXPECT_DOUBLE_EQ(totals.efficiencyUsed, 0.5);
     EXPECT_DOUBLE_EQ(totals.efficiencyAll, 0.25);
 }
+
+TEST(RunTotals, TimesAreInterpolatedBetweenRounds)
+{
+    RunTotals totals;
+    totals.endS = {0, 10, 30};
+    totals.validation = {4, 3, 1};
+    totals.accuracy = {std::nan(""), 0.5, 0.9};
+    EXPECT_DOUBLE_EQ(GetTimeToLossS(totals, 4), 0);
+    EXPECT_DOUBLE_EQ(GetTimeToLossS(totals, 3.5), 5);
+    EXPECT_DOUBLE_EQ(GetTimeToLossS(totals, 1.5), 25);
+    EXPECT_TRUE(std::isnan(GetTimeToLossS(totals, 0.5)));
+    EXPECT_TRUE(std::isnan(GetTimeToLossS(totals, std::nan(""))));
+    // Before the first round it is unknown: at the latest, the first round's end
+    EXPECT_DOUBLE_EQ(GetTimeToAccuracyS(totals, 0.25), 10);
+    EXPECT_DOUBLE_EQ(GetTimeToAccuracyS(totals, 0.7), 20);
+    EXPECT_TRUE(std::isnan(GetTimeToAccuracyS(totals, 0.95)));
+}

@@ -130,7 +130,7 @@ def check_mistakes(work):
     expect_refusal(work, "--train", classification, f"--validation={training}")
     expect_refusal(work, "--languages", classification, "--languages=de")
     expect_refusal(work, "xx", classification, "--languages=de,xx")
-    expect_refusal(work, "--task", f"--train={training}")
+    expect_refusal(work, "--task", "--task=translation", f"--train={training}")
     expect_refusal(work, "--tieEmbedding", classification, f"--train={training}", "--tieEmbedding")
     expect_refusal(work, "--dropout", "--dropout=1")
     expect_refusal(work, "--labelSmoothing", "--labelSmoothing=-0.1")
@@ -141,7 +141,7 @@ def check_mistakes(work):
     expect_refusal(work, "--segmentSize", "--segmentSize=10")
     expect_refusal(work, "--tcpBuffer", "--tcpBuffer=1024")
     expect_refusal(work, "--segmentSize", "--segmentSize=9000", "--topology=wifi")
-    expect_refusal(work, "medium", "--model=medium")
+    expect_refusal(work, "medium", "--task=translation", "--model=medium")
 
 
 def main():

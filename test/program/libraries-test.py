@@ -19,9 +19,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "sup
 import runs  # noqa: E402
 from runs import check  # noqa: E402
 
-SMALL = ["--topology=p2p", "--blocks=4", "--devices=2", "--microBatches=2", "--microBatchSize=2",
-         "--localIterations=1", "--rounds=1", "--vocabulary=300", "--maxPairs=100",
-         "--maxValidation=10", "--compare=none", "--progress=none"]
+SMALL = ["--task=translation", "--topology=p2p", "--blocks=4", "--devices=2",
+         "--microBatches=2", "--microBatchSize=2", "--localIterations=1", "--rounds=1",
+         "--vocabulary=300", "--maxPairs=100", "--maxValidation=10", "--compare=none", "--progress=none"]
 VERSION_S = 0.1  # of processor time
 
 

@@ -27,7 +27,7 @@ from support.runs import check, finish, read_csv, report, start, use_program, wr
 LIST = "test/program/support/reference-runs.json"
 FILES = ["rounds.csv", "devices.csv", "links.csv", "control.csv", "clusters.csv", "budgets.csv"]
 SKIPPED = 77
-COMMON = ["--compare=none", "--progress=none", "--vocabulary=300", "--maxValidation=20",
+COMMON = ["--task=translation", "--compare=none", "--progress=none", "--vocabulary=300", "--maxValidation=20",
           "--localIterations=2", "--microBatches=2", "--microBatchSize=4",
           "--heartbeat=0"]  # the list was made before there were any: all else is as it was
 RUNS = {
