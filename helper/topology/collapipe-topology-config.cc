@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,6 +45,15 @@ FirstError(const std::vector<Check>& checks)
     const auto it =
         std::find_if(checks.begin(), checks.end(), [](const Check& c) { return !c.first; });
     return it == checks.end() ? std::string() : it->second;
+}
+
+/// @return a number as a person writes it
+std::string
+ToText(double value)
+{
+    std::ostringstream text;
+    text << value;
+    return text.str();
 }
 
 /// @return whether a probability
@@ -95,9 +105,13 @@ TopologyConfig::Validate() const
         {firstStream >= 0, "the first random stream must not be negative"},
         {clusterRadiusM >= MIN_DISTANCE_M, "the cluster radius must be 1 m or more"},
         {clusterDistanceM >= MIN_DISTANCE_M, "the cluster distance must be 1 m or more"},
-        {cellRadiusM > clusterRadiusM, "the cell radius must exceed the cluster radius"},
+        {cellRadiusM > clusterRadiusM,
+         "a clusterRadius of " + ToText(clusterRadiusM) + " m is too much: all nodes lie within " +
+             ToText(cellRadiusM) + " m"},
         {randomPositions || clusterDistanceM + clusterRadiusM <= cellRadiusM,
-         "the clusters lie outside the cell: raise the cell radius or lower the cluster distance"},
+         "a clusterDistance of " + ToText(clusterDistanceM) + " m and a clusterRadius of " +
+             ToText(clusterRadiusM) + " m are too much: no node lies more than " +
+             ToText(cellRadiusM) + " m from its base station"},
         {p2pD2dRate.GetBitRate() > 0 && p2pD2eRate.GetBitRate() > 0 &&
              backhaulRate.GetBitRate() > 0,
          "the rates of wired links must be positive"},

@@ -180,7 +180,8 @@ Connection::HandleFailed(Ptr<Socket> /* socket */)
         NotifyClosed(CloseReason::UNREACHABLE,
                      "node " + std::to_string(m_node->GetId()) + " could not connect to " +
                          ToText(m_remote) + " in " + std::to_string(m_attempts) +
-                         " attempts; is the radio link strong enough, is there a route?");
+                         " attempts; is there a route, does the radio reach as far, do wires lose "
+                         "too much?");
         return;
     }
     // A peer that refuses does so at once: it is not up yet

@@ -6,6 +6,7 @@
 
 #include "collapipe-edge-server.h"
 
+#include "ns3/collapipe-node-name.h"
 #include "ns3/log.h"
 #include "ns3/simulator.h"
 
@@ -33,9 +34,7 @@ EdgeServerApplication::FindMember(const Ptr<Connection>& connection) const
 std::string
 EdgeServerApplication::Describe(const NodeId& id) const
 {
-    return (id.second == CONTROL_UNIT ? std::string("the control unit")
-                                      : "device " + std::to_string(id.second - 1)) +
-           " of cluster " + std::to_string(m_numbers[id.first]);
+    return GetNodeName(m_numbers[id.first], id.second);
 }
 
 bool

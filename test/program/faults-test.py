@@ -217,11 +217,30 @@ def check_stuck(work, data):
     folder = work / "stuck"
     status, _, err, seconds = run(folder, "--topology=p2p", f"--faults={path}", "--deadline=500",
                                   data=data)
-    check(status == 0 and "control unit" in err and "nothing has gone on" in err,
+    check(status == 0 and "c0-cu" in err and "c1-cu" in err and "nothing has gone on" in err,
           f"a run without control units: status {status}: {err}")
     if (folder / "rounds.csv").exists():
         check(len(read_csv(folder / "rounds.csv")) == 1, "its finished round is kept")
     check(seconds < 120, f"it ends in good time: {seconds} s")
+
+
+# ---------------------------------------------------------------- faults of earlier releases, by number
+
+
+def row_21_fewer_samples_than_devices_are_refused(work, data):
+    for controller in ("fedavg", "splitfed"):
+        status, _, err, _ = run(work / "row21", "--topology=p2p", f"--controller={controller}",
+                                "--maxPairs=20", "--devices=30", "--microBatches=4",
+                                "--microBatchSize=8", data=data)
+        check(status == 2 and "has none" in err and len(err.splitlines()) == 1,
+              f"row 21: {controller}: status {status}: {err}")
+
+
+def row_22_many_nodes_attach_to_a_narrow_band(work, data):
+    status, _, err, _ = run(work / "row22", "--topology=lte", "--lteResourceBlocks=6", "--devices=8",
+                            "--rounds=1", "--localIterations=1", "--blocks=1", "--model=8x1x8",
+                            data=data)
+    check(status == 0, f"row 22: status {status}: {err}")
 
 
 def main():
@@ -240,6 +259,8 @@ def main():
         check_streams(work, data)
         check_limits(work, data)
         check_stuck(work, data)
+        row_21_fewer_samples_than_devices_are_refused(work, data)
+        row_22_many_nodes_attach_to_a_narrow_band(work, data)
     return report()
 
 

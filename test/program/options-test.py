@@ -170,6 +170,10 @@ def test_sentences(work, data):
     expect_refusal("captures without a folder", "--outputDir", *data, "--pcap", "--outputDir=")
     expect_refusal("per cent for a share", "--memoryShare=50", "--memoryShare=50")
     expect_refusal("more clusters than there can be", "from 1 to 250", "--clusters=251")
+    expect_refusal("clusters too far away", "clusterDistance of 20000 m", "--topology=lte",
+                   "--clusterDistance=20000")
+    expect_refusal("clusters too wide", "clusterRadius of 3000 m", "--topology=wifi",
+                   "--clusterRadius=3000")
     same = [data[0], data[1], data[0].replace("--train", "--val"),
             data[1].replace("--train", "--val")]
     expect_refusal("training and validation alike", "validation file", *same)
