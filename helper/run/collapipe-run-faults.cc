@@ -4,15 +4,12 @@
 
 #include "collapipe-run-faults.h"
 
-#include "ns3/collapipe-user-error.h"
 #include "ns3/double.h"
 #include "ns3/mobility-model.h"
 #include "ns3/simulator.h"
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
-#include <iomanip>
 #include <sstream>
 #include <stdexcept>
 
@@ -29,12 +26,25 @@ constexpr double WATCH_S = 10;        //!< how often it is looked whether anythi
 constexpr double ROUND_FACTOR = 10;   //!< a round may take so many deadlines, however much goes on
 constexpr int64_t FAULT_STREAM = 990; //!< of faults at random
 
+/// @return by cluster: its cell
+std::vector<uint32_t>
+ListCells(const Network& network)
+{
+    std::vector<uint32_t> cells;
+    for (const auto& cluster : network.clusters)
+    {
+        cells.push_back(cluster.cell);
+    }
+    return cells;
+}
+
 } // namespace
 
 CollaPipeFaultHelper::CollaPipeFaultHelper(const RunApplications& applications,
                                            const Network& network)
     : m_applications(applications),
       m_network(network),
+      m_account(ListCells(network)),
       m_random(CreateObject<UniformRandomVariable>())
 {
     for (const auto& edge : m_applications.edgeServers)
@@ -47,6 +57,16 @@ CollaPipeFaultHelper::CollaPipeFaultHelper(const RunApplications& applications,
                                          MakeCallback(&CollaPipeFaultHelper::HandleRecovery, this));
         edge->TraceConnectWithoutContext("Return",
                                          MakeCallback(&CollaPipeFaultHelper::HandleReturn, this));
+    }
+    if (m_applications.leader != m_applications.edgeServer)
+    {
+        const auto& lead = m_applications.leader;
+        lead->TraceConnectWithoutContext("Failure",
+                                         MakeCallback(&CollaPipeFaultHelper::HandleFailure, this));
+        lead->TraceConnectWithoutContext("Return",
+                                         MakeCallback(&CollaPipeFaultHelper::HandleReturn, this));
+        lead->TraceConnectWithoutContext("LeftOut",
+                                         MakeCallback(&CollaPipeFaultHelper::HandleLeftOut, this));
     }
     m_applications.leader->TraceConnectWithoutContext(
         "Round",
@@ -119,8 +139,8 @@ CollaPipeFaultHelper::Check(const Fault& fault) const
     if (fault.kind == FaultKind::LINK &&
         GetAddress(fault.place, fault.peer) == Ipv4Address::GetAny())
     {
-        return "a link leads from a node to another one of its cluster or to its edge server, not "
-               "from " +
+        return "a link leads from a node to another one of its cluster or to its edge server, or "
+               "from the edge server of one of several cells to the lead, not from " +
                fault.place.GetName() + " to " + fault.peer.GetName();
     }
     if (fault.kind == FaultKind::AWAY && !GetNode(fault.place)->GetObject<MobilityModel>())
@@ -158,7 +178,8 @@ CollaPipeFaultHelper::GetAddress(const FaultPlace& from, const FaultPlace& to) c
 {
     if (from.kind != FaultPlace::NODE)
     {
-        return Ipv4Address::GetAny();
+        const bool isBackhaul = from.kind == FaultPlace::EDGE && to.kind == FaultPlace::LEAD;
+        return isBackhaul ? m_network.leadAddress : Ipv4Address::GetAny();
     }
     const auto& cluster = m_network.clusters[from.index];
     if (to.kind == FaultPlace::EDGE)
@@ -211,9 +232,7 @@ CollaPipeFaultHelper::Inject(const Fault& fault)
     {
         return; // what has no power cannot fail
     }
-    m_rows.push_back({});
-    m_rows.back().fault = fault;
-    m_rows.back().injected = Simulator::Now();
+    m_account.Inject(fault, Simulator::Now());
     const auto later = [&fault](auto what) { Simulator::Schedule(Seconds(fault.durationS), what); };
     switch (fault.kind)
     {
@@ -355,63 +374,33 @@ CollaPipeFaultHelper::HandlePhase(uint32_t round, uint32_t cluster, Phase phase)
 void
 CollaPipeFaultHelper::HandleFailure(const NodeFailure& failure)
 {
-    for (auto& row : m_rows)
-    {
-        const auto& place = row.fault.place;
-        const auto& peer = row.fault.peer;
-        const auto is = [&failure](const FaultPlace& where) {
-            return where.kind == FaultPlace::NODE && where.index == failure.cluster &&
-                   where.node == failure.node;
-        };
-        const bool isOfServer = place.kind == FaultPlace::EDGE &&
-                                place.index == m_network.clusters[failure.cluster].cell;
-        if (!row.isDetected &&
-            (is(place) || isOfServer || (row.fault.kind == FaultKind::LINK && is(peer))))
-        {
-            row.isDetected = true;
-            row.detected = Simulator::Now();
-            row.reason = ToString(failure.reason);
-        }
-    }
+    m_account.HandleFailure(failure, Simulator::Now());
 }
 
 void
 CollaPipeFaultHelper::HandleRecovery(const RecoveryRecord& record)
 {
-    for (auto& row : m_rows)
-    {
-        const auto& place = row.fault.place;
-        const bool isIts = place.kind == FaultPlace::NODE
-                               ? place.index == record.cluster
-                               : place.kind == FaultPlace::LEAD ||
-                                     place.index == m_network.clusters[record.cluster].cell;
-        if (row.isDetected && !row.isRecovered && isIts && row.detected <= Simulator::Now())
-        {
-            row.isRecovered = true;
-            row.recovered = Simulator::Now();
-            row.repeated = record.repeated;
-            row.isGivenUp = record.isGivenUp;
-        }
-    }
+    m_account.HandleRecovery(record, Simulator::Now());
 }
 
 void
 CollaPipeFaultHelper::HandleReturn(uint32_t cluster, NodeIndex node)
 {
-    for (auto& row : m_rows)
+    const Time now = Simulator::Now();
+    if (node == EDGE_SERVER) // the lead speaks of a cell
     {
-        const auto& place = row.fault.place;
-        if (place.kind == FaultPlace::EDGE && !row.isRecovered &&
-            place.index == m_network.clusters[cluster].cell)
-        {
-            row.isDetected = true;
-            row.detected = row.reason.empty() ? Simulator::Now() : row.detected;
-            row.reason = row.reason.empty() ? "reset" : row.reason;
-            row.isRecovered = true;
-            row.recovered = Simulator::Now();
-        }
+        m_account.HandleReturn({FaultPlace::EDGE, cluster, node}, now);
+        m_account.HandleReturn({FaultPlace::LEAD, 0, node}, now);
+        return;
     }
-    (void)node;
+    m_account.HandleReturn({FaultPlace::NODE, cluster, node}, now);
+    m_account.HandleReturn({FaultPlace::EDGE, m_network.clusters[cluster].cell, EDGE_SERVER}, now);
+}
+
+void
+CollaPipeFaultHelper::HandleLeftOut(uint32_t /* round */, uint32_t cell)
+{
+    m_account.HandleLeftOut({FaultPlace::EDGE, cell, EDGE_SERVER}, Simulator::Now());
 }
 
 void
@@ -419,15 +408,7 @@ CollaPipeFaultHelper::HandleRound(const RoundRecord& record)
 {
     m_lastRound = Simulator::Now();
     ++m_rounds;
-    // What was noticed and stood in nobody's way is over with the round
-    for (auto& row : m_rows)
-    {
-        if (row.isDetected && !row.isRecovered)
-        {
-            row.isRecovered = true;
-            row.recovered = record.end;
-        }
-    }
+    m_account.HandleRound(record.end);
 }
 
 void
@@ -437,10 +418,10 @@ CollaPipeFaultHelper::HandleTx(const MessageHeader& header, uint64_t bytes)
     m_heartbeatBytes += header.type == MessageType::HEARTBEAT ? bytes : 0;
 }
 
-const std::vector<FaultRow>&
-CollaPipeFaultHelper::GetRows() const
+const FaultAccount&
+CollaPipeFaultHelper::GetAccount() const
 {
-    return m_rows;
+    return m_account;
 }
 
 uint64_t
@@ -465,79 +446,6 @@ CollaPipeFaultHelper::CountRefused() const
         counts.second += application->GetSkipped();
     }
     return counts;
-}
-
-void
-CollaPipeFaultHelper::Write(const std::string& path) const
-{
-    std::ofstream file(path);
-    file.precision(12);
-    file << "kind,node,peer,injected_s,detected_s,detection_s,reason,recovered_s,"
-            "repeated_iterations,left_out,replica_bytes_of_run\n";
-    for (const auto& row : m_rows)
-    {
-        file << ToString(row.fault.kind) << ',' << row.fault.place.GetName() << ','
-             << (row.fault.kind == FaultKind::LINK ? row.fault.peer.GetName() : "") << ','
-             << row.injected.GetSeconds() << ',';
-        if (row.isDetected)
-        {
-            file << row.detected.GetSeconds() << ',' << (row.detected - row.injected).GetSeconds();
-        }
-        else
-        {
-            file << ',';
-        }
-        file << ',' << row.reason << ',';
-        if (row.isRecovered)
-        {
-            file << row.recovered.GetSeconds();
-        }
-        file << ',' << row.repeated << ',' << (row.isGivenUp ? 1 : 0) << ',' << m_replicaBytes
-             << '\n';
-    }
-    file.close();
-    if (!file)
-    {
-        throw UserError("cannot write " + path + "; is the disk full?");
-    }
-}
-
-std::string
-CollaPipeFaultHelper::GetTable() const
-{
-    if (m_rows.empty())
-    {
-        return "";
-    }
-    std::ostringstream table;
-    table << std::left << std::setw(10) << "fault" << std::setw(20) << "node" << std::right
-          << std::setw(10) << "at (s)" << std::setw(14) << "detected (s)" << std::setw(13)
-          << "reason" << std::setw(15) << "recovered (s)" << std::setw(10) << "repeated" << '\n';
-    for (const auto& row : m_rows)
-    {
-        table << std::fixed << std::setprecision(2) << std::left << std::setw(10)
-              << ToString(row.fault.kind) << std::setw(20) << row.fault.place.GetName()
-              << std::right << std::setw(10) << row.injected.GetSeconds();
-        if (row.isDetected)
-        {
-            table << std::setw(14) << row.detected.GetSeconds() << std::setw(13) << row.reason;
-        }
-        else
-        {
-            table << std::setw(14) << "-" << std::setw(13) << "-";
-        }
-        if (row.isRecovered)
-        {
-            table << std::setw(15) << row.recovered.GetSeconds() << std::setw(10) << row.repeated
-                  << (row.isGivenUp ? "  left out of its round" : "");
-        }
-        else
-        {
-            table << std::setw(15) << "-" << std::setw(10) << "-";
-        }
-        table << '\n';
-    }
-    return table.str();
 }
 
 // ---------------------------------------------------------------- whether anything goes on

@@ -5,6 +5,7 @@
 #ifndef COLLAPIPE_RUN_FAULTS_H
 #define COLLAPIPE_RUN_FAULTS_H
 
+#include "collapipe-fault-account.h"
 #include "collapipe-fault-schedule.h"
 #include "collapipe-helper.h"
 
@@ -24,20 +25,6 @@ namespace ns3
 {
 namespace collapipe
 {
-
-/// What became of a fault
-struct FaultRow
-{
-    Fault fault;             //!< what went wrong
-    Time injected;           //!< when
-    bool isDetected{false};  //!< whether an edge server has noticed
-    Time detected;           //!< when
-    std::string reason;      //!< how
-    bool isRecovered{false}; //!< whether the cluster has gone on, or was left out of the round
-    Time recovered;          //!< when
-    uint32_t repeated{0};    //!< local iterations that were done again
-    bool isGivenUp{false};   //!< the cluster was left out of the round
-};
 
 /**
  * @ingroup collapipe
@@ -77,8 +64,8 @@ class CollaPipeFaultHelper
      */
     void SetDeadline(Time deadline, std::function<void(const std::string&)> callback);
 
-    /// @return what became of the faults so far, in their order
-    const std::vector<FaultRow>& GetRows() const;
+    /// @return what became of the faults so far
+    const FaultAccount& GetAccount() const;
 
     /// @return bytes of replicas that nodes have sent to neighbours so far
     uint64_t GetReplicaBytes() const;
@@ -88,15 +75,6 @@ class CollaPipeFaultHelper
 
     /// @return connections closed so far because of what came over them, and messages passed over
     std::pair<uint64_t, uint64_t> CountRefused() const;
-
-    /**
-     * Writes a CSV file.
-     * @param path of it
-     */
-    void Write(const std::string& path) const;
-
-    /// @return a table for the user's eyes; empty where nothing went wrong
-    std::string GetTable() const;
 
   private:
     Ptr<MessageApplication> GetApplication(const FaultPlace& place) const;
@@ -115,6 +93,7 @@ class CollaPipeFaultHelper
     void HandleFailure(const NodeFailure& failure);
     void HandleRecovery(const RecoveryRecord& record);
     void HandleReturn(uint32_t cluster, NodeIndex node);
+    void HandleLeftOut(uint32_t round, uint32_t cell);
     void HandleRound(const RoundRecord& record);
     void HandleTx(const MessageHeader& header, uint64_t bytes);
     void Watch();
@@ -123,7 +102,7 @@ class CollaPipeFaultHelper
     RunApplications m_applications; //!< of the run
     const Network& m_network;       //!< on which they are
     std::vector<Fault> m_waiting;   //!< for their round and phase
-    std::vector<FaultRow> m_rows;   //!< what became of them
+    FaultAccount m_account;         //!< what became of them
     std::map<std::string, std::unique_ptr<InterfaceSwitch>> m_switches; //!< by place
     Ptr<UniformRandomVariable> m_random;                                //!< of faults at random
     RandomFaults m_rate;                                                //!< likewise

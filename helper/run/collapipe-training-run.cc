@@ -227,6 +227,8 @@ TrainingRun::StartFaults()
         edge->SetRecovery(policy.Create<RecoveryPolicy>());
         edge->SetAttribute("Patience", TimeValue(Seconds(m_config.patienceS)));
     }
+    // A lead has the attribute, too
+    m_applications.leader->SetAttribute("Patience", TimeValue(Seconds(m_config.patienceS)));
     m_faults = std::make_unique<CollaPipeFaultHelper>(m_applications, m_topology->GetNetwork());
     try
     {
@@ -289,7 +291,7 @@ TrainingRun::Simulate()
     SetInterruptHandler({});
     const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
     m_progress.Finish();
-    const auto table = m_faults->GetTable();
+    const auto table = m_faults->GetAccount().GetTable();
     if (!table.empty())
     {
         m_progress.Say(table);
@@ -367,7 +369,7 @@ TrainingRun::Save()
     m_tools->Save();
     if (!m_config.faults.empty())
     {
-        m_faults->Write(m_output->GetPath("faults.csv"));
+        m_faults->GetAccount().Write(m_output->GetPath("faults.csv"), m_faults->GetReplicaBytes());
     }
     // Closes the captures, which the radios hold open; whoever holds applications holds radios.
     // What is left to ask for was copied before.

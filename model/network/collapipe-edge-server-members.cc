@@ -191,7 +191,7 @@ EdgeServerApplication::HandleMessage(Ptr<Connection> connection, Message message
         break;
     case MessageType::PEER_LOST: {
         const NodeId lost{id.first, static_cast<NodeIndex>(header.microBatch)};
-        Fail(lost, CloseReason::LINK, Describe(id) + " cannot reach " + Describe(lost));
+        Fail(lost, CloseReason::LINK, Describe(id) + " cannot reach " + Describe(lost), id.second);
         break;
     }
     case MessageType::REPLICA_STORED:
@@ -215,9 +215,7 @@ EdgeServerApplication::HandleHello(Ptr<Connection> connection, const MessageHead
     if (member.connection)
     {
         // It calls again, so it has lost the old one: what it had begun it may have lost, too.
-        const auto old = member.connection;
-        member.connection = nullptr;
-        Disconnect(old);
+        Disconnect(Detach(member));
         Fail(id, CloseReason::RESET, Describe(id) + " calls anew");
     }
     const bool isBack = member.hasGreeted || m_record.round > 0;
@@ -390,13 +388,28 @@ EdgeServerApplication::HandleClosed(Ptr<Connection> connection,
     const auto id = FindMember(connection);
     if (id.first < m_clusters.size())
     {
-        m_nodes[id].connection = nullptr;
+        Detach(m_nodes[id]);
         Fail(id, reason, text);
     }
 }
 
+Ptr<Connection>
+EdgeServerApplication::Detach(Member& member)
+{
+    const auto connection = member.connection;
+    if (connection)
+    {
+        member.lastHeard = connection->GetLastHeard();
+        member.connection = nullptr;
+    }
+    return connection;
+}
+
 void
-EdgeServerApplication::Fail(const NodeId& id, CloseReason reason, const std::string& text)
+EdgeServerApplication::Fail(const NodeId& id,
+                            CloseReason reason,
+                            const std::string& text,
+                            NodeIndex reporter)
 {
     auto& member = m_nodes[id];
     NS_LOG_INFO(Describe(id) << " has failed: " << text);
@@ -405,14 +418,13 @@ EdgeServerApplication::Fail(const NodeId& id, CloseReason reason, const std::str
     failure.node = id.second;
     failure.reason = reason;
     failure.text = text;
-    failure.lastHeard = member.connection ? member.connection->GetLastHeard() : Simulator::Now();
+    failure.reporter = reporter;
+    failure.lastHeard = member.connection ? member.connection->GetLastHeard() : member.lastHeard;
     failure.round = m_record.round;
     if (reason == CloseReason::BATTERY || reason == CloseReason::SILENT)
     {
         // What it may still send has no owner any more
-        const auto connection = member.connection;
-        member.connection = nullptr;
-        if (connection)
+        if (const auto connection = Detach(member))
         {
             Disconnect(connection);
         }
@@ -567,7 +579,7 @@ EdgeServerApplication::Crash()
     AbandonRound(); // the model after the last round is in its storage
     for (auto& [id, member] : m_nodes)
     {
-        member.connection = nullptr;
+        Detach(member);
         member.isAsked = false;
     }
     ModelServerApplication::Crash();

@@ -160,6 +160,7 @@ class EdgeServerApplication : public ModelServerApplication
         Ptr<Connection> connection; //!< null: absent
         uint32_t greeting{0};       //!< number of its latest hello
         bool hasGreeted{false};     //!< it has said hello at least once
+        Time lastHeard;             //!< over connections that are no more
         bool isAsked{false};        //!< for its state, which is not there
         StateReport report;         //!< the latest
         bool hasReported{false};    //!< at least once
@@ -190,8 +191,18 @@ class EdgeServerApplication : public ModelServerApplication
      */
     bool ApplyReports(bool withAbsent);
 
-    /// A node counts as failed.
-    void Fail(const NodeId& id, CloseReason reason, const std::string& text);
+    /// A node counts as failed, as a neighbour says, or as is seen here.
+    void Fail(const NodeId& id,
+              CloseReason reason,
+              const std::string& text,
+              NodeIndex reporter = EDGE_SERVER);
+
+    /**
+     * Lets go of a node's connection.
+     * @param member the node
+     * @return what its connection was; null: it had none
+     */
+    static Ptr<Connection> Detach(Member& member);
 
     /// Looks for nodes that are silent and for tasks that do not come; and again later.
     void Watch();

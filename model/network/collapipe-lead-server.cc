@@ -11,6 +11,7 @@
 #include "ns3/collapipe-tied-table.h"
 #include "ns3/log.h"
 #include "ns3/simulator.h"
+#include "ns3/trace-source-accessor.h"
 #include "ns3/uinteger.h"
 
 #include <algorithm>
@@ -108,6 +109,7 @@ void
 CellServerApplication::DoDispose()
 {
     m_recall.Cancel();
+    m_beat.Cancel();
     m_lead = nullptr;
     EdgeServerApplication::DoDispose();
 }
@@ -116,8 +118,18 @@ void
 CellServerApplication::StopApplication()
 {
     m_recall.Cancel();
+    m_beat.Cancel();
     m_lead = nullptr;
     EdgeServerApplication::StopApplication();
+}
+
+void
+CellServerApplication::Crash()
+{
+    m_recall.Cancel();
+    m_beat.Cancel();
+    m_lead = nullptr;
+    EdgeServerApplication::Crash();
 }
 
 MessageHeader
@@ -146,6 +158,32 @@ CellServerApplication::CallLead()
     auto hello = MakeLeadHeader(MessageType::HELLO);
     hello.iteration = m_calls++;
     m_lead = Call(m_leadAddress, hello, 0);
+    m_beat.Cancel();
+    Beat();
+}
+
+void
+CellServerApplication::Beat()
+{
+    const Time period = GetContext().heartbeat;
+    if (!period.IsStrictlyPositive())
+    {
+        return;
+    }
+    Time next = period;
+    if (m_lead && !IsPaused())
+    {
+        const Time since = Simulator::Now() - m_lead->GetLastSent();
+        if (since >= period)
+        {
+            SendMessage(m_lead, {MakeLeadHeader(MessageType::HEARTBEAT), {}});
+        }
+        else
+        {
+            next = period - since;
+        }
+    }
+    m_beat = Simulator::Schedule(next, &CellServerApplication::Beat, this);
 }
 
 void
@@ -238,21 +276,40 @@ CellServerApplication::HandleAveraged(const RoundRecord& record)
 TypeId
 LeadServerApplication::GetTypeId()
 {
-    static TypeId tid = TypeId("ns3::collapipe::LeadServerApplication")
-                            .SetParent<ModelServerApplication>()
-                            .SetGroupName("CollaPipe")
-                            .AddConstructor<LeadServerApplication>()
-                            .AddAttribute("Cells",
-                                          "Number of cells whose edge servers it leads.",
-                                          UintegerValue(1),
-                                          MakeUintegerAccessor(&LeadServerApplication::m_cellCount),
-                                          MakeUintegerChecker<uint32_t>(1))
-                            .AddAttribute("Deadline",
-                                          "How long a round waits for a cell that is not there "
-                                          "before the cell is left out of it.",
-                                          TimeValue(Seconds(300)),
-                                          MakeTimeAccessor(&LeadServerApplication::m_deadline),
-                                          MakeTimeChecker(Seconds(0)));
+    static TypeId tid =
+        TypeId("ns3::collapipe::LeadServerApplication")
+            .SetParent<ModelServerApplication>()
+            .SetGroupName("CollaPipe")
+            .AddConstructor<LeadServerApplication>()
+            .AddAttribute("Cells",
+                          "Number of cells whose edge servers it leads.",
+                          UintegerValue(1),
+                          MakeUintegerAccessor(&LeadServerApplication::m_cellCount),
+                          MakeUintegerChecker<uint32_t>(1))
+            .AddAttribute("Deadline",
+                          "How long a round waits for a cell that is not there "
+                          "before the cell is left out of it.",
+                          TimeValue(Seconds(300)),
+                          MakeTimeAccessor(&LeadServerApplication::m_deadline),
+                          MakeTimeChecker(Seconds(0)))
+            .AddAttribute("Patience",
+                          "A cell of which nothing was heard for longer counts as "
+                          "failed; it is looked for once in a heartbeat.",
+                          TimeValue(Seconds(30)),
+                          MakeTimeAccessor(&LeadServerApplication::m_patience),
+                          MakeTimeChecker(TimeStep(1)))
+            .AddTraceSource("Failure",
+                            "The edge server of a cell counts as failed.",
+                            MakeTraceSourceAccessor(&LeadServerApplication::m_failureTrace),
+                            "ns3::collapipe::LeadServerApplication::FailureTracedCallback")
+            .AddTraceSource("Return",
+                            "The edge server of a cell that had failed is back.",
+                            MakeTraceSourceAccessor(&LeadServerApplication::m_returnTrace),
+                            "ns3::collapipe::LeadServerApplication::ReturnTracedCallback")
+            .AddTraceSource("LeftOut",
+                            "A cell is left out of the round.",
+                            MakeTraceSourceAccessor(&LeadServerApplication::m_leftOutTrace),
+                            "ns3::collapipe::LeadServerApplication::LeftOutTracedCallback");
     return tid;
 }
 
@@ -266,6 +323,7 @@ LeadServerApplication::DoDispose()
     {
         cell.deadline.Cancel();
     }
+    m_watch.Cancel();
     m_cells.clear();
     ModelServerApplication::DoDispose();
 }
@@ -281,6 +339,10 @@ LeadServerApplication::StartApplication()
     {
         --m_record.round; // it was under way as the lead went down
     }
+    if (GetContext().heartbeat.IsStrictlyPositive())
+    {
+        m_watch = Simulator::Schedule(GetContext().heartbeat, &LeadServerApplication::Watch, this);
+    }
 }
 
 void
@@ -291,6 +353,7 @@ LeadServerApplication::Crash()
         cell.connection = nullptr;
         cell.deadline.Cancel();
     }
+    m_watch.Cancel();
     ModelServerApplication::Crash();
 }
 
@@ -302,6 +365,7 @@ LeadServerApplication::StopApplication()
         cell.connection = nullptr;
         cell.deadline.Cancel();
     }
+    m_watch.Cancel();
     ModelServerApplication::StopApplication();
 }
 
@@ -345,6 +409,10 @@ LeadServerApplication::CheckMessage(Ptr<Connection> connection,
     {
         return refuse("comes over a connection that is not its own");
     }
+    if (header.type == MessageType::HEARTBEAT)
+    {
+        return shapes.empty() ? MessageVerdict::Take() : refuse("has tensors");
+    }
     if (header.round < m_record.round || m_isConnecting || cell.isGivenUp)
     {
         return MessageVerdict::Skip("its round is over");
@@ -377,29 +445,10 @@ LeadServerApplication::HandleMessage(Ptr<Connection> connection, Message message
     switch (header.type)
     {
     case MessageType::HELLO:
-        if (cell.connection)
-        {
-            Disconnect(cell.connection);
-        }
-        cell.connection = connection;
-        cell.greeting = header.iteration;
-        cell.hasGreeted = true;
-        cell.deadline.Cancel();
-        Acknowledge(connection);
-        if (m_isConnecting)
-        {
-            if (FindCell(nullptr) == m_cells.size())
-            {
-                BeginRound();
-            }
-        }
-        else if (!cell.isGivenUp && cell.average.empty())
-        {
-            // It has lost what it had of the round
-            cell.samples = m_isPlanned ? cell.samples : 0;
-            SendTo(index, MessageType::CELL_MODEL, EncodeModel(GetContext(), *m_model));
-        }
+        HandleHello(connection, header);
         return;
+    case MessageType::HEARTBEAT:
+        return; // that it came is all that it says
     case MessageType::CELL_REPORT: {
         const double samples = DecodeNumber(message.tensors);
         if (!std::isfinite(samples) || samples <= 0)
@@ -427,7 +476,7 @@ LeadServerApplication::HandleMessage(Ptr<Connection> connection, Message message
 
 void
 LeadServerApplication::HandleClosed(Ptr<Connection> connection,
-                                    CloseReason /* reason */,
+                                    CloseReason reason,
                                     const std::string& text)
 {
     const auto index = FindCell(connection);
@@ -435,13 +484,91 @@ LeadServerApplication::HandleClosed(Ptr<Connection> connection,
     {
         return;
     }
+    Fail(index, reason, text);
+}
+
+void
+LeadServerApplication::HandleHello(Ptr<Connection> connection, const MessageHeader& header)
+{
+    const uint16_t index = header.cluster;
+    Cell& cell = m_cells[index];
+    if (cell.connection)
+    {
+        // It calls again, so it has lost the old one
+        Fail(index, CloseReason::RESET, "cell " + std::to_string(index) + " calls anew");
+    }
+    const bool isBack = cell.hasGreeted || m_record.round > 0;
+    cell.connection = connection;
+    cell.greeting = header.iteration;
+    cell.hasGreeted = true;
+    cell.deadline.Cancel();
+    Acknowledge(connection);
+    if (isBack)
+    {
+        m_returnTrace(index, EDGE_SERVER);
+    }
+    if (m_isConnecting)
+    {
+        if (FindCell(nullptr) == m_cells.size())
+        {
+            BeginRound();
+        }
+    }
+    else if (!cell.isGivenUp && cell.average.empty())
+    {
+        // It has lost what it had of the round
+        cell.samples = m_isPlanned ? cell.samples : 0;
+        SendTo(index, MessageType::CELL_MODEL, EncodeModel(GetContext(), *m_model));
+    }
+}
+
+void
+LeadServerApplication::Fail(uint16_t index, CloseReason reason, const std::string& text)
+{
     NS_LOG_INFO("cell " << index << " has failed: " << text);
     auto& cell = m_cells[index];
-    cell.connection = nullptr;
-    if (!m_isConnecting && cell.average.empty())
+    const bool isMissing = !m_isConnecting && !cell.isGivenUp && cell.average.empty();
+    NodeFailure failure;
+    failure.cluster = index;
+    failure.node = EDGE_SERVER;
+    failure.reason = reason;
+    failure.text = text;
+    failure.round = m_record.round;
+    failure.isNeeded = isMissing;
+    if (const auto connection = cell.connection)
     {
+        cell.lastHeard = connection->GetLastHeard();
+        cell.connection = nullptr;
+        Disconnect(connection);
+    }
+    failure.lastHeard = cell.lastHeard;
+    m_failureTrace(failure);
+    if (isMissing)
+    {
+        cell.deadline.Cancel();
         cell.deadline =
             Simulator::Schedule(m_deadline, &LeadServerApplication::GiveUp, this, index);
+    }
+}
+
+void
+LeadServerApplication::Watch()
+{
+    m_watch = Simulator::Schedule(GetContext().heartbeat, &LeadServerApplication::Watch, this);
+    if (IsPaused())
+    {
+        return;
+    }
+    for (uint16_t i = 0; i < m_cells.size(); ++i)
+    {
+        const auto connection = m_cells[i].connection;
+        if (connection && Simulator::Now() - connection->GetLastHeard() > m_patience)
+        {
+            Fail(i,
+                 CloseReason::SILENT,
+                 "nothing was heard of cell " + std::to_string(i) + " for " +
+                     std::to_string(m_patience.GetSeconds()) + " s");
+        }
     }
 }
 
@@ -450,6 +577,7 @@ LeadServerApplication::GiveUp(uint16_t index)
 {
     m_cells[index].isGivenUp = true;
     m_cells[index].samples = 0;
+    m_leftOutTrace(m_record.round, index);
     Advance();
 }
 

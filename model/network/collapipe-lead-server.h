@@ -37,6 +37,8 @@ class CellServerApplication : public EdgeServerApplication
     CellServerApplication();
     ~CellServerApplication() override;
 
+    void Crash() override;
+
   protected:
     void DoDispose() override;
     void StopApplication() override;
@@ -61,7 +63,11 @@ class CellServerApplication : public EdgeServerApplication
     /// Calls the lead.
     void CallLead();
 
+    /// Says that it is there, where nothing else did; and again later.
+    void Beat();
+
     uint32_t m_calls{0};       //!< hellos sent so far; outlives a crash
+    EventId m_beat;            //!< next heartbeat
     EventId m_recall;          //!< next call to the lead
     uint16_t m_cell{0};        //!< index
     Ipv4Address m_leadAddress; //!< where the lead listens
@@ -85,6 +91,27 @@ class LeadServerApplication : public ModelServerApplication
     void Crash() override;
     std::string DescribeWait() const override;
 
+    /**
+     * Signature of the Failure trace.
+     * @param failure the edge server of a cell, whose number stands for the cluster's, counts as
+     *        failed from now on
+     */
+    typedef void (*FailureTracedCallback)(const NodeFailure& failure);
+
+    /**
+     * Signature of the Return trace.
+     * @param cell whose edge server is back
+     * @param node EDGE_SERVER
+     */
+    typedef void (*ReturnTracedCallback)(uint32_t cell, NodeIndex node);
+
+    /**
+     * Signature of the LeftOut trace.
+     * @param round the round under way
+     * @param cell that is left out of it
+     */
+    typedef void (*LeftOutTracedCallback)(uint32_t round, uint32_t cell);
+
   protected:
     void DoDispose() override;
     void StartApplication() override;
@@ -106,6 +133,7 @@ class LeadServerApplication : public ModelServerApplication
         Ptr<Connection> connection; //!< to its edge server; null: absent
         uint32_t greeting{0};       //!< number of its latest hello
         bool hasGreeted{false};     //!< it has said hello at least once
+        Time lastHeard;             //!< over connections that are no more
         bool isGivenUp{false};      //!< left out of this round
         double samples{0};          //!< training samples; 0: not reported in this round
         double loss{0};             //!< of this round
@@ -125,6 +153,15 @@ class LeadServerApplication : public ModelServerApplication
     /// Leaves a cell out of the round.
     void GiveUp(uint16_t cell);
 
+    /// The edge server of a cell counts as failed.
+    void Fail(uint16_t cell, CloseReason reason, const std::string& text);
+
+    /// Looks for edge servers that are silent; and again later.
+    void Watch();
+
+    /// A cell's edge server calls.
+    void HandleHello(Ptr<Connection> connection, const MessageHeader& header);
+
     /// @return index of the cell that a connection is with; of no cell: their number
     uint16_t FindCell(const Ptr<Connection>& connection) const;
 
@@ -139,7 +176,13 @@ class LeadServerApplication : public ModelServerApplication
     bool m_isConnecting{true}; //!< waits for the cells to call
     bool m_isPlanned{false};   //!< all cells have reported
     Time m_deadline;           //!< attribute
+    Time m_patience;           //!< attribute
+    EventId m_watch;           //!< next look at the cells
     RoundRecord m_record;      //!< of this round
+
+    TracedCallback<const NodeFailure&> m_failureTrace;
+    TracedCallback<uint32_t, NodeIndex> m_returnTrace;
+    TracedCallback<uint32_t, uint32_t> m_leftOutTrace;
 };
 
 } // namespace collapipe

@@ -26,6 +26,7 @@ struct NodeFailure
 {
     uint32_t cluster{0};                     //!< number of the node's cluster
     NodeIndex node{CONTROL_UNIT};            //!< which; EDGE_SERVER: the edge server of a cell
+    NodeIndex reporter{EDGE_SERVER};         //!< who says so: a neighbour, or the server itself
     CloseReason reason{CloseReason::CLOSED}; //!< how it came out
     std::string text;                        //!< one sentence
     Time lastHeard;                          //!< when something last came from it

@@ -209,6 +209,40 @@ def check_limits(work, data):
     check(len(refused) > 3, f"several files are found out: {refused}")
 
 
+#: By name: fault, node, fields; whether the cell is left out of the round
+OF_CELLS = {
+    "edge-for-ever": ("crash", "edge0", "round = 2", True),
+    "edge": ("reboot", "edge0", "round = 2\nfor = 20", False),
+    "backhaul-for-ever": ("link", "edge0", "round = 2\nfor = 100000\npeer = \"lead\"", True),
+    "backhaul": ("link", "edge0", "round = 2\nfor = 20\npeer = \"lead\"", False),
+    "lead": ("reboot", "lead", "round = 2\nfor = 20", False),
+}
+
+
+def check_cells(work, data):
+    """Several cells: what fails is an edge server, the wire to the lead, the lead. A cell that is not
+    there in time is left out of the round; without a lead the rounds that had ended are kept."""
+    for name, (kind, node, fields, is_left_out) in OF_CELLS.items():
+        path, folder = work / f"cells-{name}.toml", work / f"cells-{name}"
+        path.write_text(f"[[fault]]\nkind = \"{kind}\"\nnode = \"{node}\"\n{fields}\n", encoding="utf-8")
+        status, _, err, _ = run(folder, "--topology=p2p", "--cells=2", f"--faults={path}", data=data)
+        if not check(status == 0, f"cells, {name}: status {status}: {err}"):
+            continue
+        row = read_csv(folder / "faults.csv")[0]
+        check(len(read_csv(folder / "rounds.csv")) == 3, f"cells, {name}: all rounds end")
+        check(row["recovered_s"] and row["left_out"] == str(int(is_left_out)),
+              f"cells, {name}: what became of it: {row}")
+        # The patience, a heartbeat, and some on the wire; of the lead, only its return is noticed
+        check(node == "lead" or float(row["detection_s"]) <= 4 + 1 + 0.1 and row["failed"] == node,
+              f"cells, {name}: noticed in time: {row}")
+    path, folder = work / "cells-no-lead.toml", work / "cells-no-lead"
+    path.write_text("[[fault]]\nkind = \"crash\"\nnode = \"lead\"\nround = 2\n", encoding="utf-8")
+    status, _, err, _ = run(folder, "--topology=p2p", "--cells=2", f"--faults={path}",
+                            "--deadline=300", data=data)
+    check(status == 0 and "the lead server is down" in err, f"no lead: status {status}: {err}")
+    check(len(read_csv(folder / "rounds.csv")) == 1, "no lead: the finished round is kept")
+
+
 def check_stuck(work, data):
     """A run that can never go on ends, and says who waits for whom."""
     path = work / "stuck.toml"
@@ -261,6 +295,7 @@ def main():
         check_stuck(work, data)
         row_21_fewer_samples_than_devices_are_refused(work, data)
         row_22_many_nodes_attach_to_a_narrow_band(work, data)
+        check_cells(work, data)
     return report()
 
 

@@ -34,7 +34,7 @@ PENDING_FORMAT = {
     "model/learning/collapipe-torch-optimizer.h", "model/learning/collapipe-torch-rows.h",
     "model/learning/collapipe-wire-part.h", "model/learning/collapipe-wire-precision.h",
     "model/network/collapipe-gradient-clipper.h",
-    "model/network/collapipe-lead-server.cc", "model/network/collapipe-message-application.h",
+    "model/network/collapipe-message-application.h",
     "model/network/collapipe-model-server.h", "test/fuzz/collapipe-fuzz-tokenizer.cc",
     "test/gtest/collapipe-control-controllers-gtest.cc",
     "test/gtest/collapipe-recomputation-gtest.cc",
