@@ -203,6 +203,59 @@ class DropTestCase : public TestCase
     }
 };
 
+/**
+ * An edge server that has lost power begins again with those that are still there.
+ */
+class RestartTestCase : public TestCase
+{
+  public:
+    explicit RestartTestCase(const std::string& recovery)
+        : TestCase("an edge server does not wait for nodes that are gone for ever, " + recovery),
+          m_recovery(recovery)
+    {
+    }
+
+  private:
+    void DoRun() override
+    {
+        auto config = MakeConfig(m_recovery, 1);
+        config.backend = "ns3::collapipe::AnalyticBackend";
+        TestRun run(config);
+        const auto lose = [](Ptr<MessageApplication> application) {
+            const auto interfaces = std::make_shared<InterfaceSwitch>(application->GetNode());
+            interfaces->TakeDown();
+            application->Crash();
+            return interfaces;
+        };
+        const Ptr<MessageApplication> device = run.GetApplications().clusters[0][3];
+        const Ptr<MessageApplication> edge = run.GetApplications().edgeServer;
+        const Time back = Seconds(5);
+        Simulator::Schedule(Seconds(3), [lose, device] { lose(device); });
+        Simulator::Schedule(Seconds(4), [lose, edge, back] {
+            const auto interfaces = lose(edge);
+            Simulator::Schedule(back - Simulator::Now(), [interfaces, edge] {
+                interfaces->BringUp();
+                edge->Reboot();
+            });
+        });
+        run.Run();
+        NS_TEST_ASSERT_MSG_EQ(run.IsFinished(), true, "the run did not end");
+        const auto& failures = run.GetFailures();
+        std::size_t missed = 0;
+        while (missed < failures.size() &&
+               (failures[missed].node != 3 || failures[missed].reason != CloseReason::UNREACHABLE))
+        {
+            ++missed;
+        }
+        NS_TEST_ASSERT_MSG_LT(missed, failures.size(), "nobody misses the device");
+        NS_TEST_ASSERT_MSG_LT(run.GetFailureTimes()[missed],
+                              back + config.patience + config.heartbeat,
+                              "it was waited for");
+    }
+
+    std::string m_recovery; //!< policy
+};
+
 class FailureTestSuite : public TestSuite
 {
   public:
@@ -240,6 +293,7 @@ class FailureTestSuite : public TestSuite
             AddLanguageCases(trained);
         }
         AddTestCase(new DropTestCase);
+        AddTestCase(new RestartTestCase("replan"));
     }
 
   private:

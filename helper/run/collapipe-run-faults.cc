@@ -23,7 +23,7 @@ namespace
 
 constexpr double FAR_AWAY_M = 1e5;    //!< out of range of any radio here
 constexpr double WATCH_S = 10;        //!< how often it is looked whether anything goes on
-constexpr double ROUND_FACTOR = 10;   //!< a round may take so many deadlines, however much goes on
+constexpr double ROUND_FACTOR = 3;    //!< a round may take so many deadlines, however much goes on
 constexpr int64_t FAULT_STREAM = 990; //!< of faults at random
 
 /// @return by cluster: its cell

@@ -259,9 +259,7 @@ EdgeServerApplication::BeginWithout()
             return each.second.connection != nullptr;
         }))
     {
-        m_begin = Simulator::Schedule(m_recovery->GetDeadline(),
-                                      &EdgeServerApplication::BeginWithout,
-                                      this);
+        m_begin = Simulator::Schedule(m_patience, &EdgeServerApplication::BeginWithout, this);
         return;
     }
     for (uint32_t cluster = 0; cluster < m_clusters.size(); ++cluster)
@@ -598,10 +596,9 @@ EdgeServerApplication::DescribeWait() const
         for (NodeIndex node = 0; node < m_clusters[cluster].size(); ++node)
         {
             const auto found = m_nodes.find({cluster, node});
-            const bool isMissing = m_isConnecting ? found == m_nodes.end()
-                                                  : m_isReporting && (found == m_nodes.end() ||
-                                                                      !found->second.connection ||
-                                                                      found->second.isAsked);
+            const bool isAbsent = found == m_nodes.end() || !found->second.connection;
+            const bool isMissing =
+                m_isConnecting ? isAbsent : m_isReporting && (isAbsent || found->second.isAsked);
             missing += isMissing ? (missing.empty() ? "" : ", ") + Describe({cluster, node}) : "";
         }
     }

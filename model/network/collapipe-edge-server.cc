@@ -162,10 +162,12 @@ EdgeServerApplication::StartApplication()
     m_constants.stepSize = GetContext().optimizer.learningRate;
     m_samples.resize(m_clusters.size(), 0);
     m_attempts.resize(m_clusters.size(), 0);
-    m_progress = Simulator::Now();
     m_isConnecting = true;
-    m_begin =
-        Simulator::Schedule(m_recovery->GetDeadline(), &EdgeServerApplication::BeginWithout, this);
+    // Nodes call a server that has lost power as soon as it is back; who does not may never do so.
+    const bool isRestart = !m_nodes.empty();
+    m_begin = Simulator::Schedule(isRestart ? m_patience : m_recovery->GetDeadline(),
+                                  &EdgeServerApplication::BeginWithout,
+                                  this);
     if (GetContext().heartbeat.IsStrictlyPositive())
     {
         m_watch = Simulator::Schedule(GetContext().heartbeat, &EdgeServerApplication::Watch, this);
