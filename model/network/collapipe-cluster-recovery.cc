@@ -6,6 +6,7 @@
 
 #include "collapipe-message-shapes.h"
 
+#include "ns3/collapipe-node-name.h"
 #include "ns3/log.h"
 #include "ns3/simulator.h"
 
@@ -156,9 +157,8 @@ ClusterRecovery::ChoosePlan(ClusterPlan& plan)
     m_waitsFor = "until";
     for (const auto node : absent)
     {
-        m_waitsFor += (node == CONTROL_UNIT ? std::string(" its control unit")
-                                            : " device " + std::to_string(node - 1)) +
-                      (node == *absent.rbegin() ? "" : ",");
+        m_waitsFor +=
+            " " + GetNodeName(m_services.number, node) + (node == *absent.rbegin() ? "" : ",");
     }
     m_waitsFor += absent.size() > 1 ? " are back" : " is back";
     m_waitsFor += reason.empty() ? "" : " (" + reason + ")";

@@ -9,6 +9,7 @@
 
 #include "ns3/abort.h"
 #include "ns3/collapipe-model-family.h"
+#include "ns3/collapipe-node-name.h"
 #include "ns3/collapipe-tied-table.h"
 #include "ns3/log.h"
 #include "ns3/object-factory.h"
@@ -717,10 +718,7 @@ ClusterRun::GetLastProgress() const
 std::string
 ClusterRun::DescribeWait() const
 {
-    const auto name = [](NodeIndex node) {
-        return node == CONTROL_UNIT ? std::string("its control unit")
-                                    : "device " + std::to_string(node - 1);
-    };
+    const auto name = [this](NodeIndex node) { return GetNodeName(m_services.number, node); };
     const auto list = [&name](const std::set<NodeIndex>& nodes) {
         std::string text;
         for (const auto node : nodes)
