@@ -243,6 +243,76 @@ class PatienceTest : public TestCase
     uint32_t m_wakes{0};
 };
 
+/// The highest priority gets all but a floor; those of it, and those below it, keep proportion
+class PriorityTest : public TestCase
+{
+  public:
+    PriorityTest()
+        : TestCase("Priorities, random shares, frames of different lengths")
+    {
+    }
+
+  private:
+    void DoRun() override
+    {
+        for (uint32_t seed = 1; seed <= 20; ++seed)
+        {
+            std::mt19937 random(seed);
+            const auto shares = DrawShares(random);
+            Channel channel(shares, seed);
+            std::vector<uint8_t> priorities;
+            for (std::size_t link = 0; link < shares.size(); ++link)
+            {
+                priorities.push_back(random() % 3);
+                channel.m_ledger->SetPriority(link, priorities.back());
+            }
+            const auto top = *std::max_element(priorities.begin(), priorities.end());
+            channel.Serve(20000);
+            Check(channel, shares, priorities, top, seed);
+            // Without those of the highest priority the others are as quick as ever
+            bool isOneLeft = false;
+            for (std::size_t link = 0; link < shares.size(); ++link)
+            {
+                priorities[link] == top ? channel.SetBacklogged(link, false) : void();
+                isOneLeft = isOneLeft || priorities[link] != top;
+            }
+            channel.m_idle = Time(0);
+            isOneLeft ? channel.Serve(100) : void();
+            NS_TEST_EXPECT_MSG_LT_OR_EQ(channel.m_idle, MilliSeconds(12), "the grace, once");
+        }
+    }
+
+    void Check(const Channel& channel,
+               const std::vector<double>& shares,
+               const std::vector<uint8_t>& priorities,
+               uint8_t top,
+               uint32_t seed)
+    {
+        const auto charged = channel.GetCharged();
+        double all[2] = {0, 0};  // of the highest priority, of those below
+        double sums[2] = {0, 0}; // of their shares
+        for (std::size_t link = 0; link < shares.size(); ++link)
+        {
+            all[priorities[link] == top ? 0 : 1] += charged[link];
+            sums[priorities[link] == top ? 0 : 1] += shares[link];
+        }
+        if (sums[1] > 0)
+        {
+            NS_TEST_EXPECT_MSG_EQ_TOL(all[1], 0.02 * all[0], 0.1, "the floor, seed " << seed);
+        }
+        for (std::size_t link = 0; link < shares.size(); ++link)
+        {
+            const int part = priorities[link] == top ? 0 : 1;
+            const double wanted = all[part] * shares[link] / sums[part];
+            NS_TEST_EXPECT_MSG_EQ_TOL(charged[link],
+                                      wanted,
+                                      0.06 + 0.01 * wanted,
+                                      "link " << link << ", seed " << seed);
+        }
+        NS_TEST_EXPECT_MSG_EQ(channel.m_idle, Time(0), "never idle, seed " << seed);
+    }
+};
+
 /// Reserved shares: everybody gets his share of the time, whatever the others do, and no more
 class ReservedTest : public TestCase
 {
@@ -347,6 +417,7 @@ static class AirtimeLedgerTestSuite : public TestSuite
         AddTestCase(new ProportionTest);
         AddTestCase(new ComeAndGoTest);
         AddTestCase(new PatienceTest);
+        AddTestCase(new PriorityTest);
         AddTestCase(new ReservedTest);
     }
 } g_airtimeLedgerTestSuite;

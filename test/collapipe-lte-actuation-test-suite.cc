@@ -203,9 +203,9 @@ class SumTest : public TestCase
         LteCell cell(LteCell::MakeConfig(3, 25));
         cell.Run(Time(0));
         const std::vector<LinkPlan> plan{
-            {Phase::TRAINING, 0, 1, 0.2, ToW(10)},
+            {Phase::TRAINING, 0, 1, 0.2, ToW(10), 1},
             {Phase::TRAINING, 1, 2, 0.1, ToW(20)},
-            {Phase::TRAINING, 1, EDGE_SERVER, 0.3, ToW(15)},
+            {Phase::TRAINING, 1, EDGE_SERVER, 0.3, ToW(15), 2},
             {Phase::TRAINING, EDGE_SERVER, 1, 0.4, 0},
             {Phase::TRAINING, 7, EDGE_SERVER, 0.4, 1}, // not in the cell
         };
@@ -222,6 +222,13 @@ class SumTest : public TestCase
         NS_TEST_EXPECT_MSG_EQ_TOL(weight(1, down), 0.6, 1e-12, "downlink of node 1");
         NS_TEST_EXPECT_MSG_EQ_TOL(weight(2, down), 0.1, 1e-12, "downlink of node 2");
         NS_TEST_EXPECT_MSG_EQ_TOL(cell.GetUe(1)->GetPhy()->GetTxPower(), 20, 1e-9, "highest power");
+        const auto priority = [&](uint32_t ue, LteDirection direction) {
+            return +cell.GetScheduler()->GetPriority(cell.GetRnti(ue), direction);
+        };
+        NS_TEST_EXPECT_MSG_EQ(priority(0, up), 1, "uplink of node 0");
+        NS_TEST_EXPECT_MSG_EQ(priority(1, up), 2, "the highest of node 1's");
+        NS_TEST_EXPECT_MSG_EQ(priority(1, down), 1, "downlink of node 1");
+        NS_TEST_EXPECT_MSG_EQ(priority(2, down), 0, "downlink of node 2");
         for (uint32_t i = 0; i < 4; ++i)
         {
             const auto read = actuator->Read(0, plan[i].from, plan[i].to);
@@ -233,6 +240,105 @@ class SumTest : public TestCase
                               false,
                               "no such cluster");
     }
+};
+
+// ---------------------------------------------------------------- priorities
+
+/// Who has the higher priority has all that he can carry; a change takes effect at once
+class PriorityTest : public TestCase
+{
+  public:
+    /// @param uplink whether the UEs send
+    explicit PriorityTest(bool uplink)
+        : TestCase(uplink ? "Priorities of the uplink" : "Priorities of the downlink"),
+          m_uplink(uplink)
+    {
+    }
+
+  private:
+    static constexpr NodeIndex UES = 3;
+
+    void DoRun() override
+    {
+        LteCell cell(LteCell::MakeConfig(UES, 25));
+        cell.Run(Time(0));
+        for (NodeIndex ue = 0; ue < UES; ++ue)
+        {
+            m_uplink ? cell.AddUplinkFlow(ue) : cell.AddDownlinkFlow(ue);
+        }
+        cell.Run(Seconds(1));
+        cell.GetActuator()->TraceConnectWithoutContext("Actuation",
+                                                       MakeCallback(&PriorityTest::Trace, this));
+        // Shares, priorities, and what each should get of the band; the lower ones have 2 % of what
+        // the higher ones get
+        const double floor = 0.02 / 1.02;
+        Check(cell, {0.5, 0.3, 0.2}, {0, 1, 0}, {floor * 5 / 7, 1 - floor, floor * 2 / 7}, 3);
+        Check(cell, {0.5, 0.3, 0.2}, {1, 0, 0}, {1 - floor, floor * 3 / 5, floor * 2 / 5}, 2);
+        Check(cell,
+              {0.5, 0.3, 0.2},
+              {7, 7, 2},
+              {0.625 - floor * 0.625, 0.375 - floor * 0.375, floor},
+              3);
+        Check(cell, {0.5, 0.3, 0.2}, {1, 1, 1}, {0.5, 0.3, 0.2}, 3);
+    }
+
+    void Check(LteCell& cell,
+               const std::vector<double>& shares,
+               const std::vector<uint8_t>& priorities,
+               const std::vector<double>& wanted,
+               uint32_t changes)
+    {
+        std::vector<LinkPlan> plan;
+        for (NodeIndex ue = 0; ue < UES; ++ue)
+        {
+            plan.push_back({Phase::UPLOAD,
+                            m_uplink ? ue : EDGE_SERVER,
+                            m_uplink ? EDGE_SERVER : ue,
+                            shares[ue],
+                            0,
+                            priorities[ue]});
+        }
+        m_changes = 0;
+        cell.GetActuator()->ApplyLinks(0, plan, "test");
+        NS_TEST_EXPECT_MSG_EQ(m_changes, changes, "a trace for each link that changed");
+        cell.Run(MilliSeconds(30));
+        cell.ResetCounters();
+        cell.Run(Seconds(1));
+        double all = 0;
+        for (NodeIndex ue = 0; ue < UES; ++ue)
+        {
+            all += Count(cell, ue);
+        }
+        for (NodeIndex ue = 0; ue < UES; ++ue)
+        {
+            const auto read = cell.GetActuator()->Read(0, plan[ue].from, plan[ue].to);
+            NS_TEST_EXPECT_MSG_EQ(+read->priority, +priorities[ue], "priority read back");
+            NS_TEST_EXPECT_MSG_EQ_TOL(Count(cell, ue) / all,
+                                      wanted[ue],
+                                      0.01 + 0.02 * wanted[ue],
+                                      "part of UE " << ue << " with priority " << +priorities[ue]);
+            NS_TEST_EXPECT_MSG_GT(cell.GetCounters(ue).bytes, 0, "UE " << ue << " does not starve");
+        }
+    }
+
+    double Count(const LteCell& cell, uint32_t ue) const
+    {
+        const auto counters = cell.GetCounters(ue);
+        return m_uplink ? counters.uplinkRbs : counters.downlinkTbBytes;
+    }
+
+    void Trace(uint32_t /* cluster */,
+               NodeIndex /* from */,
+               NodeIndex /* to */,
+               const LinkSetting& before,
+               const LinkSetting& after,
+               const std::string& /* reason */)
+    {
+        m_changes += before == after ? 0 : 1;
+    }
+
+    bool m_uplink;
+    uint32_t m_changes{0};
 };
 
 // ---------------------------------------------------------------- energy
@@ -336,6 +442,8 @@ static class LteActuationTestSuite : public TestSuite
     {
         AddTestCase(new ReadBackTest);
         AddTestCase(new SumTest);
+        AddTestCase(new PriorityTest(true));
+        AddTestCase(new PriorityTest(false));
         AddTestCase(new EnergyTest(true));
         AddTestCase(new EnergyTest(false));
     }

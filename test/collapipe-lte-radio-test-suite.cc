@@ -4,9 +4,7 @@
 
 #include "collapipe-lte-cell.h"
 
-#include "ns3/boolean.h"
 #include "ns3/collapipe-lte-share-divider.h"
-#include "ns3/config.h"
 #include "ns3/lte-enb-phy.h"
 #include "ns3/lte-spectrum-phy.h"
 #include "ns3/test.h"
@@ -399,10 +397,10 @@ class CapTest : public TestCase
   private:
     void DoRun() override
     {
-        Config::SetDefault("ns3::collapipe::WeightedFfMacScheduler::WorkConserving",
-                           BooleanValue(false));
+        TopologyConfig config = LteCell::MakeConfig(2, 25);
+        config.sharing = Sharing::RESERVED;
         {
-            LteCell cell(LteCell::MakeConfig(2, 25));
+            LteCell cell(config);
             cell.Run(Time(0));
             cell.AddUplinkFlow(0);
             cell.Run(Seconds(0.5));
@@ -418,7 +416,6 @@ class CapTest : public TestCase
                                           "resource blocks");
             }
         }
-        Config::Reset();
     }
 };
 
@@ -441,11 +438,11 @@ class ReservedAcknowledgementsTest : public TestCase
 
     static Outcome Measure(bool reserved)
     {
-        Config::SetDefault("ns3::collapipe::WeightedFfMacScheduler::WorkConserving",
-                           BooleanValue(!reserved));
+        TopologyConfig config = LteCell::MakeConfig(2, 25);
+        config.sharing = reserved ? Sharing::RESERVED : Sharing::WORK_CONSERVING;
         Outcome outcome;
         {
-            LteCell cell(LteCell::MakeConfig(2, 25));
+            LteCell cell(config);
             cell.Run(Time(0));
             if (reserved)
             {
@@ -460,7 +457,6 @@ class ReservedAcknowledgementsTest : public TestCase
             cell.Run(Seconds(1));
             outcome = {double(cell.GetCounters(0).bytes), cell.GetCounters(1).uplinkRbs / 25e3};
         }
-        Config::Reset();
         return outcome;
     }
 
@@ -470,6 +466,66 @@ class ReservedAcknowledgementsTest : public TestCase
         const Outcome reserved = Measure(true);
         NS_TEST_EXPECT_MSG_GT(reserved.bytes, 0.95 * alone.bytes, "the downlink is as quick");
         NS_TEST_EXPECT_MSG_GT(reserved.share, 0.9, "and the uplink's owner has nearly all of it");
+    }
+};
+
+// ---------------------------------------------------------------- priorities
+
+/// A higher priority does not keep back what it cannot fill, nor acknowledgements
+class PriorityLimitsTest : public TestCase
+{
+  public:
+    PriorityLimitsTest()
+        : TestCase("Higher priorities leave what they cannot use, and let acknowledgements pass")
+    {
+    }
+
+  private:
+    static void SetUplink(LteCell& cell, uint32_t ue, double weight, uint8_t priority)
+    {
+        cell.SetWeight(ue, LteDirection::UPLINK, weight);
+        cell.GetScheduler()->SetPriority(cell.GetRnti(ue), LteDirection::UPLINK, priority);
+    }
+
+    /// What a UE of low priority receives while one of high priority fills the uplink, or not
+    static double MeasureDownlink(bool beside)
+    {
+        LteCell cell(LteCell::MakeConfig(2, 25));
+        cell.Run(Time(0));
+        SetUplink(cell, 0, 0.01, 0);
+        SetUplink(cell, 1, 0.9, 1);
+        cell.SetWeight(0, LteDirection::DOWNLINK, 1);
+        cell.AddDownlinkFlow(0);
+        if (beside)
+        {
+            cell.AddUplinkFlow(1);
+        }
+        cell.Run(Seconds(1.5));
+        cell.ResetCounters();
+        cell.Run(Seconds(1));
+        return cell.GetCounters(0).bytes;
+    }
+
+    void DoRun() override
+    {
+        {
+            LteCell cell(LteCell::MakeConfig(2, 25));
+            cell.Run(Time(0));
+            SetUplink(cell, 0, 0.5, 0);
+            SetUplink(cell, 1, 0.5, 1);
+            cell.AddUplinkFlow(0);
+            cell.AddUplinkFlow(1, 1e6); // a small part of what the cell carries
+            cell.Run(Seconds(1.5));
+            cell.ResetCounters();
+            cell.Run(Seconds(1));
+            const auto low = cell.GetCounters(0);
+            const auto high = cell.GetCounters(1);
+            NS_TEST_EXPECT_MSG_EQ_TOL(8.0 * high.bytes, 1e6, 5e4, "all that the high one sends");
+            NS_TEST_EXPECT_MSG_GT(low.uplinkRbs + high.uplinkRbs, 0.97 * 25e3, "nothing is lost");
+        }
+        const double alone = MeasureDownlink(false);
+        const double beside = MeasureDownlink(true);
+        NS_TEST_EXPECT_MSG_GT(beside, 0.95 * alone, "acknowledgements come through");
     }
 };
 
@@ -610,6 +666,7 @@ static class LteRadioTestSuite : public TestSuite
         AddTestCase(new ShareTest("Downlink, 20 UEs", down, 50, {twenty}, Seconds(5)));
         AddTestCase(new CapTest);
         AddTestCase(new ReservedAcknowledgementsTest);
+        AddTestCase(new PriorityLimitsTest);
         AddTestCase(new PowerTest);
         AddTestCase(new FreezeTest);
     }

@@ -514,11 +514,8 @@ RunConfig::GetTopologyConfig() const
     config.lteBandwidthRb = lteResourceBlocks;
     config.packetErrorRate = packetErrorRate;
     config.segmentBytes = segmentSize;
-    if (!sharing.empty())
-    {
-        config.sharing =
-            sharing == ToString(Sharing::RESERVED) ? Sharing::RESERVED : Sharing::WORK_CONSERVING;
-    }
+    config.sharing =
+        sharing == ToString(Sharing::RESERVED) ? Sharing::RESERVED : Sharing::WORK_CONSERVING;
     return config;
 }
 

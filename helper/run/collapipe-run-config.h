@@ -67,7 +67,7 @@ struct RunConfig
     double deadlineS{3600};                  //!< without any progress
     uint32_t segmentSize{1400};              //!< of TCP, bytes; more takes jumbo frames
     uint32_t tcpBufferMib{0};                //!< to send and to receive, each; 0: by the wires
-    std::string sharing; //!< of radio media: reserved or work-conserving; empty: as they are
+    std::string sharing{"work-conserving"};  //!< of radio media: reserved or work-conserving
 
     // Training
     std::string task{"classification"}; //!< what is learnt; defaults below are a translation's

@@ -138,9 +138,8 @@ AddRadio(RunConfig& config, Options& options)
                   "sharing",
                   &config.sharing,
                   "what becomes of a share of a radio medium that its link does not use: reserved "
-                  "(it is lost) or work-conserving (others have it); plans are made for the medium "
-                  "that is named, else for reserved shares on media that are work-conserving")
-            .OneOf({"", "reserved", "work-conserving"})
+                  "(it is lost) or work-conserving (others have it); radios and plans go by it")
+            .OneOf({"reserved", "work-conserving"})
             .NotWith("topology", WIRES),
         RunOption(Group::RADIO,
                   "clusterRadius",

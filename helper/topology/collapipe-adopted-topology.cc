@@ -9,6 +9,7 @@
 
 #include "ns3/abort.h"
 #include "ns3/boolean.h"
+#include "ns3/collapipe-airtime-queue-disc.h"
 #include "ns3/collapipe-find-device.h"
 #include "ns3/collapipe-link-model.h"
 #include "ns3/collapipe-wifi-actuator.h"
@@ -21,6 +22,7 @@
 #include "ns3/point-to-point-net-device.h"
 #include "ns3/pointer.h"
 #include "ns3/propagation-loss-model.h"
+#include "ns3/traffic-control-layer.h"
 #include "ns3/wifi-phy.h"
 
 #include <algorithm>
@@ -206,6 +208,20 @@ AdoptedTopologyHelper::MakePath(const LinkKey& key, Ptr<Node> from, Ipv4Address 
     return link;
 }
 
+PoolState
+AdoptedTopologyHelper::MakePool(Ptr<WifiNetDevice> device)
+{
+    PoolState pool = MakeWifiPool(static_cast<uint16_t>(device->GetPhy()->GetChannelWidth()));
+    const auto control = device->GetNode()->GetObject<TrafficControlLayer>();
+    const auto disc = control
+                          ? DynamicCast<AirtimeQueueDisc>(control->GetRootQueueDiscOnDevice(device))
+                          : nullptr;
+    // Without shares a channel is whose who sends
+    pool.priorities = disc && disc->GetLedger()->IsWorkConserving();
+    pool.sharing = disc && !pool.priorities ? Sharing::RESERVED : Sharing::WORK_CONSERVING;
+    return pool;
+}
+
 void
 AdoptedTopologyHelper::DoFillLinks(SystemState& state) const
 {
@@ -216,9 +232,7 @@ AdoptedTopologyHelper::DoFillLinks(SystemState& state) const
         const Radios& radios = m_radios[m];
         ClusterState& cluster = state.clusters[m];
         const bool hasRadio = !radios.devices.empty();
-        cluster.d2d = hasRadio ? MakeWifiPool(static_cast<uint16_t>(
-                                     radios.devices[0]->GetPhy()->GetChannelWidth()))
-                               : PoolState();
+        cluster.d2d = hasRadio ? MakePool(radios.devices[0]) : PoolState();
         for (uint32_t i = 0; i < net.GetN(); ++i)
         {
             DeviceState& node = i == 0 ? cluster.controlUnit : cluster.devices[i - 1];

@@ -89,6 +89,9 @@ class AdoptedTopologyHelper : public TopologyHelper, public MonitoredRadios
     /// @return the Wi-Fi link between two of a cluster's nodes
     static LinkState MakeRadioLink(const Radios& radios, uint32_t from, uint32_t to);
 
+    /// @return the channel of a device as a medium
+    static PoolState MakePool(Ptr<WifiNetDevice> device);
+
     /// @return a link with a rate of its own, as the way there is
     LinkState MakePath(const LinkKey& key, Ptr<Node> from, Ipv4Address to) const;
 

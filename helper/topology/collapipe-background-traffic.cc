@@ -151,6 +151,17 @@ DelayStatistics::Add(Time delay)
     ++m_buckets[static_cast<int32_t>(std::ceil(std::log(std::max(seconds, 1e-9)) / BUCKET))];
 }
 
+void
+DelayStatistics::Add(const DelayStatistics& other)
+{
+    m_count += other.m_count;
+    m_sumS += other.m_sumS;
+    for (const auto& [bucket, count] : other.m_buckets)
+    {
+        m_buckets[bucket] += count;
+    }
+}
+
 uint64_t
 DelayStatistics::GetCount() const
 {
@@ -199,7 +210,11 @@ BackgroundTraffic::Direction::CountReceived(Ptr<const Packet> /* packet */,
     BackgroundFlow& now = GetNow();
     ++now.received;
     now.bytes += header.GetSize();
-    now.delay.Add(Simulator::Now() - header.GetTs());
+    const Time delay = Simulator::Now() - header.GetTs();
+    now.delay.Add(delay);
+    // As ns-3's FlowMonitor has it, after RFC 3393
+    now.jitterSumS += now.received > 1 ? Abs(delay - lastDelay).GetSeconds() : 0;
+    lastDelay = delay;
     if (header.GetSeq() >= next)
     {
         now.lost += header.GetSeq() - next;

@@ -85,6 +85,9 @@ class DelayStatistics
     /// @param delay of a packet
     void Add(Time delay);
 
+    /// @param other statistics whose packets are added to these
+    void Add(const DelayStatistics& other);
+
     /// @return how many there were
     uint64_t GetCount() const;
 
@@ -114,6 +117,7 @@ struct BackgroundFlow
     uint64_t received{0};  //!< packets
     uint64_t lost{0};      //!< packets that a later one overtook and that never came
     uint64_t bytes{0};     //!< received, UDP payload
+    double jitterSumS{0};  //!< sum of the differences between the delays of successive packets
     double durationS{0};   //!< of the period
     DelayStatistics delay; //!< from application to application
 };
@@ -159,6 +163,7 @@ class BackgroundTraffic
     {
         BackgroundFlow periods[2]; //!< before, from then on
         uint32_t next{0};          //!< number of the packet that comes next
+        Time lastDelay;            //!< of the latest packet of the period
         Time training;             //!< when the training begins
 
         /// @return the period that it is now

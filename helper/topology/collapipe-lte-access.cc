@@ -202,10 +202,10 @@ LteAccess::InstallRadios()
     m_epc = CreateObject<PointToPointEpcHelper>();
     m_lte->SetEpcHelper(m_epc);
     m_lte->SetSchedulerType(m_config.lteScheduler);
-    if (m_config.sharing && m_config.lteScheduler == "ns3::collapipe::WeightedFfMacScheduler")
+    if (HasShares())
     {
         m_lte->SetSchedulerAttribute("WorkConserving",
-                                     BooleanValue(*m_config.sharing == Sharing::WORK_CONSERVING));
+                                     BooleanValue(m_config.sharing == Sharing::WORK_CONSERVING));
     }
     m_lte->SetEnbDeviceAttribute("DlBandwidth", UintegerValue(m_config.lteBandwidthRb));
     m_lte->SetEnbDeviceAttribute("UlBandwidth", UintegerValue(m_config.lteBandwidthRb));
@@ -522,6 +522,12 @@ LteAccess::MakeDownlink(Ptr<Node> node) const
     return link;
 }
 
+bool
+LteAccess::HasShares() const
+{
+    return m_config.lteScheduler == "ns3::collapipe::WeightedFfMacScheduler";
+}
+
 double
 LteAccess::GetBandwidthHz() const
 {
@@ -532,8 +538,11 @@ void
 LteAccess::FillD2e(SystemState& state) const
 {
     state.uplink = {SharingMode::FREQUENCY, GetBandwidthHz()};
-    state.uplink.sharing = m_config.sharing.value_or(Sharing::RESERVED);
+    state.uplink.sharing = m_config.sharing;
+    state.uplink.priorities = HasShares() && m_config.sharing == Sharing::WORK_CONSERVING;
+    // A resource block of the downlink has the same power however many go to a UE: that is (6)
     state.downlink = state.uplink;
+    state.downlink.mode = SharingMode::AIRTIME;
     for (uint32_t m = 0; m < m_network.clusters.size(); ++m)
     {
         const ClusterNetwork& net = m_network.clusters[m];
@@ -553,7 +562,7 @@ LteAccess::FillD2d(uint32_t cluster, ClusterState& state) const
 {
     const ClusterNetwork& net = m_network.clusters[cluster];
     state.d2d = {SharingMode::FREQUENCY, GetBandwidthHz()};
-    state.d2d.sharing = m_config.sharing.value_or(Sharing::RESERVED);
+    state.d2d.sharing = m_config.sharing;
     for (uint32_t i = 0; i < net.GetN(); ++i)
     {
         LinkState link = MakeUplink(net.GetNode(i));
@@ -602,6 +611,10 @@ LteAccess::ConnectMonitors(const std::vector<ClusterMonitor>& monitors)
                              monitors[m].cluster,
                              i,
                              DOWNLINK_MAX_SINR);
+        }
+        if (m_config.backgroundUsers > 0)
+        {
+            m_probe->CountOthers(m_network.clusters[m].cell, monitors.at(m).monitor);
         }
     }
 }

@@ -132,6 +132,9 @@ class LteAccess
     double GetUplinkInterference(uint32_t cell) const;
     double GetDownlinkInterference(Ptr<Node> node, uint32_t cell) const;
     double GetBandwidthHz() const;
+
+    /// @return whether the scheduler knows shares and priorities
+    bool HasShares() const;
     LinkState MakeUplink(Ptr<Node> node) const;
     LinkState MakeDownlink(Ptr<Node> node) const;
 

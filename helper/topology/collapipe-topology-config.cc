@@ -24,6 +24,7 @@ namespace
 constexpr uint32_t MAX_CLUSTERS = 250;               //!< one /16 each
 constexpr uint32_t MAX_DEVICES = 250;                //!< per cluster
 constexpr uint32_t MAX_CELLS = 37;                   //!< three rings of a hexagonal grid
+constexpr uint32_t MAX_USERS = 100;                  //!< of a radio, beside the training
 constexpr double MIN_TRANSPORT_BYTES = 4U << 20;     //!< four full RLC buffers of an LTE bearer
 constexpr double MAX_TRANSPORT_BYTES = 65535U << 14; //!< TCP's largest window (RFC 7323)
 
@@ -132,6 +133,10 @@ TopologyConfig::Validate() const
         {IsTypeName(wifiRateManager), "there is no Wi-Fi rate manager named " + wifiRateManager},
         {IsTypeName(wifiQueueDisc), "there is no queue disc named " + wifiQueueDisc},
         {segmentBytes > 0, "the TCP segment must not be empty"},
+        {backgroundUsers <= MAX_USERS,
+         "the number of other users of a radio must lie in 0.." + std::to_string(MAX_USERS)},
+        {!backgroundLead.IsStrictlyNegative(),
+         "the time that other users are alone must not be negative"},
     });
     error = error.empty() ? ValidatePathLoss(ltePathLoss, "LTE") : error;
     return error.empty() ? ValidatePathLoss(wifiPathLoss, "Wi-Fi") : error;

@@ -20,7 +20,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -108,10 +107,8 @@ struct TopologyConfig
     /// TCP payload of a full segment, for the header overhead in FillLinks
     uint32_t segmentBytes{1400};
 
-    /// What becomes of shares that a link does not use, in the radios and in the planner's state;
-    /// where it is not set the radios go by their own attributes and shares are planned as reserved
-    /// ones
-    std::optional<Sharing> sharing;
+    /// What becomes of shares that a link does not use, in the radios and in the planner's state
+    Sharing sharing{Sharing::WORK_CONSERVING};
 
     // Others who share the radios: with LTE in every cell, with Wi-Fi also on every cluster's
     // channel, where they send to one station more

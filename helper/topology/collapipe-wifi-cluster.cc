@@ -179,9 +179,13 @@ void
 WifiCluster::InstallQueueDiscs()
 {
     m_ledger = InstallAirtimeQueues(m_devices, m_config.wifiQueueDisc);
-    if (m_ledger && m_config.sharing)
+    for (uint32_t i = m_devices.GetN(); m_ledger && i < m_allDevices.GetN(); ++i)
     {
-        const bool works = *m_config.sharing == Sharing::WORK_CONSERVING;
+        m_ledger->Overhear(DynamicCast<WifiNetDevice>(m_allDevices.Get(i)));
+    }
+    if (m_ledger)
+    {
+        const bool works = m_config.sharing == Sharing::WORK_CONSERVING;
         m_ledger->SetAttribute("WorkConserving", BooleanValue(works));
     }
 }
@@ -210,7 +214,8 @@ PoolState
 WifiCluster::GetChannel() const
 {
     PoolState channel = MakeWifiPool(m_config.wifiChannelWidthMhz);
-    channel.sharing = m_config.sharing.value_or(Sharing::RESERVED);
+    channel.sharing = m_config.sharing;
+    channel.priorities = m_ledger && m_config.sharing == Sharing::WORK_CONSERVING;
     return channel;
 }
 
@@ -337,6 +342,11 @@ WifiCluster::ConnectMonitor(const ClusterMonitor& monitor)
     }
     m_probe = CreateObject<WifiLinkProbe>();
     m_probe->Connect(monitor.monitor, monitor.cluster, devices);
+    if (m_ledger && !m_users.empty())
+    {
+        monitor.monitor->AddOthers({Pool::D2D, monitor.cluster},
+                                   [ledger = m_ledger] { return ledger->TakeOthersPart(); });
+    }
 }
 
 Ptr<AirtimeLedger>

@@ -6,11 +6,17 @@
 
 #include "ns3/boolean.h"
 #include "ns3/collapipe-compat.h"
+#include "ns3/double.h"
 #include "ns3/log.h"
 #include "ns3/simulator.h"
+#include "ns3/wifi-mac-header.h"
+#include "ns3/wifi-phy.h"
+#include "ns3/wifi-psdu.h"
 
 #include <algorithm>
 #include <iterator>
+#include <limits>
+#include <utility>
 
 namespace ns3
 {
@@ -61,6 +67,18 @@ AirtimeLedger::GetTypeId()
                           BooleanValue(true),
                           MakeBooleanAccessor(&AirtimeLedger::m_workConserving),
                           MakeBooleanChecker())
+            .AddAttribute("PriorityFloor",
+                          "Work-conserving: airtime that links of lower priorities get together "
+                          "while others hold them back, over what these get",
+                          DoubleValue(0.02),
+                          MakeDoubleAccessor(&AirtimeLedger::m_priorityFloor),
+                          MakeDoubleChecker<double>(0.001, 1))
+            .AddAttribute("PriorityBurst",
+                          "Airtime that a link saves up before it sends while it is held back: one "
+                          "of the longest frames (IEEE 802.11ax: 5.484 ms)",
+                          TimeValue(MicroSeconds(5484)),
+                          MakeTimeAccessor(&AirtimeLedger::m_priorityBurst),
+                          MakeTimeChecker(Time(0)))
             .AddAttribute("ExchangeOverhead",
                           "Not work-conserving: what a link pays for an exchange beside its frame. "
                           "AIFS of best effort, half of the least contention window, SIFS and a "
@@ -108,7 +126,9 @@ AirtimeLedger::SetShare(Account account, double share)
     }
     // What was owed under other shares is forgotten
     Leave(account);
+    const bool wanted = Wants(entry);
     entry.share = share;
+    CountBacklog(wanted, Wants(entry));
     entry.balance = 0;
     entry.earnedUntil = Simulator::Now();
     if (m_workConserving && share > 0 && entry.isBacklogged)
@@ -126,6 +146,78 @@ AirtimeLedger::GetShare(Account account) const
 }
 
 void
+AirtimeLedger::SetPriority(Account account, uint8_t priority)
+{
+    NS_LOG_FUNCTION(this << account << +priority);
+    Entry& entry = m_entries.at(account);
+    if (entry.priority == priority)
+    {
+        return;
+    }
+    entry.priority = priority;
+    entry.balance = std::min(entry.balance, 0.0);
+    Rank();
+    Settle();
+    if (MaySend(account))
+    {
+        Wake(entry);
+    }
+}
+
+uint8_t
+AirtimeLedger::GetPriority(Account account) const
+{
+    return m_entries.at(account).priority;
+}
+
+bool
+AirtimeLedger::IsHeldBack(Account account) const
+{
+    return IsHeldBack(m_entries.at(account));
+}
+
+bool
+AirtimeLedger::IsHeldBack(const Entry& entry) const
+{
+    return m_workConserving && entry.share > 0 && entry.priority < m_top;
+}
+
+/// The balance with which a link may send
+double
+AirtimeLedger::GetNeededS(const Entry& entry) const
+{
+    return IsHeldBack(entry) ? std::min(m_priorityBurst, m_maxCredit).GetSeconds() : 0;
+}
+
+/// Notices who holds back whom; to be called whenever others compete than before
+void
+AirtimeLedger::Rank()
+{
+    uint8_t top = 0;
+    for (const Account account : m_competing)
+    {
+        top = std::max(top, m_entries[account].priority);
+    }
+    if (top == m_top)
+    {
+        return;
+    }
+    m_top = top;
+    for (const Account account : m_competing)
+    {
+        Entry& entry = m_entries[account];
+        if (IsHeldBack(entry))
+        {
+            entry.balance = std::min(entry.balance, 0.0);
+        }
+        else if (entry.balance >= 0)
+        {
+            Wake(entry);
+        }
+    }
+}
+
+void
 AirtimeLedger::SetBacklogged(Account account, bool isBacklogged)
 {
     Entry& entry = m_entries.at(account);
@@ -133,7 +225,9 @@ AirtimeLedger::SetBacklogged(Account account, bool isBacklogged)
     {
         return;
     }
+    const bool wanted = Wants(entry);
     entry.isBacklogged = isBacklogged;
+    CountBacklog(wanted, Wants(entry));
     if (entry.share == 0)
     {
         return;
@@ -168,6 +262,7 @@ AirtimeLedger::Join(Account account)
         entry.balance = std::min(0.0, entry.balance + entry.share * idle.GetSeconds());
         entry.isCompeting = true;
         m_competing.push_back(account);
+        Rank();
     }
 }
 
@@ -178,6 +273,7 @@ AirtimeLedger::Leave(Account account)
     {
         m_entries[account].isCompeting = false;
         m_competing.erase(std::find(m_competing.begin(), m_competing.end(), account));
+        Rank();
     }
 }
 
@@ -192,6 +288,7 @@ AirtimeLedger::DropIdle()
     };
     m_competing.erase(std::remove_if(m_competing.begin(), m_competing.end(), isOver),
                       m_competing.end());
+    Rank();
 }
 
 bool
@@ -202,7 +299,7 @@ AirtimeLedger::MaySend(Account account) const
     {
         return GetEarned(entry) >= 0;
     }
-    return entry.share == 0 || entry.balance >= 0;
+    return entry.share == 0 || entry.balance >= GetNeededS(entry);
 }
 
 void
@@ -225,7 +322,12 @@ AirtimeLedger::Charge(Account account, Time airtime)
     entry.balance -= airtimeS;
     entry.charged += airtimeS;
     DropIdle();
-    ShareOut(airtimeS);
+    // A frame of those who are held back is at their own expense alone
+    if (!IsHeldBack(entry))
+    {
+        ShareOut(airtimeS, false);
+        ShareOut(m_priorityFloor * airtimeS, true);
+    }
     m_chargeTrace(account, airtime, Seconds(entry.balance));
     Settle();
 }
@@ -234,6 +336,63 @@ bool
 AirtimeLedger::IsWorkConserving() const
 {
     return m_workConserving;
+}
+
+// ---------------------------------------------------------------- others on the channel
+
+/// Whether a link with a share has something to send
+bool
+AirtimeLedger::Wants(const Entry& entry)
+{
+    return entry.share > 0 && entry.isBacklogged;
+}
+
+void
+AirtimeLedger::CountBacklog(bool before, bool now)
+{
+    if (before == now)
+    {
+        return;
+    }
+    m_backlogS += m_backlogs > 0 ? (Simulator::Now() - m_backlogSince).GetSeconds() : 0;
+    m_backlogSince = Simulator::Now();
+    m_backlogs += now ? 1 : -1;
+}
+
+void
+AirtimeLedger::Overhear(Ptr<WifiNetDevice> device)
+{
+    device->GetPhy()->TraceConnectWithoutContext(
+        "PhyTxPsduBegin",
+        MakeCallback(&AirtimeLedger::HandleOthers, this).Bind(device->GetPhy()->GetPhyBand()));
+}
+
+void
+AirtimeLedger::HandleOthers(WifiPhyBand band,
+                            WifiConstPsduMap psdus,
+                            WifiTxVector txVector,
+                            double /* powerW */)
+{
+    for (const auto& [id, psdu] : psdus)
+    {
+        const WifiMacHeader& header = psdu->GetHeader(0);
+        const bool counts = header.IsData() || header.IsRts() || header.IsBlockAckReq();
+        if (m_backlogs > 0 && counts)
+        {
+            m_othersS += (WifiPhy::CalculateTxDuration(psdu, txVector, band) + m_exchangeOverhead)
+                             .GetSeconds();
+        }
+    }
+}
+
+double
+AirtimeLedger::TakeOthersPart()
+{
+    m_backlogS += m_backlogs > 0 ? (Simulator::Now() - m_backlogSince).GetSeconds() : 0;
+    m_backlogSince = Simulator::Now();
+    const double wholeS = std::exchange(m_backlogS, 0);
+    const double othersS = std::exchange(m_othersS, 0);
+    return wholeS > 0 ? std::min(1.0, othersS / wholeS) : std::numeric_limits<double>::quiet_NaN();
 }
 
 // ---------------------------------------------------------------- reserved shares
@@ -282,10 +441,12 @@ AirtimeLedger::GetCharged(Account account) const
 }
 
 void
-AirtimeLedger::ShareOut(double airtimeS)
+AirtimeLedger::ShareOut(double airtimeS, bool isHeldBack)
 {
     const double maxCreditS = m_maxCredit.GetSeconds();
-    const auto takes = [&](const Entry& entry) { return entry.balance < maxCreditS; };
+    const auto takes = [&](const Entry& entry) {
+        return IsHeldBack(entry) == isHeldBack && entry.balance < maxCreditS;
+    };
     double shares = 0;
     for (const Account account : m_competing)
     {
@@ -296,9 +457,10 @@ AirtimeLedger::ShareOut(double airtimeS)
         Entry& entry = m_entries[account];
         if (takes(entry))
         {
-            const bool hadToWait = entry.balance < 0;
+            const double neededS = GetNeededS(entry);
+            const bool hadToWait = entry.balance < neededS;
             entry.balance += airtimeS * entry.share / shares;
-            if (hadToWait && entry.balance >= 0)
+            if (hadToWait && entry.balance >= neededS)
             {
                 Wake(entry);
             }
@@ -313,18 +475,29 @@ AirtimeLedger::Settle()
     {
         return;
     }
-    double best = m_entries[m_competing.front()].balance;
-    double worst = best;
+    double best = -std::numeric_limits<double>::infinity();
+    double worst = -best;
+    bool isOneHeldBack = false;
     for (const Account account : m_competing)
     {
-        best = std::max(best, m_entries[account].balance);
-        worst = std::min(worst, m_entries[account].balance);
+        const Entry& entry = m_entries[account];
+        if (IsHeldBack(entry))
+        {
+            isOneHeldBack = isOneHeldBack || entry.isBacklogged;
+            continue;
+        }
+        best = std::max(best, entry.balance);
+        worst = std::min(worst, entry.balance);
     }
     if (best < 0)
     {
         for (const Account account : m_competing)
         {
             Entry& entry = m_entries[account];
+            if (IsHeldBack(entry))
+            {
+                continue;
+            }
             entry.balance -= best;
             if (entry.balance >= 0)
             {
@@ -332,7 +505,7 @@ AirtimeLedger::Settle()
             }
         }
     }
-    if (worst < std::min(best, 0.0))
+    if (worst < std::min(best, 0.0) || isOneHeldBack)
     {
         AwaitGrace();
         Watch();
@@ -348,7 +521,7 @@ AirtimeLedger::AwaitGrace()
     for (const Account account : m_competing)
     {
         const Entry& entry = m_entries[account];
-        if (entry.isBacklogged && entry.balance >= 0)
+        if (entry.isBacklogged && !IsHeldBack(entry) && entry.balance >= 0)
         {
             return;
         }
@@ -400,16 +573,20 @@ AirtimeLedger::LosePatience()
     {
         return;
     }
+    // How much a link is short of what it needs
+    const auto getShort = [this](Account account) {
+        return GetNeededS(m_entries[account]) - m_entries[account].balance;
+    };
     const auto best =
-        std::max_element(waiting.begin(), waiting.end(), [this](Account left, Account right) {
-            return m_entries[left].balance < m_entries[right].balance;
+        std::min_element(waiting.begin(), waiting.end(), [&](Account left, Account right) {
+            return getShort(left) < getShort(right);
         });
-    const double raise = -m_entries[*best].balance;
+    const double raise = getShort(*best);
     for (const Account account : waiting)
     {
         Entry& entry = m_entries[account];
-        entry.balance = account == *best ? 0 : entry.balance + raise;
-        if (entry.balance >= 0)
+        entry.balance = account == *best ? GetNeededS(entry) : entry.balance + raise;
+        if (MaySend(account))
         {
             Wake(entry);
         }

@@ -10,8 +10,13 @@
 #include "ns3/nstime.h"
 #include "ns3/object.h"
 #include "ns3/traced-callback.h"
+#include "ns3/wifi-net-device.h"
+#include "ns3/wifi-phy-band.h"
+#include "ns3/wifi-ppdu.h"
+#include "ns3/wifi-tx-vector.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 namespace ns3
@@ -37,6 +42,8 @@ namespace collapipe
  * - Were all links that have something to send in debt, all are raised until one is not.
  * - A link that holds credit and does not use it (its receiver does not answer) holds up the others
  *   for the attribute Patience at most, and never collects more than MaxCredit.
+ * - Links of a lower priority than one that competes are held back, but for a small floor. All that
+ *   is said above then holds among those of the highest.
  *
  * All this is work-conserving. Without the attribute WorkConserving shares are reserved instead: a
  * link earns its share of the time that passes while it has something to send, and pays for each
@@ -74,6 +81,27 @@ class AirtimeLedger : public Object
     double GetShare(Account account) const;
 
     /**
+     * Who goes first (15). While a link of a higher priority competes, those of lower ones are held
+     * back: together they get the PriorityFloor of the airtime that it takes, saved up for frames.
+     * Without a meaning where shares are reserved, and for links without a share.
+     * @param account of a link
+     * @param priority from now on; the highest goes first
+     */
+    void SetPriority(Account account, uint8_t priority);
+
+    /**
+     * @param account of a link
+     * @return its priority
+     */
+    uint8_t GetPriority(Account account) const;
+
+    /**
+     * @param account of a link
+     * @return whether one of a higher priority competes
+     */
+    bool IsHeldBack(Account account) const;
+
+    /**
      * @param account of a link
      * @param isBacklogged whether it has something to send from now on
      */
@@ -94,6 +122,16 @@ class AirtimeLedger : public Object
 
     /// @return whether airtime that a link does not use goes to others
     bool IsWorkConserving() const;
+
+    /// @param device of a station on the channel that has no accounts
+    void Overhear(Ptr<WifiNetDevice> device);
+
+    /**
+     * @return the part of the time, 0..1, that stations which are overheard were on the air since
+     * the last call, exchange overhead included, while a link with a share had something to send;
+     * NaN where none had
+     */
+    double TakeOthersPart();
 
     /**
      * @param account of a link
@@ -117,6 +155,7 @@ class AirtimeLedger : public Object
     struct Entry
     {
         double share{0};          //!< 0: none
+        uint8_t priority{0};      //!< the highest goes first
         double balance{0};        //!< negative: has to wait
         double charged{0};        //!< in all
         bool isBacklogged{false}; //!< has something to send
@@ -136,7 +175,18 @@ class AirtimeLedger : public Object
     void Join(Account account);
     void Leave(Account account);
     void DropIdle();
-    void ShareOut(double airtimeS);
+    // Others on the channel
+    static bool Wants(const Entry& entry);
+    void CountBacklog(bool before, bool now);
+    void HandleOthers(WifiPhyBand band,
+                      WifiConstPsduMap psdus,
+                      WifiTxVector txVector,
+                      double powerW);
+
+    void Rank();
+    bool IsHeldBack(const Entry& entry) const;
+    double GetNeededS(const Entry& entry) const;
+    void ShareOut(double airtimeS, bool isHeldBack);
     void Settle();
     void AwaitGrace();
     void Wake(Entry& entry);
@@ -148,9 +198,16 @@ class AirtimeLedger : public Object
     Time m_maxCredit;                 //!< attribute
     bool m_workConserving{true};      //!< attribute
     Time m_exchangeOverhead;          //!< attribute
+    double m_priorityFloor{0};        //!< attribute
+    Time m_priorityBurst;             //!< attribute
+    uint8_t m_top{0};                 //!< highest priority of those that compete
     std::vector<Entry> m_entries;     //!< by account
     std::vector<Account> m_competing; //!< those with a share that do
     Time m_lastCharge;                //!< when
+    uint32_t m_backlogs{0};           //!< links with a share that have something to send
+    Time m_backlogSince;              //!< since when m_backlogS is up to date
+    double m_backlogS{0};             //!< time in which there were some
+    double m_othersS{0};              //!< of it, that others took
     EventId m_watch;                  //!< runs while somebody waits
     EventId m_graceEnd; //!< runs while somebody waits for one that has nothing to send
     TracedCallback<std::size_t, Time, Time> m_chargeTrace;

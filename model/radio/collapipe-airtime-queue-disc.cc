@@ -41,8 +41,9 @@ AirtimeQueueDisc::GetTypeId()
                           MakeUintegerAccessor(&AirtimeQueueDisc::m_expressBytes),
                           MakeUintegerChecker<uint32_t>())
             .AddAttribute("SmallBytes",
-                          "Reserved shares: a receiver for whom no more than this is waiting is "
-                          "sent it at once, so that small messages do not wait for a small share",
+                          "A receiver for whom no more than this is waiting is sent it at once, "
+                          "whatever its reserved share and whoever has a higher priority, so that "
+                          "small messages come through",
                           UintegerValue(1500),
                           MakeUintegerAccessor(&AirtimeQueueDisc::m_smallBytes),
                           MakeUintegerChecker<uint32_t>())
@@ -83,6 +84,12 @@ AirtimeQueueDisc::Attach(Ptr<WifiNetDevice> device, Ptr<AirtimeLedger> ledger)
         MakeCallback(&AirtimeQueueDisc::ChargeFrame, this));
 }
 
+Ptr<AirtimeLedger>
+AirtimeQueueDisc::GetLedger() const
+{
+    return m_ledger;
+}
+
 AirtimeQueueDisc::Link&
 AirtimeQueueDisc::GetLink(Mac48Address to)
 {
@@ -120,6 +127,20 @@ AirtimeQueueDisc::GetShare(Mac48Address to) const
 {
     const auto it = m_links.find(to);
     return it == m_links.end() ? 0 : m_ledger->GetShare(it->second.account);
+}
+
+void
+AirtimeQueueDisc::SetPriority(Mac48Address to, uint8_t priority)
+{
+    NS_LOG_FUNCTION(this << to << +priority);
+    m_ledger->SetPriority(GetLink(to).account, priority);
+}
+
+uint8_t
+AirtimeQueueDisc::GetPriority(Mac48Address to) const
+{
+    const auto it = m_links.find(to);
+    return it == m_links.end() ? uint8_t{0} : m_ledger->GetPriority(it->second.account);
 }
 
 Time
@@ -187,7 +208,7 @@ AirtimeQueueDisc::DoDequeue()
 bool
 AirtimeQueueDisc::IsSmall(const Link& link) const
 {
-    return !m_ledger->IsWorkConserving() &&
+    return (!m_ledger->IsWorkConserving() || m_ledger->IsHeldBack(link.account)) &&
            GetInternalQueue(link.queue)->GetNBytes() <= m_smallBytes;
 }
 

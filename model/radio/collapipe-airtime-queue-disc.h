@@ -61,10 +61,26 @@ class AirtimeQueueDisc : public QueueDisc
     void SetShare(Mac48Address to, double share);
 
     /**
+     * Who goes first (15), see AirtimeLedger::SetPriority.
+     * @param to receiver
+     * @param priority of the link from now on
+     */
+    void SetPriority(Mac48Address to, uint8_t priority);
+
+    /**
+     * @param to receiver
+     * @return its link's priority
+     */
+    uint8_t GetPriority(Mac48Address to) const;
+
+    /**
      * @param to receiver
      * @return its link's share
      */
     double GetShare(Mac48Address to) const;
+
+    /// @return the ledger of the device's channel; null before Attach
+    Ptr<AirtimeLedger> GetLedger() const;
 
     /**
      * @param to receiver
@@ -92,7 +108,7 @@ class AirtimeQueueDisc : public QueueDisc
     Link& GetLink(Mac48Address to);
     std::size_t AddQueue();
 
-    /// @return whether so little waits for a receiver that it need not wait for its share
+    /// @return whether so little waits for a receiver that it need wait for nobody
     bool IsSmall(const Link& link) const;
 
     /// Begins a burst.

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <utility>
 
 namespace ns3
 {
@@ -23,8 +24,11 @@ NS_OBJECT_ENSURE_REGISTERED(LinkMonitor);
 namespace
 {
 
-constexpr double PROBE_S = 1e-6;    //!< by which latencies are varied to count them on a path
-constexpr double WAIT_WEIGHT = 0.5; //!< of a round in what is known of waiting
+constexpr double PROBE_S = 1e-6;      //!< by which latencies are varied to count them on a path
+constexpr double WAIT_WEIGHT = 0.5;   //!< of a round in what is known of waiting
+constexpr double OTHERS_WEIGHT = 0.5; //!< of a round in what is known of other users
+constexpr double MOST_OTHERS = 0.95;  //!< of a medium: something is always left
+constexpr double LEAST_SHARE = 0.02;  //!< of a medium, that a link of low priority has
 constexpr double NOT_MEASURED = std::numeric_limits<double>::quiet_NaN();
 
 /// @return SNR of a link at full power over its pool's whole bandwidth
@@ -32,6 +36,18 @@ double
 GetFullSnr(const LinkState& link, const PoolState& pool)
 {
     return link.maxPowerW * link.gain / (link.noiseDensityWPerHz * pool.bandwidthHz);
+}
+
+/// @return a medium of a state; nullptr where it has no such cluster
+PoolState*
+FindPool(SystemState& state, const LinkMonitor::PoolId& id)
+{
+    const auto& [pool, cluster] = id;
+    if (pool != Pool::D2D)
+    {
+        return pool == Pool::UPLINK ? &state.uplink : &state.downlink;
+    }
+    return cluster < state.clusters.size() ? &state.clusters[cluster].d2d : nullptr;
 }
 
 /// Calls a function with every link of a state, and its id.
@@ -102,6 +118,13 @@ void
 LinkMonitor::Update(SystemState& state)
 {
     NS_LOG_FUNCTION(this << state.round);
+    for (const auto& [pool, others] : m_others)
+    {
+        if (PoolState* known = FindPool(state, pool))
+        {
+            known->background = others.part;
+        }
+    }
     m_expected = state;
     for (auto& meter : m_meters)
     {
@@ -109,6 +132,32 @@ LinkMonitor::Update(SystemState& state)
         meter.maxPowerW = link ? link->maxPowerW : 0;
     }
     ForEachLink(state, [this](const LinkId& id, LinkState& link) { Correct(id, link); });
+}
+
+void
+LinkMonitor::AddOthers(const PoolId& pool, std::function<double()> take)
+{
+    m_others[pool].take = std::move(take);
+}
+
+void
+LinkMonitor::UpdateOthers()
+{
+    for (auto& [pool, others] : m_others)
+    {
+        const double part = others.take();
+        if (!std::isnan(part))
+        {
+            others.seen = std::min(part, MOST_OTHERS);
+            others.part += (others.known ? OTHERS_WEIGHT : 1) * (others.seen - others.part);
+            others.known = true;
+        }
+        // The round's transfers are compared with what was left to them
+        if (PoolState* state = FindPool(m_expected, pool))
+        {
+            state->background = others.seen;
+        }
+    }
 }
 
 void
@@ -295,6 +344,7 @@ LinkMonitor::BeginRound(uint32_t round, const RoundPlan& plan)
 void
 LinkMonitor::EndRound(double latencyS)
 {
+    UpdateOthers();
     UpdateGains();
     UpdateFits();
     UpdateWaits();
@@ -345,11 +395,13 @@ LinkMonitor::GetExpectedS(const TransferKind& kind, const Served& served, double
             powerW = planned.powerW > 0 ? planned.powerW : powerW;
         }
     }
-    if (GetPool(link.from, link.to) != Pool::D2D)
-    {
-        share = std::clamp(served.shareSeconds / served.seconds, share, 1.0);
-    }
     const auto& pool = GetPoolState(m_expected, link.cluster, GetPoolId(link).first);
+    if (pool.sharing == Sharing::WORK_CONSERVING)
+    {
+        // Priorities may leave a link less than its weight
+        const double least = pool.priorities ? std::min(share, LEAST_SHARE) : share;
+        share = std::clamp(served.shareSeconds / served.seconds, least, 1.0);
+    }
     const double rate = GetRateBps(seen, pool, share, powerW);
     return rate > 0 ? (served.bits / served.count + expected->overheadBits) / rate : 0;
 }

@@ -16,6 +16,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <map>
 #include <tuple>
@@ -150,6 +151,14 @@ class LinkMonitor : public Object
     virtual void ObserveMcs(uint32_t meter, uint32_t mcs);
 
     /**
+     * Others use a medium, too: what they take of it is in the states from the next round on.
+     * @param pool the medium
+     * @param take called at the end of each round: which part of it, 0..1, they had while the
+     *        training had something to send, since the last call; NaN where it never had
+     */
+    virtual void AddOthers(const PoolId& pool, std::function<double()> take);
+
+    /**
      * A cluster has ended its local iterations of the round.
      * @param cluster index
      * @param seconds that one took on average
@@ -236,6 +245,18 @@ class LinkMonitor : public Object
     /// @return what the topology expects of a link; nullptr where there is none
     const LinkState* FindExpected(const LinkId& link) const;
 
+    /// Who else uses a medium
+    struct Others
+    {
+        std::function<double()> take; //!< reads what they had
+        double seen{0};               //!< in the latest round that tells
+        double part{0};               //!< mean over rounds, the latest counting most
+        bool known{false};            //!< whether there was one
+    };
+
+    /// Takes what others had of the media in the round that ends.
+    void UpdateOthers();
+
     /// Takes the round's reports of SINRs into the gains.
     void UpdateGains();
 
@@ -250,11 +271,9 @@ class LinkMonitor : public Object
 
     /**
      * What (5) or (6) expect of a mean transfer at the gain that the round saw, with the plan's
-     * power. D2E links are used in several phases, in other company in each: what tells their rate
-     * is the share that they really had. Who ended early has left its share to the others, who must
-     * not count as fast for that. D2D links are used in training alone, in turns that recur in each
-     * iteration: what they leave to each other they will leave again, so there the plan's share
-     * counts, and slowness says what that is worth.
+     * power. In a reserved medium that goes by the plan's share; in a work-conserving one by the
+     * share that the link really had: who ended early has left its share to the others, who must
+     * not count as fast for that.
      */
     double GetExpectedS(const TransferKind& kind, const Served& served, double gapFactor) const;
 
@@ -289,6 +308,7 @@ class LinkMonitor : public Object
     std::map<PoolId, GapChoice> m_gaps;      //!< learnt
     std::map<uint32_t, double> m_iterations; //!< of the current round: seconds, by cluster
     std::map<uint32_t, double> m_waits;      //!< learnt: seconds for each latency, by cluster
+    std::map<PoolId, Others> m_others;       //!< learnt: who else uses the media
 
     TracedCallback<const LinkId&, double, double> m_sinrTrace;
     TracedCallback<const LinkId&, uint32_t> m_mcsTrace;

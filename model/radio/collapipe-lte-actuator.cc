@@ -134,7 +134,7 @@ LteActuator::ApplyLinks(uint32_t cluster,
     for (const auto& [link, setting] : before)
     {
         const LinkSetting after = *Read(cluster, link.first, link.second);
-        if (after.share != setting.share || after.powerW != setting.powerW)
+        if (!(after == setting))
         {
             m_actuationTrace(cluster, link.first, link.second, setting, after, reason);
         }
@@ -147,6 +147,7 @@ LteActuator::SumLinks(Cluster& cluster) const
     for (auto& [node, radio] : cluster.radios)
     {
         radio.share = {};
+        radio.priority = {};
         radio.powerW = 0;
     }
     for (const auto& [link, decision] : cluster.plan)
@@ -155,11 +156,14 @@ LteActuator::SumLinks(Cluster& cluster) const
         {
             Radio& sender = cluster.radios.at(link.first);
             sender.share[UPLINK] += decision.share;
+            sender.priority[UPLINK] = std::max(sender.priority[UPLINK], decision.priority);
             sender.powerW = std::max(sender.powerW, decision.powerW);
         }
         if (link.second != EDGE_SERVER)
         {
-            cluster.radios.at(link.second).share[DOWNLINK] += decision.share;
+            Radio& receiver = cluster.radios.at(link.second);
+            receiver.share[DOWNLINK] += decision.share;
+            receiver.priority[DOWNLINK] = std::max(receiver.priority[DOWNLINK], decision.priority);
         }
     }
 }
@@ -179,6 +183,8 @@ LteActuator::SetRadio(const Radio& radio)
     {
         scheduler->SetWeight(rnti, LteDirection::UPLINK, radio.share[UPLINK]);
         scheduler->SetWeight(rnti, LteDirection::DOWNLINK, radio.share[DOWNLINK]);
+        scheduler->SetPriority(rnti, LteDirection::UPLINK, radio.priority[UPLINK]);
+        scheduler->SetPriority(rnti, LteDirection::DOWNLINK, radio.priority[DOWNLINK]);
     }
 }
 
@@ -205,7 +211,9 @@ LteActuator::ReadRadio(const Radio& radio, LteDirection direction) const
     LinkSetting setting;
     if (const Ptr<WeightedFfMacScheduler> scheduler = GetScheduler(radio))
     {
-        setting.share = scheduler->GetWeight(radio.device->GetRrc()->GetRnti(), direction);
+        const uint16_t rnti = radio.device->GetRrc()->GetRnti();
+        setting.share = scheduler->GetWeight(rnti, direction);
+        setting.priority = scheduler->GetPriority(rnti, direction);
     }
     const Ptr<LteUePhy> phy = radio.device->GetPhy();
     if (direction == LteDirection::UPLINK && HasPower(phy))

@@ -12,6 +12,7 @@
 #include "ns3/lte-ue-net-device.h"
 
 #include <array>
+#include <cstdint>
 #include <map>
 #include <utility>
 #include <vector>
@@ -23,15 +24,16 @@ namespace collapipe
 
 /**
  * @ingroup collapipe
- * Sets shares and powers in LTE cells. A share is a UE's weight in the base station's
- * WeightedFfMacScheduler, hence a share of the resource blocks; a power is the UE's transmit power.
- * With another scheduler shares cannot be set, with closed-loop power control powers cannot; both
- * then read as 0. The base station's power is fixed.
+ * Sets shares, priorities and powers in LTE cells. A share is a UE's weight in the base station's
+ * WeightedFfMacScheduler, hence a share of the resource blocks, and a priority one there; a power
+ * is the UE's transmit power. With another scheduler shares and priorities cannot be set, with
+ * closed-loop power control powers cannot; both then read as 0. The base station's power is fixed.
  *
  * A node's uplink is one radio with one share and one power. Where links between nodes go through
  * the network (attribute D2d), several links of a node may be named in one phase: its uplink gets
- * the sum of their shares and the highest of their powers, and its downlink the sum of the shares
- * of the links that end at it. A link's own share is then read back as its part of that sum.
+ * the sum of their shares and the highest of their powers and priorities, and its downlink the sum
+ * of the shares, and the highest priority, of the links that end at it. A link's own share is then
+ * read back as its part of that sum.
  *
  * A UE that connects to another cell takes its settings along.
  */
@@ -66,10 +68,11 @@ class LteActuator : public RadioActuator
     /// A node's radio, and what was asked of it
     struct Radio
     {
-        Ptr<LteUeNetDevice> device;    //!< its radio
-        double defaultPowerDbm{0};     //!< without a plan
-        std::array<double, 2> share{}; //!< sum over its links, by direction; 0: none
-        double powerW{0};              //!< highest of its links; 0: default
+        Ptr<LteUeNetDevice> device;        //!< its radio
+        double defaultPowerDbm{0};         //!< without a plan
+        std::array<double, 2> share{};     //!< sum over its links, by direction; 0: none
+        std::array<uint8_t, 2> priority{}; //!< highest of its links, by direction
+        double powerW{0};                  //!< highest of its links; 0: default
     };
 
     /// A cluster's radios and the plan that holds

@@ -46,6 +46,7 @@ LteLinkProbe::DoDispose()
 {
     m_cells.clear();
     m_ues.clear();
+    m_schedulers.clear();
     Object::DoDispose();
 }
 
@@ -56,6 +57,11 @@ LteLinkProbe::AddBaseStation(Ptr<LteEnbNetDevice> device)
     {
         const auto carrier = DynamicCast<ComponentCarrierEnb>(base);
         Cell* cell = &m_cells[carrier->GetCellId()];
+        if (carrier->IsPrimary())
+        {
+            m_schedulers.push_back(
+                DynamicCast<WeightedFfMacScheduler>(carrier->GetFfMacScheduler()));
+        }
         const auto phy = carrier->GetPhy();
         m_downlinkPower[carrier->GetCellId()] = ToW(phy->GetTxPower());
         phy->TraceConnectWithoutContext(
@@ -69,6 +75,20 @@ LteLinkProbe::AddBaseStation(Ptr<LteEnbNetDevice> device)
             "DlScheduling",
             MakeCallback(&LteLinkProbe::HandleDownlinkBlock, this).Bind(cell));
     }
+}
+
+void
+LteLinkProbe::CountOthers(std::size_t cell, Ptr<LinkMonitor> monitor)
+{
+    const Ptr<WeightedFfMacScheduler> scheduler = m_schedulers.at(cell);
+    if (!scheduler)
+    {
+        return;
+    }
+    monitor->AddOthers({Pool::UPLINK, 0},
+                       [scheduler] { return scheduler->TakeOthersPart(LteDirection::UPLINK); });
+    monitor->AddOthers({Pool::DOWNLINK, 0},
+                       [scheduler] { return scheduler->TakeOthersPart(LteDirection::DOWNLINK); });
 }
 
 void

@@ -6,6 +6,7 @@
 #define COLLAPIPE_LTE_LINK_PROBE_H
 
 #include "collapipe-link-monitor.h"
+#include "collapipe-lte-scheduler.h"
 
 #include "ns3/lte-enb-mac.h"
 #include "ns3/lte-enb-net-device.h"
@@ -13,6 +14,7 @@
 #include "ns3/lte-ue-phy.h"
 #include "ns3/object.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -51,6 +53,13 @@ class LteLinkProbe : public Object
                  uint32_t cluster,
                  NodeIndex node,
                  double maxDownlinkSinr);
+
+    /**
+     * Tells a monitor what UEs that are none of the training's take of a cell.
+     * @param cell number of its base station, in the order in which they were added
+     * @param monitor to tell; again for a cell, nothing changes
+     */
+    void CountOthers(std::size_t cell, Ptr<LinkMonitor> monitor);
 
   protected:
     void DoDispose() override;
@@ -97,9 +106,10 @@ class LteLinkProbe : public Object
                            uint8_t carrier);
     void HandleDownlinkBlock(Cell* cell, DlSchedulingCallbackInfo info);
 
-    std::map<uint16_t, Cell> m_cells;           //!< by cell id; their addresses stay
-    std::deque<Ue> m_ues;                       //!< likewise
-    std::map<uint16_t, double> m_downlinkPower; //!< of the cells, in W
+    std::map<uint16_t, Cell> m_cells;                      //!< by cell id; their addresses stay
+    std::deque<Ue> m_ues;                                  //!< likewise
+    std::vector<Ptr<WeightedFfMacScheduler>> m_schedulers; //!< by base station; null: of others
+    std::map<uint16_t, double> m_downlinkPower;            //!< of the cells, in W
 };
 
 } // namespace collapipe

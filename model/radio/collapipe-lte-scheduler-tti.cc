@@ -74,6 +74,9 @@ WeightedFfMacScheduler::AddClaim(LteSchedulerUe& ue,
         claim.capped = false;
         claim.weight = std::max(claim.weight, static_cast<double>(demand) / band);
     }
+    claim.ranked =
+        m_workConserving && ue.weight[index] > 0 && !(used == 0 && bytes <= m_smallBytes);
+    claim.priority = ue.priority[index];
     claim.demand = demand;
     claim.minimum = std::min(minimum, demand);
     claim.used = used;
@@ -89,10 +92,23 @@ WeightedFfMacScheduler::DivideClaims(LteDirection direction, uint32_t available)
     {
         return;
     }
+    WeighPriorities(m_claims, m_priorityFloor);
     m_dividers[static_cast<size_t>(direction)].Divide(m_claims, available, m_workConserving);
+    Usage now{0, static_cast<double>(available)};
+    bool isWanted = false; // by those of a plan
     for (std::size_t i = 0; i < m_claims.size(); ++i)
     {
-        m_claimed[i]->lag[static_cast<size_t>(direction)] = m_claims[i].lag;
+        const ShareClaim& claim = m_claims[i];
+        LteSchedulerUe& ue = *m_claimed[i];
+        ue.lag[static_cast<size_t>(direction)] = claim.lag;
+        now.all += claim.used;
+        now.others += ue.planned ? 0 : claim.granted + claim.used;
+        isWanted = isWanted || (ue.planned && claim.demand + claim.used > 0);
+    }
+    if (isWanted)
+    {
+        m_usage[static_cast<size_t>(direction)].others += now.others;
+        m_usage[static_cast<size_t>(direction)].all += now.all;
     }
 }
 

@@ -194,11 +194,13 @@ class LteUplinkUe
 /// A UE in the scheduler
 struct LteSchedulerUe
 {
-    uint16_t rnti{0};               //!< in the cell
-    std::array<double, 2> weight{}; //!< by direction; 0: none was set
-    std::array<double, 2> lag{};    //!< by direction, see ShareClaim
-    LteDownlinkUe downlink;         //!< to it
-    LteUplinkUe uplink;             //!< from it
+    uint16_t rnti{0};                  //!< in the cell
+    std::array<double, 2> weight{};    //!< by direction; 0: none was set
+    std::array<uint8_t, 2> priority{}; //!< by direction; the highest is served first
+    std::array<double, 2> lag{};       //!< by direction, see ShareClaim
+    bool planned{false};               //!< whether it ever had a weight
+    LteDownlinkUe downlink;            //!< to it
+    LteUplinkUe uplink;                //!< from it
 };
 
 } // namespace collapipe

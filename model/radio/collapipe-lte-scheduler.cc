@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <utility>
 
@@ -66,12 +67,18 @@ WeightedFfMacScheduler::GetTypeId()
                           MakeUintegerAccessor(&WeightedFfMacScheduler::m_minUplinkRbs),
                           MakeUintegerChecker<uint32_t>(1, 100))
             .AddAttribute("SmallBytes",
-                          "Not work-conserving: a UE with at most so many bytes to send in a "
-                          "direction is not held to its share there, so that acknowledgements and "
-                          "other small messages do not wait for a small one",
+                          "A UE with at most so many bytes to send in a direction is not held to a "
+                          "reserved share there and waits for no higher priority, so that "
+                          "acknowledgements and other small messages come through",
                           UintegerValue(1500),
                           MakeUintegerAccessor(&WeightedFfMacScheduler::m_smallBytes),
-                          MakeUintegerChecker<uint32_t>());
+                          MakeUintegerChecker<uint32_t>())
+            .AddAttribute("PriorityFloor",
+                          "Work-conserving: what UEs of a priority get together while higher ones "
+                          "fill the band, over what these get",
+                          DoubleValue(0.02),
+                          MakeDoubleAccessor(&WeightedFfMacScheduler::m_priorityFloor),
+                          MakeDoubleChecker<double>(0.001, 1));
     return tid;
 }
 
@@ -100,6 +107,7 @@ WeightedFfMacScheduler::SetWeight(uint16_t rnti, LteDirection direction, double 
     LteSchedulerUe* ue = Find(rnti);
     NS_ABORT_MSG_IF(!ue, "There is no UE with RNTI " << rnti << " in the cell");
     ue->weight[static_cast<size_t>(direction)] = weight;
+    ue->planned = ue->planned || weight > 0;
 }
 
 double
@@ -107,6 +115,39 @@ WeightedFfMacScheduler::GetWeight(uint16_t rnti, LteDirection direction) const
 {
     const LteSchedulerUe* ue = Find(rnti);
     return ue ? ue->weight[static_cast<size_t>(direction)] : 0;
+}
+
+void
+WeightedFfMacScheduler::SetPriority(uint16_t rnti, LteDirection direction, uint8_t priority)
+{
+    NS_LOG_FUNCTION(this << rnti << +priority);
+    LteSchedulerUe* ue = Find(rnti);
+    NS_ABORT_MSG_IF(!ue, "There is no UE with RNTI " << rnti << " in the cell");
+    const auto index = static_cast<size_t>(direction);
+    if (ue->priority[index] == priority)
+    {
+        return;
+    }
+    ue->priority[index] = priority;
+    // What is owed was owed under another order
+    for (auto& other : m_ues)
+    {
+        other.lag[index] = 0;
+    }
+}
+
+uint8_t
+WeightedFfMacScheduler::GetPriority(uint16_t rnti, LteDirection direction) const
+{
+    const LteSchedulerUe* ue = Find(rnti);
+    return ue ? ue->priority[static_cast<size_t>(direction)] : 0;
+}
+
+double
+WeightedFfMacScheduler::TakeOthersPart(LteDirection direction)
+{
+    const Usage usage = std::exchange(m_usage[static_cast<size_t>(direction)], Usage());
+    return usage.all > 0 ? usage.others / usage.all : std::numeric_limits<double>::quiet_NaN();
 }
 
 bool

@@ -59,6 +59,31 @@ class WeightedFfMacScheduler : public FfMacScheduler
     double GetWeight(uint16_t rnti, LteDirection direction) const;
 
     /**
+     * Who goes first (15). Of what the band carries UEs of lower priorities get together no more
+     * than the PriorityFloor while one of a higher priority has something to send, beside what
+     * that one cannot fill. UEs without a weight, and those with at most SmallBytes to send, wait
+     * for nobody. Without a meaning where shares are reserved.
+     * @param rnti a UE of the cell; aborts where it is none
+     * @param direction which way
+     * @param priority from now on; the highest goes first
+     */
+    void SetPriority(uint16_t rnti, LteDirection direction, uint8_t priority);
+
+    /**
+     * @param rnti a UE
+     * @param direction which way
+     * @return its priority; 0 where none was set, or there is no such UE
+     */
+    uint8_t GetPriority(uint16_t rnti, LteDirection direction) const;
+
+    /**
+     * @param direction which way
+     * @return the part of the band, 0..1, that UEs which never had a weight were given since the
+     * last call, in those TTIs in which others had something to send; NaN where there was none
+     */
+    double TakeOthersPart(LteDirection direction);
+
+    /**
      * @param rnti of a UE
      * @return whether it is in the cell
      */
@@ -103,6 +128,13 @@ class WeightedFfMacScheduler : public FfMacScheduler
     void DoSchedUlMacCtrlInfoReq(const Sched::SchedUlMacCtrlInfoReqParameters& params);
     void DoSchedUlCqiInfoReq(const Sched::SchedUlCqiInfoReqParameters& params);
 
+    /// Units of the band, in TTIs in which the training had something to send
+    struct Usage
+    {
+        double others{0}; //!< given to UEs that never had a weight
+        double all{0};    //!< of the band
+    };
+
     /// A downlink block that waits to be sent again
     struct Repeat
     {
@@ -141,10 +173,12 @@ class WeightedFfMacScheduler : public FfMacScheduler
     double m_defaultWeight{0};   //!< attribute
     uint32_t m_minUplinkRbs{1};  //!< attribute
     uint32_t m_smallBytes{0};    //!< attribute
+    double m_priorityFloor{0};   //!< attribute
 
     LteLinkAdaptation m_link; //!< of the cell
     std::array<ShareDivider, 2> m_dividers{ShareDivider(ShareManner::TOGETHER),
                                            ShareDivider(ShareManner::IN_TURNS)}; //!< by direction
+    std::array<Usage, 2> m_usage;                                                //!< by direction
     std::vector<LteSchedulerUe> m_ues;      //!< by RNTI, ascending
     std::vector<RachListElement_s> m_rach;  //!< UEs that asked for access
     std::vector<Repeat> m_repeats;          //!< on the downlink, oldest first

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 namespace ns3
@@ -31,6 +32,42 @@ IsLight(const ShareClaim& claim, uint32_t total)
 }
 
 } // namespace
+
+void
+WeighPriorities(std::vector<ShareClaim>& claims, double floor)
+{
+    const auto find = [&](int below) {
+        int highest = -1;
+        for (const auto& claim : claims)
+        {
+            const bool counts = claim.ranked && claim.priority < below;
+            highest = counts ? std::max<int>(highest, claim.priority) : highest;
+        }
+        return highest;
+    };
+    const int first = find(std::numeric_limits<int>::max());
+    double before = 0; // the weights of all who go first
+    for (const auto& claim : claims)
+    {
+        before += !claim.ranked || claim.priority == first ? claim.weight : 0;
+    }
+    for (int priority = find(first); priority >= 0; priority = find(priority))
+    {
+        const auto isOwn = [&](const ShareClaim& claim) {
+            return claim.ranked && claim.priority == priority;
+        };
+        double weights = 0;
+        for (const auto& claim : claims)
+        {
+            weights += isOwn(claim) ? claim.weight : 0;
+        }
+        for (auto& claim : claims)
+        {
+            claim.weight *= isOwn(claim) ? floor * before / weights : 1;
+        }
+        before *= 1 + floor;
+    }
+}
 
 ShareDivider::ShareDivider(ShareManner manner)
     : m_manner(manner)

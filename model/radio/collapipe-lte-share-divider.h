@@ -21,6 +21,8 @@ struct ShareClaim
 {
     double weight{1};      //!< relative to the others'; positive
     bool capped{false};    //!< may not have more than its share of the band
+    bool ranked{false};    //!< whether it has a priority; who has none waits for nobody
+    uint8_t priority{0};   //!< where ranked: the highest goes first
     uint32_t demand{0};    //!< units it can fill
     uint32_t minimum{0};   //!< fewer units are of no use to it; at most the demand
     uint32_t used{0};      //!< units it has in this TTI already, for retransmissions
@@ -30,6 +32,15 @@ struct ShareClaim
     double target{0};      //!< working value: units it should get
     bool due{false};       //!< working value: what it is owed makes a useful grant
 };
+
+/**
+ * Turns priorities into weights: users of one priority keep their proportion, and have together
+ * `floor` times the weight of all who go before them. What those cannot fill is theirs as always.
+ * Users that are not ranked keep their weights.
+ * @param claims whose weights are set
+ * @param floor positive
+ */
+void WeighPriorities(std::vector<ShareClaim>& claims, double floor);
 
 /// How users share a band when they want more than there is
 enum class ShareManner

@@ -9,31 +9,42 @@ namespace ns3
 namespace collapipe
 {
 
-double
-PoolClock::Read(Time now)
+void
+PoolClock::Advance(Time now)
 {
-    if (m_senders > 0)
+    for (auto level = m_levels.rbegin(); level != m_levels.rend(); ++level)
     {
-        m_reading += (now - m_last).GetSeconds() / m_weights;
+        if (level->second.senders > 0)
+        {
+            level->second.reading += (now - m_last).GetSeconds() / level->second.weights;
+            break;
+        }
     }
     m_last = now;
-    return m_reading;
+}
+
+double
+PoolClock::Read(uint8_t priority, Time now)
+{
+    Advance(now);
+    return m_levels[priority].reading;
 }
 
 void
-PoolClock::Join(double weight, Time now)
+PoolClock::Join(double weight, uint8_t priority, Time now)
 {
-    Read(now);
-    m_weights += weight;
-    ++m_senders;
+    Advance(now);
+    m_levels[priority].weights += weight;
+    ++m_levels[priority].senders;
 }
 
 void
-PoolClock::Leave(double weight, Time now)
+PoolClock::Leave(double weight, uint8_t priority, Time now)
 {
-    Read(now);
-    --m_senders;
-    m_weights = m_senders > 0 ? m_weights - weight : 0; // sums are not exact
+    Advance(now);
+    Level& level = m_levels[priority];
+    --level.senders;
+    level.weights = level.senders > 0 ? level.weights - weight : 0; // sums are not exact
 }
 
 } // namespace collapipe

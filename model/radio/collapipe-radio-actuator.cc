@@ -39,7 +39,7 @@ RadioActuator::GetTypeId()
             .SetParent<Object>()
             .SetGroupName("CollaPipe")
             .AddTraceSource("Actuation",
-                            "Share or power of a link was changed: cluster, transmitter, "
+                            "Share, power or priority of a link was changed: cluster, transmitter, "
                             "receiver, setting before and after, reason",
                             MakeTraceSourceAccessor(&RadioActuator::m_actuationTrace),
                             "ns3::collapipe::RadioActuator::ActuationTracedCallback");

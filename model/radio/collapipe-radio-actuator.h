@@ -9,6 +9,7 @@
 #include "ns3/object.h"
 #include "ns3/traced-callback.h"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,11 +19,18 @@ namespace ns3
 namespace collapipe
 {
 
-/// Share and power of a directed link as a radio model holds them
+/// Share, power and priority of a directed link as a radio model holds them
 struct LinkSetting
 {
-    double share{0};  //!< of the pool, 0..1; 0: no share is set, the link takes what is free
-    double powerW{0}; //!< transmit power; 0: the radio has no power to set on this link
+    double share{0};     //!< of the pool, 0..1; 0: no share is set, the link takes what is free
+    double powerW{0};    //!< transmit power; 0: the radio has no power to set on this link
+    uint8_t priority{0}; //!< the highest goes first (15); 0 where the radio knows none
+
+    /// @return whether nothing differs
+    bool operator==(const LinkSetting& other) const
+    {
+        return share == other.share && powerW == other.powerW && priority == other.priority;
+    }
 };
 
 /**
@@ -43,9 +51,9 @@ class RadioActuator : public Object
     static TypeId GetTypeId();
 
     /**
-     * A cluster enters a phase: sets share and power of those of the plan's links of that phase
-     * that this radio carries. A link of the cluster that the phase does not name goes back to its
-     * defaults. Takes effect at once, for what is sent from now on.
+     * A cluster enters a phase: sets share, power and priority of those of the plan's links of that
+     * phase that this radio carries. A link of the cluster that the phase does not name goes back
+     * to its defaults. Takes effect at once, for what is sent from now on.
      * @param cluster index
      * @param phase that begins
      * @param plan of the cluster
@@ -67,7 +75,7 @@ class RadioActuator : public Object
      * @param cluster index
      * @param from transmitter
      * @param to receiver
-     * @return share and power now; nothing where this radio does not carry the link
+     * @return the setting now; nothing where this radio does not carry the link
      */
     virtual std::optional<LinkSetting> Read(uint32_t cluster,
                                             NodeIndex from,

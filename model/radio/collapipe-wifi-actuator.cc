@@ -105,9 +105,10 @@ WifiActuator::Combine(const Cluster& cluster, const std::vector<LinkPlan>& links
             continue;
         }
         CheckLinkPlan(decision);
-        LinkSetting& setting = wanted.emplace(*link, LinkSetting{0, NO_POWER}).first->second;
+        LinkSetting& setting = wanted.emplace(*link, LinkSetting{0, NO_POWER, 0}).first->second;
         const bool isDirect = decision.from == link->first && decision.to == link->second;
         setting.share = isDirect ? decision.share : setting.share;
+        setting.priority = isDirect ? decision.priority : setting.priority;
         // The highest; the default, written as 0, is higher than any
         const bool isDefault = decision.powerW == 0 || setting.powerW == 0;
         setting.powerW = isDefault ? 0 : std::max(setting.powerW, decision.powerW);
@@ -140,7 +141,7 @@ WifiActuator::ApplyLinks(uint32_t cluster,
     for (const auto& [link, setting] : before)
     {
         const LinkSetting after = ReadLink(target, link);
-        if (after.share != setting.share || after.powerW != setting.powerW)
+        if (!(after == setting))
         {
             m_actuationTrace(cluster, link.first, link.second, setting, after, reason);
         }
@@ -155,6 +156,7 @@ WifiActuator::SetLink(Cluster& cluster, const Link& link, const LinkSetting& set
     if (radio.disc)
     {
         radio.disc->SetShare(to, setting.share);
+        radio.disc->SetPriority(to, setting.priority);
     }
     if (radio.manager)
     {
@@ -183,6 +185,7 @@ WifiActuator::ReadLink(const Cluster& cluster, const Link& link) const
     const Mac48Address to = cluster.radios.at(link.second).address;
     LinkSetting setting;
     setting.share = radio.disc ? radio.disc->GetShare(to) : 0;
+    setting.priority = radio.disc ? radio.disc->GetPriority(to) : uint8_t{0};
     setting.powerW =
         ToW(radio.manager ? radio.manager->GetPower(to)
                           : static_cast<double>(radio.device->GetPhy()->GetTxPowerEnd()));
@@ -201,6 +204,7 @@ WifiActuator::Read(uint32_t cluster, NodeIndex from, NodeIndex to) const
     LinkSetting setting = ReadLink(it->second, *link);
     const bool isDirect = from == link->first && to == link->second;
     setting.share = isDirect ? setting.share : 0;
+    setting.priority = isDirect ? setting.priority : uint8_t{0};
     return setting;
 }
 

@@ -22,17 +22,17 @@ namespace collapipe
 
 /**
  * @ingroup collapipe
- * Sets shares and powers of Wi-Fi links between the nodes of a cluster. A share is one of the
- * airtime of the cluster's channel, which the AirtimeQueueDisc of the transmitter keeps to; a power
- * is that of the data frames to one receiver, which the PowerControlWifiManager puts into their
- * TXVECTORs.
+ * Sets shares, priorities and powers of Wi-Fi links between the nodes of a cluster. A share is one
+ * of the airtime of the cluster's channel, which the AirtimeQueueDisc of the transmitter keeps to,
+ * as it does to the order that priorities say; a power is that of the data frames to one receiver,
+ * which the PowerControlWifiManager puts into their TXVECTORs.
  *
- * A device with another queue disc has no shares: they read as 0. One with another station manager
- * has a single power for all receivers: the highest that the phase asks of it.
+ * A device with another queue disc has no shares and priorities: they read as 0. One with another
+ * station manager has a single power for all receivers: the highest that the phase asks of it.
  *
  * Where the nodes reach the edge server through the control unit (attribute Gateway), a node's link
  * to or from the edge server is its Wi-Fi link to or from the control unit as far as power goes. It
- * has no share, since its rate is not decided on this channel alone.
+ * has neither share nor priority, since its rate is not decided on this channel alone.
  */
 class WifiActuator : public RadioActuator
 {

@@ -130,11 +130,13 @@ LinkObserver::HandleTx(const MessageHeader& header, uint64_t /* bytes */)
     LinkUse& use = m_links[link];
     if (use.underWay++ == 0)
     {
-        const auto share = m_shares.find({link, *phase});
-        use.weight = share == m_shares.end() ? 1 : std::max(share->second, MIN_SHARE);
-        clock.Join(use.weight, now);
+        const auto decision = m_decisions.find({link, *phase});
+        const bool isNamed = decision != m_decisions.end();
+        use.weight = isNamed ? std::max(decision->second.share, MIN_SHARE) : 1;
+        use.priority = isNamed ? decision->second.priority : uint8_t{0};
+        clock.Join(use.weight, use.priority, now);
     }
-    m_sent[GetKey(header)] = {now, clock.Read(now), link};
+    m_sent[GetKey(header)] = {now, clock.Read(use.priority, now), link};
 }
 
 void
@@ -152,13 +154,13 @@ LinkObserver::HandleRx(const MessageHeader& header, uint64_t bytes)
     LinkUse& use = m_links[sending.link];
     const bool queued = use.lastArrival > sending.at;
     const double seconds = (now - (queued ? use.lastArrival : sending.at)).GetSeconds();
-    const double reading = clock.Read(now);
+    const double reading = clock.Read(use.priority, now);
     const double served = reading - (queued ? use.arrivalClock : sending.clock);
     use.lastArrival = now;
     use.arrivalClock = reading;
     if (--use.underWay == 0)
     {
-        clock.Leave(use.weight, now);
+        clock.Leave(use.weight, use.priority, now);
     }
     m_monitor->ObserveTransfer(sending.link,
                                *GetPhase(header.type),
@@ -172,7 +174,7 @@ void
 LinkObserver::BeginRound(uint32_t round, const RoundPlan& plan)
 {
     m_plan = plan;
-    m_shares.clear();
+    m_decisions.clear();
     m_clocks.clear();
     m_links.clear();
     m_sent.clear();
@@ -180,7 +182,7 @@ LinkObserver::BeginRound(uint32_t round, const RoundPlan& plan)
     {
         for (const auto& link : plan.clusters[m].links)
         {
-            m_shares[{LinkId{m, link.from, link.to}, link.phase}] = link.share;
+            m_decisions[{LinkId{m, link.from, link.to}, link.phase}] = link;
         }
     }
     if (m_monitor)

@@ -70,6 +70,7 @@ class LinkObserver
     {
         uint32_t underWay{0};   //!< messages
         double weight{0};       //!< share that the plan gave it
+        uint8_t priority{0};    //!< likewise
         Time lastArrival;       //!< of the latest message
         double arrivalClock{0}; //!< its medium's clock then
     };
@@ -86,13 +87,13 @@ class LinkObserver
     void HandleTx(const MessageHeader& header, uint64_t bytes);
     void HandleRx(const MessageHeader& header, uint64_t bytes);
 
-    Ptr<LinkMonitor> m_monitor;                          //!< to tell; null: none
-    std::vector<uint32_t> m_clusters;                    //!< their numbers
-    RoundPlan m_plan;                                    //!< of the current round
-    std::map<std::pair<LinkId, Phase>, double> m_shares; //!< that it gave
-    std::map<LinkMonitor::PoolId, PoolClock> m_clocks;   //!< by medium
-    std::map<LinkId, LinkUse> m_links;                   //!< that carried something
-    std::map<MessageKey, Sending> m_sent;                //!< messages under way
+    Ptr<LinkMonitor> m_monitor;                               //!< to tell; null: none
+    std::vector<uint32_t> m_clusters;                         //!< their numbers
+    RoundPlan m_plan;                                         //!< of the current round
+    std::map<std::pair<LinkId, Phase>, LinkPlan> m_decisions; //!< of it
+    std::map<LinkMonitor::PoolId, PoolClock> m_clocks;        //!< by medium
+    std::map<LinkId, LinkUse> m_links;                        //!< that carried something
+    std::map<MessageKey, Sending> m_sent;                     //!< messages under way
 };
 
 } // namespace collapipe

@@ -299,29 +299,81 @@ TEST(LinkMonitor, FindsTheSnrGapWhereSinrsChange)
     }
 }
 
-TEST(LinkMonitor, AShareThatOthersLeftDoesNotCountAsARate)
+/// The efficiency after some rounds, in which a link that had so much of the medium was as quick as
+/// `quick` of it would be; 0.4 of it were planned
+double
+LearnEfficiency(Sharing sharing, bool priorities, double had, double quick)
 {
+    const auto make = [&] {
+        SystemState state = MakeState();
+        state.uplink.sharing = sharing;
+        state.uplink.priorities = priorities;
+        return state;
+    };
     const auto monitor = CreateObject<LinkMonitor>();
     SystemState state;
     for (uint32_t round = 1; round <= 6; ++round)
     {
-        state = MakeState();
+        state = make();
         const auto expected = state.clusters[0].devices[0].uplink;
         monitor->Update(state);
         monitor->BeginRound(round, MakePlan());
-        // Alone on the medium after half of the time: 0.7 of it on average, where 0.4 was planned
-        const double rate = GetRateBps(expected, state.uplink, 0.7, 0.1);
+        const double rate = GetRateBps(expected, state.uplink, quick, 0.1);
         monitor->ObserveTransfer({0, 1, EDGE_SERVER},
                                  Phase::UPLOAD,
                                  LARGE_BITS,
                                  expected.latencyS + LARGE_BITS / rate,
                                  false,
-                                 0.7);
+                                 had);
         monitor->EndRound(1);
     }
-    state = MakeState();
+    state = make();
+    monitor->Update(state);
+    return state.clusters[0].devices[0].uplink.efficiency;
+}
+
+TEST(LinkMonitor, AShareThatOthersLeftDoesNotCountAsARate)
+{
+    // Alone on the medium after half of the time: 0.7 of it on average, where 0.4 was planned
+    EXPECT_NEAR(LearnEfficiency(Sharing::WORK_CONSERVING, false, 0.7, 0.7), 0.5, 0.005);
+    // Behind others of a higher priority
+    EXPECT_NEAR(LearnEfficiency(Sharing::WORK_CONSERVING, true, 0.1, 0.1), 0.5, 0.005);
+    // Nobody leaves anything in a reserved medium, however few send
+    EXPECT_NEAR(LearnEfficiency(Sharing::RESERVED, false, 0.7, 0.4), 0.5, 0.005);
+}
+
+TEST(LinkMonitor, WhatOtherUsersTakeIsGoneAndDoesNotCountAsSlowness)
+{
+    const auto monitor = CreateObject<LinkMonitor>();
+    monitor->AddOthers({Pool::UPLINK, 0}, [] { return 0.3; });
+    const auto make = [] {
+        SystemState state = MakeState();
+        state.uplink.sharing = Sharing::WORK_CONSERVING;
+        return state;
+    };
+    SystemState state;
+    for (uint32_t round = 1; round <= 6; ++round)
+    {
+        state = make();
+        const auto expected = state.clusters[0].devices[0].uplink;
+        PoolState pool = state.uplink;
+        pool.background = 0.3;
+        monitor->Update(state);
+        EXPECT_NEAR(state.uplink.background, round == 1 ? 0 : 0.3, 1e-12);
+        monitor->BeginRound(round, MakePlan());
+        const double rate = GetRateBps(expected, pool, 0.5, 0.1);
+        monitor->ObserveTransfer({0, 1, EDGE_SERVER},
+                                 Phase::UPLOAD,
+                                 LARGE_BITS,
+                                 expected.latencyS + LARGE_BITS / rate,
+                                 false,
+                                 0.5);
+        monitor->EndRound(1);
+    }
+    state = make();
     monitor->Update(state);
     EXPECT_NEAR(state.clusters[0].devices[0].uplink.efficiency, 0.5, 0.005);
+    EXPECT_EQ(state.downlink.background, 0);
 }
 
 TEST(LinkMonitor, ForecastsIterationsThatTakeLongerThanTheirTransfersExplain)

@@ -105,6 +105,7 @@ TEST(PoolClock, KnowsTheShareThatRandomSendersHad)
         struct Sender
         {
             double weight;
+            uint8_t priority;
             int begin, end;
             double reading, share;
         };
@@ -114,7 +115,10 @@ TEST(PoolClock, KnowsTheShareThatRandomSendersHad)
         {
             const int one = step(random);
             const int other = step(random);
-            sender = {weight(random), std::min(one, other), std::max(one, other) + 1, 0, 0};
+            // Every other time all are alike
+            const auto priority = static_cast<uint8_t>(i % 2 == 0 ? 0 : step(random) % 3);
+            sender =
+                {weight(random), priority, std::min(one, other), std::max(one, other) + 1, 0, 0};
         }
         PoolClock clock;
         for (int now = 0; now <= 1000; ++now)
@@ -123,25 +127,37 @@ TEST(PoolClock, KnowsTheShareThatRandomSendersHad)
             {
                 if (sender.end == now)
                 {
-                    const double ticks = clock.Read(MilliSeconds(now)) - sender.reading;
+                    const double ticks =
+                        clock.Read(sender.priority, MilliSeconds(now)) - sender.reading;
                     EXPECT_NEAR(sender.weight * ticks, sender.share, 1e-9);
-                    clock.Leave(sender.weight, MilliSeconds(now));
+                    clock.Leave(sender.weight, sender.priority, MilliSeconds(now));
                 }
             }
-            double weights = 0;
             for (auto& sender : senders)
             {
                 if (sender.begin == now)
                 {
-                    clock.Join(sender.weight, MilliSeconds(now));
-                    sender.reading = clock.Read(MilliSeconds(now));
+                    clock.Join(sender.weight, sender.priority, MilliSeconds(now));
+                    sender.reading = clock.Read(sender.priority, MilliSeconds(now));
                 }
-                weights += sender.begin <= now && now < sender.end ? sender.weight : 0;
+            }
+            const auto sends = [now](const Sender& sender) {
+                return sender.begin <= now && now < sender.end;
+            };
+            int highest = 0;
+            for (const auto& sender : senders)
+            {
+                highest = sends(sender) ? std::max<int>(highest, sender.priority) : highest;
+            }
+            double weights = 0;
+            for (const auto& sender : senders)
+            {
+                weights += sends(sender) && sender.priority == highest ? sender.weight : 0;
             }
             for (auto& sender : senders)
             {
-                const bool sends = sender.begin <= now && now < sender.end;
-                sender.share += sends ? 1e-3 * sender.weight / weights : 0;
+                const bool isServed = sends(sender) && sender.priority == highest;
+                sender.share += isServed ? 1e-3 * sender.weight / weights : 0;
             }
         }
     }

@@ -277,7 +277,7 @@ TEST(CollapipeOptionsTest, AttributesOfAnotherTypeAreRefused)
 TEST(CollapipeOptionsTest, SharingReachesTheTopology)
 {
     RunConfig config;
-    EXPECT_FALSE(config.GetTopologyConfig().sharing.has_value());
+    EXPECT_TRUE(config.GetTopologyConfig().sharing == Sharing::WORK_CONSERVING);
     config.sharing = "reserved";
     EXPECT_TRUE(config.GetTopologyConfig().sharing == Sharing::RESERVED);
     config.sharing = "work-conserving";
