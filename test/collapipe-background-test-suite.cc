@@ -2,6 +2,9 @@
  * SPDX-License-Identifier: GPL-2.0-only
  */
 
+#include "collapipe-lte-cell.h"
+#include "collapipe-wifi-cell.h"
+
 #include "ns3/collapipe-background-traffic.h"
 #include "ns3/collapipe-topology.h"
 #include "ns3/simulator.h"
@@ -9,6 +12,8 @@
 
 #include <cmath>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 using namespace ns3;
 using namespace ns3::collapipe;
@@ -181,6 +186,107 @@ class ParseTest : public TestCase
     }
 };
 
+/// What the scheduler says of others is what their radios read of their grants
+class CellOthersTest : public TestCase
+{
+  public:
+    CellOthersTest()
+        : TestCase("The part of a cell that others take")
+    {
+    }
+
+  private:
+    void DoRun() override
+    {
+        TopologyConfig config = collapipe::tests::LteCell::MakeConfig(2, 25);
+        config.backgroundUsers = 2;
+        collapipe::tests::LteCell cell(config);
+        const Network& network = cell.GetNetwork();
+        BackgroundTraffic traffic(BackgroundConfig::Parse("udp:800kbps"),
+                                  network.users,
+                                  network.usersStartAt,
+                                  network.readyAt);
+        traffic.AssignStreams(5000);
+        for (const auto& user : network.users)
+        {
+            FindDevice<LteUeNetDevice>(user.node)->GetPhy()->TraceConnectWithoutContext(
+                "ReportUlPhyResourceBlocks",
+                MakeCallback(&CellOthersTest::Count, this));
+        }
+        cell.Run(Time(0));
+        const auto scheduler = cell.GetScheduler();
+        cell.Run(Seconds(0.5));
+        const double before = scheduler->TakeOthersPart(LteDirection::UPLINK);
+        NS_TEST_EXPECT_MSG_EQ(std::isnan(before), true, "nobody of a plan had anything to send");
+        cell.SetWeight(0, LteDirection::UPLINK, 1);
+        cell.AddUplinkFlow(0);
+        cell.Run(Seconds(1));
+        scheduler->TakeOthersPart(LteDirection::UPLINK);
+        m_rbs = 0;
+        cell.Run(Seconds(2));
+        const double part = m_rbs / (2000 * 25.0);
+        NS_TEST_EXPECT_MSG_GT(part, 0.03, "they take something");
+        NS_TEST_EXPECT_MSG_EQ_TOL(scheduler->TakeOthersPart(LteDirection::UPLINK),
+                                  part,
+                                  0.03 * part,
+                                  "part of the resource blocks");
+    }
+
+    void Count(uint16_t /* rnti */, const std::vector<int>& rbs)
+    {
+        m_rbs += rbs.size();
+    }
+
+    uint64_t m_rbs{0};
+};
+
+/// What the ledger says of others is what a link that always sends loses to them
+class ChannelOthersTest : public TestCase
+{
+  public:
+    ChannelOthersTest()
+        : TestCase("The part of a channel that others take")
+    {
+    }
+
+  private:
+    /// Bits in a second of a link that always sends, and what the ledger says meanwhile
+    static std::pair<double, double> Measure(bool beside)
+    {
+        TopologyConfig config = collapipe::tests::WifiCell::MakeConfig(2, 20);
+        config.backgroundUsers = 2;
+        collapipe::tests::WifiCell cell(config);
+        const Network& network = cell.GetNetwork();
+        BackgroundTraffic traffic(BackgroundConfig::Parse(beside ? "udp:4Mbps" : "none"),
+                                  network.users,
+                                  network.usersStartAt,
+                                  network.readyAt);
+        traffic.AssignStreams(5000);
+        cell.AddDatagrams({1, 0});
+        cell.Apply({{Phase::TRAINING, 1, 0, 1, 0}});
+        cell.Run(Seconds(0.5));
+        const auto disc = DynamicCast<AirtimeQueueDisc>(
+            cell.GetNode(1)->GetObject<TrafficControlLayer>()->GetRootQueueDiscOnDevice(
+                cell.GetDevice(1)));
+        disc->GetLedger()->TakeOthersPart();
+        cell.ResetCounters();
+        cell.Run(Seconds(3));
+        return {8.0 * cell.GetCounters({1, 0}).bytes / 3, disc->GetLedger()->TakeOthersPart()};
+    }
+
+    void DoRun() override
+    {
+        const auto [alone, nothing] = Measure(false);
+        const auto [beside, part] = Measure(true);
+        NS_TEST_EXPECT_MSG_EQ(nothing, 0, "nobody else sends");
+        const double lost = 1 - beside / alone;
+        NS_TEST_EXPECT_MSG_GT(lost, 0.15, "others take something");
+        // A collision costs the long frame, too, which is nobody's time
+        NS_TEST_EXPECT_MSG_GT(part, 0.6 * lost, "part of the time");
+        NS_TEST_EXPECT_MSG_LT(part, 1.05 * lost, "no more than was lost");
+    }
+};
+
 class BackgroundTestSuite : public TestSuite
 {
   public:
@@ -197,6 +303,8 @@ class BackgroundTestSuite : public TestSuite
             }
         }
         AddTestCase(new UsersTest("hybrid", "voice"));
+        AddTestCase(new CellOthersTest);
+        AddTestCase(new ChannelOthersTest);
     }
 };
 

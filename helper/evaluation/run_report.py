@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The report of one run: report.html and the single figures as SVG and PDF."""
 
+import csv
 import math
 
 import run_figures
@@ -47,6 +48,9 @@ def make(result, folder, number=None):
             document.figures([drawn[name] for name in names if name in drawn])
         for sentence in get_missing(result, names, drawn, number):
             document.text(sentence, "muted")
+    if (result.folder / "background.csv").exists():
+        document.heading("What it did to other users of the radios")
+        document.table(*tabulate_background(result.folder / "background.csv"))
     document.heading("Rounds and settings")
     add_tables(document, result)
     return document.render()
@@ -95,6 +99,24 @@ def add_tables(document, result):
     document.table(header, rows)
     options = " ".join(f"--{name}={value}" for name, value in result.parameters.items())
     document.code("Every option of this run", options)
+
+
+def tabulate_background(path):
+    """Head and rows: how every other user fared, before the training and beside it."""
+    header = ["user", "direction", "period", "received", "lost, %", "goodput, kb/s", "delay, ms",
+              "95 % of delays, ms", "jitter, ms"]
+    rows = []
+    with open(path, encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            number = {name: float(row[name] or math.nan) for name in row
+                      if name not in ("user", "direction", "period")}
+            sent = number["received"] + number["lost"]
+            rows.append([row["user"], row["direction"], row["period"], row["received"],
+                         write_number(100 * number["lost"] / sent if sent else math.nan, 3),
+                         write_number(number["goodput_bps"] / 1e3, 4),
+                         *(write_number(1e3 * number[name], 3)
+                           for name in ("delay_s", "delay_p95_s", "jitter_s"))])
+    return header, rows
 
 
 def write_number(value, digits):

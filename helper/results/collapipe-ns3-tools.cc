@@ -12,6 +12,7 @@
 #include "ns3/simulator.h"
 
 #include <limits>
+#include <set>
 
 namespace ns3
 {
@@ -40,6 +41,17 @@ Increment(uint64_t* count,
 Ns3Tools::Ns3Tools(const TopologyHelper& topology)
     : m_nodes(topology.GetNodes())
 {
+    std::set<Ptr<Node>> known(m_nodes.Begin(), m_nodes.End());
+    for (const auto& user : topology.GetNetwork().users)
+    {
+        for (const auto& node : {user.node, user.peer})
+        {
+            if (known.insert(node).second)
+            {
+                m_users.Add(node);
+            }
+        }
+    }
     m_names.emplace_back("es");
     const auto& clusters = topology.GetNetwork().clusters;
     for (std::size_t m = 0; m < clusters.size(); ++m)
@@ -60,6 +72,7 @@ Ns3Tools::EnableFlowMonitor(const std::string& path)
 {
     m_flowPath = path;
     m_flowHelper.Install(m_nodes);
+    m_flowHelper.Install(m_users);
 }
 
 void

@@ -66,11 +66,12 @@ class Ns3Tools
     void CountPackets();
     void UpdateCounters();
 
-    NodeContainer m_nodes;                      //!< with applications
-    std::vector<std::string> m_names;           //!< of them
-    std::vector<PacketCount> m_counts;          //!< of them
-    FlowMonitorHelper m_flowHelper;             //!< owns the monitor
-    std::string m_flowPath;                     //!< empty: no flows wanted
+    NodeContainer m_nodes;             //!< with applications
+    NodeContainer m_users;             //!< others who use the radios, and whom they talk to
+    std::vector<std::string> m_names;  //!< of them
+    std::vector<PacketCount> m_counts; //!< of them
+    FlowMonitorHelper m_flowHelper;    //!< owns the monitor
+    std::string m_flowPath;            //!< empty: no flows wanted
     std::unique_ptr<AnimationInterface> m_anim; //!< null: no animation wanted
     uint32_t m_sentCounter{0};                  //!< NetAnim's number
     uint32_t m_receivedCounter{0};              //!< NetAnim's number

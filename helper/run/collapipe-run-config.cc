@@ -368,6 +368,14 @@ RunConfig::Validate() const
         option.Check();
     }
     RefuseIgnored(options, m_given);
+    try
+    {
+        BackgroundConfig::Parse(background);
+    }
+    catch (const std::invalid_argument& error)
+    {
+        throw UserError(std::string("--background: ") + error.what());
+    }
     CheckFiles();
     CheckSizes();
     learning.Validate(task);
@@ -514,6 +522,11 @@ RunConfig::GetTopologyConfig() const
     config.lteBandwidthRb = lteResourceBlocks;
     config.packetErrorRate = packetErrorRate;
     config.segmentBytes = segmentSize;
+    if (background != "none")
+    {
+        config.backgroundUsers = backgroundUsers;
+        config.backgroundLead = Seconds(backgroundLeadS);
+    }
     config.sharing =
         sharing == ToString(Sharing::RESERVED) ? Sharing::RESERVED : Sharing::WORK_CONSERVING;
     return config;

@@ -68,6 +68,9 @@ struct RunConfig
     uint32_t segmentSize{1400};              //!< of TCP, bytes; more takes jumbo frames
     uint32_t tcpBufferMib{0};                //!< to send and to receive, each; 0: by the wires
     std::string sharing{"work-conserving"};  //!< of radio media: reserved or work-conserving
+    std::string background{"none"};          //!< what other users of the radios do
+    uint32_t backgroundUsers{4};             //!< of each cell and channel
+    double backgroundLeadS{2};               //!< that they are alone before the training
 
     // Training
     std::string task{"classification"}; //!< what is learnt; defaults below are a translation's

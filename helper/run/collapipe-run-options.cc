@@ -142,6 +142,30 @@ AddRadio(RunConfig& config, Options& options)
             .OneOf({"reserved", "work-conserving"})
             .NotWith("topology", WIRES),
         RunOption(Group::RADIO,
+                  "background",
+                  &config.background,
+                  "what other users of the radios do: voice (calls), video (films towards them) or "
+                  "udp:RATE (datagrams both ways, such as udp:2Mbps)")
+            .OneOf({"none", "voice", "video"})
+            .OrBeginningWith("udp:")
+            .Off("none")
+            .NotWith("topology", WIRES),
+        RunOption(Group::RADIO,
+                  "backgroundUsers",
+                  &config.backgroundUsers,
+                  "how many there are in each cell and, with Wi-Fi, on each channel")
+            .From(1)
+            .To(100)
+            .With("background"),
+        RunOption(Group::RADIO,
+                  "backgroundLead",
+                  &config.backgroundLeadS,
+                  "how long they are alone before the training begins")
+            .WithUnit("s")
+            .From(0)
+            .To(3600)
+            .With("background"),
+        RunOption(Group::RADIO,
                   "clusterRadius",
                   &config.clusterRadiusM,
                   "control unit to its devices")

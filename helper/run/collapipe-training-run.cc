@@ -5,6 +5,7 @@
 #include "collapipe-training-run.h"
 
 #include "collapipe-actuator-choice.h"
+#include "collapipe-background-results.h"
 
 #include "ns3/collapipe-node-name.h"
 #include "ns3/collapipe-topology-error.h"
@@ -38,6 +39,13 @@ Complete(RunConfig config)
 
 NS_LOG_COMPONENT_DEFINE("CollaPipeTrainingRun");
 
+namespace
+{
+
+constexpr int64_t BACKGROUND_STREAM = 50000; //!< after the applications', before the topology's
+
+} // namespace
+
 TrainingRun::TrainingRun(const RunConfig& config)
     : m_config(Complete(config)),
       m_progress(m_config.progress, m_config.rounds),
@@ -54,6 +62,7 @@ TrainingRun::TrainingRun(const RunConfig& config)
     m_setup->Load();
     BuildNetwork();
     InstallApplications();
+    StartBackground();
     StartTools();
     store.ConfigureAttributes();
 }
@@ -63,6 +72,7 @@ TrainingRun::~TrainingRun()
     // Applications hold parts that compute on the executor's threads: they go before it.
     m_faults.reset();
     m_results.reset();
+    m_background.reset();
     m_applications = RunApplications();
     Simulator::Destroy();
     m_tools.reset();
@@ -245,6 +255,22 @@ TrainingRun::StartFaults()
 }
 
 void
+TrainingRun::StartBackground()
+{
+    const auto traffic = BackgroundConfig::Parse(m_config.background);
+    if (traffic.kind == UserTraffic::NONE)
+    {
+        return;
+    }
+    const Network& network = m_topology->GetNetwork();
+    m_background = std::make_unique<BackgroundTraffic>(traffic,
+                                                       network.users,
+                                                       network.usersStartAt,
+                                                       network.readyAt);
+    m_background->AssignStreams(BACKGROUND_STREAM);
+}
+
+void
 TrainingRun::StartTools()
 {
     if (!m_output)
@@ -289,12 +315,20 @@ TrainingRun::Simulate()
     }
     m_applications.leader->GetEvaluations();
     SetInterruptHandler({});
+    if (m_background)
+    {
+        m_backgroundFlows = m_background->GetFlows();
+    }
     const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
     m_progress.Finish();
     const auto table = m_faults->GetAccount().GetTable();
     if (!table.empty())
     {
         m_progress.Say(table);
+    }
+    if (m_background)
+    {
+        m_progress.Say(DescribeBackground(m_backgroundFlows) + '\n');
     }
     const bool isDone = GetRecorder().GetRounds().size() >= m_config.rounds;
     if (GetRecorder().GetRounds().empty() && !m_stopReason.empty())
@@ -371,6 +405,11 @@ TrainingRun::Save()
     {
         m_faults->GetAccount().Write(m_output->GetPath("faults.csv"), m_faults->GetReplicaBytes());
     }
+    if (m_background)
+    {
+        WriteBackground(m_output->GetPath("background.csv"), m_backgroundFlows);
+    }
+    m_background.reset();
     // Closes the captures, which the radios hold open; whoever holds applications holds radios.
     // What is left to ask for was copied before.
     m_faults.reset();

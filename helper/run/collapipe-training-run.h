@@ -96,6 +96,7 @@ class TrainingRun
     void ConnectWarnings();
     void StartFaults();
     void StartTools();
+    void StartBackground();
 
     /// @return what acts on the radios, as configured
     Ptr<RadioActuator> CreateActuator() const;
@@ -116,18 +117,20 @@ class TrainingRun
     /// @return the controller's reason for finding no plan, and what options have to do with it
     std::string ExplainInfeasible(const std::string& reason) const;
 
-    RunConfig m_config;                             //!< what was asked for
-    Progress m_progress;                            //!< tells the user
-    std::unique_ptr<TrainingSetup> m_setup;         //!< data, model, devices, controllers
-    std::unique_ptr<OutputDirectory> m_output;      //!< results; null: none wanted
-    std::unique_ptr<TopologyHelper> m_topology;     //!< the network
-    std::vector<SystemState> m_initialStates;       //!< before the first round, by cell
-    RunApplications m_applications;                 //!< on its nodes
-    std::unique_ptr<CollaPipeFaultHelper> m_faults; //!< what goes wrong, and what of it
-    std::string m_stopReason;                       //!< why it ended early; empty: not
-    std::unique_ptr<RunResults> m_results;          //!< what happened
-    std::unique_ptr<Ns3Tools> m_tools;              //!< null: no results wanted
-    RunSummary m_summary;                           //!< outcome
+    RunConfig m_config;                              //!< what was asked for
+    Progress m_progress;                             //!< tells the user
+    std::unique_ptr<TrainingSetup> m_setup;          //!< data, model, devices, controllers
+    std::unique_ptr<OutputDirectory> m_output;       //!< results; null: none wanted
+    std::unique_ptr<TopologyHelper> m_topology;      //!< the network
+    std::vector<SystemState> m_initialStates;        //!< before the first round, by cell
+    std::unique_ptr<BackgroundTraffic> m_background; //!< other users; null: none
+    std::vector<BackgroundFlow> m_backgroundFlows;   //!< how they fared
+    RunApplications m_applications;                  //!< on its nodes
+    std::unique_ptr<CollaPipeFaultHelper> m_faults;  //!< what goes wrong, and what of it
+    std::string m_stopReason;                        //!< why it ended early; empty: not
+    std::unique_ptr<RunResults> m_results;           //!< what happened
+    std::unique_ptr<Ns3Tools> m_tools;               //!< null: no results wanted
+    RunSummary m_summary;                            //!< outcome
 };
 
 } // namespace collapipe
