@@ -16,6 +16,7 @@ SMALL = ["--clusters=1", "--devices=2", "--localIterations=4", "--blocks=3", "--
          "--microBatchSize=4", "--vocabulary=300", "--maxValidation=10", "--progress=lines",
          "--compute=analytic", "--compare=none", "--memoryShare=0", "--rounds=2"]
 FIRST_PORT = 40000
+UDP = 17  # protocol number
 REFUSED = {
     "--background=films": "background",
     "--background=udp:fast": "no traffic",
@@ -35,10 +36,11 @@ def read_flows(path):
     root = xml.etree.ElementTree.parse(path).getroot()
     seconds = lambda text: float(text.rstrip("ns")) * 1e-9
     ports = {flow.get("flowId"): int(flow.get("destinationPort"))
-             for flow in root.find("Ipv4FlowClassifier")}
+             for flow in root.find("Ipv4FlowClassifier")
+             if int(flow.get("protocol")) == UDP}  # TCP's acknowledgements go to such ports, too
     totals = [0, 0, 0.0, 0.0]
     for flow in root.find("FlowStats"):
-        if ports[flow.get("flowId")] >= FIRST_PORT:
+        if ports.get(flow.get("flowId"), 0) >= FIRST_PORT:
             values = (int(flow.get("txPackets")), int(flow.get("rxPackets")),
                       seconds(flow.get("delaySum")), seconds(flow.get("jitterSum")))
             totals = [total + value for total, value in zip(totals, values)]
@@ -56,7 +58,7 @@ def check_counts(work, data, topology, traffic, ways):
     check(len(rows) == 2 * radios * ways * 2, f"{topology}: {len(rows)} rows of 2 users a radio")
     sent, received, delay, jitter = read_flows(folder / "flows.xml")
     total = lambda column: sum(int(row[column]) for row in rows)
-    check(total("sent") == sent > 100, f"{topology}: sent {total('sent')}, FlowMonitor {sent}")
+    check(total("sent") == sent > 50, f"{topology}: sent {total('sent')}, FlowMonitor {sent}")
     check(total("received") == received, f"{topology}: received {total('received')}, "
           f"FlowMonitor {received}")
     own = sum(float(row["delay_s"] or 0) * int(row["received"]) for row in rows)
