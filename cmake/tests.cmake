@@ -78,8 +78,15 @@ endif()
 
 # ---------------------------------------------------------------- damaged inputs
 
-collapipe_program(collapipe-fuzz ${COLLAPIPE_ROOT}/test/fuzz/collapipe-fuzz.cc)
-set_target_properties(collapipe-fuzz PROPERTIES EXCLUDE_FROM_ALL ON)
+# The other files of test/fuzz are for libFuzzer, see its README.
+foreach(part "" -files -models)
+  list(APPEND _fuzz ${COLLAPIPE_ROOT}/test/fuzz/collapipe-fuzz${part}.cc)
+endforeach()
+collapipe_program(collapipe-fuzz ${_fuzz})
+target_include_directories(collapipe-fuzz PRIVATE ${COLLAPIPE_ROOT}/test/fuzz)
+# The same inputs every time; ./collapipe fuzz takes as many as one likes.
+add_test(NAME fuzz COMMAND collapipe-fuzz --seed=1 --inputs=20000 --seconds=20
+  WORKING_DIRECTORY ${PROJECT_BINARY_DIR})
 
 # ---------------------------------------------------------------- ns-3's test runner
 

@@ -4,6 +4,8 @@
 
 #include "collapipe-fault-schedule.h"
 
+#include "collapipe-toml-document.h"
+
 #include "ns3/collapipe-user-error.h"
 
 #include <algorithm>
@@ -40,10 +42,8 @@ constexpr std::array<const char*, FAULT_KINDS> NAMES{"crash",
                                                      "corrupt",
                                                      "duplicate",
                                                      "delay"};
-constexpr std::size_t MAX_BYTES = 1U << 20; //!< of a file
-constexpr std::size_t MAX_DEPTH = 16;       //!< of brackets within brackets
-constexpr std::size_t MAX_FAULTS = 10000;   //!< of a file
-constexpr double MAX_S = 1e9;               //!< of any time
+constexpr std::size_t MAX_FAULTS = 10000; //!< of a file
+constexpr double MAX_S = 1e9;             //!< of any time
 const std::string RANDOM = "random:";
 
 /// Reads a whole number that follows a prefix, and moves behind it. @return whether there is one
@@ -66,38 +66,6 @@ TakeNumber(std::string_view& text, std::string_view prefix, uint32_t most, uint3
 }
 
 #ifdef COLLAPIPE_HAS_TOML
-
-/// Refuses what would take a recursive parser too deep.
-void
-CheckDepth(const std::string& text, const std::string& name)
-{
-    std::size_t depth = 0;
-    char quote = 0;
-    for (const char c : text)
-    {
-        if (quote != 0)
-        {
-            quote = c == quote || c == '\n' ? 0 : quote;
-        }
-        else if (c == '"' || c == '\'')
-        {
-            quote = c;
-        }
-        else if (c == '[' || c == '{')
-        {
-            ++depth;
-        }
-        else if (c == ']' || c == '}')
-        {
-            depth -= depth > 0 ? 1 : 0;
-        }
-        if (depth > MAX_DEPTH)
-        {
-            throw UserError("--faults=" + name + ": brackets within brackets, more than " +
-                            std::to_string(MAX_DEPTH) + " of them; that is no list of faults");
-        }
-    }
-}
 
 /// Reads the fields of one fault, and knows which of them were asked for.
 class FaultReader
@@ -146,16 +114,7 @@ class FaultReader
         {
             Refuse("needs a text in quotes for " + key);
         }
-        std::ostringstream text;
-        text << value.as_string();
-        auto quoted = text.str();
-        // toml11 prints a string with its quotes.
-        if (quoted.size() >= 2 && (quoted.front() == '"' || quoted.front() == '\'') &&
-            quoted.back() == quoted.front())
-        {
-            quoted = quoted.substr(1, quoted.size() - 2);
-        }
-        return quoted;
+        return GetTomlString(value.as_string());
     }
 
     void CheckKeys() const
@@ -380,14 +339,7 @@ FaultSchedule::Read(std::istream& file, const std::string& name)
 {
     FaultSchedule schedule;
 #ifdef COLLAPIPE_HAS_TOML
-    std::string text(MAX_BYTES + 1, '\0');
-    file.read(text.data(), static_cast<std::streamsize>(text.size()));
-    text.resize(static_cast<std::size_t>(file.gcount()));
-    if (text.size() > MAX_BYTES)
-    {
-        throw UserError("--faults=" + name + ": the file is longer than 1 MiB");
-    }
-    CheckDepth(text, name);
+    const auto text = ReadTomlText(file, "--faults=" + name);
     try
     {
         std::istringstream stream(text);
@@ -424,9 +376,7 @@ FaultSchedule::Read(std::istream& file, const std::string& name)
     }
     catch (const std::exception& error)
     {
-        std::string what = error.what();
-        std::replace(what.begin(), what.end(), '\n', ' ');
-        throw UserError("--faults=" + name + " is no TOML: " + what.substr(0, 300));
+        throw UserError(DescribeTomlError("--faults=" + name, error.what()));
     }
 #else
     (void)file;

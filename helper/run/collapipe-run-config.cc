@@ -9,11 +9,13 @@
 #include "collapipe-option-help.h"
 #include "collapipe-plugin.h"
 #include "collapipe-run-options.h"
+#include "collapipe-scenario.h"
 #include "collapipe-suggestion.h"
 
 #include "ns3/collapipe-compute-library.h"
 #include "ns3/collapipe-device-profile.h"
 #include "ns3/collapipe-fluid-model.h"
+#include "ns3/collapipe-node-placement.h"
 #include "ns3/collapipe-recomputation.h"
 #include "ns3/collapipe-version.h"
 #include "ns3/command-line.h"
@@ -21,6 +23,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <iostream>
+#include <sstream>
 #include <stdexcept>
 #include <variant>
 
@@ -31,6 +34,8 @@ namespace collapipe
 
 namespace
 {
+
+constexpr double MAX_DISTANCE_M = 100000; //!< base station to cluster centre
 
 /// Samples of an iteration that can still be split into micro-batches in sensible time
 constexpr uint64_t MOST_SAMPLES = uint64_t{1} << 20;
@@ -75,12 +80,36 @@ GetProgramName(const std::string& path)
     return slash == path.npos ? path : path.substr(slash + 1);
 }
 
+/**
+ * @param text distances in metres, separated by commas
+ * @return them
+ * @throws UserError where one is none
+ */
+std::vector<double>
+ParseDistances(const std::string& text)
+{
+    std::vector<double> distances;
+    std::istringstream stream(text);
+    for (std::string part; std::getline(stream, part, ',');)
+    {
+        char* end = nullptr;
+        const double value = std::strtod(part.c_str(), &end);
+        RequireOption(!part.empty() && *end == '\0' && value >= 1 && value <= MAX_DISTANCE_M,
+                      "--clusterDistances=" + text +
+                          ": write a distance in metres from 1 to 100000 for each cluster, "
+                          "separated by commas");
+        distances.push_back(value);
+    }
+    return distances;
+}
+
 /// What else the program can be asked for than a run
 struct Questions
 {
     bool wantsHelp{false};          //!< --help
     std::string help;               //!< which part of it
     bool wantsVersion{false};       //!< --version
+    bool wantsProfiles{false};      //!< --deviceProfiles=list, --edge=list
     std::vector<std::string> ofNs3; //!< --PrintTypeIds and the like
 };
 
@@ -98,6 +127,10 @@ TakeQuestion(const std::string& name, const std::string& argument, Questions& qu
     if (argument == "--version")
     {
         return questions.wantsVersion = true;
+    }
+    if (argument == "--deviceProfiles=list" || argument == "--edge=list")
+    {
+        return questions.wantsProfiles = true;
     }
     if (name.rfind("--Print", 0) == 0)
     {
@@ -121,6 +154,10 @@ Answer(const Questions& questions, const std::string& path, const std::vector<Ru
             IsCreatable("ns3::collapipe::TorchBackend", "ns3::collapipe::ComputeBackend");
         std::cout << "CollaPipe " << GetVersion() << ", with ns-3 " << GetNs3Version()
                   << (hasTorch ? " and LibTorch" : ", without LibTorch") << '\n';
+    }
+    else if (questions.wantsProfiles)
+    {
+        PrintProfiles(std::cout);
     }
     else if (questions.ofNs3.empty())
     {
@@ -152,6 +189,7 @@ RunConfig::Parse(int argc, char** argv)
         const std::string argument = argv[i];
         load = argument.rfind("--load=", 0) == 0 ? argument.substr(7) : load;
         plugin = argument.rfind("--plugin=", 0) == 0 ? argument.substr(9) : plugin;
+        scenario = argument.rfind("--scenario=", 0) == 0 ? argument.substr(11) : scenario;
     }
     LoadPlugins(plugin); // what follows may name their classes
     const auto options = MakeOptions(*this);
@@ -165,6 +203,10 @@ RunConfig::Parse(int argc, char** argv)
             fixed.insert(option.name);
         }
     }
+    if (!scenario.empty())
+    {
+        TakeScenario(options, fixed);
+    }
     for (int i = 1; i < argc; ++i)
     {
         const std::string argument = argv[i];
@@ -177,6 +219,10 @@ RunConfig::Parse(int argc, char** argv)
         }
         const auto* option =
             name.rfind("--", 0) == 0 ? FindOption(options, name.substr(2)) : nullptr;
+        if (TakeQuestion(name, argument, questions))
+        {
+            continue;
+        }
         if (option)
         {
             const bool isSwitch = std::holds_alternative<bool*>(option->target);
@@ -189,7 +235,7 @@ RunConfig::Parse(int argc, char** argv)
         {
             m_attributes.emplace_back(name.substr(2), argument.substr(equals + 1));
         }
-        else if (!TakeQuestion(name, argument, questions))
+        else
         {
             throw UserError(DescribeUnknown(name, options));
         }
@@ -286,6 +332,46 @@ RunConfig::SetForeignDefaults(const std::set<std::string>& given)
     prefer("dropout", learning.dropout, hasAdapters ? 0.0 : foreign.hiddenDropout);
     prefer("sequenceLength", sequenceLength, std::min(64U, foreign.positions));
     prefer("vocabulary", vocabulary, std::min(4000U, foreign.vocabulary));
+}
+
+void
+RunConfig::TakeScenario(const std::vector<RunOption>& options, std::set<std::string>& fixed)
+{
+    RequireOption(load.empty(),
+                  "--scenario=" + scenario +
+                      ": --load brings all options of the run that it goes on with");
+    const auto where = "--scenario=" + scenario + ": ";
+    const auto read = Scenario::Load(scenario);
+    for (const auto& [name, value] : read.options)
+    {
+        LoadPlugins(name == "plugin" ? value : "");
+    }
+    for (const auto& [name, value] : read.options)
+    {
+        RequireOption(name != "scenario" && name != "load",
+                      where + name + " cannot stand in a scenario");
+        const auto* option = FindOption(options, name);
+        try
+        {
+            if (option)
+            {
+                option->Set(value);
+                fixed.insert(name);
+            }
+            else if (SetNs3Option("--" + name, "--" + name + "=" + value))
+            {
+                m_attributes.emplace_back(name, value);
+            }
+            else
+            {
+                throw UserError(DescribeUnknown("--" + name, options));
+            }
+        }
+        catch (const UserError& error)
+        {
+            throw UserError(where + error.what());
+        }
+    }
 }
 
 void
@@ -386,6 +472,14 @@ RunConfig::Validate() const
     catch (const std::invalid_argument& error)
     {
         throw UserError("--deviceProfiles=" + deviceProfiles + ": " + error.what());
+    }
+    try
+    {
+        ParseEdgeProfile(edge);
+    }
+    catch (const std::invalid_argument& error)
+    {
+        throw UserError("--edge=" + edge + ": " + error.what());
     }
     RequireOption(segmentSize <= 1400 || topology == "p2p",
                   "--segmentSize=" + std::to_string(segmentSize) +
@@ -514,6 +608,14 @@ RunConfig::GetTopologyConfig() const
     config.mobility = mobility;
     config.speedMps = speedMps;
     config.clusterDistanceM = clusterDistanceM;
+    config.clusterDistancesM = ParseDistances(clusterDistances);
+    config.cellRadiusM = cellRadiusM;
+    config.randomPositions = placement == "random";
+    if (!positions.empty())
+    {
+        config.positions = ReadPositions(positions);
+    }
+    config.lteScheduler = SchedulerTypeName(lteScheduler);
     config.clusterRadiusM = clusterRadiusM;
     config.ltePathLoss.shadowing = shadowing;
     config.wifiPathLoss.shadowing = shadowing;

@@ -35,6 +35,7 @@ namespace collapipe
 struct RunConfig
 {
     // Scenario
+    std::string scenario;                    //!< a file of options, or its name; empty: none
     std::string topology{"hybrid"};          //!< p2p, wifi, lte or hybrid
     std::string actuator{"auto"};            //!< auto, none, lte, wifi, hybrid or a TypeId
     std::string controller{"dssda"};         //!< short name or TypeId
@@ -45,6 +46,7 @@ struct RunConfig
     uint32_t cells{1};                       //!< each with an edge server
     double cellDistanceM{500};               //!< base station to the next
     std::string deviceProfiles{"mixed"};     //!< profile names, dealt out in turn
+    std::string edge{"server-cpu"};          //!< what each edge server can do
     double memoryShare{0.5};                 //!< of the encoder's need, per device; 0: no limit
     double batteryJ{0};                      //!< that each device starts with; 0: mains
     double convergenceTarget{0};             //!< phibar of (11); 0: samples are fixed
@@ -54,8 +56,13 @@ struct RunConfig
     std::string mobility{"none"};            //!< none, waypoint or gauss-markov
     double speedMps{1};                      //!< mean speed of nodes that move
     double clusterDistanceM{100};            //!< base station to cluster centre
+    std::string clusterDistances;            //!< the same cluster by cluster; empty: all alike
+    std::string placement{"circles"};        //!< circles or random
+    std::string positions;                   //!< a file of positions; empty: none
+    double cellRadiusM{250};                 //!< within which all nodes are
     double clusterRadiusM{10};               //!< control unit to devices
     uint32_t lteResourceBlocks{100};         //!< bandwidth of the cell
+    std::string lteScheduler{"weighted"};    //!< of the base stations: a short name or a TypeId
     double packetErrorRate{0};               //!< on wired links, for tests
     double backgroundPrograms{0};            //!< beside training on a node, on average
     std::string recovery{"replan"};          //!< what is done when a node fails
@@ -205,6 +212,14 @@ struct RunConfig
      * @throws UserError where the checkpoint cannot be used
      */
     void TakeOptions(const std::vector<RunOption>& options);
+
+    /**
+     * Takes the options of the scenario, but those of the command line.
+     * @param options all of them
+     * @param fixed gets the names of those that it sets
+     * @throws UserError where it cannot be used
+     */
+    void TakeScenario(const std::vector<RunOption>& options, std::set<std::string>& fixed);
 
     /// Checks files that are given in pairs. @throws UserError where one is missing
     void CheckFiles() const;

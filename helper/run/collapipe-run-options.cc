@@ -46,15 +46,17 @@ GetShortName(const std::string& typeName)
         return typeName;
     }
     const auto name = typeName.substr(before.size(), size - before.size() - after.size());
-    if (name == "FedAvg" || name == "SplitFed")
-    {
-        return name == "FedAvg" ? "fedavg" : "splitfed"; // as their authors write them
-    }
     std::string text;
     for (const unsigned char c : name)
     {
         text += std::isupper(c) && !text.empty() ? "-" : "";
         text += static_cast<char>(std::tolower(c));
+    }
+    for (const std::string theirs : {"fed-avg", "split-fed"}) // whose authors write no hyphen
+    {
+        const auto place = text.find(theirs);
+        const auto hyphen = theirs.find('-');
+        text.erase(place == text.npos ? text.size() : place + hyphen, place == text.npos ? 0 : 1);
     }
     return text;
 }
@@ -73,6 +75,13 @@ void
 AddNetwork(RunConfig& config, Options& options)
 {
     const Options own{
+        RunOption(Group::NETWORK,
+                  "scenario",
+                  &config.scenario,
+                  "a TOML file with options of the run, or the name of one of examples/scenarios; "
+                  "options beside it win; empty: none")
+            .Local()
+            .Basic(),
         RunOption(Group::NETWORK,
                   "topology",
                   &config.topology,
@@ -133,6 +142,36 @@ AddRadio(RunConfig& config, Options& options)
             .WithUnit("m")
             .From(1)
             .To(100000)
+            .NotWith("topology", NO_CELL)
+            .NotWith("clusterDistances")
+            .NotWith("placement", {"random"}),
+        RunOption(Group::RADIO,
+                  "clusterDistances",
+                  &config.clusterDistances,
+                  "the same cluster by cluster in m, separated by commas and dealt out in turn, "
+                  "such as 50,400")
+            .NotWith("topology", NO_CELL)
+            .NotWith("placement", {"random"}),
+        RunOption(Group::RADIO,
+                  "placement",
+                  &config.placement,
+                  "where nodes stand: clusters and devices on circles, or at random within the "
+                  "cell and the cluster")
+            .OneOf({"circles", "random"})
+            .NotWith("topology", WIRES),
+        RunOption(Group::RADIO,
+                  "positions",
+                  &config.positions,
+                  "a CSV file with the columns node, x and y in m (and z), for nodes that stand "
+                  "elsewhere; nodes are es0, c0-cu, c0-d0 and so on")
+            .NotWith("topology", WIRES),
+        RunOption(Group::RADIO,
+                  "cellRadius",
+                  &config.cellRadiusM,
+                  "base station to the farthest place where a node may be")
+            .WithUnit("m")
+            .From(2)
+            .To(100000)
             .NotWith("topology", NO_CELL),
         RunOption(Group::RADIO,
                   "sharing",
@@ -187,6 +226,15 @@ AddRadio(RunConfig& config, Options& options)
             .OneOf({"6", "15", "25", "50", "75", "100"})
             .NotWith("topology", NO_CELL),
         RunOption(Group::RADIO,
+                  "lteScheduler",
+                  &config.lteScheduler,
+                  "who divides LTE's resource blocks: weighted (this module's, which obeys the "
+                  "controller), or ns-3's proportional-fair or round-robin, for which a plan's "
+                  "shares mean nothing; or a TypeId")
+            .OneOf({"weighted", "proportional-fair", "round-robin"})
+            .DerivedFrom("ns3::FfMacScheduler", SchedulerTypeName)
+            .NotWith("topology", NO_CELL),
+        RunOption(Group::RADIO,
                   "shadowing",
                   &config.shadowing,
                   "log-normal shadowing on radio links")
@@ -196,8 +244,11 @@ AddRadio(RunConfig& config, Options& options)
         RunOption(Group::RADIO,
                   "mobility",
                   &config.mobility,
-                  "how nodes move within their cluster's disc")
+                  "how nodes move: none, by waypoint or gauss-markov within their cluster's "
+                  "disc, or ns2:FILE by a trace in ns-2's form, nodes numbered cluster by cluster, "
+                  "the control unit first")
             .OneOf({"none", "waypoint", "gauss-markov"})
+            .OrBeginningWith("ns2:")
             .Off("none")
             .NotWith("topology", WIRES),
         RunOption(Group::RADIO, "speed", &config.speedMps, "mean speed of nodes that move")
@@ -224,7 +275,14 @@ AddDevices(RunConfig& config, Options& options)
         RunOption(Group::DEVICES,
                   "deviceProfiles",
                   &config.deviceProfiles,
-                  "device profiles, separated by commas, dealt out in turn; or mixed"),
+                  "device profiles, separated by commas, dealt out in turn; mixed; or list, which "
+                  "prints them with their sources; also devices of your own, such as "
+                  "flops=2e10:memory=1e9"),
+        RunOption(Group::DEVICES,
+                  "edge",
+                  &config.edge,
+                  "what each edge server is: a profile of list, or one of your own, such as "
+                  "flops=2e11:workers=4"),
         RunOption(Group::DEVICES,
                   "memoryShare",
                   &config.memoryShare,
@@ -556,6 +614,15 @@ GetControllerNames()
     }
     std::sort(names.begin(), names.end());
     return names;
+}
+
+std::string
+SchedulerTypeName(const std::string& name)
+{
+    return name == "weighted"            ? "ns3::collapipe::WeightedFfMacScheduler"
+           : name == "proportional-fair" ? "ns3::PfFfMacScheduler"
+           : name == "round-robin"       ? "ns3::RrFfMacScheduler"
+                                         : name;
 }
 
 std::vector<RunOption>

@@ -33,6 +33,12 @@ std::vector<RunOption> MakeOptions(RunConfig& config);
  */
 void AddLearningOptions(RunConfig& config, std::vector<RunOption>& options);
 
+/**
+ * @param name short name of an LTE scheduler
+ * @return its TypeId's name; any other name as it is
+ */
+std::string SchedulerTypeName(const std::string& name);
+
 /// @return short names of all controllers that there are
 std::vector<std::string> GetControllerNames();
 

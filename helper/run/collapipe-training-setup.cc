@@ -26,10 +26,6 @@ namespace collapipe
 namespace
 {
 
-/// Speed of the edge server's workers: 8 cores of a server processor with 512-bit SIMD, usable
-constexpr double EDGE_FLOPS = 200e9;
-constexpr double EDGE_OVERHEAD_S = 0.2e-3;
-constexpr uint32_t EDGE_WORKERS = 4;
 constexpr double BACKWARD_RATIO = 2;
 
 /// Streams of the applications; those of the topology begin at TopologyConfig::firstStream.
@@ -219,11 +215,16 @@ TrainingSetup::Configure(CollaPipeHelper& helper) const
     ParseRecomputation(m_config.recompute, training.recomputation);
     helper.SetTraining(training);
     helper.SetRounds(m_config.rounds);
-    helper.SetEdge({EDGE_FLOPS, EDGE_OVERHEAD_S, EDGE_WORKERS});
+    helper.SetEdge(ParseEdgeProfile(m_config.edge).state);
     helper.SetBackgroundPrograms(m_config.backgroundPrograms);
     try
     {
         auto profiles = ParseDeviceProfiles(m_config.deviceProfiles);
+        const bool isFrozen = m_context->model.trained != TrainedPart::ALL;
+        for (auto& profile : profiles)
+        {
+            profile.flops = profile.GetFlops(isFrozen);
+        }
         const auto controlUnit = profiles.front();
         SetLimits(profiles);
         helper.SetProfiles(controlUnit, profiles);

@@ -180,7 +180,7 @@ LteAccess::CreateUsers()
         for (uint32_t i = 0; i < m_config.backgroundUsers; ++i)
         {
             const double angle = turn + 2 * M_PI * i / m_config.backgroundUsers;
-            const double radius = m_config.clusterDistanceM;
+            const double radius = m_config.GetClusterDistanceM(i);
             BackgroundUser user;
             user.name = "lte" + std::to_string(c) + "-u" + std::to_string(i);
             user.peer = m_network.cells[c].edgeServer;

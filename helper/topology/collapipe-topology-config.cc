@@ -90,6 +90,9 @@ TopologyConfig::Validate() const
     const auto isOneOf = [](uint32_t value, std::vector<uint32_t> set) {
         return std::find(set.begin(), set.end(), value) != set.end();
     };
+    const auto all =
+        clusterDistancesM.empty() ? std::vector<double>{clusterDistanceM} : clusterDistancesM;
+    const auto distances = std::minmax_element(all.begin(), all.end());
     std::string error = FirstError({
         {clusters >= 1 && clusters <= MAX_CLUSTERS,
          "the number of clusters must lie in 1.." + std::to_string(MAX_CLUSTERS)},
@@ -105,14 +108,14 @@ TopologyConfig::Validate() const
          "the delay of a handover must lie in 0..5.12 s"}, // 3GPP TS 36.331, TimeToTrigger
         {firstStream >= 0, "the first random stream must not be negative"},
         {clusterRadiusM >= MIN_DISTANCE_M, "the cluster radius must be 1 m or more"},
-        {clusterDistanceM >= MIN_DISTANCE_M, "the cluster distance must be 1 m or more"},
+        {*distances.first >= MIN_DISTANCE_M, "the cluster distance must be 1 m or more"},
         {cellRadiusM > clusterRadiusM,
          "a clusterRadius of " + ToText(clusterRadiusM) + " m is too much: all nodes lie within " +
              ToText(cellRadiusM) + " m"},
-        {randomPositions || clusterDistanceM + clusterRadiusM <= cellRadiusM,
-         "a clusterDistance of " + ToText(clusterDistanceM) + " m and a clusterRadius of " +
+        {randomPositions || *distances.second + clusterRadiusM <= cellRadiusM,
+         "a clusterDistance of " + ToText(*distances.second) + " m and a clusterRadius of " +
              ToText(clusterRadiusM) + " m are too much: no node lies more than " +
-             ToText(cellRadiusM) + " m from its base station"},
+             ToText(cellRadiusM) + " m, the cellRadius, from its base station"},
         {p2pD2dRate.GetBitRate() > 0 && p2pD2eRate.GetBitRate() > 0 &&
              backhaulRate.GetBitRate() > 0,
          "the rates of wired links must be positive"},
@@ -125,8 +128,10 @@ TopologyConfig::Validate() const
          "the LTE bandwidth must be 6, 15, 25, 50, 75 or 100 resource blocks"},
         {isOneOf(wifiChannelWidthMhz, {20, 40, 80}),
          "the Wi-Fi channel width must be 20, 40 or 80 MHz"},
-        {mobility == "none" || mobility == "waypoint" || mobility == "gauss-markov",
-         "there is no mobility named " + mobility + "; take none, waypoint or gauss-markov"},
+        {mobility == "none" || mobility == "waypoint" || mobility == "gauss-markov" ||
+             !GetTrace().empty(),
+         "there is no mobility named " + mobility +
+             "; take none, waypoint, gauss-markov or ns2:FILE"},
         {speedMps > 0 && std::isfinite(speedMps), "the speed must be positive, in m/s"},
         {fadingDopplerHz > 0, "the Doppler shift of fading must be positive"},
         {IsTypeName(lteScheduler), "there is no LTE scheduler named " + lteScheduler},
@@ -140,6 +145,20 @@ TopologyConfig::Validate() const
     });
     error = error.empty() ? ValidatePathLoss(ltePathLoss, "LTE") : error;
     return error.empty() ? ValidatePathLoss(wifiPathLoss, "Wi-Fi") : error;
+}
+
+double
+TopologyConfig::GetClusterDistanceM(uint32_t cluster) const
+{
+    return clusterDistancesM.empty() ? clusterDistanceM
+                                     : clusterDistancesM[cluster % clusterDistancesM.size()];
+}
+
+std::string
+TopologyConfig::GetTrace() const
+{
+    const std::string prefix = "ns2:";
+    return mobility.rfind(prefix, 0) == 0 ? mobility.substr(prefix.size()) : "";
 }
 
 uint32_t

@@ -7,29 +7,21 @@
 #include "collapipe-hybrid-topology.h"
 #include "collapipe-lte-topology.h"
 #include "collapipe-node-capture.h"
+#include "collapipe-node-placement.h"
 #include "collapipe-p2p-topology.h"
 #include "collapipe-topology-error.h"
 #include "collapipe-wifi-topology.h"
 #include "collapipe-wired-link.h"
 
 #include "ns3/abort.h"
-#include "ns3/box.h"
 #include "ns3/config.h"
-#include "ns3/constant-position-mobility-model.h"
 #include "ns3/double.h"
-#include "ns3/gauss-markov-mobility-model.h"
 #include "ns3/internet-stack-helper.h"
 #include "ns3/log.h"
 #include "ns3/node.h"
-#include "ns3/object-factory.h"
 #include "ns3/point-to-point-helper.h"
-#include "ns3/pointer.h"
-#include "ns3/position-allocator.h"
-#include "ns3/random-variable-stream.h"
-#include "ns3/random-waypoint-mobility-model.h"
 
 #include <algorithm>
-#include <cmath>
 #include <functional>
 #include <map>
 
@@ -59,38 +51,6 @@ GetFactories()
     return factories;
 }
 
-/// A point on a circle
-Vector
-OnCircle(const Vector& centre, double radiusM, double turn)
-{
-    const double angle = 2 * M_PI * turn;
-    return Vector(centre.x + radiusM * std::cos(angle),
-                  centre.y + radiusM * std::sin(angle),
-                  centre.z);
-}
-
-/**
- * @param cell an index
- * @return its place on a hexagonal grid of unit distance, counted ring by ring from the middle
- */
-Vector
-GetGridPlace(uint32_t cell)
-{
-    if (cell == 0)
-    {
-        return Vector(0, 0, 0);
-    }
-    uint32_t ring = 1;
-    uint32_t step = cell - 1; // within the ring
-    for (; step >= 6 * ring; ++ring)
-    {
-        step -= 6 * ring;
-    }
-    // From one corner of the ring towards the next
-    const Vector corner = OnCircle(Vector(0, 0, 0), ring, (step / ring) / 6.0);
-    return OnCircle(corner, step % ring, (step / ring + 2) / 6.0);
-}
-
 /// Makes what the network and its first cell say of the same servers agree
 void
 JoinFirstCell(Network& network)
@@ -107,60 +67,6 @@ JoinFirstCell(Network& network)
         cell.edgeAddress = network.edgeAddress;
         cell.baseStation = network.baseStation;
     }
-}
-
-/// A node that stays
-Ptr<MobilityModel>
-MakeFixedPosition(const Vector& position)
-{
-    auto model = CreateObject<ConstantPositionMobilityModel>();
-    model->SetPosition(position);
-    return model;
-}
-
-/// Straight walks from point to point of a disc, with pauses of up to 10 s
-Ptr<MobilityModel>
-MakeWaypoints(const Vector& centre, double radiusM, double speedMps)
-{
-    auto points = CreateObject<UniformDiscPositionAllocator>();
-    points->SetX(centre.x);
-    points->SetY(centre.y);
-    points->SetRho(radiusM);
-    auto speed = CreateObject<UniformRandomVariable>();
-    speed->SetAttribute("Min", DoubleValue(0.5 * speedMps));
-    speed->SetAttribute("Max", DoubleValue(1.5 * speedMps));
-    auto pause = CreateObject<UniformRandomVariable>();
-    pause->SetAttribute("Max", DoubleValue(10));
-    auto model = CreateObject<RandomWaypointMobilityModel>();
-    model->SetAttribute("PositionAllocator", PointerValue(points));
-    model->SetAttribute("Speed", PointerValue(speed));
-    model->SetAttribute("Pause", PointerValue(pause));
-    return model;
-}
-
-/// Correlated changes of speed and direction every second, turned back at the sides of a square
-Ptr<MobilityModel>
-MakeGaussMarkov(const Vector& centre, double radiusM, double speedMps)
-{
-    const Box bounds(centre.x - radiusM,
-                     centre.x + radiusM,
-                     centre.y - radiusM,
-                     centre.y + radiusM,
-                     centre.z,
-                     centre.z);
-    const auto makeUniform = [](double min, double max) {
-        auto variable = CreateObject<UniformRandomVariable>();
-        variable->SetAttribute("Min", DoubleValue(min));
-        variable->SetAttribute("Max", DoubleValue(max));
-        return variable;
-    };
-    auto model = CreateObject<GaussMarkovMobilityModel>();
-    model->SetAttribute("Bounds", BoxValue(bounds));
-    model->SetAttribute("Alpha", DoubleValue(0.85));
-    model->SetAttribute("MeanVelocity", PointerValue(makeUniform(0.5 * speedMps, 1.5 * speedMps)));
-    model->SetAttribute("MeanDirection", PointerValue(makeUniform(0, 2 * M_PI)));
-    model->SetAttribute("MeanPitch", PointerValue(makeUniform(0, 0)));
-    return model;
 }
 
 } // namespace
@@ -233,7 +139,7 @@ TopologyHelper::Build(const TopologyConfig& config)
     Config::SetDefault("ns3::JakesProcess::DopplerFrequencyHz",
                        DoubleValue(config.fadingDopplerHz));
     CreateNodes();
-    PlaceNodes();
+    const int64_t stream = NodePlacement(m_config, m_network).Place(m_config.firstStream);
     InternetStackHelper internet;
     internet.SetIpv6StackInstall(false);
     internet.Install(GetNodes());
@@ -245,7 +151,7 @@ TopologyHelper::Build(const TopologyConfig& config)
     }
     JoinFirstCell(m_network);
     ConnectLead();
-    AssignStreams(m_positionStream);
+    AssignStreams(stream);
     DoAttach();
     error = DoCheckLinks();
     if (!error.empty())
@@ -282,67 +188,6 @@ TopologyHelper::CreateNodes()
 }
 
 void
-TopologyHelper::PlaceNodes()
-{
-    m_positionStream = m_config.firstStream;
-    for (uint32_t c = 0; c < m_config.cells; ++c)
-    {
-        CellNetwork& cell = m_network.cells[c];
-        const Vector place = GetGridPlace(c);
-        cell.position =
-            Vector(m_config.cellDistanceM * place.x, m_config.cellDistanceM * place.y, 0);
-        cell.edgeServer->AggregateObject(MakeFixedPosition(cell.position));
-    }
-    if (m_network.leadServer)
-    {
-        m_network.leadServer->AggregateObject(MakeFixedPosition(Vector(0, 0, 0)));
-    }
-    for (uint32_t m = 0; m < m_network.clusters.size(); ++m)
-    {
-        ClusterNetwork& cluster = m_network.clusters[m];
-        const Vector middle = m_network.cells[cluster.cell].position;
-        const double n = m_network.GetClusters(cluster.cell).size();
-        const Vector centre =
-            m_config.randomPositions
-                ? DrawInDisc(middle,
-                             TopologyConfig::MIN_DISTANCE_M,
-                             m_config.cellRadiusM - m_config.clusterRadiusM)
-                : OnCircle(middle, m_config.clusterDistanceM, m / m_config.cells / n);
-        Place(cluster.controlUnit, centre, centre);
-        const uint32_t k = cluster.devices.size();
-        for (uint32_t i = 0; i < k; ++i)
-        {
-            Place(cluster.devices[i],
-                  m_config.randomPositions
-                      ? DrawInDisc(centre, TopologyConfig::MIN_DISTANCE_M, m_config.clusterRadiusM)
-                      : OnCircle(centre, m_config.clusterRadiusM, double(i) / k),
-                  centre);
-        }
-    }
-}
-
-void
-TopologyHelper::Place(Ptr<Node> node, const Vector& position, const Vector& centre)
-{
-    Ptr<MobilityModel> model;
-    if (m_config.mobility == "waypoint")
-    {
-        model = MakeWaypoints(centre, m_config.clusterRadiusM, m_config.speedMps);
-    }
-    else if (m_config.mobility == "gauss-markov")
-    {
-        model = MakeGaussMarkov(centre, m_config.clusterRadiusM, m_config.speedMps);
-    }
-    else
-    {
-        model = CreateObject<ConstantPositionMobilityModel>();
-    }
-    model->SetPosition(position);
-    m_positionStream += model->AssignStreams(m_positionStream);
-    node->AggregateObject(model);
-}
-
-void
 TopologyHelper::ConnectLead()
 {
     if (!m_network.leadServer)
@@ -360,17 +205,6 @@ TopologyHelper::ConnectLead()
                                        m_config.backhaulDelay));
     }
     m_leadErrors = InstallPacketLoss(m_leadDevices, m_config.packetErrorRate);
-}
-
-Vector
-TopologyHelper::DrawInDisc(const Vector& centre, double minRadiusM, double maxRadiusM)
-{
-    Ptr<UniformRandomVariable> uniform = CreateObject<UniformRandomVariable>();
-    uniform->SetStream(m_positionStream++);
-    const double min2 = minRadiusM * minRadiusM;
-    const double max2 = std::max(min2, maxRadiusM * maxRadiusM);
-    const double radius = std::sqrt(uniform->GetValue(min2, max2)); // uniform over the area
-    return OnCircle(centre, radius, uniform->GetValue(0, 1));
 }
 
 void

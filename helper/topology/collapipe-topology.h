@@ -19,6 +19,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -58,12 +59,17 @@ struct TopologyConfig
 
     // Positions. The first base station stands at the origin, others on a hexagonal grid around it,
     // each in the middle of its cell's clusters, control units at the centres of their clusters.
-    bool randomPositions{false};   //!< draw positions; else clusters and devices stand on circles
-    double cellDistanceM{500};     //!< base station to neighbouring base station
-    double cellRadiusM{250};       //!< random cluster centres lie within, and no node beyond it
-    double clusterDistanceM{100};  //!< base station to cluster centre, where not random
-    double clusterRadiusM{10};     //!< devices to control unit; at most, where random
-    std::string mobility{"none"};  //!< of all nodes: none, waypoint or gauss-markov
+    bool randomPositions{false};  //!< draw positions; else clusters and devices stand on circles
+    double cellDistanceM{500};    //!< base station to neighbouring base station
+    double cellRadiusM{250};      //!< random cluster centres lie within, and no node beyond it
+    double clusterDistanceM{100}; //!< base station to cluster centre, where not random
+    std::vector<double> clusterDistancesM{}; //!< the same cluster by cluster, dealt out in turn
+    /// Of nodes by name (es0, c0-cu, c0-d1), which wins over the circles and the drawing
+    std::map<std::string, Vector> positions{};
+    double clusterRadiusM{10}; //!< devices to control unit; at most, where random
+    /// Of all nodes: none, waypoint, gauss-markov, or ns2:FILE for a trace in ns-2's form, in which
+    /// nodes are numbered cluster by cluster, the control unit first
+    std::string mobility{"none"};
     double speedMps{1};            //!< mean speed of nodes that move (1 m/s: a slow walk)
     double baseStationHeightM{10}; //!< antenna of the base station above those of the nodes
 
@@ -122,6 +128,15 @@ struct TopologyConfig
      * @return empty, or one sentence: what is wrong and what to do
      */
     std::string Validate() const;
+
+    /**
+     * @param cluster an index
+     * @return base station to the cluster's centre, where positions are not random, m
+     */
+    double GetClusterDistanceM(uint32_t cluster) const;
+
+    /// @return path of the trace that nodes follow; empty where they follow none
+    std::string GetTrace() const;
 
     /**
      * @return TCP send and receive buffer in bytes, each, that keeps every link full: twice the
@@ -329,21 +344,10 @@ class TopologyHelper
 
   private:
     void CreateNodes();
-    void PlaceNodes();
 
     /// Wires the edge servers of several cells to the lead.
     void ConnectLead();
 
-    /**
-     * Gives a node its position, and its movement: within the cluster's disc around its centre.
-     * @param node the node
-     * @param position where it stands or starts
-     * @param centre of the cluster
-     */
-    void Place(Ptr<Node> node, const Vector& position, const Vector& centre);
-    Vector DrawInDisc(const Vector& centre, double minRadiusM, double maxRadiusM);
-
-    int64_t m_positionStream;                      //!< next stream for positions
     NetDeviceContainer m_leadDevices;              //!< of the wires between edge servers and lead
     std::vector<Ptr<RateErrorModel>> m_leadErrors; //!< of these wires
 };

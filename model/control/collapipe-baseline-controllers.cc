@@ -4,6 +4,7 @@
 
 #include "collapipe-baseline-controllers.h"
 
+#include "collapipe-baseline-plan.h"
 #include "collapipe-memory-limits.h"
 #include "collapipe-pipeline-plan.h"
 #include "collapipe-transfers.h"
@@ -30,46 +31,6 @@ namespace
 {
 
 constexpr uint32_t DRAWS = 200; //!< of a random chain before one that surely fits is taken
-
-RoundPlan
-StartPlan(const SystemState& state)
-{
-    RoundPlan plan;
-    plan.localIterations = state.training.localIterations;
-    plan.schedule = state.training.schedule;
-    plan.infeasible = CheckPipelineState(state);
-    return plan;
-}
-
-/// Links, memory and latency of a plan whose chains are known
-void
-FinishPlan(const SystemState& state, RoundPlan& plan, bool enforceMemory)
-{
-    plan.mayExceedMemory = !enforceMemory;
-    plan.infeasible = CheckSchedule(plan);
-    if (!plan.infeasible.empty())
-    {
-        return;
-    }
-    SetEqualLinks(state, plan);
-    plan.infeasible = enforceMemory ? CheckMemory(state, plan) : "";
-    plan.plannedLatencyS = PredictLatencyS(state, plan);
-}
-
-/// Whether there is a choice and all its devices still are
-bool
-IsUsable(const SystemState& state, const RoundChoice& choice)
-{
-    bool isUsable = choice.size() == state.clusters.size();
-    for (std::size_t m = 0; isUsable && m < choice.size(); ++m)
-    {
-        for (const auto& segment : choice[m].segments)
-        {
-            isUsable &= GetNode(state.clusters[m], segment.node).memoryBytes > 0;
-        }
-    }
-    return isUsable;
-}
 
 /**
  * A cluster's usable devices side by side, each with the n samples of the fixed pair split evenly:
@@ -109,39 +70,57 @@ SplitData(const SystemState& state, std::size_t cluster, MakeStages makeStages)
 TypeId
 StaticPipelineController::GetTypeId()
 {
-    static TypeId tid = TypeId("ns3::collapipe::StaticPipelineController")
-                            .SetParent<Controller>()
-                            .SetGroupName("CollaPipe")
-                            .AddConstructor<StaticPipelineController>();
+    static TypeId tid =
+        TypeId("ns3::collapipe::StaticPipelineController")
+            .SetParent<Controller>()
+            .SetGroupName("CollaPipe")
+            .AddConstructor<StaticPipelineController>()
+            .AddAttribute("TuneMicroBatches",
+                          "Whether the number and size of micro-batches are chosen together with "
+                          "the cuts, out of those allowed; false: the fixed pair",
+                          BooleanValue(false),
+                          MakeBooleanAccessor(&StaticPipelineController::m_tunes),
+                          MakeBooleanChecker())
+            .AddAttribute(
+                "ReplanPeriod",
+                "Rounds after which the plan is made anew, for the state at that time; 0: "
+                "it stays",
+                UintegerValue(0),
+                MakeUintegerAccessor(&StaticPipelineController::m_period),
+                MakeUintegerChecker<uint32_t>());
     return tid;
 }
 
 RoundPlan
 StaticPipelineController::Decide(const SystemState& state)
 {
-    RoundPlan plan = StartPlan(state);
-    if (!plan.infeasible.empty())
+    const bool isDue = m_period > 0 && m_age >= m_period;
+    if (isDue || !IsUsable(state, m_choice))
     {
-        return plan;
-    }
-    if (!IsUsable(state, m_choice))
-    {
+        const auto problem = CheckPipelineState(state);
+        if (!problem.empty())
+        {
+            return StartBaseline(state);
+        }
         Instance instance;
         instance.state = state;
-        const SolverOptions options{true, false, {false, false}};
+        const SolverOptions options{true, m_tunes, {false, false}};
         const RoundSolution solution = m_solver.Solve(instance, options);
         if (!solution.plan.infeasible.empty())
         {
             return solution.plan;
         }
         m_choice = solution.choice;
+        m_age = 0;
     }
-    for (const auto& cluster : m_choice)
-    {
-        plan.clusters.push_back({{MakePipelineChain(cluster.segments, cluster.pair)}, {}});
-    }
-    FinishPlan(state, plan, true);
-    return plan;
+    ++m_age;
+    return MakeBaseline(state, m_choice);
+}
+
+void
+StaticPipelineController::SetTuning(bool tunes)
+{
+    m_tunes = tunes;
 }
 
 TypeId
@@ -164,7 +143,7 @@ FedAvgController::GetTypeId()
 RoundPlan
 FedAvgController::Decide(const SystemState& state)
 {
-    RoundPlan plan = StartPlan(state);
+    RoundPlan plan = StartBaseline(state);
     for (std::size_t m = 0; m < state.clusters.size() && plan.infeasible.empty(); ++m)
     {
         plan.clusters.push_back(SplitData(state, m, [&](NodeIndex node) {
@@ -173,7 +152,7 @@ FedAvgController::Decide(const SystemState& state)
     }
     if (plan.infeasible.empty())
     {
-        FinishPlan(state, plan, m_enforceMemory);
+        FinishBaseline(state, plan, m_enforceMemory);
     }
     return plan;
 }
@@ -199,6 +178,12 @@ SplitFedController::GetTypeId()
                           MakeBooleanAccessor(&SplitFedController::m_enforceMemory),
                           MakeBooleanChecker());
     return tid;
+}
+
+void
+SplitFedController::SetCut(uint32_t cut)
+{
+    m_cut = cut;
 }
 
 uint32_t
@@ -240,7 +225,7 @@ SplitFedController::GetCut(const SystemState& state) const
 RoundPlan
 SplitFedController::Decide(const SystemState& state)
 {
-    RoundPlan plan = StartPlan(state);
+    RoundPlan plan = StartBaseline(state);
     if (!plan.infeasible.empty())
     {
         return plan;
@@ -254,7 +239,7 @@ SplitFedController::Decide(const SystemState& state)
                                           {EDGE_SERVER, false, cut, blocks, true}};
         }));
     }
-    FinishPlan(state, plan, m_enforceMemory);
+    FinishBaseline(state, plan, m_enforceMemory);
     return plan;
 }
 
@@ -283,7 +268,7 @@ RandomController::AssignStreams(int64_t stream)
 RoundPlan
 RandomController::Decide(const SystemState& state)
 {
-    RoundPlan plan = StartPlan(state);
+    RoundPlan plan = StartBaseline(state);
     const bool any = !state.training.allowedPairs.empty();
     const std::vector<MicroBatchPair> fixed{state.training.fixedPair};
     const auto& pairs = any ? state.training.allowedPairs : fixed;

@@ -18,7 +18,8 @@ namespace collapipe
 /**
  * @ingroup collapipe
  * PipeDream's plan: segments and order are optimised once, for the first round's state, to the
- * least latency; then they stay. The fixed pair of micro-batches, equal shares, full power.
+ * least latency; then they stay, or are made anew after some rounds. Micro-batches are the fixed
+ * pair, or tuned likewise. Equal shares, full power.
  */
 class StaticPipelineController : public Controller
 {
@@ -28,9 +29,16 @@ class StaticPipelineController : public Controller
 
     RoundPlan Decide(const SystemState& state) override;
 
+  protected:
+    /// @param tunes whether micro-batches are chosen, too
+    void SetTuning(bool tunes);
+
   private:
     RoundChoice m_choice; //!< decided in the first round
     RoundSolver m_solver; //!< decides it
+    bool m_tunes{false};  //!< micro-batches, too
+    uint32_t m_period{0}; //!< rounds that a choice is kept; 0: for ever
+    uint32_t m_age{0};    //!< rounds that it was kept
 };
 
 /**
@@ -64,6 +72,10 @@ class SplitFedController : public Controller
     static TypeId GetTypeId();
 
     RoundPlan Decide(const SystemState& state) override;
+
+  protected:
+    /// @param cut blocks on every device; 0: half, or as many as fit
+    void SetCut(uint32_t cut);
 
   private:
     /// @return blocks on every device

@@ -4,6 +4,7 @@
 
 // What RoundSolver considers for one cluster, and in which order
 
+#include "collapipe-baseline-plan.h"
 #include "collapipe-chain-order.h"
 #include "collapipe-memory-limits.h"
 #include "collapipe-plan-prices.h"
@@ -31,16 +32,9 @@ IsSamePair(const MicroBatchPair& a, const MicroBatchPair& b)
 std::vector<Segment>
 CutUniformly(const SystemState& state, std::size_t cluster)
 {
-    const std::vector<NodeIndex> nodes = GetUsableDevices(state.clusters[cluster]);
-    const auto devices = static_cast<uint32_t>(nodes.size());
-    const uint32_t blocks = state.model.blocks;
-    std::vector<Segment> segments;
-    for (uint32_t k = 0; k < std::min(devices, blocks); ++k)
-    {
-        const uint32_t extra = k < blocks % devices ? 1 : 0;
-        segments.push_back({nodes[k], blocks / devices + extra});
-    }
-    return segments;
+    auto nodes = GetUsableDevices(state.clusters[cluster]);
+    nodes.resize(std::min<std::size_t>(nodes.size(), state.model.blocks));
+    return CutEvenly(state.model.blocks, nodes);
 }
 
 std::vector<ClusterCandidate>

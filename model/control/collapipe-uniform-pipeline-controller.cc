@@ -4,9 +4,8 @@
 
 #include "collapipe-uniform-pipeline-controller.h"
 
-#include "collapipe-latency-model.h"
+#include "collapipe-baseline-plan.h"
 #include "collapipe-memory-limits.h"
-#include "collapipe-pipeline-plan.h"
 
 namespace ns3
 {
@@ -17,19 +16,6 @@ NS_OBJECT_ENSURE_REGISTERED(UniformPipelineController);
 
 namespace
 {
-
-std::vector<Segment>
-CutUniformly(uint32_t blocks, const std::vector<NodeIndex>& devices)
-{
-    std::vector<Segment> segments;
-    for (std::size_t k = 0; k < devices.size(); ++k)
-    {
-        const uint32_t extra = k < blocks % devices.size() ? 1 : 0;
-        const auto share = static_cast<uint32_t>(blocks / devices.size());
-        segments.push_back({devices[k], share + extra});
-    }
-    return segments;
-}
 
 std::string
 CheckSegmentCount(const SystemState& state)
@@ -62,29 +48,19 @@ UniformPipelineController::GetTypeId()
 RoundPlan
 UniformPipelineController::Decide(const SystemState& state)
 {
-    RoundPlan plan;
-    plan.localIterations = state.training.localIterations;
-    plan.schedule = state.training.schedule;
-    plan.infeasible = CheckPipelineState(state);
+    RoundPlan plan = StartBaseline(state);
     plan.infeasible = plan.infeasible.empty() ? CheckSegmentCount(state) : plan.infeasible;
     if (!plan.infeasible.empty())
     {
         return plan;
     }
+    RoundChoice choice;
     for (const auto& cluster : state.clusters)
     {
-        const auto segments = CutUniformly(state.model.blocks, GetUsableDevices(cluster));
-        plan.clusters.push_back({{MakePipelineChain(segments, state.training.fixedPair)}, {}});
+        choice.push_back(
+            {CutEvenly(state.model.blocks, GetUsableDevices(cluster)), state.training.fixedPair});
     }
-    plan.infeasible = CheckSchedule(plan);
-    if (!plan.infeasible.empty())
-    {
-        return plan;
-    }
-    SetEqualLinks(state, plan);
-    plan.infeasible = CheckMemory(state, plan);
-    plan.plannedLatencyS = PredictLatencyS(state, plan);
-    return plan;
+    return MakeBaseline(state, choice);
 }
 
 } // namespace collapipe

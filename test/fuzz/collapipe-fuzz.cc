@@ -3,19 +3,18 @@
  */
 
 // Feeds readers of what others have written with damaged inputs: collapipe-fuzz TARGET
-// [--seconds=S]
-// [--seed=N] [--inputs=N]; without TARGET all of them, with --list their names. The same seed gives
-// the same inputs. A crash, a hang or a reader that takes too much memory ends it; the input is
-// left in the file collapipe-fuzz-input.
+// [--seconds=S] [--seed=N] [--inputs=N]; without TARGET all of them, with --list their names. The
+// same seed gives the same inputs. A crash, a hang or a reader that takes too much memory ends it;
+// the input is left in the file collapipe-fuzz-input.
 //
 // Inputs begin as correct ones, which the targets make themselves, and are damaged in one to eight
 // places. Where a checksum would hide the rest of a reader, it is mended again in half of them.
 
+#include "collapipe-fuzz-target.h"
+
 #include "ns3/collapipe-assignment.h"
-#include "ns3/collapipe-fault-schedule.h"
-#include "ns3/collapipe-instance-json.h"
 #include "ns3/collapipe-message-stream.h"
-#include "ns3/collapipe-tensor-file.h"
+#include "ns3/collapipe-text-files.h"
 #include "ns3/collapipe-user-error.h"
 
 #include <algorithm>
@@ -37,26 +36,10 @@ using namespace ns3::collapipe;
 namespace
 {
 
-using Bytes = std::vector<uint8_t>;
 using Random = std::mt19937_64;
 
 constexpr uint64_t MEMORY_LIMIT = 1ULL << 31; //!< of the process
 constexpr unsigned HANG_S = 20;               //!< of one input
-
-/// Something that reads what others have written
-struct Target
-{
-    const char* name;                   //!< on the command line
-    std::vector<Bytes> (*makeCorpus)(); //!< correct inputs
-    void (*mend)(Bytes& input);         //!< makes checksums right again; null: there are none
-    void (*read)(const Bytes& input);   //!< reads one
-};
-
-Bytes
-ToBytes(const std::string& text)
-{
-    return {text.begin(), text.end()};
-}
 
 // ---------------------------------------------------------------- messages
 
@@ -192,66 +175,17 @@ ReadAssignment(const Bytes& input)
     }
 }
 
-// ---------------------------------------------------------------- files
-
-std::vector<Bytes>
-MakeFaults()
+std::vector<Target>
+GetTargets()
 {
-    return {
-        ToBytes("[[fault]]\nkind = \"reboot\"\nnode = \"cluster0.device1\"\nat = 1.5\nfor = 2\n"),
-        ToBytes("[[fault]]\nkind = \"link\"\nnode = \"cluster0.control\"\npeer = \"edge0\"\n"
-                "round = 2\nphase = \"upload\"\n# a comment\n[[fault]]\nkind = 'slow'\n"
-                "node = 'edge'\nfactor = 3\nat = 1e2\n")};
-}
-
-void
-ReadFaults(const Bytes& input)
-{
-    std::istringstream stream(std::string(input.begin(), input.end()));
-    FaultSchedule::Read(stream, "fuzz");
-}
-
-std::vector<Bytes>
-MakeTensorFiles()
-{
-    TensorFile file;
-    file.metadata = {{"format", "fuzz"}, {"version", "1"}};
-    file.tensors.emplace_back(
-        "a",
-        TensorData::FromVector(DType::FLOAT32, {2}, std::vector<float>{1, 2}));
-    file.tensors.emplace_back("text", MakeTextTensor("some text"));
-    const auto path = "collapipe-fuzz-" + std::to_string(getpid());
-    WriteTensorFile(path, file);
-    std::ifstream stream(path, std::ios::binary);
-    std::ostringstream text;
-    text << stream.rdbuf();
-    std::remove(path.c_str());
-    return {ToBytes(text.str())};
-}
-
-void
-ReadTensors(const Bytes& input)
-{
-    const auto path = "collapipe-fuzz-" + std::to_string(getpid());
-    std::ofstream(path, std::ios::binary)
-        .write(reinterpret_cast<const char*>(input.data()),
-               static_cast<std::streamsize>(input.size()));
-    try
+    std::vector<Target> targets{{"message", MakeMessages, MendMessage, ReadMessages},
+                                {"assignment", MakeAssignments, nullptr, ReadAssignment}};
+    for (const auto& more : {GetFileTargets(), GetModelTargets()})
     {
-        ReadTensorFile(path);
+        targets.insert(targets.end(), more.begin(), more.end());
     }
-    catch (...)
-    {
-        std::remove(path.c_str());
-        throw;
-    }
-    std::remove(path.c_str());
+    return targets;
 }
-
-const Target TARGETS[] = {{"message", MakeMessages, MendMessage, ReadMessages},
-                          {"assignment", MakeAssignments, nullptr, ReadAssignment},
-                          {"faults", MakeFaults, nullptr, ReadFaults},
-                          {"tensors", MakeTensorFiles, nullptr, ReadTensors}};
 
 // ---------------------------------------------------------------- the engine
 
@@ -342,6 +276,10 @@ Fuzz(const Target& target, uint64_t seed, double seconds, uint64_t inputs)
         {
             ++refused;
         }
+        catch (const DataError&)
+        {
+            ++refused;
+        }
     }
     alarm(0);
     std::cout << target.name << ": " << count << " inputs, " << refused
@@ -369,7 +307,7 @@ main(int argc, char* argv[])
         const auto value = argument.substr(std::min(argument.find('=') + 1, argument.size()));
         if (argument == "--list")
         {
-            for (const auto& target : TARGETS)
+            for (const auto& target : GetTargets())
             {
                 std::cout << target.name << "\n";
             }
@@ -397,7 +335,7 @@ main(int argc, char* argv[])
     setrlimit(RLIMIT_AS, &memory);
 #endif
     bool isAny = false;
-    for (const auto& target : TARGETS)
+    for (const auto& target : GetTargets())
     {
         if (wanted.empty() || wanted == target.name)
         {

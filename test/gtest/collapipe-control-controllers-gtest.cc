@@ -5,13 +5,13 @@
 #include "collapipe-control-random.h"
 
 #include "ns3/boolean.h"
-#include "ns3/uinteger.h"
 #include "ns3/collapipe-baseline-controllers.h"
 #include "ns3/collapipe-dssda-controller.h"
 #include "ns3/collapipe-pipeline-plan.h"
 #include "ns3/collapipe-uniform-pipeline-controller.h"
 #include "ns3/double.h"
 #include "ns3/object-factory.h"
+#include "ns3/uinteger.h"
 
 #include <algorithm>
 #include <gtest/gtest.h>
@@ -30,6 +30,10 @@ const std::vector<std::string> NAMES{"dssda",
                                      "fedavg",
                                      "splitfed",
                                      "random",
+                                     "tuned-uniform-pipeline",
+                                     "tuned-static-pipeline",
+                                     "tuned-splitfed",
+                                     "slowest-first-pipeline",
                                      "dssda-uniform-segments",
                                      "dssda-fixed-micro-batches",
                                      "dssda-equal-bandwidth",
@@ -52,6 +56,38 @@ MakeState(uint64_t seed, uint32_t clusters = 2)
     shape.clusters = clusters;
     shape.tightMemory = 0;
     return test::RandomInstance(seed).Make(shape).state;
+}
+
+/// The same sharing in every pool, with priorities where shares that are not used are not lost
+void
+SetSharing(SystemState& state, Sharing sharing)
+{
+    std::vector<PoolState*> pools{&state.uplink, &state.downlink};
+    for (auto& cluster : state.clusters)
+    {
+        pools.push_back(&cluster.d2d);
+    }
+    for (auto* pool : pools)
+    {
+        pool->sharing = sharing;
+        pool->priorities = sharing == Sharing::WORK_CONSERVING;
+    }
+}
+
+/// @return who holds how much, chain by chain
+std::string
+Describe(const RoundPlan& plan)
+{
+    std::string text;
+    for (const auto& cluster : plan.clusters)
+    {
+        for (const auto& stage : cluster.chains.front().stages)
+        {
+            text += std::to_string(stage.node) + ':' + std::to_string(stage.GetBlocks()) + ' ';
+        }
+        text += '\n';
+    }
+    return text;
 }
 
 TEST(ControlControllers, ShortNamesFindTheirTypes)
@@ -142,6 +178,111 @@ TEST(ControlControllers, StaticPipelineKeepsItsFirstChoice)
     {
         EXPECT_EQ(a[s].node, b[s].node);
         EXPECT_EQ(a[s].lastBlock, b[s].lastBlock);
+    }
+}
+
+TEST(ControlControllers, StaticPipelineIsPlannedAnewAfterItsPeriod)
+{
+    const Ptr<Controller> controller = MakeController("static-pipeline");
+    controller->SetAttribute("ReplanPeriod", UintegerValue(2));
+    SystemState state = MakeState(4);
+    const RoundPlan first = controller->Decide(state);
+    // Devices change their places: what was good is not any more
+    for (auto& cluster : state.clusters)
+    {
+        std::reverse(cluster.devices.begin(), cluster.devices.end());
+    }
+    EXPECT_EQ(Describe(controller->Decide(state)), Describe(first));
+    EXPECT_EQ(Describe(controller->Decide(state)),
+              Describe(MakeController("static-pipeline")->Decide(state)));
+}
+
+TEST(ControlControllers, TunedBaselinesAreNoWorseThanUntuned)
+{
+    const std::map<std::string, std::string> pairs{{"tuned-uniform-pipeline", "uniform-pipeline"},
+                                                   {"tuned-static-pipeline", "static-pipeline"},
+                                                   {"tuned-splitfed", "splitfed"}};
+    for (const auto& [tuned, plain] : pairs)
+    {
+        uint32_t compared = 0;
+        for (uint64_t seed = 1; seed <= 20; ++seed)
+        {
+            const SystemState state = MakeState(seed);
+            const RoundPlan better = MakeController(tuned)->Decide(state);
+            const RoundPlan worse = MakeController(plain)->Decide(state);
+            const auto isPair = [&state](const MicroBatchPair& pair) {
+                return pair.count == state.training.fixedPair.count &&
+                       pair.size == state.training.fixedPair.size;
+            };
+            const auto& allowed = state.training.allowedPairs;
+            // A tuned one chooses among the allowed pairs; the plain one's may be none of them
+            if (worse.infeasible.empty() &&
+                (plain == "splitfed" || std::any_of(allowed.begin(), allowed.end(), isPair)))
+            {
+                EXPECT_LE(better.plannedLatencyS, worse.plannedLatencyS * (1 + 1e-9))
+                    << tuned << seed;
+                ++compared;
+            }
+        }
+        EXPECT_GT(compared, 5U) << tuned;
+    }
+}
+
+TEST(ControlControllers, DssdaIsNoWorseThanTunedBaselines)
+{
+    for (const std::string name :
+         {"tuned-uniform-pipeline", "tuned-static-pipeline", "slowest-first-pipeline"})
+    {
+        for (const auto sharing : {Sharing::RESERVED, Sharing::WORK_CONSERVING})
+        {
+            for (uint64_t seed = 1; seed <= 20; ++seed)
+            {
+                SystemState state = MakeState(seed);
+                SetSharing(state, sharing);
+                const RoundPlan plan = MakeController(name)->Decide(state);
+                const RoundPlan best = MakeController("dssda")->Decide(state);
+                EXPECT_LE(best.plannedLatencyS, plan.plannedLatencyS * (1 + 1e-6)) << name << seed;
+            }
+        }
+    }
+}
+
+TEST(ControlControllers, OnlyTheSlowestClusterGoesFirst)
+{
+    SystemState state = MakeState(3, 3);
+    SetSharing(state, Sharing::WORK_CONSERVING);
+    const RoundPlan plan = MakeController("slowest-first-pipeline")->Decide(state);
+    uint32_t favoured = 0;
+    for (const auto& cluster : plan.clusters)
+    {
+        const auto& links = cluster.links;
+        const auto isFirst = [](const LinkPlan& link) { return link.priority == 1; };
+        const bool isAny = std::any_of(links.begin(), links.end(), isFirst);
+        EXPECT_EQ(isAny, std::all_of(links.begin(), links.end(), isFirst));
+        favoured += isAny ? 1 : 0;
+    }
+    EXPECT_EQ(favoured, 1U);
+    EXPECT_EQ(CheckPlan(state, plan), "");
+}
+
+TEST(ControlControllers, ASingleDeviceHoldsAllBlocksWhetherTheyFitOrNot)
+{
+    SystemState state = MakeState(2);
+    for (auto& device : state.clusters[0].devices)
+    {
+        device.memoryBytes = 1;
+    }
+    const RoundPlan plan = MakeController("single-device")->Decide(state);
+    EXPECT_EQ(CheckPlan(state, plan), "");
+    for (std::size_t m = 0; m < state.clusters.size(); ++m)
+    {
+        const auto& stages = plan.clusters[m].chains[0].stages;
+        ASSERT_EQ(stages.size(), 3U);
+        EXPECT_EQ(stages[1].GetBlocks(), state.model.blocks);
+        for (const auto& device : state.clusters[m].devices)
+        {
+            EXPECT_LE(device.flops, GetNode(state.clusters[m], stages[1].node).flops);
+        }
     }
 }
 
