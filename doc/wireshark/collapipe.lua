@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: GPL-2.0-only
 --
--- Wireshark and tshark (3.6 and later) read CollaPipe's messages with this file:
+-- Wireshark and tshark (3.6 to 4.4) read CollaPipe's messages with this file:
 --
 --     tshark -X lua_script:collapipe.lua -r collapipe-es.pcap -Y collapipe
 --     tshark -X lua_script:collapipe.lua -r collapipe-es.pcap -q -z collapipe,types
@@ -214,6 +214,12 @@ local function senderName(cluster, node)
     return "c" .. cluster .. (node == 0 and "-cu" or "-d" .. node - 1)
 end
 
+-- A whole number as one. From Lua 5.3 (Wireshark 4.4) on, it is told from a number with a fraction of
+-- nothing, and Wireshark wants it for lengths; before, numbers are of one kind.
+local function whole(number)
+    return math.tointeger and math.tointeger(number) or number
+end
+
 -- The head at an offset, or nil and the expert item that says why there is none.
 local function readHead(buffer, offset)
     if buffer(offset, 4):uint() ~= MAGIC then
@@ -228,7 +234,7 @@ local function readHead(buffer, offset)
         iteration = buffer(offset + 24, 4):uint(),
         microbatch = buffer(offset + 28, 4):uint(),
         tensors = buffer(offset + 36, 2):uint(),
-        payload = buffer(offset + 40, 8):uint64():tonumber(),
+        payload = whole(buffer(offset + 40, 8):uint64():tonumber()),
         payloadCrc = buffer(offset + 48, 4):uint(),
         crc = buffer(offset + HEAD_CRC_OFFSET, 4):uint(),
     }
@@ -447,7 +453,7 @@ function collapipe.dissector(buffer, pinfo, root)
         local start = buffer:raw(offset, math.min(4, available - offset))
         local begins = start == string.sub(MAGIC_TEXT, 1, #start)
         if begins and available - offset < HEAD_BYTES and canWait then
-            wait(pinfo, offset, DESEGMENT_ONE_MORE_SEGMENT, nil)
+            wait(pinfo, offset, HEAD_BYTES - (available - offset), nil)
             break
         end
         local head, reason = nil, begins and e.short or e.stray

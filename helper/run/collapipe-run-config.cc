@@ -17,6 +17,7 @@
 #include "ns3/collapipe-fluid-model.h"
 #include "ns3/collapipe-node-placement.h"
 #include "ns3/collapipe-recomputation.h"
+#include "ns3/collapipe-topology-error.h"
 #include "ns3/collapipe-version.h"
 #include "ns3/command-line.h"
 
@@ -613,7 +614,14 @@ RunConfig::GetTopologyConfig() const
     config.randomPositions = placement == "random";
     if (!positions.empty())
     {
-        config.positions = ReadPositions(positions);
+        try
+        {
+            config.positions = ReadPositions(positions);
+        }
+        catch (const TopologyError& error)
+        {
+            throw UserError(std::string("--positions: ") + error.what());
+        }
     }
     config.lteScheduler = SchedulerTypeName(lteScheduler);
     config.clusterRadiusM = clusterRadiusM;

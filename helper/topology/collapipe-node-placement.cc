@@ -138,7 +138,7 @@ SplitLine(const std::string& line)
     return fields;
 }
 
-/// @return a coordinate. @throws UserError where the text is none
+/// @return a coordinate. @throws TopologyError where the text is none
 double
 ToMetres(const std::string& text, const std::string& where)
 {
@@ -146,9 +146,9 @@ ToMetres(const std::string& text, const std::string& where)
     const double value = std::strtod(text.c_str(), &end);
     if (text.empty() || *end != '\0' || !(std::abs(value) <= MAX_M))
     {
-        throw UserError(where + ": \"" + text +
-                        "\" is no coordinate in metres, at most 1,000,000 from the first base "
-                        "station");
+        throw TopologyError(where + ": \"" + text +
+                            "\" is no coordinate in metres, at most 1,000,000 from the first base "
+                            "station");
     }
     return value;
 }
@@ -161,7 +161,7 @@ ReadPositions(const std::string& path)
     std::ifstream file(path);
     if (!file)
     {
-        throw UserError(path + ": there is no such file that can be read");
+        throw TopologyError(path + ": there is no such file that can be read");
     }
     return ReadPositions(file, path);
 }
@@ -175,7 +175,7 @@ ReadPositions(std::istream& file, const std::string& path)
     const bool hasHeights = columns == std::vector<std::string>{"node", "x", "y", "z"};
     if (!hasHeights && columns != std::vector<std::string>{"node", "x", "y"})
     {
-        throw UserError(path + ": its first line must be node,x,y or node,x,y,z");
+        throw TopologyError(path + ": its first line must be node,x,y or node,x,y,z");
     }
     std::map<std::string, Vector> positions;
     for (std::size_t number = 2; std::getline(file, line); ++number)
@@ -188,15 +188,15 @@ ReadPositions(std::istream& file, const std::string& path)
         }
         if (fields.size() != columns.size() || number > MAX_LINES)
         {
-            throw UserError(where + ": this must be a node's name and its coordinates, " +
-                            std::to_string(columns.size()) + " fields");
+            throw TopologyError(where + ": this must be a node's name and its coordinates, " +
+                                std::to_string(columns.size()) + " fields");
         }
         const Vector position(ToMetres(fields[1], where),
                               ToMetres(fields[2], where),
                               hasHeights ? ToMetres(fields[3], where) : 0);
         if (!positions.emplace(fields[0], position).second)
         {
-            throw UserError(where + ": " + fields[0] + " has a position already");
+            throw TopologyError(where + ": " + fields[0] + " has a position already");
         }
     }
     return positions;

@@ -26,7 +26,7 @@ namespace collapipe
  * station and edge server of a cell), `c0-cu`, `c0-d1`.
  * @param path of the file
  * @return positions by name
- * @throws UserError where the file cannot be read, in a sentence that names the line
+ * @throws TopologyError where the file cannot be read, in a sentence that names the line
  */
 std::map<std::string, Vector> ReadPositions(const std::string& path);
 
@@ -35,7 +35,7 @@ std::map<std::string, Vector> ReadPositions(const std::string& path);
  * @param file the file
  * @param path of it, for messages
  * @return positions by name
- * @throws UserError as above
+ * @throws TopologyError as above
  */
 std::map<std::string, Vector> ReadPositions(std::istream& file, const std::string& path);
 

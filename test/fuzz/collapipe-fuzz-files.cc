@@ -12,7 +12,10 @@
 #include "ns3/collapipe-node-placement.h"
 #include "ns3/collapipe-scenario.h"
 #include "ns3/collapipe-tensor-file.h"
+#include "ns3/collapipe-topology-error.h"
+#include "ns3/collapipe-user-error.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <sstream>
@@ -106,7 +109,14 @@ void
 ReadPlaces(const Bytes& input)
 {
     std::istringstream stream(ToText(input));
-    ReadPositions(stream, "fuzz");
+    try
+    {
+        ReadPositions(stream, "fuzz");
+    }
+    catch (const TopologyError& error)
+    {
+        throw UserError(error.what());
+    }
 }
 
 std::vector<Bytes>

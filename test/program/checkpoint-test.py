@@ -162,7 +162,12 @@ def check_targets(base, data):
             output = free / "targets"
             free.chmod(0o777)
         began = time.monotonic()
-        status, _, err, _ = finish(start(*small, f"--outputDir={output}", f"--save={target}", **who))
+        try:
+            process = start(*small, f"--outputDir={output}", f"--save={target}", **who)
+        except PermissionError as error:
+            print(f"{what}: skipped, another user cannot run the program: {error}")
+            continue
+        status, _, err, _ = finish(process)
         if who and status is not None and "Permission denied" not in err and "--save" not in err:
             print(f"{what}: skipped, another user cannot run the program: {err}")
             continue
