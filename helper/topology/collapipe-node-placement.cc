@@ -7,7 +7,6 @@
 #include "collapipe-topology-error.h"
 
 #include "ns3/box.h"
-#include "ns3/collapipe-user-error.h"
 #include "ns3/constant-position-mobility-model.h"
 #include "ns3/double.h"
 #include "ns3/gauss-markov-mobility-model.h"
