@@ -16,6 +16,7 @@ import sys
 import campaign
 import report
 import results
+import verify
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 CAMPAIGNS = CHECKOUT / "examples" / "campaigns"
@@ -47,7 +48,8 @@ def parse_arguments():
     parser = argparse.ArgumentParser(
         prog="./collapipe evaluate",
         description="Runs a campaign of many runs, side by side, and makes its report. Started "
-                    "again, it goes on where it was stopped.",
+                    "again, it goes on where it was stopped. \"./collapipe evaluate verify FOLDER\" "
+                    "runs some of its runs again and compares their bytes.",
         epilog="What stands after -- goes to GNU parallel, for example: -- --sshlogin 8/host1,:")
     parser.add_argument("campaign", nargs="?",
                         help="a description (.toml), or the name of one in examples/campaigns; "
@@ -159,6 +161,8 @@ def write_slurm(folder, jobs, count):
 
 
 def main():
+    if sys.argv[1:2] == ["verify"]:
+        return verify.verify(sys.argv[2:])
     options, passed_on = parse_arguments()
     if options.campaign is None:
         list_campaigns()

@@ -304,6 +304,25 @@ def test_slurm(description, folder, scratch):
           (folder / "runs" / name / "rounds.csv").read_bytes(), "and gives the same")
 
 
+def test_verify(folder):
+    """Runs made again give the same bytes; one that was touched is found."""
+    names = sorted(path.name for path in (folder / "runs").iterdir())
+    status, out, err = run("evaluate.py", "verify", str(folder), "--runs=2", "--seed=3")
+    check(status == 0 and out.count("the same bytes") == 2 and "0 of them differ" in out,
+          f"runs made again: status {status}: {out}{err}")
+    check(sum(f"{name}: ./collapipe run" in out for name in names) == 2, f"names them: {out}")
+    path = folder / "runs" / names[0] / "rounds.csv"
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"1", b"2", 1))
+    status, out, err = run("evaluate.py", "verify", str(folder), f"--runs={len(names)}")
+    check(status == 1 and out.count("other bytes in rounds.csv") == 1,
+          f"a touched run is found: status {status}: {out}{err}")
+    path.write_bytes(whole)
+    for where, word in ((folder / "runs", "jobs.tsv"), (folder / "nowhere", "jobs.tsv")):
+        status, out, err = run("evaluate.py", "verify", str(where))
+        check(status == 2 and word in err and len(err.splitlines()) == 1, f"no campaign: {err}")
+
+
 def test_statistics():
     """Against tables of Student's t, and by hand."""
     sys.path.insert(0, str(source / "helper" / "evaluation"))
@@ -343,6 +362,7 @@ def main():
         test_queues(folder)
         test_memory(folder)
         test_reports(folder)
+        test_verify(folder)
         test_slurm(description, folder, scratch)
         test_mistakes(scratch)
     print(f"{passed} checks passed, {failed} failed")
