@@ -261,6 +261,28 @@ def check_stuck(work, data):
 # ---------------------------------------------------------------- faults of earlier releases, by number
 
 
+def row_14_recomputation_charges_blocks_alone(work, data):
+    """What a device computes again grows with its blocks, though it has the embedding and the decoder."""
+    again = {}
+    for blocks in (2, 4):
+        spent = []
+        for mode in ("never", "always"):
+            folder = work / f"again-{blocks}-{mode}"
+            status, _, err, _ = run(folder, "--topology=p2p", "--controller=fedavg",
+                                    f"--blocks={blocks}", f"--recompute={mode}", "--rounds=1",
+                                    data=data)
+            if not check(status == 0, f"row 14: {folder.name}: status {status}: {err}"):
+                return
+            spent.append({row["name"]: float(row["compute_s"])
+                          for row in read_csv(folder / "devices.csv")})
+        again[blocks] = {name: spent[1][name] - spent[0][name] for name in spent[0]}
+    trained = [name for name in again[2] if again[2][name] > 0]
+    check(len(trained) == 6, f"row 14: all devices compute again: {again[2]}")
+    for name in trained:
+        check(abs(again[4][name] / again[2][name] - 2) < 1e-3,
+              f"row 14: {name}: {again[2][name]} s with 2 blocks, {again[4][name]} s with 4")
+
+
 def row_21_fewer_samples_than_devices_are_refused(work, data):
     for controller in ("fedavg", "splitfed"):
         status, _, err, _ = run(work / "row21", "--topology=p2p", f"--controller={controller}",
@@ -293,6 +315,7 @@ def main():
         check_streams(work, data)
         check_limits(work, data)
         check_stuck(work, data)
+        row_14_recomputation_charges_blocks_alone(work, data)
         row_21_fewer_samples_than_devices_are_refused(work, data)
         row_22_many_nodes_attach_to_a_narrow_band(work, data)
         check_cells(work, data)
