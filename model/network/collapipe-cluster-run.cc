@@ -63,6 +63,7 @@ ClusterRun::Prepare(uint32_t firstIteration)
     m_uploads.clear();
     m_snapshots.clear();
     m_replicas.clear();
+    m_hasLoss = true;
     m_losses.erase(
         std::remove_if(m_losses.begin(),
                        m_losses.end(),
@@ -169,7 +170,6 @@ ClusterRun::Distribute(std::shared_ptr<const ModelState> state)
     for (uint32_t chain = 0; chain < m_plan.chains.size(); ++chain)
     {
         const auto& stages = m_plan.chains[chain].stages;
-        m_hasLoss &= stages.back().node == EDGE_SERVER;
         m_missingUploads += stages.size();
         for (uint32_t stage = 0; stage < stages.size(); ++stage)
         {
@@ -539,6 +539,20 @@ ClusterRun::AddNorm(uint32_t chain, uint32_t iteration, uint32_t stage, double s
 std::string
 ClusterRun::HandleUpload(Message& message)
 {
+    const auto& chain = m_plan.chains[message.header.chain];
+    if (chain.stages[message.header.stage].decoder)
+    {
+        double loss = 0;
+        const auto error = DecodeLoss(message.tensors.back(), loss);
+        if (!error.empty())
+        {
+            return "a training loss " + error;
+        }
+        message.tensors.pop_back();
+        m_hasLoss &= std::isfinite(loss);
+        // Iterations before the attempt's first are taken to have had the mean loss of the others.
+        m_losses.emplace_back(m_iterations, chain.dataShare * loss * m_iterations);
+    }
     AddUpload(message.header.chain, message.header.stage, std::move(message.tensors));
     return "";
 }

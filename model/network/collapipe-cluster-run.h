@@ -191,7 +191,7 @@ class ClusterRun
     /// @return sum over chains and iterations of the training loss times the chain's share of data
     double GetLossSum() const;
 
-    /// @return whether all chains' losses were computed here
+    /// @return whether all chains' losses are known: computed here, or told with the upload
     bool HasLoss() const;
 
   private:

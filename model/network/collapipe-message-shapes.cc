@@ -113,7 +113,36 @@ GetUploadShapes(const TrainingContext& context, const PartRange& part)
                                    context.precision.parameters);
     const auto statistics = GetStatisticsShapes(part);
     shapes.insert(shapes.end(), statistics.begin(), statistics.end());
+    if (part.decoder)
+    {
+        shapes.push_back(TensorData::MakeVirtual(DType::FLOAT64, {1}));
+    }
     return shapes;
+}
+
+TensorData
+EncodeLoss(double loss, bool isKnown)
+{
+    return isKnown ? MakeScalar(loss) : TensorData::MakeVirtual(DType::FLOAT64, {1});
+}
+
+std::string
+DecodeLoss(const TensorData& tensor, double& loss)
+{
+    loss = std::nan("");
+    if (tensor.IsVirtual())
+    {
+        return AreAlike({tensor}, {EncodeLoss(loss, false)}) ? "" : "must be one float64 value";
+    }
+    double value = 0;
+    auto error = ReadScalar({tensor}, value);
+    if (error.empty() && value < 0)
+    {
+        error = "is negative";
+    }
+    // A device whose training has diverged says so: it breaks no rule.
+    loss = error.empty() && std::isfinite(value) ? value : loss;
+    return error;
 }
 
 PartRange

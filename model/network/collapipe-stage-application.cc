@@ -766,6 +766,7 @@ StageApplication::CreateRunner(TensorList parameters)
                                         position,
                                         context.precision);
     m_part->SetRecompute(plan.recompute);
+    m_lossSum = 0;
     m_runner = std::make_unique<StageRunner>(std::move(task),
                                              m_part,
                                              GetProcessor(),
@@ -790,6 +791,11 @@ StageApplication::MakeCallbacks()
                        iteration,
                        microBatch,
                        std::move(output));
+        }
+        else
+        {
+            m_hasLoss = !output[0].IsVirtual();
+            m_lossSum += m_hasLoss ? *output[0].As<double>() : 0;
         }
     };
     callbacks.onBackward = [this](uint32_t iteration, uint32_t microBatch, TensorList output) {
@@ -1025,6 +1031,11 @@ StageApplication::Upload()
     auto tensors = m_runner->GetPart().ExportParameters(GetContext().keepOptimizerState);
     const auto statistics = m_runner->GetPart().ExportStatistics();
     tensors.insert(tensors.end(), statistics.begin(), statistics.end());
+    if (m_assignment.plan.decoder)
+    {
+        const uint32_t iterations = m_assignment.iterations - m_assignment.firstIteration;
+        tensors.push_back(EncodeLoss(m_lossSum / iterations, m_hasLoss));
+    }
     SendToServer({MakeHeader(MessageType::PARAMETER_UPLOAD), std::move(tensors)});
 }
 

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 
-from support.runs import check, finish, read_csv, report, start, use_program, write_corpus
+from support.runs import check, finish, near, read_csv, report, start, use_program, write_corpus
 
 SMALL = ["--clusters=2", "--devices=3", "--localIterations=4", "--blocks=3", "--microBatches=2",
          "--microBatchSize=4", "--vocabulary=300", "--maxValidation=10", "--progress=none",
@@ -261,6 +261,29 @@ def check_stuck(work, data):
 # ---------------------------------------------------------------- faults of earlier releases, by number
 
 
+def row_12_whoever_has_the_decoder_tells_the_loss(work, data):
+    """A lone device's training loss hardly depends on whether it has the decoder or the edge server has
+    it: the samples are the same, in another order."""
+    losses = {}
+    for controller in ("fedavg", "uniform-pipeline"):
+        folder = work / f"loss-{controller}"
+        status, _, err, _ = run(folder, "--topology=p2p", f"--controller={controller}", "--clusters=1",
+                                "--devices=1", "--rounds=2", "--compute=torch", data=data)
+        if status == 2 and "no LibTorch" in err:
+            return
+        if not check(status == 0, f"row 12: {controller}: status {status}: {err}"):
+            return
+        losses[controller] = [float(row["train_loss"] or "nan")
+                              for row in read_csv(folder / "rounds.csv")]
+    check(len(losses["fedavg"]) == 2 and all(0 < loss < 20 for loss in losses["fedavg"]),
+          f"row 12: losses under fedavg: {losses['fedavg']}")
+    check(all(near(*both, 0.03) for both in zip(*losses.values())), f"row 12: {losses}")
+    folder = work / "loss-analytic"
+    status, _, err, _ = run(folder, "--topology=p2p", "--controller=fedavg", data=data)
+    check(status == 0 and all(row["train_loss"] == "" for row in read_csv(folder / "rounds.csv")),
+          f"row 12: nothing computed, no loss: status {status}: {err}")
+
+
 def row_14_recomputation_charges_blocks_alone(work, data):
     """What a device computes again grows with its blocks, though it has the embedding and the decoder."""
     again = {}
@@ -315,6 +338,7 @@ def main():
         check_streams(work, data)
         check_limits(work, data)
         check_stuck(work, data)
+        row_12_whoever_has_the_decoder_tells_the_loss(work, data)
         row_14_recomputation_charges_blocks_alone(work, data)
         row_21_fewer_samples_than_devices_are_refused(work, data)
         row_22_many_nodes_attach_to_a_narrow_band(work, data)
