@@ -316,6 +316,7 @@ AddTraining(RunConfig& config, Options& options)
             .From(1)
             .To(1000000)
             .Usually(BERTS, "12")
+            .Usually(FOREIGN, "5")
             .Local()
             .Basic(),
         RunOption(Group::TRAINING,
@@ -326,6 +327,7 @@ AddTraining(RunConfig& config, Options& options)
             .To(1000000)
             .Usually(BERTS, "60")
             .Usually({"languages"}, "50")
+            .Usually(FOREIGN, "10")
             .Basic(),
         RunOption(Group::TRAINING,
                   "microBatches",
