@@ -69,7 +69,8 @@ ClusterRun::Prepare(uint32_t firstIteration)
                        m_losses.end(),
                        [firstIteration](const auto& loss) { return loss.first >= firstIteration; }),
         m_losses.end());
-    m_progress = Simulator::Now();
+    m_position = {};
+    m_activity = Simulator::Now(); // a new attempt has its time, and is no progress
 }
 
 Neighbour
@@ -438,7 +439,7 @@ std::string
 ClusterRun::HandleMessage(Message message)
 {
     const MessageHeader header = message.header;
-    m_progress = Simulator::Now();
+    NoteMessage(header);
     switch (header.type)
     {
     case MessageType::READY:
@@ -478,6 +479,26 @@ ClusterRun::HandleMessage(Message message)
         return HandleNorm(message);
     default:
         return "a message that nobody wants";
+    }
+}
+
+void
+ClusterRun::NoteMessage(const MessageHeader& header)
+{
+    m_activity = Simulator::Now();
+    const uint32_t iteration = header.type == MessageType::READY ? 0
+                               : header.type == MessageType::PARAMETER_UPLOAD
+                                   ? m_iterations + 1
+                                   : header.iteration + 1;
+    if (iteration > m_position.first)
+    {
+        m_position = {iteration, 0};
+    }
+    ++m_position.second;
+    if (m_position > m_reached)
+    {
+        m_reached = m_position;
+        m_progress = m_activity;
     }
 }
 
@@ -720,13 +741,31 @@ ClusterRun::GetIteration() const
 void
 ClusterRun::NoteProgress()
 {
-    m_progress = Simulator::Now();
+    m_progress = m_activity = Simulator::Now();
+}
+
+Time
+ClusterRun::GetLastActivity() const
+{
+    return m_activity;
 }
 
 Time
 ClusterRun::GetLastProgress() const
 {
     return m_progress;
+}
+
+void
+ClusterRun::SetReached(const Reached& reached)
+{
+    m_reached = reached;
+}
+
+const ClusterRun::Reached&
+ClusterRun::GetReached() const
+{
+    return m_reached;
 }
 
 std::string

@@ -242,8 +242,7 @@ EdgeServerApplication::HandleHello(Ptr<Connection> connection, const MessageHead
     }
     if (m_isIdle)
     {
-        AbandonRound();
-        BeginRound();
+        BeginAgain();
         return;
     }
     if (m_isUnderWay)
@@ -492,7 +491,7 @@ EdgeServerApplication::Watch()
     {
         const auto& run = *m_runs[cluster];
         const auto needed = run.GetNeededNodes();
-        if (!run.IsRunning() || now - run.GetLastProgress() <= patience || needed.empty())
+        if (!run.IsRunning() || now - run.GetLastActivity() <= patience || needed.empty())
         {
             continue;
         }
@@ -558,14 +557,23 @@ EdgeServerApplication::AbandonRound()
     for (uint32_t cluster = 0; cluster < m_runs.size(); ++cluster)
     {
         m_attempts[cluster] = static_cast<uint16_t>(m_runs[cluster]->GetAttempt() + 1);
+        m_reached[cluster] = m_runs[cluster]->GetReached();
     }
     m_recoveries.clear();
     m_runs.clear();
+    m_isIdle = false;
     if (m_isUnderWay)
     {
         m_isUnderWay = false;
         --m_record.round;
     }
+}
+
+void
+EdgeServerApplication::BeginAgain()
+{
+    AbandonRound();
+    BeginRound();
 }
 
 void
@@ -607,6 +615,17 @@ EdgeServerApplication::DescribeWait() const
         return "the edge server waits for " +
                std::string(m_isConnecting ? "a first call of " : "the state of ") +
                (missing.empty() ? "nobody" : missing);
+    }
+    if (m_isIdle)
+    {
+        for (const auto& [id, member] : m_nodes)
+        {
+            missing += member.connection ? "" : (missing.empty() ? "" : ", ") + Describe(id);
+        }
+        return "the edge server has no cluster left that could end round " +
+               std::to_string(m_record.round) +
+               (missing.empty() ? ", though all nodes are there"
+                                : " and waits for the return of " + missing);
     }
     std::string text;
     for (const auto& recovery : m_recoveries)

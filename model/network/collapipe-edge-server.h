@@ -150,6 +150,9 @@ class EdgeServerApplication : public ModelServerApplication
     /// Ends the round that is under way without a result; BeginRound() begins it anew.
     void AbandonRound();
 
+    /// Begins a round that came to nothing anew.
+    void BeginAgain();
+
   private:
     /// A node: cluster and index within it
     using NodeId = std::pair<uint32_t, NodeIndex>;
@@ -260,8 +263,9 @@ class EdgeServerApplication : public ModelServerApplication
     bool m_isUnderWay{false};         //!< a round has begun and has not ended
     bool m_isReporting{false};        //!< nodes are asked for their states
     std::vector<uint16_t> m_attempts; //!< by cluster: the first attempt's number of the round
-    bool m_isIdle{false};             //!< a round waits for any node at all
-    Time m_progress;                  //!< a round has ended
+    std::vector<ClusterRun::Reached> m_reached; //!< by cluster: in the round, before it began anew
+    bool m_isIdle{false}; //!< a round waits for any node at all, or for one more
+    Time m_progress;      //!< a round has ended
     std::vector<std::unique_ptr<ClusterRecovery>> m_recoveries; //!< by cluster
     std::vector<double> m_samples;                   //!< by cluster: training samples held
     std::unique_ptr<Aggregator> m_aggregator;        //!< of this round

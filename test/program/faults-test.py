@@ -258,6 +258,21 @@ def check_stuck(work, data):
     check(seconds < 120, f"it ends in good time: {seconds} s")
 
 
+def check_gone(work, data):
+    """The only cluster has lost its control unit: the run ends, says who is gone, and keeps what it has."""
+    path = work / "gone.toml"
+    path.write_text("[[fault]]\nkind = \"crash\"\nnode = \"cluster0.control\"\nround = 2\n",
+                    encoding="utf-8")
+    for policy in ("drop", "wait"):
+        folder = work / f"gone-{policy}"
+        status, _, err, seconds = run(folder, "--topology=p2p", "--clusters=1", f"--faults={path}",
+                                      f"--recovery={policy}", "--deadline=500", data=data)
+        check(status == 0 and "nothing has gone on" in err and "c0-cu" in err,
+              f"a control unit gone for ever, {policy}: status {status}: {err}")
+        check(len(read_csv(folder / "rounds.csv")) == 1, f"gone, {policy}: its finished round is kept")
+        check(seconds < 60, f"gone, {policy}: it ends in good time: {seconds} s")
+
+
 # ---------------------------------------------------------------- faults of earlier releases, by number
 
 
@@ -338,6 +353,7 @@ def main():
         check_streams(work, data)
         check_limits(work, data)
         check_stuck(work, data)
+        check_gone(work, data)
         row_12_whoever_has_the_decoder_tells_the_loss(work, data)
         row_14_recomputation_charges_blocks_alone(work, data)
         row_21_fewer_samples_than_devices_are_refused(work, data)
