@@ -101,9 +101,10 @@ AddNetwork(RunConfig& config, Options& options)
         RunOption(Group::NETWORK,
                   "packetErrorRate",
                   &config.packetErrorRate,
-                  "share of packets lost on wired links")
+                  "share of packets lost on wired links; of half and more, TCP's tries are too few "
+                  "to get anything through")
             .From(0)
-            .Below(1),
+            .Below(0.5),
         RunOption(Group::NETWORK,
                   "segmentSize",
                   &config.segmentSize,

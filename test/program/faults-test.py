@@ -273,6 +273,15 @@ def check_gone(work, data):
         check(seconds < 60, f"gone, {policy}: it ends in good time: {seconds} s")
 
 
+def check_lossy(work, data):
+    """Wires that lose so much that nothing gets through are named where the run ends."""
+    status, _, err, seconds = run(work / "lossy", "--topology=p2p", "--packetErrorRate=0.4",
+                                  "--deadline=300", data=data)
+    check(status == 2 and "no round has ended" in err and "wires lose 40 %" in err and
+          len(err.splitlines()) == 1, f"wires that lose much: status {status}: {err}")
+    check(seconds < 60, f"it ends in good time: {seconds} s")
+
+
 # ---------------------------------------------------------------- faults of earlier releases, by number
 
 
@@ -354,6 +363,7 @@ def main():
         check_limits(work, data)
         check_stuck(work, data)
         check_gone(work, data)
+        check_lossy(work, data)
         row_12_whoever_has_the_decoder_tells_the_loss(work, data)
         row_14_recomputation_charges_blocks_alone(work, data)
         row_21_fewer_samples_than_devices_are_refused(work, data)

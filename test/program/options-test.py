@@ -168,6 +168,7 @@ def test_sentences(work, data):
     expect_refusal("a misspelt controller", "did you mean dssda?", "--controller=dsda")
     expect_refusal("too little memory", "--memoryShare=0.01", *data, "--memoryShare=0.01")
     expect_refusal("captures without a folder", "--outputDir", *data, "--pcap", "--outputDir=")
+    expect_refusal("more lost than TCP makes good", "less than 0.5", "--packetErrorRate=0.9")
     expect_refusal("per cent for a share", "--memoryShare=50", "--memoryShare=50")
     expect_refusal("more clusters than there can be", "from 1 to 250", "--clusters=251")
     expect_refusal("clusters too far away", "clusterDistance of 20000 m", "--topology=lte",
