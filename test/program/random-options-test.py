@@ -9,6 +9,7 @@
 #     test/program/random-options-test.py build . --lines=300 --seed=7
 
 import json
+import os
 import pathlib
 import random
 import sys
@@ -138,6 +139,7 @@ def main():
     table, draw = json.loads(out), random.Random(seed)
     counts, slow = {}, []
     with tempfile.TemporaryDirectory(prefix="collapipe-random-") as name:
+        os.chdir(name)  # where results go whose folder has any name
         work = pathlib.Path(name)
         write_corpus(work / "corpus")
         for number in range(lines):
