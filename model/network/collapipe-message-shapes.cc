@@ -8,6 +8,7 @@
 #include "ns3/collapipe-model-family.h"
 #include "ns3/collapipe-part-shapes.h"
 #include "ns3/collapipe-sample-form.h"
+#include "ns3/collapipe-tied-table.h"
 
 #include <algorithm>
 #include <cmath>
@@ -118,6 +119,32 @@ GetUploadShapes(const TrainingContext& context, const PartRange& part)
         shapes.push_back(TensorData::MakeVirtual(DType::FLOAT64, {1}));
     }
     return shapes;
+}
+
+bool
+IsScalar(const TensorList& shapes)
+{
+    return AreAlike(shapes, {TensorData::MakeVirtual(DType::FLOAT64, {1})});
+}
+
+bool
+IsWholeModel(const TrainingContext& context, const TensorList& shapes)
+{
+    const PartShapes whole(context.model, WholeModel(context.model), context.optimizer);
+    for (const bool withOptimizer : {false, true})
+    {
+        if (AreAlike(shapes, WithoutSecondTable(context.model, whole.GetExport(withOptimizer))))
+        {
+            return true;
+        }
+    }
+    return false;
+}
+
+TensorList
+EncodeWholeModel(const TrainingContext& context, const ModelState& model)
+{
+    return WithoutSecondTable(context.model, model.Gather(WholeModel(context.model)));
 }
 
 TensorData

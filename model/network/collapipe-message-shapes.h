@@ -7,6 +7,8 @@
 
 #include "collapipe-message-application.h"
 
+#include "ns3/collapipe-aggregator.h"
+
 #include <string>
 
 namespace ns3
@@ -74,6 +76,26 @@ TensorList GetSnapshotShapes(const TrainingContext& context, const PartRange& pa
  *         mean loss of an iteration, [1] float64
  */
 TensorList GetUploadShapes(const TrainingContext& context, const PartRange& part);
+
+/**
+ * @param shapes of a message
+ * @return whether they are those of one number, see MakeScalar()
+ */
+bool IsScalar(const TensorList& shapes);
+
+/**
+ * @param context of the run
+ * @param shapes of a message
+ * @return whether they are those of the whole model, as it goes between lead and cells
+ */
+bool IsWholeModel(const TrainingContext& context, const TensorList& shapes);
+
+/**
+ * @param context of the run
+ * @param model the model
+ * @return the whole of it, as it goes between lead and cells
+ */
+TensorList EncodeWholeModel(const TrainingContext& context, const ModelState& model);
 
 /**
  * @param loss mean training loss of an iteration, in nats per token; not to be read where nothing
