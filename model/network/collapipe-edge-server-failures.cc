@@ -6,9 +6,11 @@
 
 #include "collapipe-edge-server.h"
 
+#include "ns3/collapipe-node-name.h"
 #include "ns3/log.h"
 #include "ns3/simulator.h"
 
+#include <algorithm>
 #include <limits>
 
 namespace ns3
@@ -232,6 +234,32 @@ EdgeServerApplication::Crash()
     ModelServerApplication::Crash();
 }
 
+std::vector<std::pair<uint32_t, NodeIndex>>
+EdgeServerApplication::GetMissed() const
+{
+    std::vector<std::pair<uint32_t, NodeIndex>> missed;
+    const bool isAnyRunning =
+        std::any_of(m_runs.begin(), m_runs.end(), [](const auto& run) { return run->IsRunning(); });
+    if (isAnyRunning || !(m_isIdle || m_isFruitless))
+    {
+        return missed;
+    }
+    for (const auto& [id, member] : m_nodes)
+    {
+        if (!member.connection)
+        {
+            missed.emplace_back(m_numbers[id.first], id.second);
+        }
+    }
+    return missed;
+}
+
+Time
+EdgeServerApplication::GetPatience() const
+{
+    return m_patience;
+}
+
 std::string
 EdgeServerApplication::DescribeWait() const
 {
@@ -259,9 +287,9 @@ EdgeServerApplication::DescribeWait() const
     }
     if (m_isIdle)
     {
-        for (const auto& [id, member] : m_nodes)
+        for (const auto& [cluster, node] : GetMissed())
         {
-            missing += member.connection ? "" : (missing.empty() ? "" : ", ") + Describe(id);
+            missing += (missing.empty() ? "" : ", ") + GetNodeName(cluster, node);
         }
         return "the edge server has no cluster left that could end round " +
                std::to_string(m_record.round) +

@@ -402,11 +402,11 @@ EdgeServerApplication::EndRound()
     {
         // Nothing was learnt, and would not be at once either: the next hello begins the round
         // anew. What failed though everybody was there may go better some time later.
-        m_isIdle = true;
+        m_isIdle = m_isFruitless = true;
         m_begin = Simulator::Schedule(m_patience, &EdgeServerApplication::BeginAgain, this);
         return;
     }
-    m_isUnderWay = false;
+    m_isUnderWay = m_isFruitless = false;
     m_attempts.assign(m_clusters.size(), 0);
     m_reached.assign(m_clusters.size(), {});
     m_record.end = Simulator::Now();
