@@ -187,6 +187,14 @@ def test_sentences(work, data):
                    f"--trainTarget={work / 'long.de'}")
 
 
+def test_part_of_the_actuators(work, data):
+    """Of two radios one may be actuated alone."""
+    for radio in ("lte", "wifi"):
+        status, _, err = run(*data, "--topology=hybrid", f"--actuator={radio}",
+                             f"--outputDir={work / radio}")
+        check(status == 0, f"--actuator={radio}: status {status}: {err}")
+
+
 def test_what_was_left_out_is_told(work, data):
     """The corpus's warnings reach the user and summary.json."""
     source, target = (pathlib.Path(option.split("=", 1)[1]) for option in data)
@@ -233,7 +241,7 @@ def main():
         for test in (test_results_of_two_runs_do_not_mix, test_killed_runs_leave_nothing_for_ever,
                      test_files_are_whole_or_not_there, test_closed_standard_streams,
                      test_signals_keep_finished_rounds, test_sentences,
-                     test_what_was_left_out_is_told):
+                     test_part_of_the_actuators, test_what_was_left_out_is_told):
             test(work, data)
             print(f"{time.monotonic() - begin:6.1f} s  {test.__name__}", flush=True)
         test_other_programs(build, source)
