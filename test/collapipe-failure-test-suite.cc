@@ -256,6 +256,127 @@ class RestartTestCase : public TestCase
     std::string m_recovery; //!< policy
 };
 
+/**
+ * A cluster whose control unit is gone for ever tries again now and then, not all the time, and
+ * the edge server says whom it waits for.
+ */
+class ForeverTestCase : public TestCase
+{
+  public:
+    ForeverTestCase()
+        : TestCase("an only cluster that is left out for ever waits for who is gone")
+    {
+    }
+
+  private:
+    void DoRun() override
+    {
+        auto config = MakeConfig("drop", 0);
+        config.backend = "ns3::collapipe::AnalyticBackend";
+        TestRun run(config);
+        const auto edge = run.GetApplications().edgeServer;
+        run.GetApplications().clusters[0][CONTROL_UNIT]->SetStopTime(Seconds(4));
+        std::string wait;
+        Time progress;
+        Simulator::Schedule(Seconds(300), [edge, &wait, &progress] {
+            wait = edge->DescribeWait();
+            progress = edge->GetLastProgress();
+            Simulator::Stop();
+        });
+        run.Run();
+        NS_TEST_ASSERT_MSG_EQ(run.IsFinished(), false, "the run has ended without it");
+        NS_TEST_ASSERT_MSG_LT(run.GetFailures().size(),
+                              2 + 300 / config.patience.GetSeconds(),
+                              "it tries again all the time");
+        NS_TEST_ASSERT_MSG_NE(wait.find("c0-cu"),
+                              wait.npos,
+                              "it does not say who is gone: " << wait);
+        NS_TEST_ASSERT_MSG_LT(progress, Seconds(5), "an attempt that comes to nothing is progress");
+    }
+};
+
+/**
+ * A node that sends something damaged in every attempt makes no progress, however often all is
+ * begun anew.
+ */
+class NoProgressTestCase : public TestCase
+{
+  public:
+    explicit NoProgressTestCase(const std::string& recovery)
+        : TestCase("attempts that fail for ever are no progress, " + recovery),
+          m_recovery(recovery)
+    {
+    }
+
+  private:
+    void DoRun() override
+    {
+        auto config = MakeConfig(m_recovery, 0);
+        config.backend = "ns3::collapipe::AnalyticBackend";
+        TestRun run(config);
+        const auto edge = run.GetApplications().edgeServer;
+        const Ptr<MessageApplication> first = run.GetApplications().clusters[0][CONTROL_UNIT];
+        for (Time at = Seconds(4); at < m_end; at += Seconds(3))
+        {
+            Simulator::Schedule(at, [first] {
+                first->Tamper(MessageApplication::Tampering::CORRUPT, Seconds(0), 1);
+            });
+        }
+        Time progress;
+        Simulator::Schedule(m_end, [edge, &progress] {
+            progress = edge->GetLastProgress();
+            Simulator::Stop();
+        });
+        run.Run();
+        NS_TEST_ASSERT_MSG_EQ(run.IsFinished(), false, "the test lets too much through");
+        NS_TEST_ASSERT_MSG_GT(run.GetFailures().size(), 20, "it was not tried again and again");
+        NS_TEST_ASSERT_MSG_LT(progress,
+                              Seconds(10),
+                              "an attempt that comes to nothing is progress");
+    }
+
+    const Time m_end{Seconds(200)}; //!< of the test
+    std::string m_recovery;         //!< policy
+};
+
+/**
+ * Stages of which nothing is trained have a state of no tensors, which is not lost.
+ */
+class FrozenTestCase : public TestCase
+{
+  public:
+    FrozenTestCase()
+        : TestCase("a cluster with frozen stages goes on from its snapshots under plain sgd")
+    {
+    }
+
+  private:
+    void DoRun() override
+    {
+        auto config = MakeConfig("wait", 1);
+        config.optimizer.name = "sgd";
+        config.optimizer.momentum = 0;
+        config.adaptModel = [](ModelConfig& model) {
+            model.family = "gpt2";
+            model.head = ModelHead::CAUSAL_LANGUAGE;
+            model.special.pad = -1;
+            model.trained = TrainedPart::LAST;
+            model.trainedBlocks = 1;
+        };
+        config.backend = "ns3::collapipe::AnalyticBackend";
+        config.rounds = 1;
+        TestRun run(config);
+        const Ptr<MessageApplication> device = run.GetApplications().clusters[0][2];
+        Simulator::Schedule(Seconds(4), [device] {
+            device->Tamper(MessageApplication::Tampering::CORRUPT, Seconds(0), 1);
+        });
+        run.Run();
+        NS_TEST_ASSERT_MSG_EQ(run.IsFinished(), true, "the run did not end");
+        NS_TEST_ASSERT_MSG_EQ(run.GetRecoveries().size(), 1, "one recovery");
+        NS_TEST_ASSERT_MSG_GT(run.GetRecoveries()[0].firstIteration, 0, "all is begun anew");
+    }
+};
+
 class FailureTestSuite : public TestSuite
 {
   public:
@@ -294,6 +415,10 @@ class FailureTestSuite : public TestSuite
         }
         AddTestCase(new DropTestCase);
         AddTestCase(new RestartTestCase("replan"));
+        AddTestCase(new NoProgressTestCase("wait"));
+        AddTestCase(new NoProgressTestCase("replan"));
+        AddTestCase(new ForeverTestCase);
+        AddTestCase(new FrozenTestCase);
     }
 
   private:

@@ -5,10 +5,13 @@
 // The protocol: what is written is read again however the stream was segmented, and damage is
 // noticed.
 
+#include "ns3/collapipe-message-shapes.h"
 #include "ns3/collapipe-message-stream.h"
 #include "ns3/test.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <random>
 #include <set>
 
@@ -257,6 +260,56 @@ class DescriptorTestCase : public TestCase
 };
 
 /**
+ * The loss at the end of an upload: none where nothing is computed or training has come to nothing,
+ * and a reason for refusing what cannot be one.
+ */
+class LossTestCase : public TestCase
+{
+  public:
+    LossTestCase()
+        : TestCase("a training loss is told, and what cannot be one is refused")
+    {
+    }
+
+  private:
+    static constexpr double INF = std::numeric_limits<double>::infinity();
+
+    /// Expects a loss that is taken, and its value.
+    void ExpectLoss(const TensorData& tensor, double expected)
+    {
+        double loss = -1;
+        NS_TEST_EXPECT_MSG_EQ(DecodeLoss(tensor, loss), "", "a loss is refused");
+        NS_TEST_EXPECT_MSG_EQ(std::isnan(expected) ? std::isnan(loss) : loss == expected,
+                              true,
+                              loss << " instead of " << expected);
+    }
+
+    void ExpectRefusal(const TensorData& tensor)
+    {
+        double loss = -1;
+        NS_TEST_EXPECT_MSG_NE(DecodeLoss(tensor, loss), "", "taken as " << loss);
+        NS_TEST_EXPECT_MSG_EQ(std::isnan(loss), true, "a refused loss has a value");
+    }
+
+    void DoRun() override
+    {
+        for (const double loss : {0.0, 0.25, 11.5, std::numeric_limits<double>::max()})
+        {
+            ExpectLoss(EncodeLoss(loss, true), loss);
+        }
+        ExpectLoss(EncodeLoss(3, false), std::nan(""));
+        ExpectLoss(EncodeLoss(std::nan(""), true), std::nan(""));
+        ExpectLoss(EncodeLoss(INF, true), std::nan(""));
+        ExpectRefusal(EncodeLoss(-INF, true));
+        ExpectRefusal(EncodeLoss(-1e-300, true));
+        ExpectRefusal(TensorData::FromVector(DType::FLOAT64, {2}, std::vector<double>{1, 1}));
+        ExpectRefusal(TensorData::FromVector(DType::FLOAT32, {1}, std::vector<float>{1}));
+        ExpectRefusal(TensorData::FromVector(DType::FLOAT64, {}, std::vector<double>{1}));
+        ExpectRefusal(TensorData::MakeVirtual(DType::UINT8, {1}));
+    }
+};
+
+/**
  * @ingroup collapipe-tests
  * Messages on the wire.
  */
@@ -269,6 +322,7 @@ class MessageTestSuite : public TestSuite
         AddTestCase(new SegmentationTestCase);
         AddTestCase(new DamageTestCase);
         AddTestCase(new DescriptorTestCase);
+        AddTestCase(new LossTestCase);
     }
 };
 

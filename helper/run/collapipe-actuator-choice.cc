@@ -62,6 +62,10 @@ ChooseActuator(const TopologyHelper& topology, const std::string& name)
     const auto part = std::find_if(parts.begin(), parts.end(), [&](const auto& candidate) {
         return candidate->GetInstanceTypeId() == radio->second;
     });
+    if (hybrid)
+    {
+        hybrid->Dispose(); // a part goes on without the whole
+    }
     return part == parts.end() ? nullptr : *part;
 }
 

@@ -8,6 +8,7 @@
 #include "collapipe-installed-training.h"
 
 #include "ns3/attribute.h"
+#include "ns3/collapipe-cell-server.h"
 #include "ns3/collapipe-device-profile.h"
 #include "ns3/collapipe-lead-server.h"
 #include "ns3/collapipe-run-applications.h"

@@ -230,6 +230,13 @@ LearningConfig::IsForeign() const
     return !pretrained.empty() || !config.empty();
 }
 
+bool
+LearningConfig::HasAdapters() const
+{
+    const auto opened = GetPretrained();
+    return lora > 0 || (opened && opened->GetAdapter());
+}
+
 PretrainedConfig
 LearningConfig::GetForeignConfig() const
 {

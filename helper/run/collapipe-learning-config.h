@@ -90,6 +90,12 @@ struct LearningConfig
     bool IsForeign() const;
 
     /**
+     * @return whether adapters are trained: new ones, or those that --pretrained brings
+     * @throws UserError where it cannot be used
+     */
+    bool HasAdapters() const;
+
+    /**
      * @return the dimensions that --pretrained or --config give; only where IsForeign()
      * @throws UserError where they cannot be used
      */

@@ -10,6 +10,10 @@
 #include "ns3/collapipe-labelled-files.h"
 #include "ns3/collapipe-model-family.h"
 
+#include <algorithm>
+#include <sstream>
+#include <string>
+
 namespace ns3
 {
 namespace collapipe
@@ -75,14 +79,24 @@ AddModel(RunConfig& config, Options& options)
             .From(3)
             .To(4096)
             .Usually(BERTS, "32")
-            .Usually({"languages"}, "12"),
+            .Usually({"languages"}, "12")
+            .Usually(FOREIGN,
+                     [&learning] {
+                         return std::to_string(
+                             std::min(64U, learning.GetForeignConfig().positions));
+                     }),
         RunOption(Group::MODEL, "vocabulary", &config.vocabulary, "pieces of the tokenizer")
             .From(8)
             .To(200000)
             .NotWith("pretrained")
             .Where(!config.ownCorpus, OWN_DATA)
             .Usually(BERTS, "4000")
-            .Usually({"languages"}, "4000"),
+            .Usually({"languages"}, "4000")
+            .Usually(FOREIGN,
+                     [&learning] {
+                         return std::to_string(
+                             std::min(4000U, learning.GetForeignConfig().vocabulary));
+                     }),
         RunOption(Group::MODEL,
                   "preNorm",
                   &learning.preNorm,
@@ -192,7 +206,14 @@ AddOptimizer(RunConfig& config, Options& options)
             .NotWith("compute", NO_COMPUTATION)
             .Basic()
             .Usually(BERTS, "0.002")
-            .Usually({"languages"}, "0.005"),
+            .Usually({"languages"}, "0.005")
+            .Usually(FOREIGN,
+                     [&learning] {
+                         // Adapters begin at nothing (Hu et al. 2021, appendix D)
+                         return learning.HasAdapters()        ? "0.002"
+                                : learning.pretrained.empty() ? "0.001"
+                                                              : "0.0002";
+                     }),
         RunOption(Group::LEARNING, "momentum", &config.momentum, "momentum of sgd")
             .From(0)
             .Below(1)
@@ -206,7 +227,8 @@ AddOptimizer(RunConfig& config, Options& options)
             .Off("0")
             .NotWith("compute", NO_COMPUTATION)
             .Usually(BERTS, "50")
-            .Usually({"languages"}, "20"),
+            .Usually({"languages"}, "20")
+            .Usually(FOREIGN, "10"),
         RunOption(Group::LEARNING,
                   "decay",
                   &learning.decay,
@@ -248,7 +270,16 @@ AddOptimizer(RunConfig& config, Options& options)
             .Below(1)
             .Off("0")
             .NotWith("compute", NO_COMPUTATION)
-            .Usually(BERTS, "0.1"),
+            .Usually(BERTS, "0.1")
+            .Usually(FOREIGN,
+                     [&learning] {
+                         std::ostringstream text;
+                         text.precision(17);
+                         text << (learning.HasAdapters()
+                                      ? 0
+                                      : learning.GetForeignConfig().hiddenDropout);
+                         return text.str();
+                     }),
         RunOption(Group::LEARNING,
                   "labelSmoothing",
                   &learning.labelSmoothing,

@@ -256,10 +256,27 @@ RunConfig::GetLearnt() const
 void
 RunConfig::Complete()
 {
-    if (!m_isComplete && !learning.IsForeign()) // whose own values go before a program's
+    if (!m_isComplete)
     {
         SetTaskDefaults({});
     }
+}
+
+std::string
+RunConfig::GetUsualTask() const
+{
+    if (!learning.IsForeign())
+    {
+        // Translation alone has two files side by side
+        return (trainSource + trainTarget).empty() ? "classification" : "translation";
+    }
+    // Decoder-only models continue texts; encoders do what they were saved for.
+    const auto foreign = learning.GetForeignConfig();
+    const auto& saved = foreign.architectures;
+    const bool classifies = std::any_of(saved.begin(), saved.end(), [](const auto& name) {
+        return name.find("ForSequenceClassification") != name.npos;
+    });
+    return classifies ? "classification" : foreign.IsCausal() ? "lm" : "mlm";
 }
 
 void
@@ -268,37 +285,27 @@ RunConfig::SetTaskDefaults(const std::set<std::string>& given)
     m_isComplete = true;
     RunConfig usual;
     const auto isFree = [&given](const std::string& name) { return given.count(name) == 0; };
-    if (learning.IsForeign() && isFree("task"))
-    {
-        // Decoder-only models continue texts; encoders do what they were saved for.
-        const auto foreign = learning.GetForeignConfig();
-        const auto& saved = foreign.architectures;
-        const bool classifies = std::any_of(saved.begin(), saved.end(), [](const auto& name) {
-            return name.find("ForSequenceClassification") != name.npos;
-        });
-        task = classifies ? "classification" : foreign.IsCausal() ? "lm" : "mlm";
-    }
-    else if (isFree("task") && task == usual.task && !(trainSource + trainTarget).empty())
-    {
-        task = "translation"; // which alone has two files side by side
-    }
+    task = task.empty() ? GetUsualTask() : task;
     const bool isNamedSize = isFree("blocks") && blocks == usual.blocks;
     const auto learnt = GetLearnt();
     const auto usualOptions = MakeOptions(usual);
     for (const auto& option : MakeOptions(*this))
     {
-        const auto preferred = option.usual.find(learnt);
-        const bool isUntouched =
-            isFree(option.name) &&
-            option.GetText() == FindOption(usualOptions, option.name)->GetText();
-        if (isUntouched && preferred != option.usual.end())
+        const bool isOfForeign = learning.IsForeign() && option.usual.count(FOREIGN.front()) > 0;
+        const auto preferred = option.usual.find(isOfForeign ? FOREIGN.front() : learnt);
+        if (preferred != option.usual.end() && isFree(option.name) &&
+            option.GetText() == FindOption(usualOptions, option.name)->GetText())
         {
-            option.Set(preferred->second);
+            option.Set(preferred->second());
         }
     }
     if (learning.IsForeign())
     {
-        SetForeignDefaults(given);
+        const auto own = learning.GetForeignConfig().blocks;
+        RequireOption(isNamedSize || !isFree("blocks") || blocks == own,
+                      std::to_string(blocks) + " blocks: the model that is taken has " +
+                          std::to_string(own));
+        blocks = own;
         return;
     }
     ModelConfig named;
@@ -311,30 +318,6 @@ RunConfig::SetTaskDefaults(const std::set<std::string>& given)
 }
 
 void
-RunConfig::SetForeignDefaults(const std::set<std::string>& given)
-{
-    const auto foreign = learning.GetForeignConfig();
-    const auto prefer = [&given](const char* name, auto& value, auto preferred) {
-        value = given.count(name) == 0 ? preferred : value;
-    };
-    blocks = foreign.blocks;
-    const auto opened = learning.GetPretrained();
-    const bool hasAdapters = learning.lora > 0 || (opened && opened->GetAdapter());
-    // What is fine-tuned has learnt before: few, small steps; adapters begin at nothing and need
-    // larger ones (Hu et al. 2021, appendix D).
-    prefer("rounds", rounds, 5U);
-    prefer("localIterations", localIterations, 10U);
-    prefer("learningRate",
-           learningRate,
-           hasAdapters                   ? 2e-3
-           : learning.pretrained.empty() ? 1e-3
-                                         : 2e-4);
-    prefer("warmup", learning.warmup, 10U);
-    prefer("dropout", learning.dropout, hasAdapters ? 0.0 : foreign.hiddenDropout);
-    prefer("sequenceLength", sequenceLength, std::min(64U, foreign.positions));
-    prefer("vocabulary", vocabulary, std::min(4000U, foreign.vocabulary));
-}
-
 void
 RunConfig::TakeScenario(const std::vector<RunOption>& options, std::set<std::string>& fixed)
 {
@@ -449,6 +432,12 @@ void
 RunConfig::Validate() const
 {
     RunConfig copy(*this);
+    if (!m_isComplete)
+    {
+        copy.Complete();
+        copy.Validate();
+        return;
+    }
     const auto options = MakeOptions(copy);
     for (const auto& option : options)
     {

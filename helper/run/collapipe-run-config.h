@@ -79,23 +79,23 @@ struct RunConfig
     uint32_t backgroundUsers{4};             //!< of each cell and channel
     double backgroundLeadS{2};               //!< that they are alone before the training
 
-    // Training
-    std::string task{"classification"}; //!< what is learnt; defaults below are a translation's
-    std::string model{"nano"};          //!< size by name or WIDTHxHEADSxFEEDFORWARD
-    uint32_t blocks{8};                 //!< L, encoder blocks; Parse() goes by the model's name
-    uint32_t decoderBlocks{1};          //!< on the edge server
-    uint32_t sequenceLength{20};        //!< tokens of a sentence, padding included
-    uint32_t vocabulary{1000};          //!< pieces of the tokenizer
-    uint32_t microBatches{4};           //!< N
-    uint32_t microBatchSize{8};         //!< b
-    uint32_t localIterations{25};       //!< H
-    uint32_t rounds{5};                 //!< T
-    std::string schedule{"gpipe"};      //!< gpipe or 1f1b
-    std::string compute{"torch"};       //!< torch or analytic
-    std::string optimizer{"adam"};      //!< adam or sgd
-    double learningRate{3e-3};          //!< step size
-    double momentum{0.9};               //!< of sgd
-    std::string recompute{"never"};     //!< activations: never, always or auto
+    // Training; where the task decides, the values are a translation's
+    std::string task;               //!< what is learnt; empty: as suits data and model
+    std::string model{"nano"};      //!< size by name or WIDTHxHEADSxFEEDFORWARD
+    uint32_t blocks{8};             //!< L, encoder blocks; Complete() goes by the model's name
+    uint32_t decoderBlocks{1};      //!< on the edge server
+    uint32_t sequenceLength{20};    //!< tokens of a sentence, padding included
+    uint32_t vocabulary{1000};      //!< pieces of the tokenizer
+    uint32_t microBatches{4};       //!< N
+    uint32_t microBatchSize{8};     //!< b
+    uint32_t localIterations{25};   //!< H
+    uint32_t rounds{5};             //!< T
+    std::string schedule{"gpipe"};  //!< gpipe or 1f1b
+    std::string compute{"torch"};   //!< torch or analytic
+    std::string optimizer{"adam"};  //!< adam or sgd
+    double learningRate{3e-3};      //!< step size
+    double momentum{0.9};           //!< of sgd
+    std::string recompute{"never"}; //!< activations: never, always or auto
     std::string activationPrecision{"fp32"}; //!< on the wire: fp32, fp16, bf16 or int8
     std::string gradientPrecision{"fp32"};   //!< likewise
     std::string parameterPrecision{"fp32"};  //!< likewise
@@ -142,8 +142,10 @@ struct RunConfig
 
     /**
      * Gives options that have the value of a fresh RunConfig what suits the data, the task and the
-     * model's name. Parse() has done so; a TrainingRun does it for a configuration that was not
-     * read from a command line.
+     * model (the rows' Usually()): other values of a program's stay. Parse() has done so, to what
+     * is not on the command line; a TrainingRun does it for a configuration that was not read from
+     * one.
+     * @throws UserError where a model of other people's cannot be used
      */
     void Complete();
 
@@ -169,7 +171,8 @@ struct RunConfig
     void Validate() const;
 
     /**
-     * @return what defaults go by: languages (the classification of the default data), or the task
+     * @return what defaults go by: languages (the classification of the default data), or the task;
+     *         beside that, they go by whether the model is one of other people's
      */
     std::string GetLearnt() const;
 
@@ -200,11 +203,8 @@ struct RunConfig
      */
     void SetTaskDefaults(const std::set<std::string>& given);
 
-    /**
-     * The same for models of other people's.
-     * @param given names of the options that are to stay as they are
-     */
-    void SetForeignDefaults(const std::set<std::string>& given);
+    /// @return the task that suits data and model
+    std::string GetUsualTask() const;
 
     /**
      * Takes the options of the run that a checkpoint was saved by, but those of its surroundings.

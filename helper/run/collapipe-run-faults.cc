@@ -23,6 +23,7 @@ namespace
 
 constexpr double FAR_AWAY_M = 1e5;    //!< out of range of any radio here
 constexpr double WATCH_S = 10;        //!< how often it is looked whether anything goes on
+constexpr double TRIES = 3;           //!< after which it is not for the last failure's sake
 constexpr double ROUND_FACTOR = 3;    //!< a round may take so many deadlines, however much goes on
 constexpr int64_t FAULT_STREAM = 990; //!< of faults at random
 
@@ -238,6 +239,7 @@ CollaPipeFaultHelper::Inject(const Fault& fault)
     {
     case FaultKind::CRASH:
         LosePower(fault.place);
+        m_gone.insert(fault.place.GetName());
         return;
     case FaultKind::REBOOT:
         LosePower(fault.place);
@@ -267,6 +269,7 @@ CollaPipeFaultHelper::Inject(const Fault& fault)
         node->SetAttribute("BatteryJ", DoubleValue(0));
         node->SetAttribute("MemoryBytes", DoubleValue(0));
         node->RunDown();
+        m_gone.insert(fault.place.GetName());
         m_isDown[fault.place.GetName()] = true;
         return;
     }
@@ -487,6 +490,22 @@ CollaPipeFaultHelper::DescribeWait() const
     return text.size() > LONGEST ? text.substr(0, LONGEST) + " ..." : text;
 }
 
+/**
+ * @param edge an edge server
+ * @param still how long nothing has gone on
+ * @return whether it has tried again, and all that it misses is gone for ever
+ */
+bool
+CollaPipeFaultHelper::IsHopeless(const EdgeServerApplication& edge, Time still) const
+{
+    const auto missed = edge.GetMissed();
+    return !missed.empty() && still > Seconds(TRIES * edge.GetPatience().GetSeconds()) &&
+           std::all_of(missed.begin(), missed.end(), [this](const auto& node) {
+               return m_gone.count(
+                          FaultPlace{FaultPlace::NODE, node.first, node.second}.GetName()) > 0;
+           });
+}
+
 void
 CollaPipeFaultHelper::Watch()
 {
@@ -500,7 +519,13 @@ CollaPipeFaultHelper::Watch()
     }
     const Time now = Simulator::Now();
     const Time deadline = Max(m_deadline, Seconds(3 * planned));
-    const bool isStill = now - progress > deadline;
+    const auto isHopeless = [this, still = now - progress](const auto& edge) {
+        return IsHopeless(*edge, still);
+    };
+    const bool isStill =
+        now - progress > deadline || std::any_of(m_applications.edgeServers.begin(),
+                                                 m_applications.edgeServers.end(),
+                                                 isHopeless);
     const bool isEndless =
         now - Max(m_lastRound, m_network.readyAt) > Seconds(ROUND_FACTOR * deadline.GetSeconds());
     if ((isStill || isEndless) && m_onStuck)

@@ -18,6 +18,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -97,6 +98,7 @@ class CollaPipeFaultHelper
     void HandleRound(const RoundRecord& record);
     void HandleTx(const MessageHeader& header, uint64_t bytes);
     void Watch();
+    bool IsHopeless(const EdgeServerApplication& edge, Time still) const;
     std::string DescribeWait() const;
 
     RunApplications m_applications; //!< of the run
@@ -115,6 +117,7 @@ class CollaPipeFaultHelper
     uint64_t m_replicaBytes{0};                                         //!< sent
     uint64_t m_heartbeatBytes{0};                                       //!< sent
     std::map<std::string, bool> m_isDown;                               //!< places without power
+    std::set<std::string> m_gone;                                       //!< those that stay so
 };
 
 } // namespace collapipe

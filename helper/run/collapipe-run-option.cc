@@ -175,9 +175,16 @@ RunOption::Off(const std::string& value) &&
 RunOption
 RunOption::Usually(const std::vector<std::string>& learnt, const std::string& text) &&
 {
+    return std::move(*this).Usually(learnt, [text] { return text; });
+}
+
+RunOption
+RunOption::Usually(const std::vector<std::string>& learnt,
+                   const std::function<std::string()>& compute) &&
+{
     for (const auto& name : learnt)
     {
-        usual[name] = text;
+        usual[name] = compute;
     }
     return std::move(*this);
 }

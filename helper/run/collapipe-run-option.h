@@ -8,6 +8,7 @@
 #include "ns3/collapipe-user-error.h"
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <map>
 #include <set>
@@ -129,10 +130,19 @@ struct RunOption
 
     /**
      * Some of what is learnt has a default of its own; else it is the value that the member has.
-     * @param learnt as RunConfig::GetLearnt() has it
+     * @param learnt as RunConfig::GetLearnt() has it, or "foreign": models of other people's, which
+     *               goes before the others
      * @param text the default there
      */
     RunOption Usually(const std::vector<std::string>& learnt, const std::string& text) &&;
+
+    /**
+     * The same, where the default depends on the model.
+     * @param learnt likewise
+     * @param compute returns the default there, asked only of a run that learns this
+     */
+    RunOption Usually(const std::vector<std::string>& learnt,
+                      const std::function<std::string()>& compute) &&;
 
     /// A run that goes on from a checkpoint may have another value.
     RunOption Local() &&;
@@ -189,8 +199,8 @@ struct RunOption
     std::string (*toTypeName)(const std::string&){nullptr}; //!< of short names
     std::vector<std::string> prefixes;                      //!< beginnings of other words allowed
     std::string off;                                        //!< value that asks for nothing
-    std::map<std::string, std::string> usual;               //!< defaults by what is learnt
-    std::vector<OptionCondition> conditions;                //!< where it means something
+    std::map<std::string, std::function<std::string()>> usual; //!< defaults by what is learnt
+    std::vector<OptionCondition> conditions;                   //!< where it means something
 
   private:
     /// @return the sentence for a value that is not allowed

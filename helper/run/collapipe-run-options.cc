@@ -110,9 +110,10 @@ AddNetwork(RunConfig& config, Options& options)
         RunOption(Group::NETWORK,
                   "packetErrorRate",
                   &config.packetErrorRate,
-                  "share of packets lost on wired links")
+                  "share of packets lost on wired links; of half and more, TCP's tries are too few "
+                  "to get anything through")
             .From(0)
-            .Below(1),
+            .Below(0.5),
         RunOption(Group::NETWORK,
                   "segmentSize",
                   &config.segmentSize,
@@ -374,6 +375,7 @@ AddTraining(RunConfig& config, Options& options)
             .From(1)
             .To(1000000)
             .Usually(BERTS, "12")
+            .Usually(FOREIGN, "5")
             .Local()
             .Basic(),
         RunOption(Group::TRAINING,
@@ -384,6 +386,7 @@ AddTraining(RunConfig& config, Options& options)
             .To(1000000)
             .Usually(BERTS, "60")
             .Usually({"languages"}, "50")
+            .Usually(FOREIGN, "10")
             .Basic(),
         RunOption(Group::TRAINING,
                   "microBatches",

@@ -19,6 +19,10 @@ namespace collapipe
 /// What is learnt by BERTs and language models: from scratch, in more steps, which start gently
 inline const std::vector<std::string> BERTS{"classification", "mlm", "lm"};
 
+/// A model of other people's (--pretrained, --config), which is fine-tuned: it has learnt before,
+/// so that few and small steps are enough
+inline const std::vector<std::string> FOREIGN{"foreign"};
+
 /**
  * The table of options.
  * @param config whose values they are; conditions are those of its values as they are now

@@ -370,15 +370,17 @@ GetStageTimes(const SystemState& state,
         edge ? state.edge.flops : GetNode(state.clusters[cluster], stage.node).flops;
     const double overhead =
         edge ? state.edge.overheadS : GetNode(state.clusters[cluster], stage.node).overheadS;
-    const double work = stage.GetBlocks() * model.blockForwardFlops +
-                        (stage.embedding ? model.embeddingForwardFlops : 0) +
+    const double blocks = stage.GetBlocks() * model.blockForwardFlops;
+    const double work = blocks + (stage.embedding ? model.embeddingForwardFlops : 0) +
                         (stage.decoder ? model.decoderForwardFlops : 0);
     const double slowdown = edge ? edgeSlowdown : 1;
     const double seconds = chain.microBatchSize * work / flops;
     HopTimes times;
     times.forwardS = slowdown * (overhead + seconds);
     const auto index = static_cast<std::size_t>(&stage - chain.stages.data());
-    const bool again = IsStageRecomputed(state, cluster, chain, index);
+    // Of a segment, its blocks are computed again, no embedding and no decoder beside them
+    const bool isAgain = IsStageRecomputed(state, cluster, chain, index);
+    const double again = isAgain && work > 0 ? blocks / work : 0;
     const double backward =
         IsWhole(model) || work <= 0 ? model.backwardRatio : GetBackwardFlops(model, stage) / work;
     if (backward > 0 || IsWhole(model)) // else there is no backward pass

@@ -5,6 +5,7 @@
 #include "collapipe-torch-part.h"
 
 #include "collapipe-frozen-weights.h"
+#include "collapipe-torch-again.h"
 #include "collapipe-torch-compat.h"
 #include "collapipe-torch-memory.h"
 #include "collapipe-torch-support.h"
@@ -52,13 +53,25 @@ TorchPart::RunEncoder(Pass& pass,
                       const TorchRows& layout,
                       const TorchDropout& dropout) const
 {
+    at::Tensor rows;
     if (m_part.embedding)
     {
-        return m_layers.Encode(m_layers.Embed(first, layout, dropout), layout, padding, dropout);
+        rows = m_layers.Embed(first, layout, dropout);
     }
-    const bool gives = c10::GradMode::is_enabled() && m_shapes.GivesGradient();
-    pass.input = first.detach().requires_grad_(gives);
-    return m_layers.Encode(layout.Pack(pass.input), layout, padding, dropout);
+    else
+    {
+        const bool gives = c10::GradMode::is_enabled() && m_shapes.GivesGradient();
+        pass.input = first.detach().requires_grad_(gives);
+        rows = layout.Pack(pass.input);
+    }
+    if (!m_recompute || m_part.GetBlocks() == 0)
+    {
+        return m_layers.Encode(rows, layout, padding, dropout);
+    }
+    const auto encode = [this, layout, padding, dropout](const at::Tensor& input) {
+        return m_layers.Encode(input, layout, padding, dropout);
+    };
+    return ComputeAgain(rows, encode, m_account);
 }
 
 void
@@ -81,7 +94,7 @@ TorchPart::RunForward(uint32_t microBatch, TensorList input)
 {
     NS_ABORT_MSG_IF(m_passes.count(microBatch),
                     "Micro-batch " << microBatch << " goes forward twice");
-    const torch::AutoGradMode recording(!m_recompute && m_shapes.HasBackward());
+    const torch::AutoGradMode recording(m_shapes.HasBackward());
     const MemoryScope scope(m_account, MemoryKind::ACTIVATIONS);
     Pass pass;
     pass.samples = m_shapes.CheckForward(input);
@@ -100,14 +113,11 @@ TorchPart::RunForward(uint32_t microBatch, TensorList input)
     {
         output.push_back(m_part.embedding ? ReleaseToNetwork(pass.padding) : input[1]);
     }
-    if (m_shapes.HasBackward() && !m_recompute)
+    if (m_shapes.HasBackward())
     {
         // The graph alone is kept, not its result: that is the next stage's.
         pass.start = torch::autograd::impl::gradient_edge(result);
         pass.first = pass.padding = pass.targets = pass.normaliser = at::Tensor();
-    }
-    if (m_shapes.HasBackward())
-    {
         m_passes.emplace(microBatch, std::move(pass));
     }
     output.insert(output.begin(), ReleaseToNetwork(std::move(result)));
@@ -145,13 +155,6 @@ TorchPart::Backward(uint32_t microBatch, TensorList gradient)
 TensorList
 TorchPart::RunBackward(Pass pass, const TensorList& gradient)
 {
-    if (m_recompute)
-    {
-        const torch::AutoGradMode recording(true);
-        const MemoryScope scope(m_account, MemoryKind::ACTIVATIONS);
-        pass.start = torch::autograd::impl::gradient_edge(Compute(pass));
-        m_account->Settle();
-    }
     const MemoryScope scope(m_account, MemoryKind::GRADIENTS);
     // Held until the pass is over: what is shared is not written to by automatic differentiation
     const auto start = m_part.decoder ? at::ones({1}, at::kDouble) : ToTorch(gradient[0]);

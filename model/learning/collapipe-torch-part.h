@@ -70,7 +70,7 @@ class TorchPart : public ModelPart
     TensorList RunForward(uint32_t microBatch, TensorList input);
 
     /**
-     * The forward pass, as often as it is run.
+     * The forward pass.
      * @param pass with its inputs; gets the leaf whose gradient goes back
      * @return the part's output
      */
@@ -113,7 +113,7 @@ class TorchPart : public ModelPart
     PartRange m_part;                         //!< the run of the model
     bool m_skipPadding;                       //!< compute on words only
     int32_t m_pad;                            //!< token that is padding
-    bool m_recompute{false};                  //!< keep inputs only
+    bool m_recompute{false};                  //!< keep the blocks' input only
     uint64_t m_stream;                        //!< key of the random stream
     PartShapes m_shapes;                      //!< what goes in and out
     std::shared_ptr<MemoryAccount> m_account; //!< charged with all memory

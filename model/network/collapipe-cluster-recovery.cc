@@ -183,9 +183,21 @@ ClusterRecovery::TryRestart()
 }
 
 bool
+ClusterRecovery::HasState(uint32_t stage) const
+{
+    const auto& plan = m_run.GetPlan().chains.front().stages[stage];
+    return !GetSnapshotShapes(*m_services.context, ToPartRange(plan)).empty();
+}
+
+bool
 ClusterRecovery::FindHolder(uint32_t stage, uint32_t iterations, NodeIndex& holder) const
 {
     const auto& stages = m_run.GetPlan().chains.front().stages;
+    if (!HasState(stage))
+    {
+        holder = EDGE_SERVER;
+        return true;
+    }
     if (stages[stage].node == EDGE_SERVER)
     {
         holder = EDGE_SERVER;
@@ -252,6 +264,11 @@ ClusterRecovery::Collect(uint32_t iterations)
     {
         NodeIndex holder = EDGE_SERVER;
         FindHolder(stage, iterations, holder);
+        if (!HasState(stage))
+        {
+            m_states[stage]; // an answer without tensors says that the state is lost
+            continue;
+        }
         if (holder == EDGE_SERVER)
         {
             m_states[stage] = m_run.GetSnapshots(stage).at(iterations);

@@ -92,6 +92,9 @@ class ClusterRecovery
     /// @return the largest h below a limit at which every stage's state survives; 0: none
     uint32_t FindConsistentPoint(uint32_t limit) const;
 
+    /// @return whether a stage has any state: not where nothing of it is trained
+    bool HasState(uint32_t stage) const;
+
     /// @return a node that has a stage's state after so many iterations; EDGE_SERVER: here; nothing
     bool FindHolder(uint32_t stage, uint32_t iterations, NodeIndex& holder) const;
 

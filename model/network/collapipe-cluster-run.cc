@@ -16,7 +16,6 @@
 #include "ns3/simulator.h"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 
 namespace ns3
@@ -63,12 +62,14 @@ ClusterRun::Prepare(uint32_t firstIteration)
     m_uploads.clear();
     m_snapshots.clear();
     m_replicas.clear();
+    m_hasLoss = true;
     m_losses.erase(
         std::remove_if(m_losses.begin(),
                        m_losses.end(),
                        [firstIteration](const auto& loss) { return loss.first >= firstIteration; }),
         m_losses.end());
-    m_progress = Simulator::Now();
+    m_position = {};
+    m_activity = Simulator::Now(); // a new attempt has its time, and is no progress
 }
 
 Neighbour
@@ -169,7 +170,6 @@ ClusterRun::Distribute(std::shared_ptr<const ModelState> state)
     for (uint32_t chain = 0; chain < m_plan.chains.size(); ++chain)
     {
         const auto& stages = m_plan.chains[chain].stages;
-        m_hasLoss &= stages.back().node == EDGE_SERVER;
         m_missingUploads += stages.size();
         for (uint32_t stage = 0; stage < stages.size(); ++stage)
         {
@@ -328,219 +328,6 @@ ClusterRun::SendCredit(uint32_t chain, uint32_t stage, uint32_t iterations)
     auto header = MakeHeader(MessageType::CREDIT, chain, stage);
     header.iteration = iterations;
     m_services.send(m_plan.chains[chain].stages[stage - 1].node, {header, {}});
-}
-
-bool
-ClusterRun::IsFromStage(const MessageHeader& header) const
-{
-    return header.chain < m_plan.chains.size() &&
-           header.stage < m_plan.chains[header.chain].stages.size() &&
-           m_plan.chains[header.chain].stages[header.stage].node == header.node;
-}
-
-MessageVerdict
-ClusterRun::Check(const MessageHeader& header, const TensorList& shapes) const
-{
-    if (header.attempt < m_attempt || !m_running)
-    {
-        return MessageVerdict::Skip("its attempt is over");
-    }
-    const auto refuse = [&header](const std::string& why) {
-        return MessageVerdict::Refuse("a " + ToString(header.type) + " of node " +
-                                      std::to_string(header.node) + " of cluster " +
-                                      std::to_string(header.cluster) + " " + why);
-    };
-    if (header.attempt > m_attempt || !IsFromStage(header))
-    {
-        // The node may still be about to hear of its stage, with what it says of others.
-        return header.type == MessageType::PEER_LOST ||
-                       header.type == MessageType::REPLICA_STORED ||
-                       header.type == MessageType::SNAPSHOT
-                   ? MessageVerdict::Skip("its attempt is over")
-                   : refuse("comes from no stage of its");
-    }
-    const auto& context = *m_services.context;
-    const auto& chain = m_plan.chains[header.chain];
-    const auto* runner = m_runners[header.chain].get();
-    switch (header.type)
-    {
-    case MessageType::READY:
-        return !shapes.empty()                     ? refuse("has tensors")
-               : m_notReady.count(header.node) > 0 ? MessageVerdict::Take()
-                                                   : MessageVerdict::Skip("it was ready before");
-    case MessageType::ACTIVATION:
-        return runner && header.stage + 2U == chain.stages.size() &&
-                       AreAlike(shapes, GetActivationShapes(context, chain.microBatchSize))
-                   ? runner->CheckInput(StageRunner::Input::MAIN,
-                                        header.iteration,
-                                        header.microBatch)
-                   : refuse("comes where none like it is taken");
-    case MessageType::TARGETS:
-        return runner && header.stage == 0 &&
-                       AreAlike(shapes, GetTargetShapes(context, chain.microBatchSize))
-                   ? runner->CheckInput(StageRunner::Input::TARGETS,
-                                        header.iteration,
-                                        header.microBatch)
-                   : refuse("comes where none like it is taken");
-    case MessageType::GRADIENT:
-        return runner && header.stage > 0 && chain.stages[header.stage - 1].node == EDGE_SERVER &&
-                       !shapes.empty() &&
-                       AreAlike(shapes,
-                                GetGradientShapes(context,
-                                                  chain.microBatchSize,
-                                                  chain.stages[header.stage - 1].lastBlock))
-                   ? runner->CheckInput(StageRunner::Input::GRADIENT,
-                                        header.iteration,
-                                        header.microBatch)
-                   : refuse("comes where none like it is taken");
-    case MessageType::TABLE_GRADIENT:
-        return runner && header.stage == 0 && !shapes.empty() &&
-                       AreAlike(shapes,
-                                GetTableGradientShapes(context, ToPartRange(chain.stages.back())))
-                   ? runner->CheckInput(StageRunner::Input::TABLE,
-                                        header.iteration,
-                                        header.microBatch)
-                   : refuse("comes where none like it is taken");
-    case MessageType::CREDIT:
-        return runner && header.stage > 0 && chain.stages[header.stage - 1].node == EDGE_SERVER &&
-                       shapes.empty()
-                   ? runner->CheckCredit(header.iteration)
-                   : refuse("comes where none is taken");
-    case MessageType::PARAMETER_UPLOAD:
-        return CheckUpload(header, shapes);
-    case MessageType::GRADIENT_NORM:
-        return context.optimizer.clipNorm > 0 &&
-                       m_clippers[header.chain].Accepts(header.iteration, header.stage) &&
-                       AreAlike(shapes, {TensorData::MakeVirtual(DType::FLOAT64, {1})})
-                   ? MessageVerdict::Take()
-                   : refuse("comes out of turn");
-    default:
-        return refuse("comes to the edge server, which has no use for it");
-    }
-}
-
-MessageVerdict
-ClusterRun::CheckUpload(const MessageHeader& header, const TensorList& shapes) const
-{
-    if (HasUpload(header.chain, header.stage))
-    {
-        return MessageVerdict::Skip("the stage's parameters are there");
-    }
-    const auto range = ToPartRange(m_plan.chains[header.chain].stages[header.stage]);
-    return m_notReady.empty() && AreAlike(shapes, GetUploadShapes(*m_services.context, range))
-               ? MessageVerdict::Take()
-               : MessageVerdict::Refuse("an upload of stage " + std::to_string(header.stage) +
-                                        " of cluster " + std::to_string(header.cluster) +
-                                        " comes too early, or has other shapes than the stage");
-}
-
-std::string
-ClusterRun::HandleMessage(Message message)
-{
-    const MessageHeader header = message.header;
-    m_progress = Simulator::Now();
-    switch (header.type)
-    {
-    case MessageType::READY:
-        HandleReady(header.node);
-        return "";
-    case MessageType::ACTIVATION:
-        m_runners[header.chain]->ProvideInput(header.iteration,
-                                              header.microBatch,
-                                              std::move(message.tensors));
-        return "";
-    case MessageType::TARGETS: {
-        const auto error = CheckTargets(m_services.context->model, message.tensors);
-        if (error.empty())
-        {
-            m_runners[header.chain]->ProvideTargets(header.iteration,
-                                                    header.microBatch,
-                                                    std::move(message.tensors));
-        }
-        return error;
-    }
-    case MessageType::GRADIENT:
-        m_runners[header.chain]->ProvideGradient(header.iteration,
-                                                 header.microBatch,
-                                                 std::move(message.tensors));
-        return "";
-    case MessageType::TABLE_GRADIENT:
-        m_runners[header.chain]->ProvideTable(header.iteration, std::move(message.tensors));
-        return "";
-    case MessageType::CREDIT:
-        // The edge server is no first stage: on to the stage before its own
-        m_runners[header.chain]->ProvideCredit(header.iteration);
-        SendCredit(header.chain, header.stage - 1U, header.iteration);
-        return "";
-    case MessageType::PARAMETER_UPLOAD:
-        return HandleUpload(message);
-    case MessageType::GRADIENT_NORM:
-        return HandleNorm(message);
-    default:
-        return "a message that nobody wants";
-    }
-}
-
-void
-ClusterRun::HandleReady(NodeIndex node)
-{
-    m_notReady.erase(node);
-    if (!m_notReady.empty())
-    {
-        return;
-    }
-    m_times.distribution = Simulator::Now();
-    m_services.onPhase(Phase::TRAINING);
-    for (uint32_t chain = 0; chain < m_plan.chains.size(); ++chain)
-    {
-        m_services.send(m_plan.chains[chain].stages[0].node,
-                        {MakeHeader(MessageType::START, chain, 0), {}});
-    }
-}
-
-std::string
-ClusterRun::HandleNorm(const Message& message)
-{
-    const auto& header = message.header;
-    double squaredNorm = 0;
-    const auto error = ReadScalar(message.tensors, squaredNorm);
-    if (!error.empty() || std::isnan(squaredNorm) || squaredNorm < 0)
-    {
-        return "a gradient norm " + (error.empty() ? "is negative or no number" : error);
-    }
-    AddNorm(header.chain, header.iteration, header.stage, squaredNorm);
-    return "";
-}
-
-void
-ClusterRun::AddNorm(uint32_t chain, uint32_t iteration, uint32_t stage, double squaredNorm)
-{
-    if (!m_clippers[chain].Add(iteration, stage, squaredNorm))
-    {
-        return;
-    }
-    const double factor = m_clippers[chain].GetFactor();
-    const auto& stages = m_plan.chains[chain].stages;
-    for (uint32_t receiver = 0; receiver < stages.size(); ++receiver)
-    {
-        if (stages[receiver].node != EDGE_SERVER)
-        {
-            auto header = MakeHeader(MessageType::CLIP_FACTOR, chain, receiver);
-            header.iteration = iteration;
-            m_services.send(stages[receiver].node, {header, {MakeScalar(factor)}});
-        }
-    }
-    if (m_runners[chain])
-    {
-        m_runners[chain]->ProvideClipFactor(iteration, factor);
-    }
-}
-
-std::string
-ClusterRun::HandleUpload(Message& message)
-{
-    AddUpload(message.header.chain, message.header.stage, std::move(message.tensors));
-    return "";
 }
 
 void
@@ -706,13 +493,31 @@ ClusterRun::GetIteration() const
 void
 ClusterRun::NoteProgress()
 {
-    m_progress = Simulator::Now();
+    m_progress = m_activity = Simulator::Now();
+}
+
+Time
+ClusterRun::GetLastActivity() const
+{
+    return m_activity;
 }
 
 Time
 ClusterRun::GetLastProgress() const
 {
     return m_progress;
+}
+
+void
+ClusterRun::SetReached(const Reached& reached)
+{
+    m_reached = reached;
+}
+
+const ClusterRun::Reached&
+ClusterRun::GetReached() const
+{
+    return m_reached;
 }
 
 std::string

@@ -64,6 +64,9 @@ class ClusterRun
         std::function<void()> onFinished; //!< all uploads are there, or the cluster is left out
     };
 
+    /// How far a cluster has got in a round: local iterations, and messages in the one under way
+    using Reached = std::pair<uint32_t, uint32_t>;
+
     /// Where an attempt begins
     struct Start
     {
@@ -173,11 +176,26 @@ class ClusterRun
     /// @return the least that is certainly done of all stages, in local iterations
     uint32_t GetIteration() const;
 
-    /// A node says that it has got on.
+    /// A node says that it has got on, further than in any attempt at the round before.
     void NoteProgress();
 
-    /// @return when something of the attempt last came to the edge server
+    /// @return when the attempt last began or something of it came to the edge server
+    Time GetLastActivity() const;
+
+    /**
+     * @return when something came that no attempt at the round had come to before, so that attempts
+     *         that fail for ever make none
+     */
     Time GetLastProgress() const;
+
+    /**
+     * The round is begun anew: what was reached in it before is no progress.
+     * @param reached GetReached() of then
+     */
+    void SetReached(const Reached& reached);
+
+    /// @return the furthest that any attempt at the round has got
+    const Reached& GetReached() const;
 
     /// @return for whom the cluster waits; the rest of a sentence
     std::string DescribeWait() const;
@@ -191,7 +209,7 @@ class ClusterRun
     /// @return sum over chains and iterations of the training loss times the chain's share of data
     double GetLossSum() const;
 
-    /// @return whether all chains' losses were computed here
+    /// @return whether all chains' losses are known: computed here, or told with the upload
     bool HasLoss() const;
 
   private:
@@ -224,6 +242,9 @@ class ClusterRun
     void HandleReady(NodeIndex node);
     std::string HandleNorm(const Message& message);
     std::string HandleUpload(Message& message);
+
+    /// Counts a message of an attempt.
+    void NoteMessage(const MessageHeader& header);
 
     /// Forgets what belongs to an attempt, and gets ready for one from an iteration on.
     void Prepare(uint32_t firstIteration);
@@ -271,10 +292,13 @@ class ClusterRun
     bool m_running{false};                             //!< an attempt is under way
     bool m_finished{false};                            //!< all uploads are there
     bool m_givenUp{false};                             //!< left out of the round
-    Time m_progress;                                   //!< something came
+    Time m_activity;                                   //!< something came, or an attempt began
+    Time m_progress;                                   //!< something came for the first time
+    Reached m_position;                                //!< of the attempt
+    Reached m_reached;                                 //!< of all attempts
     PhaseTimes m_times;                                //!< when phases ended
     std::vector<std::pair<uint32_t, double>> m_losses; //!< iteration and share of the loss
-    bool m_hasLoss{true};                              //!< all decoders are here
+    bool m_hasLoss{true};                              //!< they are known
 };
 
 } // namespace collapipe

@@ -162,6 +162,7 @@ EdgeServerApplication::StartApplication()
     m_constants.stepSize = GetContext().optimizer.learningRate;
     m_samples.resize(m_clusters.size(), 0);
     m_attempts.resize(m_clusters.size(), 0);
+    m_reached.resize(m_clusters.size());
     m_isConnecting = true;
     // Nodes call a server that has lost power as soon as it is back; who does not may never do so.
     const bool isRestart = !m_nodes.empty();
@@ -214,6 +215,7 @@ void
 EdgeServerApplication::BeginRound()
 {
     NS_ABORT_MSG_IF(!m_model, "the edge server needs a model to begin with");
+    m_begin.Cancel();
     const uint32_t round = m_record.round + 1;
     m_record = RoundRecord();
     m_record.round = round;
@@ -296,6 +298,7 @@ EdgeServerApplication::StartClusters()
                                                       m_clusters[cluster],
                                                       m_attempts[cluster],
                                                       MakeServices(cluster)));
+        m_runs.back()->SetReached(m_reached[cluster]);
         m_recoveries.push_back(
             std::make_unique<ClusterRecovery>(*m_runs.back(), MakeRecoveryServices(cluster)));
     }
@@ -397,12 +400,15 @@ EdgeServerApplication::EndRound()
 {
     if (CountEnded() <= 0)
     {
-        AbandonRound(); // nothing was learnt
-        BeginRound();
+        // Nothing was learnt, and would not be at once either: the next hello begins the round
+        // anew. What failed though everybody was there may go better some time later.
+        m_isIdle = m_isFruitless = true;
+        m_begin = Simulator::Schedule(m_patience, &EdgeServerApplication::BeginAgain, this);
         return;
     }
-    m_isUnderWay = false;
+    m_isUnderWay = m_isFruitless = false;
     m_attempts.assign(m_clusters.size(), 0);
+    m_reached.assign(m_clusters.size(), {});
     m_record.end = Simulator::Now();
     m_progress = m_record.end;
     for (std::size_t i = 0; i < m_runs.size(); ++i)

@@ -62,6 +62,15 @@ class EdgeServerApplication : public ModelServerApplication
     /// @return how long the round under way was planned to take, in seconds; 0: unknown
     double GetPlannedLatencyS() const;
 
+    /**
+     * @return nodes by cluster that are not there, where no cluster could end the round under way;
+     *         empty where it is not known that none can, or all are there
+     */
+    std::vector<std::pair<uint32_t, NodeIndex>> GetMissed() const;
+
+    /// @return how long a node may be silent before it counts as failed
+    Time GetPatience() const;
+
     std::string DescribeWait() const override;
     void Crash() override;
 
@@ -149,6 +158,9 @@ class EdgeServerApplication : public ModelServerApplication
 
     /// Ends the round that is under way without a result; BeginRound() begins it anew.
     void AbandonRound();
+
+    /// Begins a round that came to nothing anew.
+    void BeginAgain();
 
   private:
     /// A node: cluster and index within it
@@ -260,8 +272,10 @@ class EdgeServerApplication : public ModelServerApplication
     bool m_isUnderWay{false};         //!< a round has begun and has not ended
     bool m_isReporting{false};        //!< nodes are asked for their states
     std::vector<uint16_t> m_attempts; //!< by cluster: the first attempt's number of the round
-    bool m_isIdle{false};             //!< a round waits for any node at all
-    Time m_progress;                  //!< a round has ended
+    std::vector<ClusterRun::Reached> m_reached; //!< by cluster: in the round, before it began anew
+    bool m_isIdle{false};      //!< a round waits for any node at all, or for one more
+    bool m_isFruitless{false}; //!< the round has come to nothing at least once
+    Time m_progress;           //!< a round has ended
     std::vector<std::unique_ptr<ClusterRecovery>> m_recoveries; //!< by cluster
     std::vector<double> m_samples;                   //!< by cluster: training samples held
     std::unique_ptr<Aggregator> m_aggregator;        //!< of this round

@@ -7,7 +7,6 @@
 #include "collapipe-message-shapes.h"
 
 #include "ns3/abort.h"
-#include "ns3/collapipe-part-shapes.h"
 #include "ns3/collapipe-tied-table.h"
 #include "ns3/log.h"
 #include "ns3/simulator.h"
@@ -23,255 +22,21 @@ namespace collapipe
 {
 
 NS_LOG_COMPONENT_DEFINE("CollaPipeLeadServer");
-NS_OBJECT_ENSURE_REGISTERED(CellServerApplication);
 NS_OBJECT_ENSURE_REGISTERED(LeadServerApplication);
 
 namespace
 {
 
-/// @return a number as the payload of a message
-TensorList
-EncodeNumber(double number)
-{
-    return {TensorData::FromVector(DType::FLOAT64, {1}, std::vector<double>{number})};
-}
-
-/// Time after which a lost lead is called again
-constexpr double RECALL_S = 1;
-
-/// @return the number that such a payload holds, as CheckMessage() has let through
+/// @return the number that a payload holds, as CheckMessage() has let through
 double
-DecodeNumber(const TensorList& tensors)
+ReadNumber(const TensorList& tensors)
 {
     double value = 0;
     ReadScalar(tensors, value);
     return value;
 }
 
-/// @return whether a payload is one number
-bool
-IsNumber(const TensorList& shapes)
-{
-    return AreAlike(shapes, {TensorData::MakeVirtual(DType::FLOAT64, {1})});
-}
-
-/// @return whether a payload is the whole model, as it goes between lead and cells
-bool
-IsModel(const TrainingContext& context, const TensorList& shapes)
-{
-    const PartShapes whole(context.model, WholeModel(context.model), context.optimizer);
-    for (const bool withOptimizer : {false, true})
-    {
-        if (AreAlike(shapes, WithoutSecondTable(context.model, whole.GetExport(withOptimizer))))
-        {
-            return true;
-        }
-    }
-    return false;
-}
-
-/// @return the whole model as it goes between lead and cells
-TensorList
-EncodeModel(const TrainingContext& context, const ModelState& model)
-{
-    return WithoutSecondTable(context.model, model.Gather(WholeModel(context.model)));
-}
-
 } // namespace
-
-// ---------------------------------------------------------------- cell
-
-TypeId
-CellServerApplication::GetTypeId()
-{
-    static TypeId tid =
-        TypeId("ns3::collapipe::CellServerApplication")
-            .SetParent<EdgeServerApplication>()
-            .SetGroupName("CollaPipe")
-            .AddConstructor<CellServerApplication>()
-            .AddAttribute("Cell",
-                          "Index of the cell.",
-                          UintegerValue(0),
-                          MakeUintegerAccessor(&CellServerApplication::m_cell),
-                          MakeUintegerChecker<uint16_t>())
-            .AddAttribute("LeadAddress",
-                          "Where the lead server listens.",
-                          Ipv4AddressValue(),
-                          MakeIpv4AddressAccessor(&CellServerApplication::m_leadAddress),
-                          MakeIpv4AddressChecker());
-    return tid;
-}
-
-CellServerApplication::CellServerApplication() = default;
-CellServerApplication::~CellServerApplication() = default;
-
-void
-CellServerApplication::DoDispose()
-{
-    m_recall.Cancel();
-    m_beat.Cancel();
-    m_lead = nullptr;
-    EdgeServerApplication::DoDispose();
-}
-
-void
-CellServerApplication::StopApplication()
-{
-    m_recall.Cancel();
-    m_beat.Cancel();
-    m_lead = nullptr;
-    EdgeServerApplication::StopApplication();
-}
-
-void
-CellServerApplication::Crash()
-{
-    m_recall.Cancel();
-    m_beat.Cancel();
-    m_lead = nullptr;
-    EdgeServerApplication::Crash();
-}
-
-MessageHeader
-CellServerApplication::MakeLeadHeader(MessageType type) const
-{
-    MessageHeader header;
-    header.type = type;
-    header.cluster = m_cell;
-    header.node = EDGE_SERVER;
-    header.round = m_leadRound;
-    return header;
-}
-
-void
-CellServerApplication::HandleConnected()
-{
-    if (!m_lead || !m_lead->IsOpen())
-    {
-        CallLead();
-    }
-}
-
-void
-CellServerApplication::CallLead()
-{
-    auto hello = MakeLeadHeader(MessageType::HELLO);
-    hello.iteration = m_calls++;
-    m_lead = Call(m_leadAddress, hello, 0);
-    m_beat.Cancel();
-    Beat();
-}
-
-void
-CellServerApplication::Beat()
-{
-    const Time period = GetContext().heartbeat;
-    if (!period.IsStrictlyPositive())
-    {
-        return;
-    }
-    Time next = period;
-    if (m_lead && !IsPaused())
-    {
-        const Time since = Simulator::Now() - m_lead->GetLastSent();
-        if (since >= period)
-        {
-            SendMessage(m_lead, {MakeLeadHeader(MessageType::HEARTBEAT), {}});
-        }
-        else
-        {
-            next = period - since;
-        }
-    }
-    m_beat = Simulator::Schedule(next, &CellServerApplication::Beat, this);
-}
-
-void
-CellServerApplication::HandleClosed(Ptr<Connection> connection,
-                                    CloseReason reason,
-                                    const std::string& text)
-{
-    if (connection != m_lead)
-    {
-        EdgeServerApplication::HandleClosed(connection, reason, text);
-        return;
-    }
-    m_lead = nullptr;
-    m_recall = Simulator::Schedule(Seconds(RECALL_S), &CellServerApplication::CallLead, this);
-}
-
-MessageVerdict
-CellServerApplication::CheckMessage(Ptr<Connection> connection,
-                                    const MessageHeader& header,
-                                    const TensorList& shapes) const
-{
-    if (connection != m_lead)
-    {
-        return EdgeServerApplication::CheckMessage(connection, header, shapes);
-    }
-    if (header.node != EDGE_SERVER || header.cluster != m_cell || header.round < m_leadRound)
-    {
-        return MessageVerdict::Skip("it is for another cell or round");
-    }
-    const bool isModel = header.type == MessageType::CELL_MODEL && IsModel(GetContext(), shapes);
-    const bool isStart =
-        header.type == MessageType::CELL_START && IsNumber(shapes) && header.round == m_leadRound;
-    return isModel || isStart
-               ? MessageVerdict::Take()
-               : MessageVerdict::Refuse("a " + ToString(header.type) +
-                                        " message came from the lead to cell " +
-                                        std::to_string(m_cell) + ", which has no use for it");
-}
-
-void
-CellServerApplication::HandleMessage(Ptr<Connection> connection, Message message)
-{
-    if (connection != m_lead)
-    {
-        EdgeServerApplication::HandleMessage(connection, std::move(message));
-        return;
-    }
-    if (message.header.type == MessageType::CELL_MODEL)
-    {
-        AbandonRound(); // where the lead begins a round anew
-        m_leadRound = message.header.round;
-        const auto& model = GetContext().model;
-        SetModel(MakeModelState(model, WithSecondTable(model, std::move(message.tensors))));
-        BeginRound();
-        return;
-    }
-    const double all = DecodeNumber(message.tensors);
-    if (!std::isfinite(all) || all <= 0)
-    {
-        Refuse(connection, "the lead speaks of " + std::to_string(all) + " samples");
-        return;
-    }
-    Decide(all);
-}
-
-void
-CellServerApplication::HandleReported(double samples)
-{
-    if (m_lead)
-    {
-        SendMessage(m_lead, {MakeLeadHeader(MessageType::CELL_REPORT), EncodeNumber(samples)});
-    }
-}
-
-void
-CellServerApplication::HandleAveraged(const RoundRecord& record)
-{
-    m_roundTrace(record);
-    if (!m_lead)
-    {
-        return; // on its return the lead begins the round anew, or has gone on without this cell
-    }
-    SendMessage(m_lead, {MakeLeadHeader(MessageType::CELL_LOSS), EncodeNumber(record.trainLoss)});
-    SendMessage(m_lead,
-                {MakeLeadHeader(MessageType::CELL_MODEL), EncodeModel(GetContext(), *m_model)});
-}
-
-// ---------------------------------------------------------------- lead
 
 TypeId
 LeadServerApplication::GetTypeId()
@@ -424,12 +189,12 @@ LeadServerApplication::CheckMessage(Ptr<Connection> connection,
     switch (header.type)
     {
     case MessageType::CELL_REPORT:
-        return IsNumber(shapes) ? MessageVerdict::Take() : refuse("is no number");
+        return IsScalar(shapes) ? MessageVerdict::Take() : refuse("is no number");
     case MessageType::CELL_LOSS:
-        return IsNumber(shapes) && m_isPlanned ? MessageVerdict::Take() : refuse("is out of place");
+        return IsScalar(shapes) && m_isPlanned ? MessageVerdict::Take() : refuse("is out of place");
     case MessageType::CELL_MODEL:
-        return !m_isPlanned || !IsModel(GetContext(), shapes) ? refuse("is out of place")
-               : cell.average.empty()                         ? MessageVerdict::Take()
+        return !m_isPlanned || !IsWholeModel(GetContext(), shapes) ? refuse("is out of place")
+               : cell.average.empty()                              ? MessageVerdict::Take()
                                       : MessageVerdict::Skip("it was here before");
     default:
         return refuse("comes to the lead server, which has no use for it");
@@ -450,7 +215,7 @@ LeadServerApplication::HandleMessage(Ptr<Connection> connection, Message message
     case MessageType::HEARTBEAT:
         return; // that it came is all that it says
     case MessageType::CELL_REPORT: {
-        const double samples = DecodeNumber(message.tensors);
+        const double samples = ReadNumber(message.tensors);
         if (!std::isfinite(samples) || samples <= 0)
         {
             Refuse(connection, "cell " + std::to_string(index) + " reports no samples");
@@ -458,14 +223,14 @@ LeadServerApplication::HandleMessage(Ptr<Connection> connection, Message message
         }
         if (m_isPlanned)
         {
-            SendTo(index, MessageType::CELL_START, EncodeNumber(CountSamples()));
+            SendTo(index, MessageType::CELL_START, {MakeScalar(CountSamples())});
             return;
         }
         cell.samples = samples;
         break;
     }
     case MessageType::CELL_LOSS:
-        cell.loss = DecodeNumber(message.tensors);
+        cell.loss = ReadNumber(message.tensors);
         return;
     default:
         cell.average = WithSecondTable(GetContext().model, std::move(message.tensors));
@@ -518,7 +283,7 @@ LeadServerApplication::HandleHello(Ptr<Connection> connection, const MessageHead
     {
         // It has lost what it had of the round
         cell.samples = m_isPlanned ? cell.samples : 0;
-        SendTo(index, MessageType::CELL_MODEL, EncodeModel(GetContext(), *m_model));
+        SendTo(index, MessageType::CELL_MODEL, EncodeWholeModel(GetContext(), *m_model));
     }
 }
 
@@ -660,7 +425,7 @@ LeadServerApplication::BeginRound()
                 Simulator::Schedule(m_deadline, &LeadServerApplication::GiveUp, this, i);
         }
     }
-    Broadcast(MessageType::CELL_MODEL, EncodeModel(GetContext(), *m_model));
+    Broadcast(MessageType::CELL_MODEL, EncodeWholeModel(GetContext(), *m_model));
 }
 
 double
@@ -694,7 +459,7 @@ LeadServerApplication::Advance()
     {
         m_isPlanned = true;
         m_record.planned = Simulator::Now();
-        Broadcast(MessageType::CELL_START, EncodeNumber(CountSamples()));
+        Broadcast(MessageType::CELL_START, {MakeScalar(CountSamples())});
         return;
     }
     EndRound();

@@ -8,6 +8,7 @@
 #include "ns3/collapipe-model-family.h"
 #include "ns3/collapipe-part-shapes.h"
 #include "ns3/collapipe-sample-form.h"
+#include "ns3/collapipe-tied-table.h"
 
 #include <algorithm>
 #include <cmath>
@@ -113,7 +114,62 @@ GetUploadShapes(const TrainingContext& context, const PartRange& part)
                                    context.precision.parameters);
     const auto statistics = GetStatisticsShapes(part);
     shapes.insert(shapes.end(), statistics.begin(), statistics.end());
+    if (part.decoder)
+    {
+        shapes.push_back(TensorData::MakeVirtual(DType::FLOAT64, {1}));
+    }
     return shapes;
+}
+
+bool
+IsScalar(const TensorList& shapes)
+{
+    return AreAlike(shapes, {TensorData::MakeVirtual(DType::FLOAT64, {1})});
+}
+
+bool
+IsWholeModel(const TrainingContext& context, const TensorList& shapes)
+{
+    const PartShapes whole(context.model, WholeModel(context.model), context.optimizer);
+    for (const bool withOptimizer : {false, true})
+    {
+        if (AreAlike(shapes, WithoutSecondTable(context.model, whole.GetExport(withOptimizer))))
+        {
+            return true;
+        }
+    }
+    return false;
+}
+
+TensorList
+EncodeWholeModel(const TrainingContext& context, const ModelState& model)
+{
+    return WithoutSecondTable(context.model, model.Gather(WholeModel(context.model)));
+}
+
+TensorData
+EncodeLoss(double loss, bool isKnown)
+{
+    return isKnown ? MakeScalar(loss) : TensorData::MakeVirtual(DType::FLOAT64, {1});
+}
+
+std::string
+DecodeLoss(const TensorData& tensor, double& loss)
+{
+    loss = std::nan("");
+    if (tensor.IsVirtual())
+    {
+        return AreAlike({tensor}, {EncodeLoss(loss, false)}) ? "" : "must be one float64 value";
+    }
+    double value = 0;
+    auto error = ReadScalar({tensor}, value);
+    if (error.empty() && value < 0)
+    {
+        error = "is negative";
+    }
+    // A device whose training has diverged says so: it breaks no rule.
+    loss = error.empty() && std::isfinite(value) ? value : loss;
+    return error;
 }
 
 PartRange

@@ -7,6 +7,8 @@
 
 #include "collapipe-message-application.h"
 
+#include "ns3/collapipe-aggregator.h"
+
 #include <string>
 
 namespace ns3
@@ -70,9 +72,45 @@ TensorList GetSnapshotShapes(const TrainingContext& context, const PartRange& pa
 /**
  * @param context of the run
  * @param part the run of the model
- * @return the tensors of an upload: parameters and statistics
+ * @return the tensors of an upload: parameters, statistics and, of a part with the decoder, the
+ *         mean loss of an iteration, [1] float64
  */
 TensorList GetUploadShapes(const TrainingContext& context, const PartRange& part);
+
+/**
+ * @param shapes of a message
+ * @return whether they are those of one number, see MakeScalar()
+ */
+bool IsScalar(const TensorList& shapes);
+
+/**
+ * @param context of the run
+ * @param shapes of a message
+ * @return whether they are those of the whole model, as it goes between lead and cells
+ */
+bool IsWholeModel(const TrainingContext& context, const TensorList& shapes);
+
+/**
+ * @param context of the run
+ * @param model the model
+ * @return the whole of it, as it goes between lead and cells
+ */
+TensorList EncodeWholeModel(const TrainingContext& context, const ModelState& model);
+
+/**
+ * @param loss mean training loss of an iteration, in nats per token; not to be read where nothing
+ *             is computed
+ * @param isKnown whether something is computed
+ * @return it as it travels at the end of an upload
+ */
+TensorData EncodeLoss(double loss, bool isKnown);
+
+/**
+ * @param tensor at the end of an upload
+ * @param loss filled in; NaN where nothing is computed, or where training has come to nothing
+ * @return empty, or the rest of a sentence: why no device has such a loss
+ */
+std::string DecodeLoss(const TensorData& tensor, double& loss);
 
 /**
  * @param stage of a plan

@@ -202,6 +202,8 @@ class StageApplication : public MessageApplication
     TensorList m_tableGradient;                    //!< likewise
     std::shared_ptr<WirePart> m_part;              //!< of the current round
     std::unique_ptr<StageRunner> m_runner;         //!< of the current round
+    double m_lossSum{0};   //!< of the attempt's iterations, in nats per token
+    bool m_hasLoss{false}; //!< something is computed
     /// Samples of this round, by chain and iteration: an attempt takes those of the one before
     std::map<std::pair<uint32_t, uint32_t>, std::vector<const Sample*>> m_batches;
     uint32_t m_batchRound{0};                    //!< of which round they are

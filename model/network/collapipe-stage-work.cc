@@ -24,8 +24,13 @@ SetStageWork(StageTask& task,
 {
     const auto& model = context.model;
     task.forwardFlops = samples * GetForwardFlops(model, range);
+    // Encoder blocks alone are computed again: what an embedding and a decoder gave is kept.
+    const PartRange blocks{false, range.firstBlock, range.lastBlock, false};
+    const double again = recompute && task.forwardFlops > 0
+                             ? samples * GetForwardFlops(model, blocks) / task.forwardFlops
+                             : 0;
     task.backwardFlops =
-        (context.backwardRatio * GetBackwardShare(model, range) + recompute) * task.forwardFlops;
+        (context.backwardRatio * GetBackwardShare(model, range) + again) * task.forwardFlops;
     task.isClipped = context.optimizer.clipNorm > 0;
     task.sharesTable = !GetTableGradientShapes(context, range).empty();
     // Where gradients are clipped, all wait for each other anyway

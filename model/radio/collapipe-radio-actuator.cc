@@ -123,6 +123,12 @@ HybridActuator::Read(uint32_t cluster, NodeIndex from, NodeIndex to) const
 void
 HybridActuator::DoDispose()
 {
+    for (const auto& part : m_parts)
+    {
+        // Whoever else has the part may go on with it
+        part->TraceDisconnectWithoutContext("Actuation",
+                                            MakeCallback(&HybridActuator::Forward, this));
+    }
     m_parts.clear();
     RadioActuator::DoDispose();
 }

@@ -21,9 +21,13 @@ using namespace ns3::collapipe;
 namespace
 {
 
-/// @return what a command line asks for
+/**
+ * @param options of a command line
+ * @param config what the program has set before
+ * @return what is asked for
+ */
 RunConfig
-Read(const std::vector<std::string>& options)
+Read(const std::vector<std::string>& options, RunConfig config = RunConfig())
 {
     std::vector<std::string> arguments{"program"};
     arguments.insert(arguments.end(), options.begin(), options.end());
@@ -32,7 +36,6 @@ Read(const std::vector<std::string>& options)
     {
         pointers.push_back(argument.data());
     }
-    RunConfig config;
     config.Parse(static_cast<int>(pointers.size()), pointers.data());
     return config;
 }
@@ -130,6 +133,77 @@ TEST(CollapipeOptionsTest, TheDefaultTaskNeedNotBeNamed)
     EXPECT_EQ(own.sequenceLength, 17U) << "what a program has set stays";
     EXPECT_EQ(Read({"--localIterations=25"}).localIterations, 25U) << "what is given counts";
     EXPECT_NE(unnamed.localIterations, 25U) << "or this test says nothing";
+}
+
+/// What a program sets goes before what is usual for a model of other people's, with a command line
+/// and without one; what is given there goes before both.
+TEST(CollapipeOptionsTest, AProgramsOwnValuesStayWithModelsOfOthers)
+{
+    RunConfig usual;
+    usual.learning.config = "gpt2";
+    usual.Complete();
+    EXPECT_EQ(usual.task, "lm");
+    EXPECT_EQ(usual.blocks, 12U);
+    EXPECT_EQ(usual.localIterations, 10U);
+    EXPECT_EQ(usual.rounds, 5U);
+    EXPECT_EQ(usual.learningRate, 1e-3);
+    EXPECT_EQ(usual.learning.warmup, 10U);
+    EXPECT_EQ(usual.learning.dropout, 0.1);
+    EXPECT_EQ(usual.sequenceLength, 64U);
+    EXPECT_EQ(usual.vocabulary, 4000U);
+    EXPECT_EQ(usual.List(), Read({"--config=gpt2"}).List()) << "as on a command line";
+    RunConfig adapted;
+    adapted.learning.config = "gpt2";
+    adapted.learning.lora = 8;
+    adapted.Complete();
+    EXPECT_EQ(adapted.learningRate, 2e-3);
+    EXPECT_EQ(adapted.learning.dropout, 0);
+    RunConfig own;
+    own.learning.config = "gpt2";
+    own.task = "classification";
+    own.rounds = 3;
+    own.localIterations = 7;
+    own.learningRate = 0.25;
+    own.learning.warmup = 4;
+    own.learning.dropout = 0.5;
+    own.sequenceLength = 9;
+    own.vocabulary = 99;
+    auto silent = own;
+    silent.Complete();
+    own = Read({"--rounds=5", "--dropout=0"}, own);
+    for (const auto& config : {silent, own})
+    {
+        EXPECT_EQ(config.task, "classification");
+        EXPECT_EQ(config.localIterations, 7U);
+        EXPECT_EQ(config.learningRate, 0.25);
+        EXPECT_EQ(config.learning.warmup, 4U);
+        EXPECT_EQ(config.sequenceLength, 9U);
+        EXPECT_EQ(config.vocabulary, 99U);
+    }
+    EXPECT_EQ(silent.rounds, 3U);
+    EXPECT_EQ(silent.learning.dropout, 0.5);
+    EXPECT_EQ(own.rounds, 5U) << "what is given counts";
+    EXPECT_EQ(own.learning.dropout, 0) << "also where it is a fresh configuration's";
+    RunConfig cut;
+    cut.learning.config = "gpt2";
+    cut.blocks = 3;
+    EXPECT_THROW(cut.Complete(), UserError) << "a model's blocks are no matter of taste";
+}
+
+/// A task that a program names stays, whatever the data are like.
+TEST(CollapipeOptionsTest, AProgramsOwnTaskStays)
+{
+    RunConfig config;
+    config.trainSource = "a";
+    config.trainTarget = "b";
+    config.task = "mlm";
+    auto given = Read({"--task=translation"}, config);
+    EXPECT_EQ(given.task, "translation");
+    config.Complete();
+    EXPECT_EQ(config.task, "mlm");
+    RunConfig unnamed;
+    unnamed.Validate(); // as if it were complete
+    EXPECT_EQ(unnamed.task, "");
 }
 
 TEST(CollapipeOptionsTest, NamesAreTold)

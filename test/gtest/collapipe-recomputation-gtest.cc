@@ -93,14 +93,38 @@ TEST(Recomputation, AddsAForwardPassToTheBackwardPass)
             EXPECT_EQ(after.forwardS, before.forwardS);
             EXPECT_NEAR(after.backwardS - before.backwardS, pass, 1e-9 * pass);
             const double live = GetLiveMicroBatches(plan.schedule, chain, s);
-            const double saved =
-                (live - 1) * chain.microBatchSize * stage.GetBlocks() *
-                    model.activationBytesPerBlock -
-                live * chain.microBatchSize * model.segmentInputBytes;
+            const double saved = (live - 1) * chain.microBatchSize * stage.GetBlocks() *
+                                     model.activationBytesPerBlock -
+                                 live * chain.microBatchSize * model.segmentInputBytes;
             EXPECT_NEAR(before.memoryBytes - after.memoryBytes, saved, 1e-9 * before.memoryBytes);
         }
         // The control unit and the edge server keep what they have.
         EXPECT_EQ(again.clusters[0].nodes[0].backwardS, kept.clusters[0].nodes[0].backwardS);
+    }
+}
+
+/// Row 14 of the list of faults: a device that trains a whole model computes its blocks again,
+/// alone.
+TEST(Recomputation, LeavesEmbeddingAndDecoderAlone)
+{
+    RandomInstance random(3);
+    for (int i = 0; i < 50; ++i)
+    {
+        auto instance = MakeInstance(random, "gpipe", 0);
+        const auto& model = instance.state.model;
+        ChainPlan chain;
+        chain.microBatches = 2;
+        chain.microBatchSize = 3;
+        chain.stages.push_back({1, true, 0, model.blocks, true});
+        const auto kept = GetStageTimes(instance.state, 0, chain, chain.stages[0], 1);
+        instance.state.training.recomputation = Recomputation::ALWAYS;
+        const auto again = GetStageTimes(instance.state, 0, chain, chain.stages[0], 1);
+        const auto& device = GetNode(instance.state.clusters[0], 1);
+        const double pass =
+            chain.microBatchSize * model.blocks * model.blockForwardFlops / device.flops;
+        EXPECT_EQ(again.forwardS, kept.forwardS);
+        EXPECT_NEAR(again.backwardS - kept.backwardS, pass, 1e-9 * pass);
+        EXPECT_GT(model.embeddingForwardFlops + model.decoderForwardFlops, 0);
     }
 }
 
@@ -119,10 +143,10 @@ TEST(Recomputation, LimitsOfBlocksAreThoseOfTheFormula)
             uint32_t most = 0;
             for (uint32_t blocks = 1; blocks <= model.blocks; ++blocks)
             {
-                const bool keeps = device.memoryBytes >=
-                                   GetSegmentMemoryBytes(model, blocks, live, size, false);
-                const bool recomputes = device.memoryBytes >=
-                                        GetSegmentMemoryBytes(model, blocks, live, size, true);
+                const bool keeps =
+                    device.memoryBytes >= GetSegmentMemoryBytes(model, blocks, live, size, false);
+                const bool recomputes =
+                    device.memoryBytes >= GetSegmentMemoryBytes(model, blocks, live, size, true);
                 const bool fits = mode == Recomputation::NEVER    ? keeps
                                   : mode == Recomputation::ALWAYS ? recomputes
                                                                   : keeps || recomputes;

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 
-from support.runs import check, finish, read_csv, report, start, use_program, write_corpus
+from support.runs import check, finish, near, read_csv, report, start, use_program, write_corpus
 
 SMALL = ["--clusters=2", "--devices=3", "--localIterations=4", "--blocks=3", "--microBatches=2",
          "--microBatchSize=4", "--vocabulary=300", "--maxValidation=10", "--progress=none",
@@ -258,7 +258,80 @@ def check_stuck(work, data):
     check(seconds < 120, f"it ends in good time: {seconds} s")
 
 
+def check_gone(work, data):
+    """The only cluster has lost its control unit: the run ends, says who is gone, and keeps what it has."""
+    path = work / "gone.toml"
+    path.write_text("[[fault]]\nkind = \"crash\"\nnode = \"cluster0.control\"\nround = 2\n",
+                    encoding="utf-8")
+    for policy in ("drop", "wait"):
+        folder = work / f"gone-{policy}"
+        status, out, err, seconds = run(folder, "--topology=p2p", "--clusters=1", f"--faults={path}",
+                                        f"--recovery={policy}", data=data)
+        check(status == 0 and "nothing has gone on" in err and "c0-cu" in err,
+              f"a control unit gone for ever, {policy}: status {status}: {err}")
+        simulated = re.search(r"([\d.]+) s simulated", out)
+        # Who waits does so for the policy's 300 s; nobody waits for the deadline of 3600 s
+        check(simulated and float(simulated.group(1)) < (400 if policy == "wait" else 100),
+              f"gone, {policy}: it ends when it is known: {out}")
+        check(len(read_csv(folder / "rounds.csv")) == 1, f"gone, {policy}: its finished round is kept")
+        check(seconds < 60, f"gone, {policy}: it ends in good time: {seconds} s")
+
+
+def check_lossy(work, data):
+    """Wires that lose so much that nothing gets through are named where the run ends."""
+    status, _, err, seconds = run(work / "lossy", "--topology=p2p", "--packetErrorRate=0.4",
+                                  "--deadline=300", data=data)
+    check(status == 2 and "no round has ended" in err and "wires lose 40 %" in err and
+          len(err.splitlines()) == 1, f"wires that lose much: status {status}: {err}")
+    check(seconds < 60, f"it ends in good time: {seconds} s")
+
+
 # ---------------------------------------------------------------- faults of earlier releases, by number
+
+
+def row_12_whoever_has_the_decoder_tells_the_loss(work, data):
+    """A lone device's training loss hardly depends on whether it has the decoder or the edge server has
+    it: the samples are the same, in another order."""
+    losses = {}
+    for controller in ("fedavg", "uniform-pipeline"):
+        folder = work / f"loss-{controller}"
+        status, _, err, _ = run(folder, "--topology=p2p", f"--controller={controller}", "--clusters=1",
+                                "--devices=1", "--rounds=2", "--compute=torch", data=data)
+        if status == 2 and "no LibTorch" in err:
+            return
+        if not check(status == 0, f"row 12: {controller}: status {status}: {err}"):
+            return
+        losses[controller] = [float(row["train_loss"] or "nan")
+                              for row in read_csv(folder / "rounds.csv")]
+    check(len(losses["fedavg"]) == 2 and all(0 < loss < 20 for loss in losses["fedavg"]),
+          f"row 12: losses under fedavg: {losses['fedavg']}")
+    check(all(near(*both, 0.03) for both in zip(*losses.values())), f"row 12: {losses}")
+    folder = work / "loss-analytic"
+    status, _, err, _ = run(folder, "--topology=p2p", "--controller=fedavg", data=data)
+    check(status == 0 and all(row["train_loss"] == "" for row in read_csv(folder / "rounds.csv")),
+          f"row 12: nothing computed, no loss: status {status}: {err}")
+
+
+def row_14_recomputation_charges_blocks_alone(work, data):
+    """What a device computes again grows with its blocks, though it has the embedding and the decoder."""
+    again = {}
+    for blocks in (2, 4):
+        spent = []
+        for mode in ("never", "always"):
+            folder = work / f"again-{blocks}-{mode}"
+            status, _, err, _ = run(folder, "--topology=p2p", "--controller=fedavg",
+                                    f"--blocks={blocks}", f"--recompute={mode}", "--rounds=1",
+                                    data=data)
+            if not check(status == 0, f"row 14: {folder.name}: status {status}: {err}"):
+                return
+            spent.append({row["name"]: float(row["compute_s"])
+                          for row in read_csv(folder / "devices.csv")})
+        again[blocks] = {name: spent[1][name] - spent[0][name] for name in spent[0]}
+    trained = [name for name in again[2] if again[2][name] > 0]
+    check(len(trained) == 6, f"row 14: all devices compute again: {again[2]}")
+    for name in trained:
+        check(abs(again[4][name] / again[2][name] - 2) < 1e-3,
+              f"row 14: {name}: {again[2][name]} s with 2 blocks, {again[4][name]} s with 4")
 
 
 def row_21_fewer_samples_than_devices_are_refused(work, data):
@@ -293,6 +366,10 @@ def main():
         check_streams(work, data)
         check_limits(work, data)
         check_stuck(work, data)
+        check_gone(work, data)
+        check_lossy(work, data)
+        row_12_whoever_has_the_decoder_tells_the_loss(work, data)
+        row_14_recomputation_charges_blocks_alone(work, data)
         row_21_fewer_samples_than_devices_are_refused(work, data)
         row_22_many_nodes_attach_to_a_narrow_band(work, data)
         check_cells(work, data)

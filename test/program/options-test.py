@@ -168,6 +168,7 @@ def test_sentences(work, data):
     expect_refusal("a misspelt controller", "did you mean dssda?", "--controller=dsda")
     expect_refusal("too little memory", "--memoryShare=0.01", *data, "--memoryShare=0.01")
     expect_refusal("captures without a folder", "--outputDir", *data, "--pcap", "--outputDir=")
+    expect_refusal("more lost than TCP makes good", "less than 0.5", "--packetErrorRate=0.9")
     expect_refusal("per cent for a share", "--memoryShare=50", "--memoryShare=50")
     expect_refusal("more clusters than there can be", "from 1 to 250", "--clusters=251")
     expect_refusal("clusters too far away", "clusterDistance of 20000 m", "--topology=lte",
@@ -184,6 +185,14 @@ def test_sentences(work, data):
                                 for second in letters[:8]), encoding="utf-8")
     expect_refusal("lines all too long", "4192 bytes", f"--trainSource={long}",
                    f"--trainTarget={work / 'long.de'}")
+
+
+def test_part_of_the_actuators(work, data):
+    """Of two radios one may be actuated alone."""
+    for radio in ("lte", "wifi"):
+        status, _, err = run(*data, "--topology=hybrid", f"--actuator={radio}",
+                             f"--outputDir={work / radio}")
+        check(status == 0, f"--actuator={radio}: status {status}: {err}")
 
 
 def test_what_was_left_out_is_told(work, data):
@@ -232,7 +241,7 @@ def main():
         for test in (test_results_of_two_runs_do_not_mix, test_killed_runs_leave_nothing_for_ever,
                      test_files_are_whole_or_not_there, test_closed_standard_streams,
                      test_signals_keep_finished_rounds, test_sentences,
-                     test_what_was_left_out_is_told):
+                     test_part_of_the_actuators, test_what_was_left_out_is_told):
             test(work, data)
             print(f"{time.monotonic() - begin:6.1f} s  {test.__name__}", flush=True)
         test_other_programs(build, source)

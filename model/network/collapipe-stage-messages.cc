@@ -1,0 +1,412 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+// What may come to a device or control unit, and what it does with it.
+
+#include "collapipe-message-shapes.h"
+#include "collapipe-stage-application.h"
+
+#include <cmath>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+MessageVerdict
+StageApplication::CheckMessage(Ptr<Connection> connection,
+                               const MessageHeader& header,
+                               const TensorList& shapes) const
+{
+    if (header.type == MessageType::HELLO)
+    {
+        return CheckHello(connection, header);
+    }
+    if (header.cluster != m_cluster)
+    {
+        return MessageVerdict::Refuse("a message of cluster " + std::to_string(header.cluster) +
+                                      " came to a node of cluster " + std::to_string(m_cluster));
+    }
+    const auto server = m_peers.find(EDGE_SERVER);
+    if (server != m_peers.end() && server->second == connection &&
+        header.type != MessageType::ACTIVATION && header.type != MessageType::GRADIENT &&
+        header.type != MessageType::TABLE_GRADIENT && header.type != MessageType::CREDIT)
+    {
+        return CheckFromServer(header, shapes);
+    }
+    return CheckFromPeer(connection, header, shapes);
+}
+
+bool
+StageApplication::IsWith(const Ptr<Connection>& connection, NodeIndex node) const
+{
+    const auto peer = m_peers.find(node);
+    const auto spare = m_spares.find(node);
+    return (peer != m_peers.end() && peer->second == connection) ||
+           (spare != m_spares.end() && spare->second == connection);
+}
+
+MessageVerdict
+StageApplication::CheckHello(Ptr<Connection> connection, const MessageHeader& header) const
+{
+    if (header.cluster != m_cluster || header.node == m_node || header.node == EDGE_SERVER ||
+        header.tensorCount > 0)
+    {
+        return MessageVerdict::Refuse("a stranger calls node " + std::to_string(m_node) +
+                                      " of cluster " + std::to_string(m_cluster));
+    }
+    const auto greeting = m_greetings.find(header.node);
+    if (IsWith(connection, header.node))
+    {
+        return MessageVerdict::Skip("it has said hello before");
+    }
+    for (const auto& [node, peer] : m_peers)
+    {
+        if (IsWith(connection, node))
+        {
+            return MessageVerdict::Refuse("a peer says hello in another node's name");
+        }
+    }
+    if (greeting != m_greetings.end() && header.iteration <= greeting->second)
+    {
+        return MessageVerdict::Refuse("a hello was heard before");
+    }
+    return MessageVerdict::Take();
+}
+
+MessageVerdict
+StageApplication::CheckFromServer(const MessageHeader& header, const TensorList& shapes) const
+{
+    const auto refuse = [&header](const std::string& why) {
+        return MessageVerdict::Refuse("a " + ToString(header.type) + " " + why);
+    };
+    if (header.node != EDGE_SERVER || header.round < m_round)
+    {
+        return header.node == EDGE_SERVER ? MessageVerdict::Skip("its round is over")
+                                          : refuse("in a node's name came from the edge server");
+    }
+    if (header.type == MessageType::STATE_REQUEST)
+    {
+        return shapes.empty() ? MessageVerdict::Take() : refuse("with tensors");
+    }
+    if (header.round != m_round)
+    {
+        return refuse("of a round that has not begun");
+    }
+    if (header.type == MessageType::SEGMENT_ASSIGNMENT)
+    {
+        if (header.attempt < m_attempt || (header.attempt == m_attempt && m_isAssigned))
+        {
+            return MessageVerdict::Skip("this attempt has its assignment");
+        }
+        return shapes.size() == 1 && shapes[0].dtype == DType::UINT8 &&
+                       shapes[0].shape.size() == 1 &&
+                       shapes[0].GetByteSize() <= MAX_ASSIGNMENT_BYTES
+                   ? MessageVerdict::Take()
+                   : refuse("is no description");
+    }
+    if (header.attempt != m_attempt || !m_isAssigned)
+    {
+        return header.attempt < m_attempt ? MessageVerdict::Skip("its attempt is over")
+                                          : refuse("came before its assignment");
+    }
+    switch (header.type)
+    {
+    case MessageType::SEGMENT_PARAMETERS:
+        if (m_runner)
+        {
+            return MessageVerdict::Skip("the stage has its parameters");
+        }
+        return AreParameters(GetContext(), ToPartRange(m_assignment.plan), shapes)
+                   ? MessageVerdict::Take()
+                   : refuse("has other shapes than the stage's parameters");
+    case MessageType::START:
+        if (!m_runner || m_assignment.stage > 0 || !shapes.empty())
+        {
+            return refuse("came to a stage that is not to be started");
+        }
+        return m_runner->IsStarted() ? MessageVerdict::Skip("the stage has started")
+                                     : MessageVerdict::Take();
+    case MessageType::CLIP_FACTOR:
+        if (!m_runner || !IsScalar(shapes))
+        {
+            return refuse("is no factor");
+        }
+        return m_runner->IsWaitingForFactor(header.iteration)
+                   ? MessageVerdict::Take()
+                   : MessageVerdict::Skip("its iteration does not wait for one");
+    case MessageType::SNAPSHOT_REQUEST:
+        return shapes.empty() ? MessageVerdict::Take() : refuse("with tensors");
+    default:
+        return refuse("came from the edge server to a node, which has no use for it");
+    }
+}
+
+MessageVerdict
+StageApplication::CheckFromPeer(Ptr<Connection> connection,
+                                const MessageHeader& header,
+                                const TensorList& shapes) const
+{
+    if (!IsWith(connection, header.node))
+    {
+        return MessageVerdict::Refuse("a " + ToString(header.type) +
+                                      " came over a connection that is not its sender's");
+    }
+    if (std::tie(header.round, header.attempt) < std::tie(m_round, m_attempt))
+    {
+        return MessageVerdict::Skip("its attempt is over");
+    }
+    if (!m_runner || header.round != m_round || header.attempt != m_attempt ||
+        header.chain != m_assignment.chain)
+    {
+        return MessageVerdict::Refuse("a " + ToString(header.type) + " of round " +
+                                      std::to_string(header.round) + ", attempt " +
+                                      std::to_string(header.attempt) +
+                                      " came to a node without a stage in it");
+    }
+    // The first stage sends the targets; neighbours send the rest.
+    const bool isFromPrevious = m_assignment.stage > 0 && header.node == m_assignment.previous.node;
+    const bool isFromNext =
+        m_assignment.stage + 1 < m_assignment.stages && header.node == m_assignment.next.node;
+    const bool isLast = m_assignment.stage + 1 == m_assignment.stages;
+    bool isExpected = false;
+    auto input = StageRunner::Input::MAIN;
+    switch (header.type)
+    {
+    case MessageType::ACTIVATION:
+        isExpected = isFromPrevious && AreAlike(shapes, m_activation);
+        break;
+    case MessageType::TARGETS:
+        isExpected = isLast && header.stage == 0 && AreAlike(shapes, m_targets);
+        input = StageRunner::Input::TARGETS;
+        break;
+    case MessageType::GRADIENT:
+        isExpected = isFromNext && !m_gradient.empty() && AreAlike(shapes, m_gradient);
+        input = StageRunner::Input::GRADIENT;
+        break;
+    case MessageType::TABLE_GRADIENT:
+        isExpected = IsFromOtherEnd(header) && !shapes.empty() && AreAlike(shapes, m_tableGradient);
+        input = StageRunner::Input::TABLE;
+        break;
+    case MessageType::CREDIT:
+        return isFromNext && shapes.empty()
+                   ? m_runner->CheckCredit(header.iteration)
+                   : MessageVerdict::Refuse("a credit has tensors, or is not from the next stage");
+    case MessageType::REPLICA:
+        return isFromPrevious || isFromNext
+                   ? CheckReplica(header, shapes)
+                   : MessageVerdict::Refuse("a replica came from a node that is no neighbour");
+    default:
+        break;
+    }
+    return isExpected ? m_runner->CheckInput(input, header.iteration, header.microBatch)
+                      : MessageVerdict::Refuse("a " + ToString(header.type) + " came to node " +
+                                               std::to_string(m_node) +
+                                               ", whose stage takes none like it");
+}
+
+bool
+StageApplication::IsFromOtherEnd(const MessageHeader& header) const
+{
+    const bool isLast = m_assignment.stage + 1 == m_assignment.stages;
+    return isLast ? header.stage == 0 && header.node == m_assignment.first.node
+                  : m_assignment.stage == 0 && header.stage + 1U == m_assignment.stages &&
+                        header.node == m_assignment.last.node;
+}
+
+MessageVerdict
+StageApplication::CheckReplica(const MessageHeader& header, const TensorList& shapes) const
+{
+    const auto period = GetContext().replicaPeriod;
+    const auto& plan = m_assignment.plan;
+    const bool isBefore = header.node == m_assignment.previous.node;
+    const bool fits =
+        isBefore ? header.stage + 1U == m_assignment.stage &&
+                       header.firstBlock <= header.lastBlock && header.lastBlock == plan.firstBlock
+                 : header.stage == m_assignment.stage + 1U && header.firstBlock == plan.lastBlock &&
+                       header.firstBlock <= header.lastBlock &&
+                       header.lastBlock <= GetContext().model.encoderBlocks;
+    if (period == 0 || !fits || header.iteration == 0 || header.iteration % period != 0 ||
+        header.iteration >= m_assignment.iterations)
+    {
+        return MessageVerdict::Refuse("a replica that no plan asks for");
+    }
+    if (m_snapshots.count({header.stage, header.iteration}) > 0)
+    {
+        return MessageVerdict::Skip("it was here before");
+    }
+    const PartRange range{header.stage == 0, header.firstBlock, header.lastBlock, false};
+    return AreAlike(shapes, GetSnapshotShapes(GetContext(), range))
+               ? MessageVerdict::Take()
+               : MessageVerdict::Refuse("a replica has other shapes than its stage's state");
+}
+
+void
+StageApplication::HandleMessage(Ptr<Connection> connection, Message message)
+{
+    const MessageHeader header = message.header;
+    switch (header.type)
+    {
+    case MessageType::HELLO:
+        HandleHello(connection, message);
+        return;
+    case MessageType::STATE_REQUEST:
+        HandleStateRequest(message);
+        return;
+    case MessageType::SEGMENT_ASSIGNMENT:
+        HandleAssignment(connection, message);
+        return;
+    case MessageType::SEGMENT_PARAMETERS:
+        HandleParameters(std::move(message));
+        return;
+    case MessageType::START:
+        m_runner->Start();
+        return;
+    case MessageType::ACTIVATION:
+        m_runner->ProvideInput(header.iteration, header.microBatch, std::move(message.tensors));
+        return;
+    case MessageType::TARGETS: {
+        const auto error = CheckTargets(GetContext().model, message.tensors);
+        if (!error.empty())
+        {
+            Refuse(connection, error);
+            return;
+        }
+        m_runner->ProvideTargets(header.iteration, header.microBatch, std::move(message.tensors));
+        return;
+    }
+    case MessageType::GRADIENT:
+        m_runner->ProvideGradient(header.iteration, header.microBatch, std::move(message.tensors));
+        return;
+    case MessageType::TABLE_GRADIENT:
+        m_runner->ProvideTable(header.iteration, std::move(message.tensors));
+        return;
+    case MessageType::CREDIT:
+        m_runner->ProvideCredit(header.iteration);
+        if (m_assignment.stage > 0)
+        {
+            SendCredit(header.iteration); // on to the first stage
+        }
+        return;
+    case MessageType::CLIP_FACTOR:
+        HandleClipFactor(connection, message);
+        return;
+    case MessageType::REPLICA:
+        HandleReplica(std::move(message));
+        return;
+    case MessageType::SNAPSHOT_REQUEST:
+        HandleSnapshotRequest(header);
+        return;
+    default:
+        return; // CheckMessage() takes no others
+    }
+}
+
+void
+StageApplication::HandleHello(Ptr<Connection> connection, const Message& message)
+{
+    auto& peer = m_peers[message.header.node];
+    if (peer)
+    {
+        // Two nodes may call each other at the same time: each uses what it was called over
+        auto& spare = m_spares[message.header.node];
+        if (spare)
+        {
+            Disconnect(spare);
+        }
+        spare = peer;
+    }
+    peer = connection;
+    m_greetings[message.header.node] = message.header.iteration;
+    Acknowledge(connection);
+}
+
+void
+StageApplication::HandleAssignment(Ptr<Connection> connection, const Message& message)
+{
+    StageAssignment assignment;
+    auto error = DecodeAssignment(message.tensors[0], assignment);
+    error = error.empty() ? CheckAssignment(assignment, GetContext().model.encoderBlocks) : error;
+    if (error.empty() && assignment.plan.node != m_node)
+    {
+        error = "a segment assignment for node " + std::to_string(assignment.plan.node) +
+                " came to node " + std::to_string(m_node);
+    }
+    if (error.empty() && assignment.stage == 0 && !m_source)
+    {
+        error = "node " + std::to_string(m_node) + " of cluster " + std::to_string(m_cluster) +
+                " is to be a first stage but holds no data";
+    }
+    if (!error.empty())
+    {
+        Refuse(connection, error);
+        return;
+    }
+    ForgetStage();
+    m_attempt = message.header.attempt;
+    m_assignment = std::move(assignment);
+    m_activation = GetActivationShapes(GetContext(), m_assignment.microBatchSize);
+    m_targets = GetTargetShapes(GetContext(), m_assignment.microBatchSize);
+    m_gradient =
+        GetGradientShapes(GetContext(), m_assignment.microBatchSize, m_assignment.plan.lastBlock);
+    m_tableGradient = GetTableGradientShapes(GetContext(), ToPartRange(m_assignment.plan));
+    m_isAssigned = true;
+}
+
+void
+StageApplication::HandleParameters(Message message)
+{
+    CreateRunner(std::move(message.tensors));
+    if (m_assignment.stage + 1 < m_assignment.stages)
+    {
+        GetPeer(m_assignment.next);
+    }
+    SendToServer({MakeHeader(MessageType::READY), {}});
+}
+
+void
+StageApplication::HandleClipFactor(Ptr<Connection> connection, const Message& message)
+{
+    double factor = 1;
+    const auto error = ReadScalar(message.tensors, factor);
+    if (!error.empty() || !std::isfinite(factor))
+    {
+        Refuse(connection, "a clip factor " + (error.empty() ? "must be a number" : error));
+        return;
+    }
+    m_runner->ProvideClipFactor(message.header.iteration, factor);
+}
+
+void
+StageApplication::HandleReplica(Message message)
+{
+    const auto& received = message.header;
+    Store(received.stage,
+          received.iteration,
+          {received.firstBlock, received.lastBlock, std::move(message.tensors)});
+    auto header = MakeHeader(MessageType::REPLICA_STORED);
+    header.stage = received.stage;
+    header.iteration = received.iteration;
+    SendToServer({header, {}});
+}
+
+void
+StageApplication::HandleSnapshotRequest(const MessageHeader& header)
+{
+    auto answer = MakeHeader(MessageType::SNAPSHOT);
+    answer.stage = header.stage;
+    answer.iteration = header.iteration;
+    const auto found = m_snapshots.find({header.stage, header.iteration});
+    if (found == m_snapshots.end())
+    {
+        SendToServer({answer, {}});
+        return;
+    }
+    answer.firstBlock = found->second.firstBlock;
+    answer.lastBlock = found->second.lastBlock;
+    SendToServer({answer, found->second.tensors});
+}
+
+} // namespace collapipe
+} // namespace ns3
