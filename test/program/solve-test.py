@@ -79,6 +79,7 @@ class Maker:
             "snrGap": gap,
             "noiseDensityWPerHz": noise,
             "fixedRateBps": self.log(5e6, 5e8),
+            **({"maxSpectralEfficiency": self.random.uniform(2, 8)} if self.chance(0.3) else {}),
         }
 
     def device(self, instance, bytes_needed):
@@ -233,7 +234,8 @@ class Recomputation:
         sums.append(share)
         width = share * band if pool["mode"] == "frequency" else band
         snr = power * link["gain"] / (link["snrGap"] * link["noiseDensityWPerHz"] * width)
-        rate = link["efficiency"] * share * band * math.log2(1 + snr)
+        most = link.get("maxSpectralEfficiency", math.inf)
+        rate = link["efficiency"] * share * band * min(most, math.log2(1 + snr))
         check(0 < power <= link["maxPowerW"] * (1 + CLOSE), f"a power of {power} W")
         check(decision["from"] != "edgeServer" or math.isclose(power, link["maxPowerW"]),
               "the edge server does not send with full power")
