@@ -58,6 +58,7 @@ class Maker:
 
     def __init__(self, seed):
         self.random = random.Random(seed)
+        self.limits = random.Random(seed + 1)  # apart, so that all else is as it is without them
 
     def log(self, low, high):
         return math.exp(self.random.uniform(math.log(low), math.log(high)))
@@ -79,7 +80,7 @@ class Maker:
             "snrGap": gap,
             "noiseDensityWPerHz": noise,
             "fixedRateBps": self.log(5e6, 5e8),
-            **({"maxSpectralEfficiency": self.random.uniform(2, 8)} if self.chance(0.3) else {}),
+            **({"maxSpectralEfficiency": self.limits.uniform(2, 8)} if self.limits.random() < 0.3 else {}),
         }
 
     def device(self, instance, bytes_needed):
