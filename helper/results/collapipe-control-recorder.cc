@@ -10,6 +10,7 @@
 #include "ns3/collapipe-transfers.h"
 #include "ns3/double.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -84,6 +85,9 @@ ControlRecorder::ControlRecorder(const std::vector<Ptr<ControlLoop>>& loops)
         loop->TraceConnectWithoutContext(
             "Plan",
             MakeCallback(&ControlRecorder::HandlePlan, this).Bind(cell));
+        loop->TraceConnectWithoutContext(
+            "Measurement",
+            MakeCallback(&ControlRecorder::HandleMeasurement, this).Bind(cell));
         if (const auto monitor = loop->GetLinkMonitor())
         {
             monitor->TraceConnectWithoutContext(
@@ -103,6 +107,26 @@ ControlRecorder::HandleReport(const Cell* cell, const LinkReport& report)
             row->evaluation.from == report.link.from && row->evaluation.to == report.link.to)
         {
             row->measured = report;
+        }
+    }
+}
+
+void
+ControlRecorder::HandleMeasurement(const Cell* cell, const RoundMeasurement& measurement)
+{
+    for (auto row = m_clusters.rbegin();
+         row != m_clusters.rend() && row->round >= measurement.round;
+         ++row)
+    {
+        const auto own = std::find(cell->clusters.begin(), cell->clusters.end(), row->cluster);
+        const auto index = static_cast<std::size_t>(own - cell->clusters.begin());
+        if (row->round == measurement.round && index < measurement.clusters.size())
+        {
+            const auto& seen = measurement.clusters[index];
+            row->measuredDistributionS = seen.distributionS;
+            row->measuredIterationS = seen.iterationS;
+            row->measuredUploadS = seen.uploadS;
+            row->measuredTotalS = seen.totalS;
         }
     }
 }

@@ -11,6 +11,7 @@
 
 #include <deque>
 #include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,10 @@ struct ControlClusterRow
     ChainPlan chain;              //!< the first of its chains
     std::size_t chains{0};        //!< how many there are
     ClusterEvaluation evaluation; //!< prediction
+    double measuredDistributionS{std::numeric_limits<double>::quiet_NaN()}; //!< what it was
+    double measuredIterationS{std::numeric_limits<double>::quiet_NaN()};    //!< likewise
+    double measuredUploadS{std::numeric_limits<double>::quiet_NaN()};       //!< likewise
+    double measuredTotalS{std::numeric_limits<double>::quiet_NaN()};        //!< likewise
 };
 
 /// The energy constraint of a node in a round
@@ -117,6 +122,8 @@ class ControlRecorder
     void HandlePlan(const Cell* cell, const SystemState& state, const RoundPlan& plan);
 
     void HandleReport(const Cell* cell, const LinkReport& report);
+
+    void HandleMeasurement(const Cell* cell, const RoundMeasurement& measurement);
 
     /// @return the round's problem as the controller saw it
     static Instance MakeInstance(const Controller& controller, const SystemState& state);

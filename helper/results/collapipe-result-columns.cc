@@ -193,7 +193,13 @@ MakeClusterTable()
         .Add("planned_iteration_s", "s", [](const auto& row) { return row.evaluation.iterationS; })
         .Add("planned_upload_s", "s", [](const auto& row) { return row.evaluation.uploadS; })
         .Add("planned_total_s", "s", [](const auto& row) { return row.evaluation.totalS; })
-        .Add("name", "", [](const auto& row) { return GetClusterName(row.cluster); });
+        .Add("name", "", [](const auto& row) { return GetClusterName(row.cluster); })
+        .Add("measured_distribution_s",
+             "s",
+             [](const auto& row) { return row.measuredDistributionS; })
+        .Add("measured_iteration_s", "s", [](const auto& row) { return row.measuredIterationS; })
+        .Add("measured_upload_s", "s", [](const auto& row) { return row.measuredUploadS; })
+        .Add("measured_total_s", "s", [](const auto& row) { return row.measuredTotalS; });
 }
 
 ResultTable<ControlNodeRow>

@@ -59,6 +59,11 @@ constexpr uint32_t RLC_BUFFER_BYTES = 1 << 20; //!< per bearer and direction
 constexpr double UPLINK_EFFICIENCY = 0.44;   //!< e
 constexpr double DOWNLINK_EFFICIENCY = 0.58; //!< e
 constexpr double SNR_GAP = 2.5;              //!< Gamma, both directions
+/**
+ * S of the uplink. From 24 dB on a UE has CQI 15 (3GPP TS 36.213 table 7.2.3-1) and hence the
+ * highest MCS of table 7.1.7.1-1: no more than the 58.6 Mb/s above, in the unit of the fitted e.
+ */
+constexpr double UPLINK_MAX_SPECTRAL_EFFICIENCY = 58.6e6 / (UPLINK_EFFICIENCY * 18e6);
 /// The SINR beyond which the downlink gains nothing; its power, unlike the uplink's, is fixed
 constexpr double DOWNLINK_MAX_SINR = 180;
 /// -2 dB: below, the base station takes a UE that uses the whole band for out of range (at -3 dB)
@@ -500,6 +505,7 @@ LteAccess::MakeUplink(Ptr<Node> node) const
     link.gain = m_pathLoss->GetGain(node, m_baseStations.Get(cell));
     link.efficiency = UPLINK_EFFICIENCY;
     link.snrGap = SNR_GAP;
+    link.maxSpectralEfficiency = UPLINK_MAX_SPECTRAL_EFFICIENCY;
     link.noiseDensityWPerHz =
         GetNoiseDensity(m_config.lteEnbNoiseFigureDb) + GetUplinkInterference(cell);
     link.maxPowerW = DbmToW(m_config.lteUePowerDbm);
@@ -513,6 +519,7 @@ LteAccess::MakeDownlink(Ptr<Node> node) const
     const uint32_t cell = GetCell(node);
     LinkState link = MakeUplink(node);
     link.efficiency = DOWNLINK_EFFICIENCY;
+    link.maxSpectralEfficiency = std::log2(1 + DOWNLINK_MAX_SINR / SNR_GAP);
     link.noiseDensityWPerHz =
         GetNoiseDensity(m_config.lteUeNoiseFigureDb) + GetDownlinkInterference(node, cell);
     link.maxPowerW = DbmToW(m_config.lteEnbPowerDbm);
@@ -567,6 +574,7 @@ LteAccess::FillD2d(uint32_t cluster, ClusterState& state) const
     {
         LinkState link = MakeUplink(net.GetNode(i));
         link.latencyS = UPLINK_LATENCY_S + DOWNLINK_LATENCY_S;
+        link.relay = Relay::BASE_STATION;
         for (uint32_t j = 0; j < net.GetN(); ++j)
         {
             state.d2dLinks[i][j] = i == j ? LinkState() : link;

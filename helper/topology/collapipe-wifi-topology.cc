@@ -7,13 +7,13 @@
 #include "collapipe-wired-link.h"
 
 #include "ns3/boolean.h"
+#include "ns3/collapipe-link-model.h"
 #include "ns3/ipv4-static-routing-helper.h"
 #include "ns3/ipv4.h"
 #include "ns3/log.h"
 #include "ns3/point-to-point-helper.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace ns3
 {
@@ -27,20 +27,13 @@ namespace
 
 constexpr uint32_t PPP_HEADER_BYTES = 2; //!< of PointToPointNetDevice
 
-/// Rate of a link that has the whole channel, formula (6) with x = 1
-double
-GetFullRateBps(const LinkState& link, const PoolState& pool)
-{
-    const double snr = link.maxPowerW * link.gain / (link.noiseDensityWPerHz * pool.bandwidthHz);
-    return link.efficiency * pool.bandwidthHz * std::log2(1 + snr / link.snrGap);
-}
-
 /// A radio hop and a wire, the slower of which sets the rate
 LinkState
 AddWire(LinkState radio, const PoolState& pool, double wireRateBps, Time wireDelay)
 {
-    radio.fixedRateBps = std::min(GetFullRateBps(radio, pool), wireRateBps);
+    radio.fixedRateBps = std::min(GetRateBps(radio, pool, 1, radio.maxPowerW), wireRateBps);
     radio.latencyS += wireDelay.GetSeconds();
+    radio.relay = Relay::CONTROL_UNIT;
     return radio;
 }
 

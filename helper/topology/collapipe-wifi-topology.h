@@ -23,9 +23,10 @@ namespace collapipe
  * Wi-Fi only: in each cluster 802.11ax ad hoc on its own channel; the control unit has a wired link
  * to the edge server and relays for its devices.
  *
- * So a device's way to the edge server is a D2D link to the control unit and the wire. The state
- * calls the D2E pools DEDICATED, with the lower of both rates; that such a transfer also takes
- * airtime from the cluster's D2D pool is not in it.
+ * So a device's way to the edge server is a D2D link to the control unit and the wire: the state
+ * says of these links that the control unit relays them, so that they take airtime of the cluster's
+ * D2D medium where that is work-conserving. Where shares are reserved the D2E pools are DEDICATED,
+ * with the lower of both rates, and what they take of the D2D medium is not in the plan.
  */
 class WifiTopologyHelper : public TopologyHelper, public MonitoredRadios
 {

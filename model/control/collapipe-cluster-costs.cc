@@ -38,6 +38,7 @@ MakeLink(const LinkState& state, const PoolState& pool, double bits, double pric
     const double freeHz = pool.GetFreePart() * pool.bandwidthHz;
     const double noiseHz = pool.mode == SharingMode::FREQUENCY ? freeHz : pool.bandwidthHz;
     link.kappaS = bits * std::log(2.0) / (state.efficiency * freeHz);
+    link.cap = state.maxSpectralEfficiency * std::log(2.0);
     link.snr = state.maxPowerW * state.gain / (state.snrGap * state.noiseDensityWPerHz * noiseHz);
     return link;
 }

@@ -15,11 +15,22 @@ namespace ns3
 namespace collapipe
 {
 
+/// How long a cluster's phases took, what ClusterEvaluation predicts
+struct ClusterMeasurement
+{
+    double distributionS{0}; //!< until the last node was ready
+    double iterationS{0};    //!< mean
+    double uploadS{0};       //!< the rest: the round's length less the others
+    double totalS{0};        //!< from the plan to the last upload
+};
+
 /// What a round really cost, for the queues (12)
 struct RoundMeasurement
 {
-    uint32_t round{0};  //!< t
-    double latencyS{0}; //!< measured tau
+    uint32_t round{0};                        //!< t
+    double latencyS{0};                       //!< measured tau
+    double reportS{0};                        //!< from the round's start until it was planned
+    std::vector<ClusterMeasurement> clusters; //!< how long their phases took
     std::vector<std::vector<double>>
         deviceEnergyJ; //!< per cluster: [0] control unit, [k + 1] device k
 };

@@ -82,14 +82,17 @@ ToString(Sharing sharing)
 }
 
 bool
+IsWorkConserving(const PoolState& pool)
+{
+    return pool.mode != SharingMode::DEDICATED && pool.sharing == Sharing::WORK_CONSERVING;
+}
+
+bool
 IsWorkConserving(const SystemState& state)
 {
-    const auto works = [](const PoolState& pool) {
-        return pool.mode != SharingMode::DEDICATED && pool.sharing == Sharing::WORK_CONSERVING;
-    };
-    return works(state.uplink) || works(state.downlink) ||
-           std::any_of(state.clusters.begin(), state.clusters.end(), [&](const auto& cluster) {
-               return works(cluster.d2d);
+    return IsWorkConserving(state.uplink) || IsWorkConserving(state.downlink) ||
+           std::any_of(state.clusters.begin(), state.clusters.end(), [](const auto& cluster) {
+               return IsWorkConserving(cluster.d2d);
            });
 }
 

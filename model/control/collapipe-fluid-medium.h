@@ -42,6 +42,12 @@ void DivideMedium(std::vector<MediumUser>& users, double capacity);
 std::string ToString(Sharing sharing);
 
 /**
+ * @param pool a medium
+ * @return whether links share it by (14)
+ */
+bool IsWorkConserving(const PoolState& pool);
+
+/**
  * @param state the system
  * @return whether any medium is work-conserving, so that (16) takes the place of (3), (4)
  */

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-2.0-only
  */
 
+#include "collapipe-fluid-medium.h"
 #include "collapipe-fluid-player.h"
 #include "collapipe-link-model.h"
 
@@ -78,6 +79,18 @@ FluidPlayer::GetPoolIndex(std::size_t cluster, NodeIndex from, NodeIndex to)
     return 2 + cluster;
 }
 
+std::size_t
+FluidPlayer::GetMediumIndex(std::size_t cluster,
+                            const LinkState& link,
+                            NodeIndex from,
+                            NodeIndex to) const
+{
+    const std::size_t own = GetPoolIndex(cluster, from, to);
+    const Pool taken = GetMedium(link, collapipe::GetPool(from, to));
+    const std::size_t index = taken == Pool::D2D ? 2 + cluster : taken == Pool::UPLINK ? 0 : 1;
+    return IsWorkConserving(GetPool(index)) ? index : own;
+}
+
 void
 FluidPlayer::AddChain(std::size_t m, const ChainPlan& chain)
 {
@@ -104,6 +117,18 @@ FluidPlayer::AddChain(std::size_t m, const ChainPlan& chain)
         AddFlow(m, transfer);
     }
     played.flows = m_flows.size() - played.firstFlow;
+    for (std::size_t later = 0; later < m_transfers.size(); ++later)
+    {
+        // A link's first transfer of the round opens its connection for the others
+        const Transfer& own = m_transfers[later];
+        const auto end = m_transfers.begin() + static_cast<std::ptrdiff_t>(later);
+        if (std::any_of(m_transfers.begin(), end, [&own](const Transfer& t) {
+                return t.from == own.from && t.to == own.to;
+            }))
+        {
+            m_flows[played.firstFlow + later].startupS = 0;
+        }
+    }
     SetHops(played, chain);
     played.alone = IsAlone(played);
     m_chains.push_back(std::move(played));
@@ -113,7 +138,7 @@ void
 FluidPlayer::AddFlow(std::size_t m, const Transfer& t)
 {
     const LinkState& link = *FindLinkState(m_state->clusters[m], t.from, t.to);
-    const std::size_t index = GetPoolIndex(m, t.from, t.to);
+    const std::size_t index = GetMediumIndex(m, link, t.from, t.to);
     const PoolState& pool = GetPool(index);
     double share = 1;
     double power = link.maxPowerW;
@@ -133,7 +158,8 @@ FluidPlayer::AddFlow(std::size_t m, const Transfer& t)
     flow.bits = t.bits + link.overheadBits;
     flow.latencyS = link.latencyS;
     flow.weight = share;
-    if (pool.mode == SharingMode::DEDICATED || pool.sharing == Sharing::RESERVED)
+    flow.startupS = link.startupS;
+    if (!IsWorkConserving(pool))
     {
         flow.fixedS = flow.bits / GetRateBps(link, pool, share, power);
         flow.duty = pool.mode == SharingMode::AIRTIME ? share * pool.GetFreePart() : 1;
@@ -144,8 +170,55 @@ FluidPlayer::AddFlow(std::size_t m, const Transfer& t)
     flow.frequency = pool.mode == SharingMode::FREQUENCY;
     flow.scaleBps = link.efficiency * pool.bandwidthHz / std::log(2.0);
     flow.snr = power * link.gain / (link.snrGap * link.noiseDensityWPerHz * pool.bandwidthHz);
+    flow.cap = link.maxSpectralEfficiency * std::log(2.0);
+    SetRelay(m, t, link, flow);
     SetAcknowledgements(m, t, link, flow);
     m_flows.push_back(flow);
+}
+
+void
+FluidPlayer::SetRelay(std::size_t m, const Transfer& t, const LinkState& link, PlayedFlow& flow)
+{
+    PoolState whole = GetPool(static_cast<std::size_t>(flow.pool));
+    whole.background = 0;
+    if (link.relay != Relay::NONE && flow.pool == static_cast<int>(GetPoolIndex(m, t.from, t.to)))
+    {
+        return; // what relays it is no shared medium
+    }
+    if (link.relay == Relay::CONTROL_UNIT)
+    {
+        flow.weighed = false;
+        flow.weight = GetTurnShare(m, t.phase);
+        // Where the wire is the slower of both, it limits
+        const double hopBps = GetRateBps(link, whole, 1, link.maxPowerW);
+        flow.mostBps = link.fixedRateBps < hopBps ? link.fixedRateBps : flow.mostBps;
+        return;
+    }
+    if (link.relay != Relay::BASE_STATION || !IsWorkConserving(m_state->downlink))
+    {
+        return;
+    }
+    const LinkState& down = GetNode(m_state->clusters[m], t.to).downlink;
+    whole = m_state->downlink;
+    whole.background = 0;
+    flow.relayPool = 1;
+    flow.relayPart = 1 / GetRateBps(down, whole, 1, down.maxPowerW);
+}
+
+double
+FluidPlayer::GetTurnShare(std::size_t m, Phase phase) const
+{
+    double shares = 0;
+    double count = 0;
+    for (const auto& link : m_plan->clusters[m].links)
+    {
+        if (link.phase == phase && collapipe::GetPool(link.from, link.to) == Pool::D2D)
+        {
+            shares += link.share;
+            count += 1;
+        }
+    }
+    return shares > 0 ? shares / count : 1;
 }
 
 void
@@ -155,10 +228,10 @@ FluidPlayer::SetAcknowledgements(std::size_t m,
                                  PlayedFlow& flow)
 {
     const LinkState* back = FindLinkState(m_state->clusters[m], t.to, t.from);
-    const std::size_t index = GetPoolIndex(m, t.to, t.from);
+    const std::size_t index =
+        back ? GetMediumIndex(m, *back, t.to, t.from) : GetPoolIndex(m, t.to, t.from);
     const PoolState& pool = GetPool(index);
-    if (link.acknowledgementRatio <= 0 || !back || pool.mode == SharingMode::DEDICATED ||
-        pool.sharing == Sharing::RESERVED)
+    if (link.acknowledgementRatio <= 0 || !back || !IsWorkConserving(pool))
     {
         return;
     }
@@ -198,7 +271,8 @@ FluidPlayer::SetHops(PlayedChain& played, const ChainPlan& chain) const
     }
 }
 
-/// Whether no other chain sends in the media of the chain's training
+/// Whether no other chain sends in the media of the chain's training, and no connection is opened
+/// in it
 bool
 FluidPlayer::IsAlone(const PlayedChain& chain) const
 {
@@ -209,7 +283,8 @@ FluidPlayer::IsAlone(const PlayedChain& chain) const
         const PlayedFlow& flow = m_flows[f];
         const bool shared =
             flow.pool == 0 || flow.pool == 1 || flow.ackPool == 0 || flow.ackPool == 1;
-        alone = alone && (single || !shared || flow.phase != Phase::TRAINING);
+        const bool alike = (single || !shared) && flow.startupS <= 0;
+        alone = alone && (alike || flow.phase != Phase::TRAINING);
     }
     return alone;
 }

@@ -311,7 +311,8 @@ FluidPlayer::EndTransfer(std::size_t f)
     PlayedFlow& flow = m_flows[f];
     flow.busyS += m_now - flow.begunS;
     flow.count += 1;
-    const double arrival = m_now + flow.latencyS;
+    const double arrival = m_now + flow.latencyS + flow.startupS;
+    flow.startupS = 0;
     const std::size_t c = flow.chain;
     if (flow.phase != Phase::TRAINING)
     {
@@ -375,16 +376,23 @@ FluidPlayer::SetNominal(PlayedMedium& medium)
     {
         highest = std::max(highest, m_flows[f].priority);
     }
+    const auto isServed = [highest](const PlayedFlow& flow) {
+        return !flow.weighed || flow.priority == highest;
+    };
     double weights = 0;
     for (const std::size_t f : medium.active)
     {
-        weights += m_flows[f].priority == highest ? m_flows[f].weight : 0;
+        weights += isServed(m_flows[f]) ? m_flows[f].weight : 0;
     }
     m_load.assign(m_media.size(), 0);
     for (const std::size_t f : medium.active)
     {
         PlayedFlow& flow = m_flows[f];
-        flow.nominal = flow.priority == highest ? medium.free * flow.weight / weights : 0;
+        flow.nominal = isServed(flow) ? medium.free * flow.weight / weights : 0;
+        if (flow.relayPool != PlayedFlow::NO_POOL)
+        {
+            m_load[flow.relayPool] += flow.relayPart * flow.GetRateBps(flow.nominal);
+        }
         if (flow.ackPool != PlayedFlow::NO_POOL)
         {
             m_load[flow.ackPool] += flow.ackPart * flow.GetRateBps(flow.nominal);

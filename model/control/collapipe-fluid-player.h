@@ -9,6 +9,7 @@
 #include "collapipe-latency-model.h"
 #include "collapipe-played-graph.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
@@ -24,6 +25,9 @@ namespace ns3
 namespace collapipe
 {
 
+/// Later than all else, more than all else
+constexpr double PLAYED_NEVER = std::numeric_limits<double>::infinity();
+
 /// A directed link in one phase: one transfer at a time
 struct PlayedFlow
 {
@@ -34,13 +38,19 @@ struct PlayedFlow
     uint8_t priority{0};          //!< class
     double scaleBps{0};           //!< e B / ln 2
     double snr{0};                //!< p g / (Gamma N0 B)
+    double cap{PLAYED_NEVER};     //!< S ln 2
+    double mostBps{PLAYED_NEVER}; //!< of the wire behind the medium
     bool frequency{false};        //!< (5), else (6)
+    bool weighed{true};           //!< a scheduler keeps its weight and priority
     double fixedS{0};             //!< time of a transfer where it does not compete
     double duty{1};               //!< part of that time on the air
     double bits{0};               //!< of a transfer, overhead included
     double latencyS{0};           //!< d
+    double startupS{0};           //!< more, of the next transfer
     int ackPool{NO_POOL};         //!< of the way back
     double ackPart{0};            //!< ratio over the rate there with the whole medium
+    int relayPool{NO_POOL};       //!< of the second half of the way
+    double relayPart{0};          //!< 1 over the rate there with the whole medium
     std::size_t chain{0};         //!< index among all chains
     Phase phase{Phase::TRAINING}; //!< when
 
@@ -57,7 +67,10 @@ struct PlayedFlow
     /// @return (5), (6) at a share
     double GetRateBps(double x) const
     {
-        return x <= 0 ? 0 : scaleBps * x * std::log1p(frequency ? snr / x : snr);
+        return x <= 0
+                   ? 0
+                   : std::min(mostBps,
+                              scaleBps * x * std::min(cap, std::log1p(frequency ? snr / x : snr)));
     }
 };
 
@@ -153,12 +166,20 @@ class FluidPlayer
     void SetUp();
     const PoolState& GetPool(std::size_t pool) const;
     static std::size_t GetPoolIndex(std::size_t cluster, NodeIndex from, NodeIndex to);
+    /// As GetPoolIndex, but where a link is relayed, of the medium that it takes if that is shared
+    std::size_t GetMediumIndex(std::size_t cluster,
+                               const LinkState& link,
+                               NodeIndex from,
+                               NodeIndex to) const;
     void AddChain(std::size_t m, const ChainPlan& chain);
     void AddFlow(std::size_t m, const Transfer& t);
     void SetAcknowledgements(std::size_t m,
                              const Transfer& t,
                              const LinkState& link,
                              PlayedFlow& flow);
+    void SetRelay(std::size_t m, const Transfer& t, const LinkState& link, PlayedFlow& flow);
+    /// @return share of what no scheduler weighs: it takes turns with the medium's own links
+    double GetTurnShare(std::size_t m, Phase phase) const;
     int FindFlow(const PlayedChain& chain, NodeIndex from, NodeIndex to) const;
     void SetHops(PlayedChain& played, const ChainPlan& chain) const;
     /// Whether no other chain sends in the media of the chain's training

@@ -167,6 +167,31 @@ ReadEnergy(const Field& field, LinkState& link)
     }
 }
 
+/// Over whom a link goes, by name
+const std::vector<std::pair<std::string, Relay>>&
+GetRelays()
+{
+    static const std::vector<std::pair<std::string, Relay>> relays{
+        {"none", Relay::NONE},
+        {"controlUnit", Relay::CONTROL_UNIT},
+        {"baseStation", Relay::BASE_STATION}};
+    return relays;
+}
+
+Relay
+ReadRelay(const Field& field)
+{
+    const std::string name = field.Text();
+    for (const auto& [known, relay] : GetRelays())
+    {
+        if (known == name)
+        {
+            return relay;
+        }
+    }
+    field.Fail("must be \"none\", \"controlUnit\" or \"baseStation\"");
+}
+
 LinkState
 ReadLink(const Field& field, const PoolState& pool)
 {
@@ -175,11 +200,20 @@ ReadLink(const Field& field, const PoolState& pool)
     link.overheadBits = Optional(field, "overheadBits", 0);
     ReadEnergy(field, link);
     link.acknowledgementRatio = Optional(field, "acknowledgementRatio", 0);
+    link.startupS = Optional(field, "startupS", 0);
+    link.relay = field.Has("relay") ? ReadRelay(field.Get("relay")) : Relay::NONE;
     if (pool.mode == SharingMode::DEDICATED)
     {
         link.fixedRateBps = Number(field, "fixedRateBps", Range::POSITIVE);
         link.maxPowerW = Optional(field, "maxPowerW", 0);
-        return link;
+        if (link.relay == Relay::NONE)
+        {
+            return link;
+        }
+    }
+    if (field.Has("maxSpectralEfficiency"))
+    {
+        link.maxSpectralEfficiency = Number(field, "maxSpectralEfficiency", Range::POSITIVE);
     }
     link.gain = Number(field, "gain", Range::POSITIVE);
     link.efficiency = field.Has("efficiency") ? Number(field, "efficiency", Range::POSITIVE) : 1;
@@ -377,27 +411,38 @@ ToJson(const PoolState& pool)
 Json
 ToJson(const LinkState& link, const PoolState& pool)
 {
+    Json json = {{"maxPowerW", link.maxPowerW},
+                 {"circuitPowerW", link.circuitPowerW},
+                 {"amplifierEfficiency", link.amplifierEfficiency},
+                 {"receivePowerW", link.receivePowerW},
+                 {"latencyS", link.latencyS},
+                 {"startupS", link.startupS},
+                 {"overheadBits", link.overheadBits}};
     if (pool.mode == SharingMode::DEDICATED)
     {
-        return {{"fixedRateBps", link.fixedRateBps},
-                {"maxPowerW", link.maxPowerW},
-                {"circuitPowerW", link.circuitPowerW},
-                {"amplifierEfficiency", link.amplifierEfficiency},
-                {"receivePowerW", link.receivePowerW},
-                {"latencyS", link.latencyS},
-                {"overheadBits", link.overheadBits}};
+        json["fixedRateBps"] = link.fixedRateBps;
+        if (link.relay == Relay::NONE)
+        {
+            return json;
+        }
     }
-    return {{"gain", link.gain},
-            {"efficiency", link.efficiency},
-            {"snrGap", link.snrGap},
-            {"noiseDensityWPerHz", link.noiseDensityWPerHz},
-            {"maxPowerW", link.maxPowerW},
-            {"circuitPowerW", link.circuitPowerW},
-            {"amplifierEfficiency", link.amplifierEfficiency},
-            {"receivePowerW", link.receivePowerW},
-            {"acknowledgementRatio", link.acknowledgementRatio},
-            {"latencyS", link.latencyS},
-            {"overheadBits", link.overheadBits}};
+    for (const auto& [name, relay] : GetRelays())
+    {
+        if (link.relay == relay && relay != Relay::NONE)
+        {
+            json["relay"] = name;
+        }
+    }
+    json["gain"] = link.gain;
+    json["efficiency"] = link.efficiency;
+    json["snrGap"] = link.snrGap;
+    json["noiseDensityWPerHz"] = link.noiseDensityWPerHz;
+    json["acknowledgementRatio"] = link.acknowledgementRatio;
+    if (std::isfinite(link.maxSpectralEfficiency))
+    {
+        json["maxSpectralEfficiency"] = link.maxSpectralEfficiency;
+    }
+    return json;
 }
 
 Json

@@ -5,6 +5,7 @@
 #include "collapipe-latency-model.h"
 
 #include "collapipe-convergence-bound.h"
+#include "collapipe-fluid-medium.h"
 #include "collapipe-fluid-model.h"
 #include "collapipe-link-model.h"
 #include "collapipe-pipeline-plan.h"
@@ -125,7 +126,10 @@ class ClusterEvaluator
     {
         const auto& cluster = m_state.clusters[m_cluster];
         const LinkState& link = *FindLinkState(cluster, result.from, result.to);
-        const PoolState& pool = GetPoolState(m_state, m_cluster, GetPool(result.from, result.to));
+        const Pool own = GetPool(result.from, result.to);
+        const PoolState& taken = GetPoolState(m_state, m_cluster, GetMedium(link, own));
+        const PoolState& pool =
+            IsWorkConserving(taken) ? taken : GetPoolState(m_state, m_cluster, own);
         result.airS = airS;
         result.energyJ =
             result.from == EDGE_SERVER ? 0 : GetTransmitPowerW(link, pool, powerW) * airS;

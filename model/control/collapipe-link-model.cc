@@ -4,6 +4,7 @@
 
 #include "collapipe-link-model.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace ns3
@@ -22,7 +23,8 @@ GetRateBps(const LinkState& link, const PoolState& pool, double share, double po
     const double occupiedHz =
         pool.mode == SharingMode::FREQUENCY ? share * pool.bandwidthHz : pool.bandwidthHz;
     const double snr = powerW * link.gain / (link.snrGap * link.noiseDensityWPerHz * occupiedHz);
-    return link.efficiency * share * pool.bandwidthHz * std::log1p(snr) / std::log(2.0);
+    const double spectral = std::min(link.maxSpectralEfficiency * std::log(2.0), std::log1p(snr));
+    return link.efficiency * share * pool.bandwidthHz * spectral / std::log(2.0);
 }
 
 double

@@ -12,13 +12,22 @@ namespace ns3
 namespace collapipe
 {
 
+namespace
+{
+
+constexpr double START_OF_CAP = 0.98; //!< of the highest spectral efficiency
+
+} // namespace
+
 void
 LinkWork::Start(double share, double powerFraction)
 {
     const bool frequency = link->mode == SharingMode::FREQUENCY;
     const double snr = powerFraction * link->snr / (frequency ? share : 1);
     z.u = std::log(share);
-    z.v = std::log(kappa / (share * std::log1p(snr)));
+    // With a power that is decided the start is within all limits
+    const double most = link->cap * (HasPower() ? START_OF_CAP : 1);
+    z.v = std::log(kappa / (share * std::min(most, std::log1p(snr))));
 }
 
 void
@@ -51,6 +60,12 @@ LinkWork::EvaluateFullPower()
         const double part = link->snr / (w + link->snr);
         slope += part / bitsPerHz;
         curvature = part * (part / bitsPerHz - (1 - part)) / bitsPerHz;
+    }
+    if (bitsPerHz > link->cap)
+    {
+        bitsPerHz = link->cap;
+        slope = -1;
+        curvature = 0;
     }
     x = kappa / (w * bitsPerHz);
     logGradient = {slope, 0};
@@ -88,6 +103,14 @@ LinkWork::EvaluatePower()
     {
         // p <= p_max is y >= kappa / log(1 + P): linear in the variables
         power = std::log(kappa / std::log1p(link->snr)) - z.u - z.v;
+        powerGradient = {-1, -1};
+        powerCurvature = 0;
+    }
+    // So is the highest modulation, y >= kappa / cap: the tighter of two convex limits is convex
+    const double excess = std::log(kappa / link->cap) - z.u - z.v;
+    if (excess > power)
+    {
+        power = excess;
         powerGradient = {-1, -1};
         powerCurvature = 0;
     }

@@ -102,7 +102,7 @@ struct LinkWork
     double energy{0};           //!< in units of (13)
     double energySlope{0};      //!< by log y
     double energyCurvature{0};  //!< by log y, twice
-    double power{0};            //!< log(p / p_max)
+    double power{0};            //!< log(p / p_max), or what exceeds the highest modulation
     Vector2 powerGradient;      //!< of that
     double powerCurvature{0};   //!< its Hessian is this times [1 1; 1 1]
     bool capped{false};         //!< whether x is bounded by a time

@@ -98,7 +98,7 @@ RadioMethod::SetShares(const RadioProblem& problem)
         if (link.mode != SharingMode::DEDICATED)
         {
             // The best shares are as the load where the slowest counts, as its root in a sum
-            const double load = link.kappaS / std::log1p(link.snr);
+            const double load = link.kappaS / std::min(link.cap, std::log1p(link.snr));
             m_shares[i] = link.phase == Phase::TRAINING ? std::sqrt(load) : load;
             m_poolSum[link.pool] += m_shares[i];
             ++m_poolLinks[link.pool];

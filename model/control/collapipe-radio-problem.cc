@@ -228,6 +228,7 @@ class RadioBuilder
         const double noiseHz = link.mode == SharingMode::FREQUENCY ? freeHz : pool.bandwidthHz;
         link.freePart = link.mode == SharingMode::FREQUENCY ? 1 : pool.GetFreePart();
         link.kappaS = bits * std::log(2.0) / (state.efficiency * freeHz);
+        link.cap = state.maxSpectralEfficiency * std::log(2.0);
         link.snr =
             state.maxPowerW * state.gain / (state.snrGap * state.noiseDensityWPerHz * noiseHz);
     }
@@ -260,9 +261,10 @@ GetOccupationS(const RadioLink& link, double share, double powerFraction)
     case SharingMode::DEDICATED:
         break;
     case SharingMode::FREQUENCY:
-        return link.kappaS / (share * std::log1p(powerFraction * link.snr / share));
+        return link.kappaS /
+               (share * std::min(link.cap, std::log1p(powerFraction * link.snr / share)));
     case SharingMode::AIRTIME:
-        return link.kappaS / (share * std::log1p(powerFraction * link.snr));
+        return link.kappaS / (share * std::min(link.cap, std::log1p(powerFraction * link.snr)));
     }
     return link.fixedS;
 }

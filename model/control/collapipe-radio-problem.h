@@ -14,6 +14,7 @@
 #include "ns3/collapipe-schedule.h"
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 namespace ns3
@@ -65,11 +66,12 @@ struct RadioLink
     std::size_t pool{0};                      //!< index among the problem's pools; if not dedicated
     double kappaS{0};                         //!< a ln 2 / (e B) in seconds
     double snr{0};                            //!< P = p_max g / (Gamma N0 B)
-    double maxPowerW{0};                      //!< p_max
-    double price{0};                          //!< per J radiated in a transfer; 0: it is free
-    double airPrice{0};                       //!< per second on the air: circuits, receiver (7')
-    double latencyS{0};                       //!< d
-    double fixedS{0};                         //!< a / r where dedicated
+    double cap{std::numeric_limits<double>::infinity()}; //!< S ln 2, most of log(1 + P)
+    double maxPowerW{0};                                 //!< p_max
+    double price{0};    //!< per J radiated in a transfer; 0: it is free
+    double airPrice{0}; //!< per second on the air: circuits, receiver (7')
+    double latencyS{0}; //!< d
+    double fixedS{0};   //!< a / r where dedicated
     double freePart{1}; //!< under AIRTIME: of the share that is on the air, background apart
 };
 

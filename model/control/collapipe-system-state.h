@@ -8,6 +8,7 @@
 #include "ns3/collapipe-schedule-name.h"
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -158,14 +159,24 @@ struct PoolState
     }
 };
 
+/// Over whom a link goes, and hence which media its transfers take beside those of its pool
+enum class Relay : uint8_t
+{
+    NONE,         //!< over nobody
+    CONTROL_UNIT, //!< over the control unit: a hop in the cluster's D2D medium, and a wire
+    BASE_STATION, //!< up and down through the cell
+};
+
 /**
  * A directed link's estimated radio parameters, formulas (5) and (6), or its fixed rate.
  */
 struct LinkState
 {
-    double gain{0};                 //!< g, linear power gain
-    double efficiency{1};           //!< e, goodput over the rate formula
-    double snrGap{1};               //!< Gamma, linear
+    double gain{0};       //!< g, linear power gain
+    double efficiency{1}; //!< e, goodput over the rate formula
+    double snrGap{1};     //!< Gamma, linear
+    /// S of (5) and (6), bit/s/Hz: the highest modulation and coding scheme carries no more
+    double maxSpectralEfficiency{std::numeric_limits<double>::infinity()};
     double noiseDensityWPerHz{0};   //!< N0, noise figure included
     double maxPowerW{0};            //!< pmax
     double latencyS{0};             //!< d, of formula (2)
@@ -175,6 +186,8 @@ struct LinkState
     double amplifierEfficiency{1};  //!< eta_a of (7'): radiated over drawn power, 0..1
     double receivePowerW{0};        //!< P_rx of (7'), of the receiver while it receives
     double acknowledgementRatio{0}; //!< bits sent back per bit of a message, over the way back
+    double startupS{0};             //!< more for a round's first transfer: connections are new
+    Relay relay{Relay::NONE};       //!< over whom it goes
 };
 
 /// State of a device, as it reported it

@@ -89,6 +89,21 @@ GetPool(NodeIndex from, NodeIndex to)
     return from == EDGE_SERVER ? Pool::DOWNLINK : Pool::D2D;
 }
 
+Pool
+GetMedium(const LinkState& link, Pool pool)
+{
+    switch (link.relay)
+    {
+    case Relay::CONTROL_UNIT:
+        return Pool::D2D;
+    case Relay::BASE_STATION:
+        return Pool::UPLINK;
+    case Relay::NONE:
+        break;
+    }
+    return pool;
+}
+
 const PoolState&
 GetPoolState(const SystemState& state, std::size_t cluster, Pool pool)
 {

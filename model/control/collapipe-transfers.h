@@ -42,6 +42,13 @@ struct Transfer
 Pool GetPool(NodeIndex from, NodeIndex to);
 
 /**
+ * @param link a link
+ * @param pool its pool by GetPool()
+ * @return whose medium its transfers take: that of its pool, unless somebody relays them
+ */
+Pool GetMedium(const LinkState& link, Pool pool);
+
+/**
  * @param state the system
  * @param cluster the cluster
  * @param pool which of its media

@@ -25,6 +25,15 @@ namespace collapipe
 
 NS_LOG_COMPONENT_DEFINE("CollaPipeClusterRun");
 
+double
+PhaseTimes::GetIterationS(uint32_t iterations) const
+{
+    const Time last = lastFlush.IsStrictlyPositive() ? lastFlush : backward;
+    const bool isRepeated = iterations > 1 && firstFlush.IsStrictlyPositive();
+    return isRepeated ? (last - firstFlush).GetSeconds() / (iterations - 1)
+                      : (last - distribution).GetSeconds() / iterations;
+}
+
 ClusterRun::ClusterRun(uint32_t cluster,
                        uint32_t round,
                        const RoundPlan& plan,
@@ -299,6 +308,11 @@ ClusterRun::MakeCallbacks(uint32_t chain, uint32_t stage)
                            Simulator::Now()});
     };
     callbacks.onFlush = [this, chain](uint32_t iteration, const ModelPart& part) {
+        if (iteration == 0)
+        {
+            m_times.firstFlush = Simulator::Now();
+        }
+        m_times.lastFlush = Simulator::Now();
         m_services.onFlush(chain, iteration, part);
     };
     callbacks.onNorm = [this, chain, stage](uint32_t iteration, double squaredNorm) {

@@ -174,7 +174,8 @@ LinkMonitor::Correct(const LinkId& id, LinkState& link) const
 bool
 LinkMonitor::IsWire(const LinkId& id) const
 {
-    return GetPoolState(m_expected, id.cluster, GetPoolId(id).first).mode == SharingMode::DEDICATED;
+    return GetPoolState(m_expected, id.cluster, GetMediumId(id).first).mode ==
+           SharingMode::DEDICATED;
 }
 
 void
@@ -185,8 +186,9 @@ LinkMonitor::CorrectByFit(const LinkId& id, LinkState& link) const
     {
         return; // a wire has the rate that it has
     }
-    const PoolState& medium = GetPoolState(m_expected, id.cluster, pool.first);
+    const PoolState& medium = GetPoolState(m_expected, id.cluster, GetMediumId(id).first);
     const double before = GetRateBps(link, medium, 1, link.maxPowerW);
+    const bool isWireSlower = link.fixedRateBps < before;
     const Meter* meter = FindMeter(id);
     link.gain *= meter ? meter->gain.GetRatio() : 1;
     const std::size_t gap = GetGap(pool);
@@ -202,6 +204,7 @@ LinkMonitor::CorrectByFit(const LinkId& id, LinkState& link) const
     // shorter.
     const double now = GetRateBps(link, medium, 1, link.maxPowerW);
     link.overheadBits *= before > 0 && now > 0 ? now / before : 1;
+    link.fixedRateBps = isWireSlower ? std::min(link.fixedRateBps, now) : now;
 }
 
 LinkMonitor::PoolId
@@ -209,6 +212,15 @@ LinkMonitor::GetPoolId(const LinkId& link)
 {
     const Pool pool = GetPool(link.from, link.to);
     return {pool, pool == Pool::D2D ? link.cluster : 0};
+}
+
+LinkMonitor::PoolId
+LinkMonitor::GetMediumId(const LinkId& link) const
+{
+    const PoolId own = GetPoolId(link);
+    const LinkState* expected = FindExpected(link);
+    const Pool medium = expected ? GetMedium(*expected, own.first) : own.first;
+    return {medium, medium == Pool::D2D ? link.cluster : 0};
 }
 
 std::size_t
@@ -257,6 +269,12 @@ LinkMonitor::FindMeter(const LinkId& link) const
     auto it = m_numbers.find(link);
     const bool throughCell = link.cluster < m_expected.clusters.size() &&
                              m_expected.clusters[link.cluster].d2d.mode == SharingMode::FREQUENCY;
+    const LinkState* expected = FindExpected(link);
+    if (it == m_numbers.end() && expected && expected->relay == Relay::CONTROL_UNIT)
+    {
+        const auto hop = [](NodeIndex end) { return end == EDGE_SERVER ? CONTROL_UNIT : end; };
+        it = m_numbers.find({link.cluster, hop(link.from), hop(link.to)});
+    }
     if (it == m_numbers.end() && throughCell && GetPool(link.from, link.to) == Pool::D2D)
     {
         it = m_numbers.find({link.cluster, link.from, EDGE_SERVER}); // the sender's uplink
@@ -395,11 +413,12 @@ LinkMonitor::GetExpectedS(const TransferKind& kind, const Served& served, double
             powerW = planned.powerW > 0 ? planned.powerW : powerW;
         }
     }
-    const auto& pool = GetPoolState(m_expected, link.cluster, GetPoolId(link).first);
+    const auto& pool = GetPoolState(m_expected, link.cluster, GetMediumId(link).first);
     if (pool.sharing == Sharing::WORK_CONSERVING)
     {
-        // Priorities may leave a link less than its weight
-        const double least = pool.priorities ? std::min(share, LEAST_SHARE) : share;
+        // Priorities, and others who share a relay's medium, may leave a link less than its weight
+        const bool isLess = pool.priorities || expected->relay != Relay::NONE;
+        const double least = isLess ? std::min(share, LEAST_SHARE) : share;
         share = std::clamp(served.shareSeconds / served.seconds, least, 1.0);
     }
     const double rate = GetRateBps(seen, pool, share, powerW);

@@ -98,6 +98,12 @@ class LinkMonitor : public Object
     static PoolId GetPoolId(const LinkId& link);
 
     /**
+     * @param link a link of the state that was updated last
+     * @return the medium that its transfers take: that of GetPoolId, unless somebody relays them
+     */
+    PoolId GetMediumId(const LinkId& link) const;
+
+    /**
      * Corrects a state's links by what was learnt, before the controller decides.
      * @param state its links hold what the topology expects
      */

@@ -230,6 +230,12 @@ ControlLoop::Decide(uint32_t round, const std::vector<double>& weights, bool isL
                     "there is no plan for round " << round << ": " << plan.infeasible);
     NS_ABORT_MSG_IF(!error.empty(),
                     "the controller's plan for round " << round << " cannot be used: " << error);
+    if (m_observer && plan.plannedLatencyS > 0)
+    {
+        // What the reports took is part of the round, and known by now
+        plan.plannedLatencyS +=
+            m_observer->GetReportS(round) + m_observer->GetStartS(m_state, plan);
+    }
     MarkRecomputation(m_state, plan);
     m_plan = std::make_shared<const RoundPlan>(std::move(plan));
     NS_LOG_INFO("round " << round << " is planned to take " << m_plan->plannedLatencyS << " s");
@@ -262,6 +268,17 @@ ControlLoop::Measure(const RoundRecord& record) const
     RoundMeasurement measurement;
     measurement.round = record.round;
     measurement.latencyS = (record.end - record.start).GetSeconds();
+    measurement.reportS = (record.planned - record.start).GetSeconds();
+    for (const auto& phases : record.phases)
+    {
+        ClusterMeasurement cluster;
+        cluster.distributionS = (phases.distribution - record.planned).GetSeconds();
+        cluster.iterationS = phases.GetIterationS(m_plan->localIterations);
+        cluster.totalS = (phases.upload - record.planned).GetSeconds();
+        cluster.uploadS =
+            cluster.totalS - cluster.distributionS - m_plan->localIterations * cluster.iterationS;
+        measurement.clusters.push_back(cluster);
+    }
     if (!m_meter)
     {
         return measurement;

@@ -113,6 +113,11 @@ LinkObserver::FindReceiver(uint32_t cluster, const MessageHeader& header) const
 void
 LinkObserver::HandleTx(const MessageHeader& header, uint64_t /* bytes */)
 {
+    if (header.type == MessageType::STATE_REQUEST && header.round != m_asked)
+    {
+        m_asked = header.round;
+        m_askedAt = Simulator::Now();
+    }
     const auto phase = GetPhase(header.type);
     const auto cluster = std::find(m_clusters.begin(), m_clusters.end(), header.cluster);
     if (!m_monitor || !phase || cluster == m_clusters.end())
@@ -126,7 +131,7 @@ LinkObserver::HandleTx(const MessageHeader& header, uint64_t /* bytes */)
         return; // no plan knows it
     }
     const Time now = Simulator::Now();
-    PoolClock& clock = m_clocks[LinkMonitor::GetPoolId(link)];
+    PoolClock& clock = m_clocks[m_monitor->GetMediumId(link)];
     LinkUse& use = m_links[link];
     if (use.underWay++ == 0)
     {
@@ -140,8 +145,24 @@ LinkObserver::HandleTx(const MessageHeader& header, uint64_t /* bytes */)
 }
 
 void
+LinkObserver::ObserveStart(const MessageHeader& header)
+{
+    const auto cluster = std::find(m_clusters.begin(), m_clusters.end(), header.cluster);
+    const auto index = static_cast<uint32_t>(cluster - m_clusters.begin());
+    if (header.type == MessageType::SEGMENT_PARAMETERS)
+    {
+        m_delivered[index] = Simulator::Now();
+    }
+    else if (header.type == MessageType::START && m_delivered.count(index) > 0)
+    {
+        m_starts[index] = (Simulator::Now() - m_delivered[index]).GetSeconds();
+    }
+}
+
+void
 LinkObserver::HandleRx(const MessageHeader& header, uint64_t bytes)
 {
+    ObserveStart(header);
     const auto sent = m_sent.find(GetKey(header));
     if (!m_monitor || sent == m_sent.end())
     {
@@ -150,7 +171,7 @@ LinkObserver::HandleRx(const MessageHeader& header, uint64_t bytes)
     const Sending sending = sent->second;
     m_sent.erase(sent);
     const Time now = Simulator::Now();
-    PoolClock& clock = m_clocks[LinkMonitor::GetPoolId(sending.link)];
+    PoolClock& clock = m_clocks[m_monitor->GetMediumId(sending.link)];
     LinkUse& use = m_links[sending.link];
     const bool queued = use.lastArrival > sending.at;
     const double seconds = (now - (queued ? use.lastArrival : sending.at)).GetSeconds();
@@ -191,6 +212,38 @@ LinkObserver::BeginRound(uint32_t round, const RoundPlan& plan)
     }
 }
 
+double
+LinkObserver::GetReportS(uint32_t round) const
+{
+    return round == m_asked ? (Simulator::Now() - m_askedAt).GetSeconds() : 0;
+}
+
+double
+LinkObserver::GetStartS(const SystemState& state, const RoundPlan& plan) const
+{
+    double longestS = 0;
+    for (uint32_t m = 0; m < plan.clusters.size(); ++m)
+    {
+        const auto known = m_starts.find(m);
+        double ownS = known == m_starts.end() ? 0 : known->second;
+        for (const auto& chain : plan.clusters[m].chains)
+        {
+            for (const auto& stage : chain.stages)
+            {
+                if (known == m_starts.end() && stage.node != EDGE_SERVER)
+                {
+                    const NodeIndex first = chain.stages.front().node;
+                    ownS = std::max(ownS,
+                                    GetNode(state.clusters[m], stage.node).uplink.latencyS +
+                                        GetNode(state.clusters[m], first).downlink.latencyS);
+                }
+            }
+        }
+        longestS = std::max(longestS, ownS);
+    }
+    return longestS;
+}
+
 void
 LinkObserver::EndRound(const RoundRecord& record)
 {
@@ -200,8 +253,7 @@ LinkObserver::EndRound(const RoundRecord& record)
     }
     for (uint32_t m = 0; m < record.phases.size() && m < m_plan.clusters.size(); ++m)
     {
-        const Time training = record.phases[m].backward - record.phases[m].distribution;
-        m_monitor->ObserveIteration(m, training.GetSeconds() / m_plan.localIterations);
+        m_monitor->ObserveIteration(m, record.phases[m].GetIterationS(m_plan.localIterations));
     }
     m_monitor->EndRound((record.end - record.start).GetSeconds());
 }

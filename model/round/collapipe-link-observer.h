@@ -49,6 +49,22 @@ class LinkObserver
      */
     void BeginRound(uint32_t round, const RoundPlan& plan);
 
+    /**
+     * @param round a round, from 1
+     * @return since its nodes were first asked for their state, in s; 0 where they were not
+     */
+    double GetReportS(uint32_t round) const;
+
+    /**
+     * Between distribution and training every node says that it is ready, and the edge server tells
+     * the first to start: small messages, which a plan does not count.
+     * @param state the system
+     * @param plan for it
+     * @return how long that should take, in s, in the cluster where it is longest: as it was
+     *         measured, or, where nothing was, the latencies of the links
+     */
+    double GetStartS(const SystemState& state, const RoundPlan& plan) const;
+
     /// @param record of the round that has ended
     void EndRound(const RoundRecord& record);
 
@@ -84,6 +100,9 @@ class LinkObserver
     /// @return to whom the plan sends a message; the sender where it says nothing of it
     NodeIndex FindReceiver(uint32_t cluster, const MessageHeader& header) const;
 
+    /// Parameters have come, or a chain's start.
+    void ObserveStart(const MessageHeader& header);
+
     void HandleTx(const MessageHeader& header, uint64_t bytes);
     void HandleRx(const MessageHeader& header, uint64_t bytes);
 
@@ -94,6 +113,10 @@ class LinkObserver
     std::map<LinkMonitor::PoolId, PoolClock> m_clocks;        //!< by medium
     std::map<LinkId, LinkUse> m_links;                        //!< that carried something
     std::map<MessageKey, Sending> m_sent;                     //!< messages under way
+    uint32_t m_asked{0};                                      //!< latest round with requests
+    Time m_askedAt;                                           //!< when the first was sent
+    std::map<uint32_t, Time> m_delivered;                     //!< latest parameters, by cluster
+    std::map<uint32_t, double> m_starts; //!< from there to the start in s, by cluster
 };
 
 } // namespace collapipe

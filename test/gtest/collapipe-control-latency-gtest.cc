@@ -11,7 +11,9 @@
 #include "ns3/collapipe-pipeline-plan.h"
 #include "ns3/collapipe-pipeline-time.h"
 
+#include <algorithm>
 #include <gtest/gtest.h>
+#include <limits>
 
 namespace ns3
 {
@@ -115,6 +117,34 @@ TEST(ControlLatency, OneMicroBatchTakesTheSumUnderBothSchedules)
     EXPECT_NEAR(GetSchedule("gpipe")->GetIterationTimeS(times),
                 GetSchedule("1f1b")->GetIterationTimeS(times),
                 CLOSE * Create<GpipeSchedule>()->GetIterationTimeS(times));
+}
+
+/// Near nodes, and those with few resource blocks for their power, send no faster than the highest
+/// modulation carries
+TEST(ControlLatency, NoRateExceedsTheHighestModulation)
+{
+    LinkState link;
+    link.efficiency = 0.5;
+    link.noiseDensityWPerHz = 1e-20;
+    link.maxPowerW = 0.2;
+    link.maxSpectralEfficiency = 5;
+    for (const SharingMode mode : {SharingMode::FREQUENCY, SharingMode::AIRTIME})
+    {
+        const PoolState pool{mode, 1e7};
+        LinkState free = link;
+        free.maxSpectralEfficiency = std::numeric_limits<double>::infinity();
+        for (const double snr : {1.0, 10.0, 30.0, 32.0, 100.0, 1e5})
+        {
+            link.gain = free.gain = snr * link.noiseDensityWPerHz * 1e7 / link.maxPowerW;
+            for (const double share : {1.0, 0.2, 0.001})
+            {
+                const double rate = GetRateBps(link, pool, share, link.maxPowerW);
+                const double most = 0.5 * share * 1e7 * 5;
+                const double open = GetRateBps(free, pool, share, link.maxPowerW);
+                EXPECT_NEAR(rate, std::min(most, open), 1e-9 * most) << snr << ' ' << share;
+            }
+        }
+    }
 }
 
 TEST(ControlLatency, RatesFollowTheFormulas)

@@ -43,7 +43,12 @@ Share(test::RandomInstance& random, SystemState& state)
         link.circuitPowerW = random.Uniform(0, 0.5);
         link.amplifierEfficiency = random.Uniform(0.2, 1);
         link.receivePowerW = random.Uniform(0, 0.5);
+        link.startupS = random.Chance(0.3) ? random.Log(1e-3, 0.1) : 0;
+        link.maxSpectralEfficiency =
+            random.Chance(0.3) ? random.Uniform(1, 8) : link.maxSpectralEfficiency;
     };
+    const bool throughCell = random.Chance(0.3);
+    const bool overControlUnit = random.Chance(0.3);
     for (auto& cluster : state.clusters)
     {
         change(cluster.d2d);
@@ -53,12 +58,15 @@ Share(test::RandomInstance& random, SystemState& state)
         {
             tune(device.uplink);
             tune(device.downlink);
+            device.uplink.relay = device.downlink.relay =
+                overControlUnit ? Relay::CONTROL_UNIT : Relay::NONE;
         }
         for (auto& row : cluster.d2dLinks)
         {
             for (auto& link : row)
             {
                 tune(link);
+                link.relay = throughCell ? Relay::BASE_STATION : Relay::NONE;
             }
         }
     }
@@ -184,6 +192,46 @@ TEST(FluidModel, EqualsTheReferenceInAnyMedium)
             }
             EXPECT_NEAR(sent, expected.radioJ[m], 1e-6 * expected.radioJ[m]) << i;
         }
+    }
+}
+
+/// Where the control unit relays what goes to and from the edge server, each of these bits crosses
+/// the one channel of the cluster, and a round lasts at least as long as all of them take there
+TEST(FluidModel, RelayedTransfersTakeTheChannelThatRelaysThem)
+{
+    FluidModel fluid;
+    for (uint32_t i = 0; i < 50; ++i)
+    {
+        test::RandomShape shape = MakeShape(i);
+        shape.clusters = 1;
+        test::RandomInstance random(i + 1);
+        Instance instance = random.Make(shape);
+        auto& state = instance.state;
+        state.uplink = state.downlink = PoolState();
+        auto& cluster = state.clusters[0];
+        cluster.d2d = {SharingMode::AIRTIME, 2e7};
+        cluster.d2d.sharing = Sharing::WORK_CONSERVING;
+        for (auto& device : cluster.devices)
+        {
+            device.uplink.relay = device.downlink.relay = Relay::CONTROL_UNIT;
+            device.uplink.fixedRateBps = device.downlink.fixedRateBps = 1e12;
+        }
+        const RoundPlan plan = MakePlan(random, instance, false);
+        const FluidRound played = fluid.Play(state, plan);
+        double channelS = 0;
+        for (const auto& link : played.clusters[0].links)
+        {
+            const NodeIndex from = link.transfer.from;
+            const NodeIndex to = link.transfer.to;
+            const bool wired = from + to == EDGE_SERVER; // the control unit's own
+            channelS += wired ? 0 : link.airS;
+        }
+        EXPECT_LE(channelS, played.latencyS * (1 + CLOSE)) << i;
+        for (auto& device : cluster.devices)
+        {
+            device.uplink.relay = device.downlink.relay = Relay::NONE;
+        }
+        EXPECT_GT(played.latencyS, fluid.Play(state, plan).latencyS) << i;
     }
 }
 

@@ -9,7 +9,9 @@
 #include <deque>
 #include <limits>
 #include <map>
+#include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 
 namespace ns3
@@ -67,6 +69,10 @@ struct Radio
     const LinkState* back{nullptr};
     int backPool{0};
     PoolState backMedium;
+    NodeIndex from{0};
+    NodeIndex to{0};
+    bool ranked{true}; //!< subject to priorities
+    double wireBps{std::numeric_limits<double>::infinity()};
 
     double RateBps(double x) const
     {
@@ -79,8 +85,10 @@ struct Radio
             return 0;
         }
         const double hz = medium.bandwidthHz * (medium.mode == SharingMode::FREQUENCY ? x : 1);
-        return link.efficiency * x * medium.bandwidthHz *
-               std::log2(1 + powerW * link.gain / (link.snrGap * link.noiseDensityWPerHz * hz));
+        const double snr = powerW * link.gain / (link.snrGap * link.noiseDensityWPerHz * hz);
+        const double bps = link.efficiency * x * medium.bandwidthHz *
+                           std::min(link.maxSpectralEfficiency, std::log2(1 + snr));
+        return std::min(bps, wireBps);
     }
 
     bool Competes() const
@@ -200,6 +208,18 @@ class World
         return to == EDGE_SERVER ? 0 : from == EDGE_SERVER ? 1 : 2 + static_cast<int>(m);
     }
 
+    /// Where a relay is no shared medium, a link stays in its own pool
+    int TakenPool(std::size_t m, const LinkState& link, NodeIndex from, NodeIndex to) const
+    {
+        const int own = PoolOf(m, from, to);
+        const int taken = link.relay == Relay::CONTROL_UNIT   ? 2 + static_cast<int>(m)
+                          : link.relay == Relay::BASE_STATION ? 0
+                                                              : own;
+        Radio radio;
+        radio.medium = Medium(taken);
+        return radio.Competes() ? taken : own;
+    }
+
     const PoolState& Medium(int pool) const
     {
         return pool == 0   ? m_state.uplink
@@ -216,9 +236,13 @@ class World
     {
         Radio& radio = sending.radio;
         radio.cluster = m;
-        radio.pool = PoolOf(m, from, to);
-        radio.medium = Medium(radio.pool);
+        radio.from = from;
+        radio.to = to;
         radio.link = *Find(m, from, to);
+        radio.pool = PoolOf(m, from, to);
+        const bool relayed = radio.pool != TakenPool(m, radio.link, from, to);
+        radio.pool = TakenPool(m, radio.link, from, to);
+        radio.medium = Medium(radio.pool);
         radio.powerW = radio.link.maxPowerW;
         for (const auto& link : m_plan.clusters[m].links)
         {
@@ -229,12 +253,41 @@ class World
                 radio.priority = radio.medium.priorities ? link.priority : 0;
             }
         }
+        if (relayed && radio.link.relay == Relay::CONTROL_UNIT)
+        {
+            TakeTurns(m, phase, radio);
+        }
         radio.back = Find(m, to, from);
-        radio.backPool = PoolOf(m, to, from);
+        radio.backPool = radio.back ? TakenPool(m, *radio.back, to, from) : PoolOf(m, to, from);
         radio.backMedium = Medium(radio.backPool);
         sending.left = bits + radio.link.overheadBits;
         m_air.push_back(sending);
         m_senders.push_back(from);
+    }
+
+    /// What the control unit relays has a mean share of the cluster's own links, and no priority
+    void TakeTurns(std::size_t m, Phase phase, Radio& radio) const
+    {
+        std::vector<double> shares;
+        for (const auto& link : m_plan.clusters[m].links)
+        {
+            if (link.phase == phase && link.from != EDGE_SERVER && link.to != EDGE_SERVER)
+            {
+                shares.push_back(link.share);
+            }
+        }
+        radio.ranked = false;
+        radio.share = 1;
+        if (!shares.empty())
+        {
+            radio.share = 0;
+            for (const double share : shares)
+            {
+                radio.share += share / static_cast<double>(shares.size());
+            }
+        }
+        const double hopBps = radio.RateBps(1);
+        radio.wireBps = radio.link.fixedRateBps < hopBps ? radio.link.fixedRateBps : radio.wireBps;
     }
 
     void SendParameters(std::size_t m, bool down)
@@ -477,15 +530,15 @@ class World
                 double weights = 0;
                 for (const auto& other : m_air)
                 {
-                    const bool same =
-                        other.radio.pool == one.radio.pool && other.radio.priority == highest;
+                    const bool same = other.radio.pool == one.radio.pool &&
+                                      (!other.radio.ranked || other.radio.priority == highest);
                     weights += same ? other.radio.share : 0;
                 }
                 const double left = 1 - one.radio.medium.background;
                 const double capacity =
                     loaded ? std::max(0.05 * left, left - acks[one.radio.pool]) : left;
-                one.share =
-                    one.radio.priority == highest ? capacity * one.radio.share / weights : 0;
+                const bool served = !one.radio.ranked || one.radio.priority == highest;
+                one.share = served ? capacity * one.radio.share / weights : 0;
                 one.rate = one.radio.RateBps(one.share);
             }
             if (!loaded)
@@ -501,6 +554,14 @@ class World
     void AddAcks(const Sending& one, std::vector<double>& acks) const
     {
         const Radio& radio = one.radio;
+        if (radio.Competes() && radio.link.relay == Relay::BASE_STATION && radio.pool == 0)
+        {
+            Radio second;
+            second.medium = m_state.downlink;
+            second.link = *Find(radio.cluster, EDGE_SERVER, radio.to);
+            second.powerW = second.link.maxPowerW;
+            acks[1] += second.Competes() ? one.rate / second.RateBps(1) : 0;
+        }
         if (!radio.Competes() || radio.backMedium.mode == SharingMode::DEDICATED ||
             radio.backMedium.sharing == Sharing::RESERVED || radio.link.acknowledgementRatio <= 0)
         {
@@ -586,7 +647,11 @@ class World
     {
         const std::size_t m = done.radio.cluster;
         Runner& r = m_runners[m];
-        const double arrival = m_now + done.radio.link.latencyS;
+        double arrival = m_now + done.radio.link.latencyS;
+        if (m_opened.insert({m, done.radio.from, done.radio.to}).second)
+        {
+            arrival += done.radio.link.startupS;
+        }
         switch (done.kind)
         {
         case 0:
@@ -615,7 +680,8 @@ class World
     const RoundPlan& m_plan;
     std::vector<Runner> m_runners;
     std::vector<Sending> m_air;
-    std::vector<NodeIndex> m_senders; //!< of m_air
+    std::vector<NodeIndex> m_senders;                                 //!< of m_air
+    std::set<std::tuple<std::size_t, NodeIndex, NodeIndex>> m_opened; //!< links that have sent
     double m_now{0};
     FluidTimes m_times;
 };

@@ -154,7 +154,9 @@ Transmission::AirtimeS(double share, double powerW) const
     }
     const double noise = link.snrGap * link.noiseDensityWPerHz;
     const double width = mode == SharingMode::FREQUENCY ? share * bandwidthHz : bandwidthHz;
-    const double spectral = std::log1p(powerW * link.gain / (noise * width)) / std::log(2.0);
+    const double spectral =
+        std::min(link.maxSpectralEfficiency,
+                 std::log1p(powerW * link.gain / (noise * width)) / std::log(2.0));
     return bits / (link.efficiency * share * bandwidthHz * spectral);
 }
 

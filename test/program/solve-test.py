@@ -58,6 +58,7 @@ class Maker:
 
     def __init__(self, seed):
         self.random = random.Random(seed)
+        self.limits = random.Random(seed + 1)  # apart, so that all else is as it is without them
 
     def log(self, low, high):
         return math.exp(self.random.uniform(math.log(low), math.log(high)))
@@ -79,6 +80,7 @@ class Maker:
             "snrGap": gap,
             "noiseDensityWPerHz": noise,
             "fixedRateBps": self.log(5e6, 5e8),
+            **({"maxSpectralEfficiency": self.limits.uniform(2, 8)} if self.limits.random() < 0.3 else {}),
         }
 
     def device(self, instance, bytes_needed):
@@ -233,7 +235,8 @@ class Recomputation:
         sums.append(share)
         width = share * band if pool["mode"] == "frequency" else band
         snr = power * link["gain"] / (link["snrGap"] * link["noiseDensityWPerHz"] * width)
-        rate = link["efficiency"] * share * band * math.log2(1 + snr)
+        most = link.get("maxSpectralEfficiency", math.inf)
+        rate = link["efficiency"] * share * band * min(most, math.log2(1 + snr))
         check(0 < power <= link["maxPowerW"] * (1 + CLOSE), f"a power of {power} W")
         check(decision["from"] != "edgeServer" or math.isclose(power, link["maxPowerW"]),
               "the edge server does not send with full power")

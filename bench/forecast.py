@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# How well does the controller know what a round will take? Planned against measured, phase by phase.
+#
+# Options: --scenarios=NAME,... runs those only (a name's beginning is enough), --jobs=N as many at once
+# (default: one per core), --rounds=N of each (default 3), --keep=FOLDER keeps the results; other options
+# are collapipe-quickstart's. A line per scenario and round: the latency, and of the cluster that took
+# longest its phases, planned > measured; then, over all, the errors of round 1 and of the others.
+
+import concurrent.futures
+import csv
+import math
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+
+BUILD = pathlib.Path(os.environ.get("COLLAPIPE_BUILD") or
+                     pathlib.Path(__file__).resolve().parent.parent / "build")
+COMMON = ["--compute=analytic", "--compare=none", "--progress=none", "--maxPairs=300",
+          "--maxValidation=10", "--vocabulary=300", "--timelineSize=0", "--heartbeat=0",
+          "--controller=dssda", "--task=translation"]
+TOY = ["--model=128x4x512", "--blocks=4", "--sequenceLength=24", "--localIterations=8"]
+# Activations as BERT-base has them at sequence 128, and adapters of rank 8 as what is distributed
+BERT = ["--model=base", "--blocks=12", "--sequenceLength=128", "--lora=8", "--localIterations=2",
+        "--microBatches=4", "--microBatchSize=1"]
+SMALL = ["--clusters=1", "--devices=2"]
+MIDDLE = ["--clusters=2", "--devices=3"]
+LARGE = ["--clusters=2", "--devices=8"]
+SCENARIOS = {
+    "wifi-near": ["--topology=wifi", "--clusterRadius=5", *SMALL, *TOY],
+    "wifi-middle": ["--topology=wifi", *MIDDLE, *TOY],
+    "wifi-far": ["--topology=wifi", "--clusterRadius=15", *MIDDLE, *TOY],
+    "wifi-large": ["--topology=wifi", *LARGE, *TOY],
+    "wifi-bert": ["--topology=wifi", *MIDDLE, *BERT],
+    "wifi-reserved": ["--topology=wifi", "--sharing=reserved", *MIDDLE, *TOY],
+    "hybrid-near": ["--topology=hybrid", "--clusterDistance=50", *SMALL, *TOY],
+    "hybrid-middle": ["--topology=hybrid", *MIDDLE, *TOY],
+    "hybrid-far": ["--topology=hybrid", "--clusterDistance=230", "--lteResourceBlocks=50", *MIDDLE,
+                   *TOY],
+    "hybrid-large": ["--topology=hybrid", *LARGE, *TOY],
+    "hybrid-bert": ["--topology=hybrid", *MIDDLE, *BERT],
+    "hybrid-reserved": ["--topology=hybrid", "--sharing=reserved", *MIDDLE, *TOY],
+    "lte-near": ["--topology=lte", "--clusterDistance=50", *SMALL, *TOY],
+    "lte-middle": ["--topology=lte", *MIDDLE, *TOY],
+    "lte-far": ["--topology=lte", "--clusterDistance=230", *SMALL, *TOY],
+    "lte-bert": ["--topology=lte", *SMALL, *BERT],
+    "lte-reserved": ["--topology=lte", "--sharing=reserved", *SMALL, *TOY],
+}
+
+
+def parse(arguments):
+    chosen = {"scenarios": "", "jobs": str(os.cpu_count()), "rounds": "3", "keep": ""}
+    others = []
+    for argument in arguments:
+        name, _, value = argument.removeprefix("--").partition("=")
+        if argument.startswith("--") and name in chosen:
+            chosen[name] = value
+        else:
+            others.append(argument)
+    return chosen, others
+
+
+def read(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def run(folder, name, rounds, others):
+    """The rounds of a scenario: latency and phases as planned and as measured."""
+    command = [BUILD / "collapipe-quickstart", *COMMON, *SCENARIOS[name], f"--rounds={rounds}",
+               f"--outputDir={folder}", *others]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        return name, done.stderr.strip()[-300:], []
+    clusters = read(folder / "clusters.csv")
+    rows = []
+    for row in read(folder / "rounds.csv"):
+        own = [c for c in clusters if c["round"] == row["round"]]
+        slowest = max(own, key=lambda c: float(c["measured_total_s"]))
+        phases = [(float(slowest[f"planned_{part}_s"]), float(slowest[f"measured_{part}_s"]))
+                  for part in ("distribution", "iteration", "upload")]
+        rows.append((int(row["round"]), float(row["planned_latency_s"]), float(row["latency_s"]),
+                     float(row["report_s"]), phases))
+    return name, "", rows
+
+
+def show(name, rows):
+    for number, planned, measured, report_s, phases in rows:
+        parts = "".join(f"{1e3 * before:>10.1f} > {1e3 * after:>7.1f}" for before, after in phases)
+        print(f"{name:<17}{number:>2}{1e3 * planned:>10.1f}{1e3 * measured:>10.1f}"
+              f"{100 * (planned / measured - 1):>8.1f}{1e3 * report_s:>8.1f}{parts}", flush=True)
+
+
+def summarise(results):
+    first = [abs(p / m - 1) for *_, rows in results for n, p, m, *_ in rows if n == 1]
+    later = sorted(abs(p / m - 1) for *_, rows in results for n, p, m, *_ in rows if n > 1)
+    if first:
+        print(f"round 1: median error {100 * statistics.median(first):.1f} %, "
+              f"largest {100 * max(first):.1f} %")
+    if later:
+        print(f"later rounds: median {100 * statistics.median(later):.1f} %, "
+              f"90th percentile {100 * later[math.ceil(0.9 * len(later)) - 1]:.1f} %, "
+              f"largest {100 * later[-1]:.1f} %")
+
+
+def main():
+    chosen, others = parse(sys.argv[1:])
+    wanted = tuple(filter(None, chosen["scenarios"].split(",")))
+    names = [name for name in SCENARIOS if not wanted or name.startswith(wanted)]
+    print(f"{'scenario, round':<19}{'plan ms':>10}{'real ms':>10}{'error %':>8}{'report':>8}"
+          f"{'distribution':>20}{'iteration':>20}{'upload':>20}")
+    results = []
+    with tempfile.TemporaryDirectory() as temporary:
+        base = pathlib.Path(chosen["keep"] or temporary)
+        with concurrent.futures.ThreadPoolExecutor(int(chosen["jobs"])) as pool:
+            jobs = [pool.submit(run, base / name, name, chosen["rounds"], others) for name in names]
+            for job in jobs:
+                results.append((job.result()[0], job.result()[2]))
+                show(*results[-1])
+                if job.result()[1]:
+                    print(f"forecast: {job.result()[0]}: {job.result()[1]}", file=sys.stderr)
+    summarise(results)
+    return 0 if all(rows for _, rows in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
