@@ -64,7 +64,14 @@ ChooseActuator(const TopologyHelper& topology, const std::string& name)
     });
     if (hybrid)
     {
-        hybrid->Dispose(); // a part goes on without the whole
+        hybrid->Dispose(); // a part goes on without the whole, and the others do nothing
+    }
+    for (const auto& other : parts)
+    {
+        if (part == parts.end() || other != *part)
+        {
+            other->Dispose();
+        }
     }
     return part == parts.end() ? nullptr : *part;
 }

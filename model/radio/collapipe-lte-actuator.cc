@@ -58,6 +58,22 @@ LteActuator::GetTypeId()
 void
 LteActuator::DoDispose()
 {
+    for (const auto& [index, cluster] : m_clusters)
+    {
+        for (const auto& [node, radio] : cluster.radios)
+        {
+            const auto rrc = radio.device->GetRrc();
+            for (const std::string event : {"ConnectionEstablished", "HandoverEndOk"})
+            {
+                if (rrc) // else the device is no more
+                {
+                    rrc->TraceDisconnectWithoutContext(
+                        event,
+                        MakeCallback(&LteActuator::Reconnect, this).Bind(index).Bind(node));
+                }
+            }
+        }
+    }
     m_schedulers.clear();
     m_clusters.clear();
     RadioActuator::DoDispose();
