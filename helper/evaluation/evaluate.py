@@ -143,7 +143,7 @@ def check_program(folder):
 def run_parallel(folder, jobs, slots, passed_on):
     """Hands the commands to GNU parallel."""
     command = ["parallel", "--will-cite", "--jobs", str(slots), "--colsep", "\t",
-               "--joblog", str(folder / "joblog"), "--resume-failed", "--workdir", str(CHECKOUT),
+               "--joblog", str(folder / "joblog"), "--resume-failed", "--workdir", os.getcwd(),
                "--arg-file", str(jobs)]
     command += ["--bar"] if sys.stderr.isatty() else []
     command += passed_on

@@ -39,8 +39,8 @@ QUALITY_KEYS = ["bleu", "accuracy", "macro_f1", "binary_f1"]  # what was learnt
 ESTIMATE_KEYS = ["smoothness", "gradient_variance", "cluster_divergence"]
 MEMORY_COLUMNS = ["kept_memory_bytes", "parameter_bytes", "gradient_bytes", "optimizer_bytes",
                   "activation_bytes", "peak_memory_bytes"]
-EMPTY_BY_DEFAULT = ["plugin", "columns", "faults", "trainSource", "trainTarget", "valSource", "valTarget",
-                    "train", "validation", "save", "load", "loraTargets", "pretrained", "config", "export"]
+EMPTY_BY_DEFAULT = ["scenario", "clusterDistances", "positions", "plugin", "columns", "faults", "trainSource",
+                    "trainTarget", "valSource", "valTarget", "train", "validation", "save", "load", "loraTargets", "pretrained", "config", "export"]
 DATA_TASK = ["--task=translation"]
 LATENCY_PARTS = ["report_s", "distribution_s", "training_s", "upload_s"]
 QUICKLY_S = 30  # a loaded machine has a second or two become ten
