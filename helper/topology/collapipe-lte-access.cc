@@ -11,6 +11,7 @@
 #include "ns3/abort.h"
 #include "ns3/boolean.h"
 #include "ns3/collapipe-lte-actuator.h"
+#include "ns3/collapipe-node-name.h"
 #include "ns3/constant-position-mobility-model.h"
 #include "ns3/double.h"
 #include "ns3/ipv4-static-routing-helper.h"
@@ -109,6 +110,32 @@ SetRlcDefaults()
         PreferDefault(rlc, "EnablePdcpDiscarding", BooleanValue(false));
     }
     PreferDefault("ns3::LteRlcAm", "TxOpportunityForRetxAlwaysBigEnough", BooleanValue(true));
+}
+
+/// @return a node by its name, and how far it is from its base station
+std::string
+DescribeNode(const Network& network, Ptr<const Node> node)
+{
+    std::string name;
+    uint32_t cell = 0;
+    for (std::size_t m = 0; m < network.clusters.size(); ++m)
+    {
+        for (uint32_t i = 0; i < network.clusters[m].GetN(); ++i)
+        {
+            if (network.clusters[m].GetNode(i) == node)
+            {
+                name = GetNodeName(m, i);
+                cell = network.clusters[m].cell;
+            }
+        }
+    }
+    for (const auto& user : network.users)
+    {
+        name = user.node == node ? user.name : name;
+    }
+    const double distance = CalculateDistance(node->GetObject<MobilityModel>()->GetPosition(),
+                                              network.cells[cell].position);
+    return name + ", " + std::to_string(std::lround(distance)) + " m from the base station,";
 }
 
 } // namespace
@@ -358,8 +385,8 @@ LteAccess::CheckReach() const
         if (snr < UPLINK_MIN_SINR)
         {
             std::ostringstream text;
-            text << "the uplink of the node at " << (*it)->GetObject<MobilityModel>()->GetPosition()
-                 << " m has a SINR of " << 10 * std::log10(snr)
+            text << "the uplink of " << DescribeNode(m_network, *it) << " has a SINR of "
+                 << 10 * std::log10(snr)
                  << " dB, too low for LTE: bring the clusters nearer to the base station, or lower "
                     "the path loss or the bandwidth";
             return text.str();
@@ -377,9 +404,8 @@ LteAccess::CheckAttached() const
         if (device->GetRrc()->GetState() != LteUeRrc::CONNECTED_NORMALLY)
         {
             std::ostringstream text;
-            text << "the node at " << m_ues.Get(ue)->GetObject<MobilityModel>()->GetPosition()
-                 << " m did not attach to the LTE cell of " << m_config.lteBandwidthRb
-                 << " resource blocks with " << m_ues.GetN()
+            text << DescribeNode(m_network, m_ues.Get(ue)) << " did not attach to the LTE cell of "
+                 << m_config.lteBandwidthRb << " resource blocks with " << m_ues.GetN()
                  << " nodes in it: raise the bandwidth, use fewer devices or more cells, or bring "
                     "the clusters nearer to the base station";
             throw TopologyError(text.str());

@@ -183,6 +183,8 @@ def test_places(work):
     expect_refusal("no trace", ["nowhere.tcl"], *RADIO, "--mobility=ns2:nowhere.tcl")
     for value in ("50,,60", "0", "50;60", "nan"):
         expect_refusal("distances", ["--clusterDistances"], *RADIO, f"--clusterDistances={value}")
+    expect_refusal("out of reach", ["c1-cu, 5000 m from the base station", "nearer"], *RADIO,
+                   "--shadowing=false", "--clusterDistances=50,5000", "--cellRadius=6000")
     expect_refusal("beyond the cell", ["900 m", "cellRadius"], *RADIO, "--clusterDistances=50,900")
 
 
