@@ -35,7 +35,9 @@ namespace collapipe
 struct RunConfig
 {
     // Scenario
-    std::string scenario;                    //!< a file of options, or its name; empty: none
+    /// A file of options that Parse() reads, or its name; empty: none. A program without command
+    /// line sets what it wants itself.
+    std::string scenario;
     std::string topology{"hybrid"};          //!< p2p, wifi, lte or hybrid
     std::string actuator{"auto"};            //!< auto, none, lte, wifi, hybrid or a TypeId
     std::string controller{"dssda"};         //!< short name or TypeId
