@@ -208,7 +208,8 @@ RunRecorder::HandleRound(const RoundRecord& record)
         std::max_element(m_phases.begin(), m_phases.end(), [](const auto& left, const auto& right) {
             return left.upload < right.upload;
         });
-    const Time trained = m_lastFlush[slowest - m_phases.begin()];
+    // A cluster that was given up may have trained nothing since it was last asked to.
+    const Time trained = std::max(m_lastFlush[slowest - m_phases.begin()], slowest->distribution);
     RoundRow row;
     row.round = record.round;
     row.startS = record.start.GetSeconds();

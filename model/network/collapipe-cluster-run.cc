@@ -29,9 +29,9 @@ double
 PhaseTimes::GetIterationS(uint32_t iterations) const
 {
     const Time last = lastFlush.IsStrictlyPositive() ? lastFlush : backward;
-    const bool isRepeated = iterations > 1 && firstFlush.IsStrictlyPositive();
-    return isRepeated ? (last - firstFlush).GetSeconds() / (iterations - 1)
-                      : (last - distribution).GetSeconds() / iterations;
+    const bool isRepeated = firstFlush.IsStrictlyPositive() && lastIteration > firstIteration;
+    return isRepeated ? (last - firstFlush).GetSeconds() / (lastIteration - firstIteration)
+                      : (last - distribution).GetSeconds() / (iterations - firstIteration);
 }
 
 ClusterRun::ClusterRun(uint32_t cluster,
@@ -78,6 +78,7 @@ ClusterRun::Prepare(uint32_t firstIteration)
                        [firstIteration](const auto& loss) { return loss.first >= firstIteration; }),
         m_losses.end());
     m_position = {};
+    m_times = {};                  // phases are those of the attempt that ends the round
     m_activity = Simulator::Now(); // a new attempt has its time, and is no progress
 }
 
@@ -308,11 +309,13 @@ ClusterRun::MakeCallbacks(uint32_t chain, uint32_t stage)
                            Simulator::Now()});
     };
     callbacks.onFlush = [this, chain](uint32_t iteration, const ModelPart& part) {
-        if (iteration == 0)
+        if (m_times.firstFlush.IsZero() || iteration == m_times.firstIteration)
         {
-            m_times.firstFlush = Simulator::Now();
+            m_times.firstFlush = Simulator::Now(); // of the chain that is the last to end it
+            m_times.firstIteration = iteration;
         }
         m_times.lastFlush = Simulator::Now();
+        m_times.lastIteration = std::max(m_times.lastIteration, iteration);
         m_services.onFlush(chain, iteration, part);
     };
     callbacks.onNorm = [this, chain, stage](uint32_t iteration, double squaredNorm) {

@@ -34,17 +34,21 @@ using ClusterAddresses = std::vector<Ipv4Address>;
 struct PhaseTimes
 {
     Time distribution; //!< parameters distributed, all nodes ready
-    Time firstFlush;   //!< the edge server's own stage has ended its first local iteration; 0: none
+    /// The edge server's own stage has ended the first local iteration of the last attempt; 0: none
+    Time firstFlush;
     Time lastFlush; //!< it has ended its last one; uploads of what has no backward pass are earlier
-    Time backward;  //!< the edge server's own stage, or the first node, has finished training
-    Time upload;    //!< last upload complete
+    uint32_t firstIteration{0}; //!< which one ended at firstFlush; not 0 after a recovery
+    uint32_t lastIteration{0};  //!< which one ended at lastFlush
+    Time backward; //!< the edge server's own stage, or the first node, has finished training
+    Time upload;   //!< last upload complete
 
     /**
      * How long a local iteration took from start to start. The edge server sees its own stage only:
      * the way to it lies before its first end and the way back behind its last one, so that what is
      * between two of its ends are whole iterations.
      * @param iterations H
-     * @return seconds; where there was but one, those to its end at the edge server
+     * @return seconds; where there was but one, those to its end at the edge server; 0 or less
+     * where a cluster was given up before it had ended one
      */
     double GetIterationS(uint32_t iterations) const;
 };

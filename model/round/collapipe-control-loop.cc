@@ -11,6 +11,8 @@
 #include "ns3/pointer.h"
 #include "ns3/trace-source-accessor.h"
 
+#include <algorithm>
+
 namespace ns3
 {
 namespace collapipe
@@ -275,8 +277,8 @@ ControlLoop::Measure(const RoundRecord& record) const
         cluster.distributionS = (phases.distribution - record.planned).GetSeconds();
         cluster.iterationS = phases.GetIterationS(m_plan->localIterations);
         cluster.totalS = (phases.upload - record.planned).GetSeconds();
-        cluster.uploadS =
-            cluster.totalS - cluster.distributionS - m_plan->localIterations * cluster.iterationS;
+        const double trainingS = m_plan->localIterations * cluster.iterationS;
+        cluster.uploadS = std::max(0.0, cluster.totalS - cluster.distributionS - trainingS);
         measurement.clusters.push_back(cluster);
     }
     if (!m_meter)

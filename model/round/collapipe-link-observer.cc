@@ -253,7 +253,11 @@ LinkObserver::EndRound(const RoundRecord& record)
     }
     for (uint32_t m = 0; m < record.phases.size() && m < m_plan.clusters.size(); ++m)
     {
-        m_monitor->ObserveIteration(m, record.phases[m].GetIterationS(m_plan.localIterations));
+        const double seconds = record.phases[m].GetIterationS(m_plan.localIterations);
+        if (seconds > 0) // else it was given up, and tells nothing of its links
+        {
+            m_monitor->ObserveIteration(m, seconds);
+        }
     }
     m_monitor->EndRound((record.end - record.start).GetSeconds());
 }
