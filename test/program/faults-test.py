@@ -46,6 +46,9 @@ REFUSED = {
 }
 
 
+PHASES = ["report_s", "distribution_s", "training_s", "upload_s"]
+
+
 def run(folder, *options, data=()):
     return finish(start(*SMALL, *data, f"--outputDir={folder}", *options))
 
@@ -350,6 +353,23 @@ def row_22_many_nodes_attach_to_a_narrow_band(work, data):
     check(status == 0, f"row 22: status {status}: {err}")
 
 
+def check_phases(work, data):
+    """A round in which a cluster is given up has phases, too: none is negative, and they add up."""
+    path = work / "phases.toml"
+    path.write_text("[[fault]]\nkind = \"crash\"\nnode = \"cluster0.control\"\nround = 2\n",
+                    encoding="utf-8")
+    folder = work / "phases"
+    status, _, err, _ = run(folder, "--topology=p2p", "--clusters=2", f"--faults={path}",
+                            "--recovery=drop", data=data)
+    check(status == 0, f"phases: status {status}: {err}")
+    rows = read_csv(folder / "rounds.csv")
+    check(len(rows) > 1, "phases: there is a round without one of the clusters")
+    for row in rows:
+        parts = [float(row[name]) for name in PHASES]
+        check(min(parts) >= 0 and abs(sum(parts) - float(row["latency_s"])) < 1e-6,
+              f"phases of round {row['round']}: {parts}, {row['latency_s']}")
+
+
 def main():
     build = sys.argv[1]
     if not use_program(build, "collapipe-quickstart"):
@@ -367,6 +387,7 @@ def main():
         check_limits(work, data)
         check_stuck(work, data)
         check_gone(work, data)
+        check_phases(work, data)
         check_lossy(work, data)
         row_12_whoever_has_the_decoder_tells_the_loss(work, data)
         row_14_recomputation_charges_blocks_alone(work, data)
