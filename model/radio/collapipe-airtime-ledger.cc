@@ -14,6 +14,7 @@
 #include "ns3/wifi-psdu.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <limits>
 #include <utility>
@@ -50,6 +51,14 @@ AirtimeLedger::GetTypeId()
                           "How long a link without anything to send keeps its place",
                           TimeValue(MilliSeconds(10)),
                           MakeTimeAccessor(&AirtimeLedger::m_grace),
+                          MakeTimeChecker(Time(0)))
+            .AddAttribute("AckTime",
+                          "How long the channel stays silent for such a link: as long as TCP's "
+                          "next acknowledgement may take. An access with AIFS of best effort and "
+                          "the whole least contention window, the acknowledgement's frame, its "
+                          "block acknowledgement, and the access before it (IEEE 802.11ax, 5 GHz)",
+                          TimeValue(MicroSeconds(500)),
+                          MakeTimeAccessor(&AirtimeLedger::m_ackTime),
                           MakeTimeChecker(Time(0)))
             .AddAttribute("Patience",
                           "How long links in debt wait for one that has credit and does not send",
@@ -97,7 +106,7 @@ void
 AirtimeLedger::DoDispose()
 {
     m_watch.Cancel();
-    m_graceEnd.Cancel();
+    m_silenceEnd.Cancel();
     for (auto& entry : m_entries)
     {
         entry.waking.Cancel();
@@ -196,7 +205,8 @@ AirtimeLedger::Rank()
     uint8_t top = 0;
     for (const Account account : m_competing)
     {
-        top = std::max(top, m_entries[account].priority);
+        const Entry& entry = m_entries[account];
+        top = IsPresent(entry) ? std::max(top, entry.priority) : top;
     }
     if (top == m_top)
     {
@@ -248,8 +258,21 @@ AirtimeLedger::SetBacklogged(Account account, bool isBacklogged)
     else
     {
         entry.lastActive = std::max(entry.lastActive, Simulator::Now());
+        entry.silenceS = GetSilenceS();
     }
     Settle();
+}
+
+double
+AirtimeLedger::GetSilenceS() const
+{
+    return m_silenceS + std::max(0.0, (Simulator::Now() - m_freeAt).GetSeconds());
+}
+
+bool
+AirtimeLedger::IsPresent(const Entry& entry) const
+{
+    return entry.isBacklogged || GetSilenceS() - entry.silenceS < m_ackTime.GetSeconds();
 }
 
 void
@@ -318,7 +341,10 @@ AirtimeLedger::Charge(Account account, Time airtime)
         return;
     }
     m_lastCharge = Simulator::Now();
+    m_silenceS = GetSilenceS();
+    m_freeAt = std::max(m_freeAt, Simulator::Now() + airtime);
     entry.lastActive = Simulator::Now() + airtime;
+    entry.silenceS = m_silenceS;
     entry.balance -= airtimeS;
     entry.charged += airtimeS;
     DropIdle();
@@ -445,7 +471,7 @@ AirtimeLedger::ShareOut(double airtimeS, bool isHeldBack)
 {
     const double maxCreditS = m_maxCredit.GetSeconds();
     const auto takes = [&](const Entry& entry) {
-        return IsHeldBack(entry) == isHeldBack && entry.balance < maxCreditS;
+        return IsPresent(entry) && IsHeldBack(entry) == isHeldBack && entry.balance < maxCreditS;
     };
     double shares = 0;
     for (const Account account : m_competing)
@@ -471,66 +497,79 @@ AirtimeLedger::ShareOut(double airtimeS, bool isHeldBack)
 void
 AirtimeLedger::Settle()
 {
-    if (m_competing.empty())
-    {
-        return;
-    }
     double best = -std::numeric_limits<double>::infinity();
     double worst = -best;
     bool isOneHeldBack = false;
+    bool isOnePresent = false;
     for (const Account account : m_competing)
     {
         const Entry& entry = m_entries[account];
+        if (!IsPresent(entry))
+        {
+            continue;
+        }
         if (IsHeldBack(entry))
         {
             isOneHeldBack = isOneHeldBack || entry.isBacklogged;
             continue;
         }
+        isOnePresent = true;
         best = std::max(best, entry.balance);
         worst = std::min(worst, entry.balance);
     }
-    if (best < 0)
+    if (isOnePresent && best < 0)
     {
-        for (const Account account : m_competing)
-        {
-            Entry& entry = m_entries[account];
-            if (IsHeldBack(entry))
-            {
-                continue;
-            }
-            entry.balance -= best;
-            if (entry.balance >= 0)
-            {
-                Wake(entry);
-            }
-        }
+        RaisePresent(-best);
     }
     if (worst < std::min(best, 0.0) || isOneHeldBack)
     {
-        AwaitGrace();
+        AwaitSilence();
         Watch();
     }
 }
 
 void
-AirtimeLedger::AwaitGrace()
+AirtimeLedger::RaisePresent(double raiseS)
 {
-    // Those in debt may send as soon as nobody who has credit may come back to use it
+    for (const Account account : m_competing)
+    {
+        Entry& entry = m_entries[account];
+        if (!IsPresent(entry) || IsHeldBack(entry))
+        {
+            continue;
+        }
+        entry.balance += raiseS;
+        if (entry.balance >= 0)
+        {
+            Wake(entry);
+        }
+    }
+}
+
+void
+AirtimeLedger::AwaitSilence()
+{
+    // Those who wait may send as soon as nobody who goes before them may come back for it
     bool someoneWaits = false;
-    Time first = Time::Max();
+    double first = std::numeric_limits<double>::infinity();
     for (const Account account : m_competing)
     {
         const Entry& entry = m_entries[account];
-        if (entry.isBacklogged && !IsHeldBack(entry) && entry.balance >= 0)
+        if (entry.isBacklogged && MaySend(account))
         {
             return;
         }
         someoneWaits = someoneWaits || entry.isBacklogged;
-        first = entry.isBacklogged ? first : std::min(first, entry.lastActive + m_grace);
+        if (!entry.isBacklogged && IsPresent(entry))
+        {
+            first = std::min(first, entry.silenceS);
+        }
     }
-    if (someoneWaits && first < Time::Max() && m_graceEnd.IsExpired())
+    if (someoneWaits && std::isfinite(first) && m_silenceEnd.IsExpired())
     {
-        m_graceEnd = ScheduleCall(std::max(Time(0), first - Simulator::Now()), [this] {
+        const Time free = std::max(Time(0), m_freeAt - Simulator::Now());
+        const Time silence = m_ackTime - Seconds(GetSilenceS() - first) + NanoSeconds(1);
+        m_silenceEnd = ScheduleCall(free + std::max(Time(0), silence), [this] {
             DropIdle();
             Settle();
         });

@@ -37,8 +37,11 @@ namespace collapipe
  * work in between.
  *
  * - A link that has nothing to send for a moment, such as TCP that waits for acknowledgments, keeps
- *   its place for the attribute Grace; else whoever has the longer window would get the more. After
- *   that it keeps no credit, and pays off what it owes with its share of the time that passes.
+ *   its credit for the attribute Grace; else whoever has the longer window would get the more.
+ * After that it keeps none, and pays off what it owes with its share of the time that passes. The
+ * others wait for it, and share the airtime with it, only until the channel has been silent for the
+ *   attribute AckTime: a pipeline's next link often has nothing to send because the one before it
+ *   has to wait, and the channel would stand still for both.
  * - Were all links that have something to send in debt, all are raised until one is not.
  * - A link that holds credit and does not use it (its receiver does not answer) holds up the others
  *   for the attribute Patience at most, and never collects more than MaxCredit.
@@ -161,6 +164,7 @@ class AirtimeLedger : public Object
         bool isBacklogged{false}; //!< has something to send
         bool isCompeting{false};  //!< has, or had a moment ago
         Time lastActive;          //!< when it last had, or the end of its last frame
+        double silenceS{0};       //!< how long the channel had been silent in all until then
         Time earnedUntil;         //!< reserved: up to when its share is in the balance
         Callback<void> wake;      //!< whom to tell
         EventId waking;           //!< about to be told
@@ -188,12 +192,16 @@ class AirtimeLedger : public Object
     double GetNeededS(const Entry& entry) const;
     void ShareOut(double airtimeS, bool isHeldBack);
     void Settle();
-    void AwaitGrace();
+    void RaisePresent(double raiseS);
+    void AwaitSilence();
+    double GetSilenceS() const;
+    bool IsPresent(const Entry& entry) const;
     void Wake(Entry& entry);
     void Watch();
     void LosePatience();
 
     Time m_grace;                     //!< attribute
+    Time m_ackTime;                   //!< attribute
     Time m_patience;                  //!< attribute
     Time m_maxCredit;                 //!< attribute
     bool m_workConserving{true};      //!< attribute
@@ -209,7 +217,9 @@ class AirtimeLedger : public Object
     double m_backlogS{0};             //!< time in which there were some
     double m_othersS{0};              //!< of it, that others took
     EventId m_watch;                  //!< runs while somebody waits
-    EventId m_graceEnd; //!< runs while somebody waits for one that has nothing to send
+    EventId m_silenceEnd; //!< runs while somebody waits for one that has nothing to send
+    Time m_freeAt;        //!< end of the last frame of a link with a share
+    double m_silenceS{0}; //!< time that the channel was free in all, until that frame began
     TracedCallback<std::size_t, Time, Time> m_chargeTrace;
 };
 
