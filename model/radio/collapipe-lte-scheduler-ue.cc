@@ -19,7 +19,11 @@ namespace
 constexpr uint8_t MAX_REPEATS = 3;       //!< redundancy versions 1 to 3
 constexpr uint8_t MAX_AGE = 12;          //!< TTIs; feedback takes fewer
 constexpr uint32_t RLC_HEADER_BYTES = 4; //!< fixed part, in acknowledged mode
-constexpr uint8_t FULL_STATUS = 63;      //!< of a report: 150,000 bytes or more
+/**
+ * The last index of a report, 150,000 bytes or more. ns-3's carrier managers turn indices into
+ * bytes and back, which makes it the one before: what is said of it holds for all with its bytes.
+ */
+constexpr uint8_t FULL_STATUS = 63;
 constexpr uint32_t UPLINK_RLC_BYTES = 2; //!< that a UE takes off a grant in its own accounts
 
 } // namespace
@@ -190,10 +194,12 @@ LteUplinkUe::SetStatus(const std::vector<uint8_t>& status)
 {
     m_bytes = 0;
     m_more = false;
+    const uint32_t full = BufferSizeLevelBsr::BsrId2BufferSize(FULL_STATUS);
     for (const uint8_t index : status)
     {
-        m_bytes += BufferSizeLevelBsr::BsrId2BufferSize(index);
-        m_more = m_more || index >= FULL_STATUS;
+        const uint32_t bytes = BufferSizeLevelBsr::BsrId2BufferSize(index);
+        m_bytes += bytes;
+        m_more = m_more || bytes >= full;
     }
     uint32_t underway = 0;
     for (uint32_t age = 1; age <= PERIOD; ++age)
