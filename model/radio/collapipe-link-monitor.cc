@@ -29,6 +29,8 @@ constexpr double WAIT_WEIGHT = 0.5;   //!< of a round in what is known of waitin
 constexpr double OTHERS_WEIGHT = 0.5; //!< of a round in what is known of other users
 constexpr double MOST_OTHERS = 0.95;  //!< of a medium: something is always left
 constexpr double LEAST_SHARE = 0.02;  //!< of a medium, that a link of low priority has
+/// What waits for no share: the attribute SmallBytes of both schedulers, 1500 bytes
+constexpr double SMALL_BITS = 12000;
 constexpr double NOT_MEASURED = std::numeric_limits<double>::quiet_NaN();
 
 /// @return SNR of a link at full power over its pool's whole bandwidth
@@ -390,6 +392,12 @@ LinkMonitor::UpdateGains()
     }
 }
 
+bool
+LinkMonitor::IsSmall(const Served& served)
+{
+    return served.bits <= SMALL_BITS * served.count;
+}
+
 double
 LinkMonitor::GetExpectedS(const TransferKind& kind, const Served& served, double gapFactor) const
 {
@@ -414,7 +422,11 @@ LinkMonitor::GetExpectedS(const TransferKind& kind, const Served& served, double
         }
     }
     const auto& pool = GetPoolState(m_expected, link.cluster, GetMediumId(link).first);
-    if (pool.sharing == Sharing::WORK_CONSERVING)
+    if (IsSmall(served))
+    {
+        share = 1;
+    }
+    else if (pool.sharing == Sharing::WORK_CONSERVING)
     {
         // Priorities, and others who share a relay's medium, may leave a link less than its weight
         const bool isLess = pool.priorities || expected->relay != Relay::NONE;
@@ -445,6 +457,10 @@ LinkMonitor::UpdateFits()
     for (const auto& [key, served] : m_served)
     {
         const auto& [link, phase, queued] = key;
+        if (queued && IsSmall(served))
+        {
+            continue; // they go together, and tell of no rate
+        }
         Observation seen{link, queued, served.seconds / served.count, {}};
         for (std::size_t i = 0; i < seen.expectedS.size(); ++i)
         {

@@ -279,9 +279,12 @@ class LinkMonitor : public Object
      * What (5) or (6) expect of a mean transfer at the gain that the round saw, with the plan's
      * power. In a reserved medium that goes by the plan's share; in a work-conserving one by the
      * share that the link really had: who ended early has left its share to the others, who must
-     * not count as fast for that.
+     * not count as fast for that. Messages of a packet wait for no share in either.
      */
     double GetExpectedS(const TransferKind& kind, const Served& served, double gapFactor) const;
+
+    /// @return whether a mean transfer is so small that schedulers let it pass at once
+    static bool IsSmall(const Served& served);
 
     /// @return the meter that tells of a link's gain; nullptr where there is none
     const Meter* FindMeter(const LinkId& link) const;
