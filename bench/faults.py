@@ -109,8 +109,12 @@ def main():
     jobs = [(policy, topologies[seed % len(topologies)], seed, chosen["rate"], others)
             for policy in chosen["policies"].split(",")
             for seed in range(int(chosen["schedules"]))]
+    results = []
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = list(pool.map(check, jobs))
+        for result in pool.map(check, jobs):
+            results.append(result)
+            print(f"\r{len(results)} of {len(jobs)} schedules", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
     show(results)
     bad = [result for result in results if result[3][0] != 0 or result[4] is False]
     for policy, topology, seed, first, same in bad[:10]:

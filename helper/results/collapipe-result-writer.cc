@@ -120,6 +120,24 @@ ToJson(const RunTotals& totals)
             {"peak_planned_memory_bytes", totals.peakPlannedMemory}};
 }
 
+/// @return seconds in a column: with three digits after the point, fewer where they would not fit
+std::string
+FormatS(double seconds, int width)
+{
+    for (int digits = 3; digits >= 0; --digits)
+    {
+        std::ostringstream text;
+        text << std::setw(width) << std::fixed << std::setprecision(digits) << seconds;
+        if (text.str().front() == ' ')
+        {
+            return text.str();
+        }
+    }
+    std::ostringstream text;
+    text << std::setw(width) << std::setprecision(2) << seconds; // as 4.9e+09
+    return text.str();
+}
+
 /// Prints an accuracy in per cent, or room for one, where the table has such a column.
 void
 PrintAccuracy(std::ostream& table, bool isScored, double accuracy)
@@ -227,20 +245,20 @@ PrintTable(std::ostream& out, const RunSummary& summary, const std::vector<Round
     table << '\n';
     for (const auto& row : rounds)
     {
-        table << std::setw(6) << row.round << std::setprecision(3) << std::setw(10)
-              << row.startS + row.latencyS - rounds.front().startS << std::setw(9) << row.latencyS
-              << std::setw(9);
+        table << std::setw(6) << row.round
+              << FormatS(row.startS + row.latencyS - rounds.front().startS, 10)
+              << FormatS(row.latencyS, 9);
         if (row.plannedLatencyS > 0)
         {
-            table << row.plannedLatencyS;
+            table << FormatS(row.plannedLatencyS, 9);
         }
         else
         {
-            table << '-'; // the controller does not predict
+            table << std::setw(9) << '-'; // the controller does not predict
         }
-        table << std::setw(10) << row.distributionS << std::setw(10) << row.trainingS
-              << std::setw(9) << row.uploadS << std::setprecision(4) << std::setw(13)
-              << row.trainLoss << std::setw(13) << row.validationLoss;
+        table << FormatS(row.distributionS, 10) << FormatS(row.trainingS, 10)
+              << FormatS(row.uploadS, 9) << std::setprecision(4) << std::setw(13) << row.trainLoss
+              << std::setw(13) << row.validationLoss;
         PrintAccuracy(table, isScored, row.quality.accuracy);
         table << std::setprecision(2) << std::setw(12) << row.bytesSent / 1e6 << '\n';
     }

@@ -155,7 +155,7 @@ RunRecorder::HandlePlan(uint32_t cell, const SystemState& state, const RoundPlan
     }
     m_plan.localIterations = plan.localIterations;
     m_plan.schedule = plan.schedule;
-    m_plan.plannedLatencyS = std::max(m_plan.plannedLatencyS, plan.plannedLatencyS);
+    m_plannedS[cell] = plan.plannedLatencyS; // a round that is planned anew goes by its new plan
     m_expectedFlushes = CountFlushes();
 }
 
@@ -218,13 +218,16 @@ RunRecorder::HandleRound(const RoundRecord& record)
     row.distributionS = (slowest->distribution - record.planned).GetSeconds();
     row.trainingS = (trained - slowest->distribution).GetSeconds();
     row.uploadS = (record.end - trained).GetSeconds();
-    row.plannedLatencyS = m_plan.plannedLatencyS;
+    for (const auto& [cell, plannedS] : m_plannedS)
+    {
+        row.plannedLatencyS = std::max(row.plannedLatencyS, plannedS);
+    }
     row.trainLoss = record.trainLoss;
     row.learning = record.learning;
     AddTraffic(row);
     m_rounds.push_back(row);
     m_flushes = 0;
-    m_plan.plannedLatencyS = 0;
+    m_plannedS.clear();
 }
 
 void

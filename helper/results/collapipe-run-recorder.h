@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <limits>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -143,6 +144,7 @@ class RunRecorder
     RunApplications m_applications;              //!< whom to listen to
     SystemState m_state;                         //!< of the current plans, of all clusters
     RoundPlan m_plan;                            //!< the current plans of all cells, joined
+    std::map<uint32_t, double> m_plannedS;       //!< latency that they plan, by cell
     std::vector<PhaseTimes> m_phases;            //!< by cluster, of the current round
     uint64_t m_flushes{0};                       //!< of this round so far
     uint64_t m_expectedFlushes{1};               //!< of this round
