@@ -34,6 +34,7 @@ struct RoundRow
     QualityScore quality;                                            //!< on the validation part
     uint64_t bytesSent{0};                                           //!< TCP payload of all nodes
     uint64_t messagesSent{0};                                        //!< messages of all nodes
+    uint64_t baseBytes{0};  //!< frozen weights that edge servers have sent to all nodes
     LearningState learning; //!< constants of the bound (9) as estimated after the round
 };
 
@@ -59,6 +60,7 @@ struct DeviceRow
     MemoryReport memory;      //!< really allocated; zeros where nothing was computed
     uint64_t bytesSent{0};    //!< TCP payload
     uint64_t messagesSent{0}; //!< messages
+    uint64_t baseBytes{0};    //!< frozen weights that it was sent
 };
 
 /**
@@ -108,6 +110,7 @@ class RunRecorder
         uint64_t bytes{0};    //!< sent
         uint64_t messages{0}; //!< sent
         EnergyParts energy;   //!< consumed
+        uint64_t base{0};     //!< frozen weights that it was sent
     };
 
     void HandlePlan(uint32_t cell, const SystemState& state, const RoundPlan& plan);
