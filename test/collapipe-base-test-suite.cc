@@ -61,11 +61,12 @@ class SequenceController : public Controller
 /// What is trained, and how the rest is held
 struct BaseCase
 {
-    std::string name;       //!< for messages
-    TrainedPart trained;    //!< adapters, last blocks, or the head
-    DType base;             //!< precision
-    uint32_t trainedBlocks; //!< of last blocks
-    bool isWhole{false};    //!< every device trains the whole model on its own
+    std::string name;              //!< for messages
+    TrainedPart trained;           //!< adapters, last blocks, or the head
+    DType base;                    //!< precision
+    uint32_t trainedBlocks;        //!< of last blocks
+    bool isWhole{false};           //!< every device trains the whole model on its own
+    std::string schedule{"gpipe"}; //!< of the chains
 };
 
 constexpr uint32_t BLOCKS = 5;
@@ -80,6 +81,7 @@ MakeConfig(const BaseCase& base, const std::string& backend)
     config.sendsBase = true;
     config.notesGradients = false;
     config.profiles = {{"slow", 1e6, 1e-3, 1e12, 5, 23}};
+    config.schedule = base.schedule;
     config.adaptModel = [base](ModelConfig& model) {
         model.family = "gpt2";
         model.head = ModelHead::CAUSAL_LANGUAGE;
@@ -469,6 +471,52 @@ class FaultTestCase : public TestCase
 };
 
 /**
+ * Each cell's edge server sends its own nodes what they need, once; the lead sends nobody anything.
+ */
+class CellsTestCase : public TestCase
+{
+  public:
+    CellsTestCase()
+        : TestCase("edge servers of several cells send frozen weights to their own nodes")
+    {
+    }
+
+  private:
+    void DoRun() override
+    {
+        TensorList models[2];
+        for (const bool sendsBase : {false, true})
+        {
+            const BaseCase base{"adapters", TrainedPart::ADAPTERS, DType::BFLOAT16, 0};
+            auto config = MakeConfig(base, GetAnyBackend());
+            config.sendsBase = sendsBase;
+            config.topology = "hybrid";
+            config.network.cells = 2;
+            config.rounds = 2;
+            TestRun run(config);
+            run.Run();
+            NS_TEST_ASSERT_MSG_EQ(run.IsFinished(), true, "the run did not end");
+            models[sendsBase] = run.GetFinalParameters().Gather({true, 0, BLOCKS, true});
+            std::map<std::string, uint32_t> counts;
+            for (const auto& line : run.GetMessages())
+            {
+                if (line.find(" base-weights ") != std::string::npos)
+                {
+                    const auto begin = line.find(' ') + 1;
+                    ++counts[line.substr(begin, line.find(' ', begin) - begin)];
+                }
+            }
+            NS_TEST_ASSERT_MSG_EQ(counts.size(), (sendsBase ? 2 : 0), "who sends frozen weights");
+            for (const auto& [sender, count] : counts)
+            {
+                NS_TEST_EXPECT_MSG_EQ(count, 1 + BLOCKS, "sent by " << sender);
+            }
+        }
+        NS_TEST_EXPECT_MSG_EQ(AreEqual(models[0], models[1]), true, "what was learnt");
+    }
+};
+
+/**
  * Planned rounds are as long as measured ones: the first, in which all frozen weights travel, and
  * later ones, in which some do or none.
  */
@@ -541,6 +589,7 @@ class BaseTestSuite : public TestSuite
               BaseCase{"adapters in fp16", TrainedPart::ADAPTERS, DType::FLOAT16, 0},
               BaseCase{"two blocks in bf16", TrainedPart::LAST, DType::BFLOAT16, 2},
               BaseCase{"the head", TrainedPart::HEAD, DType::FLOAT32, 0},
+              BaseCase{"1F1B", TrainedPart::LAST, DType::INT8, 3, false, "1f1b"},
               BaseCase{"whole models", TrainedPart::ADAPTERS, DType::INT8, 0, true}})
         {
             for (uint64_t seed = 1; seed <= 3; ++seed)
@@ -560,6 +609,7 @@ class BaseTestSuite : public TestSuite
             AddTestCase(
                 new FaultTestCase("a device that calls anew has its blocks", 2, false, atS));
         }
+        AddTestCase(new CellsTestCase);
         AddTestCase(new ForecastTestCase);
     }
 };

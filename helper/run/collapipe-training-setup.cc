@@ -6,9 +6,11 @@
 
 #include "collapipe-helper.h"
 #include "collapipe-run-data.h"
+#include "collapipe-suggestion.h"
 
 #include "ns3/collapipe-pipeline-plan.h"
 #include "ns3/collapipe-pretrained-export.h"
+#include "ns3/collapipe-pretrained-model.h"
 #include "ns3/collapipe-recomputation.h"
 #include "ns3/double.h"
 #include "ns3/object-factory.h"
@@ -52,7 +54,22 @@ TrainingSetup::Load()
 {
     LoadData();
     CreateContext();
+    WarnOfNewMaps();
     CheckExportable();
+}
+
+void
+TrainingSetup::WarnOfNewMaps() const
+{
+    const auto pretrained = m_config.learning.GetPretrained();
+    const auto maps =
+        pretrained ? pretrained->ListNewMaps(m_context->model) : std::vector<std::string>();
+    if (!maps.empty())
+    {
+        m_progress.Warn("--pretrained=" + m_config.learning.pretrained + " has no " +
+                        JoinWords(maps) +
+                        ": what is missing begins with random values, and is trained");
+    }
 }
 
 void

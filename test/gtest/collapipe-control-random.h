@@ -91,13 +91,17 @@ class RandomInstance
         return instance;
     }
 
-    /// Freezes most of the model, sends it, and lets devices have some of it.
-    void AddBase(Instance& instance)
+    /**
+     * Freezes most of the model, sends it, and lets devices have some of it.
+     * @param instance of which all is trained
+     * @param isAlike whether something of every block stays trained
+     */
+    void AddBase(Instance& instance, bool isAlike = false)
     {
         ModelProfile& model = instance.state.model;
         model.sendsBase = true;
         model.frozenBlockBytes = Log(1e6, 1e8);
-        model.firstTrainedBlock = Chance(0.5) ? Count(0, model.blocks) : 0;
+        model.firstTrainedBlock = !isAlike && Chance(0.5) ? Count(0, model.blocks) : 0;
         model.trainsEmbedding = model.firstTrainedBlock == 0;
         // No more than a block takes of which something is trained
         model.untrainedBlockBytes =
