@@ -12,6 +12,7 @@
 #include "ns3/collapipe-message.h"
 #include "ns3/test.h"
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <set>
