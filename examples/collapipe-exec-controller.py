@@ -25,6 +25,7 @@ def cut(devices, blocks, bytes_of_block):
 def decide(state):
     model, pair = state["model"], state["training"]["fixedPair"]
     bytes_of_block = (model["weightCopies"] * model["blockParameterBits"] / 8
+                      + model.get("frozenBlockBytes", 0)
                       + pair["count"] * pair["size"] * model["activationBytesPerBlock"])
     clusters = []
     for cluster in state["clusters"]:

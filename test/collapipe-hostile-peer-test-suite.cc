@@ -162,6 +162,7 @@ enum class Kind
     TRANSLATION, //!< a translation, all of it
     TABLE,       //!< a language model whose table lies on two nodes
     LAST,        //!< one of whose stages most live on credit
+    BASE,        //!< the same, whose frozen weights are sent
 };
 
 /**
@@ -180,9 +181,10 @@ MakeConfig(bool isSealed, Kind kind)
             model.head = ModelHead::CAUSAL_LANGUAGE;
             model.special.pad = -1;
             model.tiedProjection = true;
-            model.trained = kind == Kind::LAST ? TrainedPart::LAST : TrainedPart::ALL;
-            model.trainedBlocks = kind == Kind::LAST ? 1 : 0;
+            model.trained = kind == Kind::TABLE ? TrainedPart::ALL : TrainedPart::LAST;
+            model.trainedBlocks = kind == Kind::TABLE ? 0 : 1;
         };
+        config.sendsBase = kind == Kind::BASE;
     }
     config.segments = {{1, 1}, {1, 1}};
     config.iterations = 4;
@@ -407,7 +409,8 @@ class HostilePeerTestSuite : public TestSuite
         }
         AddTestCase(new StrangersTestCase("1000 callers", 5, 1000, false));
         for (const auto& [what, kind] : {std::pair{"a table on two nodes", Kind::TABLE},
-                                         std::pair{"stages that live on credit", Kind::LAST}})
+                                         std::pair{"stages that live on credit", Kind::LAST},
+                                         std::pair{"frozen weights that are sent", Kind::BASE}})
         {
             const auto name = std::string("300 callers, ") + what;
             AddTestCase(new StrangersTestCase(name, 6, 300, false, kind));

@@ -84,6 +84,7 @@ TestRun::TestRun(const TestRunConfig& config)
     }
     m_context->optimizer = m_config.optimizer;
     m_context->keepOptimizerState = m_config.keepOptimizerState;
+    m_context->sendsBase = m_config.sendsBase;
     m_context->precision = m_config.precision;
     m_context->transport.sessionKey = m_config.sessionKey;
     m_context->replicaPeriod = m_config.replicaPeriod;
@@ -298,7 +299,8 @@ TestRun::RecordFlush(uint32_t cluster,
     {
         m_flushes[cluster].push_back(Simulator::Now());
     }
-    if (round == 1 && iteration == 0 && m_recoveries.empty()) // else the cut is another one
+    // Else the cut is another one
+    if (m_config.notesGradients && round == 1 && iteration == 0 && m_recoveries.empty())
     {
         uint32_t first = 0;
         for (uint32_t device = 1; device < node; ++device)

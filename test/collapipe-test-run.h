@@ -58,6 +58,8 @@ struct TestRunConfig
     OptimizerConfig optimizer;                           //!< of all segments
     std::function<void(ModelConfig&)> adaptModel;        //!< changes the small model, or nothing
     bool keepOptimizerState{false};                      //!< see TrainingContext
+    bool sendsBase{false};                               //!< see TrainingContext
+    bool notesGradients{true};                           //!< of the first iteration, by segments
     WirePrecision precision;                             //!< see TrainingContext
     Recomputation recomputation{Recomputation::NEVER};   //!< of activations
     unsigned threads{2};                                 //!< of the executor

@@ -44,6 +44,7 @@ local TYPES = {
     [20] = "leave",
     [21] = "table-gradient",
     [22] = "credit",
+    [23] = "base-weights",
     [32] = "cell-model",
     [33] = "cell-report",
     [34] = "cell-start",

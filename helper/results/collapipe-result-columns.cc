@@ -117,9 +117,10 @@ MakeRoundTable(const std::string& task, std::size_t classes)
         .Add("gradient_variance",
              "1",
              [](const auto& row) { return row.learning.gradientVariance; })
-        .Add("cluster_divergence", "1", [](const auto& row) {
-            return row.learning.clusterDivergence;
-        });
+        .Add("cluster_divergence",
+             "1",
+             [](const auto& row) { return row.learning.clusterDivergence; })
+        .Add("base_bytes", "bytes", [](const auto& row) { return row.baseBytes; });
     const auto scores = ListScores(task, classes, {});
     for (std::size_t i = 0; i < scores.size(); ++i)
     {
@@ -152,9 +153,13 @@ MakeDeviceTable()
         .Add("messages_sent", "", [](const auto& row) { return row.messagesSent; });
     AddEnergy(table);
     AddMemory(table);
-    return table.Add("name", "", [](const auto& row) {
-        return GetNodeName(row.cluster, static_cast<NodeIndex>(row.node));
-    });
+    return table
+        .Add("name",
+             "",
+             [](const auto& row) {
+                 return GetNodeName(row.cluster, static_cast<NodeIndex>(row.node));
+             })
+        .Add("base_bytes", "bytes", [](const auto& row) { return row.baseBytes; });
 }
 
 ResultTable<ControlRow>

@@ -100,7 +100,8 @@ RunRecorder::Read(const MessageApplication& application)
     return {application.GetProcessor()->GetBusyTime(),
             application.GetBytesSent(),
             application.GetMessagesSent(),
-            {}};
+            {},
+            0};
 }
 
 RunRecorder::Counters
@@ -108,6 +109,7 @@ RunRecorder::ReadNode(uint32_t cluster, NodeIndex node) const
 {
     const auto& application = *m_applications.clusters[cluster][node];
     Counters counters = Read(application);
+    counters.base = application.GetBaseBytes();
     if (m_applications.meter)
     {
         counters.energy = m_applications.meter->Read(cluster, node);
@@ -247,6 +249,7 @@ RunRecorder::AddTraffic(RoundRow& row)
     {
         row.bytesSent += m_devices[i].bytesSent;
         row.messagesSent += m_devices[i].messagesSent;
+        row.baseBytes += m_devices[i].baseBytes;
     }
 }
 
@@ -274,6 +277,7 @@ RunRecorder::AddDeviceRows(const RoundRow& round)
                 m_applications.meter ? m_applications.meter->GetLeftJ(cluster, node) : row.batteryJ;
             row.bytesSent = now.bytes - before.bytes;
             row.messagesSent = now.messages - before.messages;
+            row.baseBytes = now.base - before.base;
             FillFromPlan(row);
             row.memory = m_applications.clusters[cluster][node]->GetMemory();
             m_devices.push_back(row);

@@ -35,6 +35,7 @@ struct RoundRow
     QualityScore quality;                                            //!< on the validation part
     uint64_t bytesSent{0};                                           //!< TCP payload of all nodes
     uint64_t messagesSent{0};                                        //!< messages of all nodes
+    uint64_t baseBytes{0};  //!< frozen weights that edge servers have sent to all nodes
     LearningState learning; //!< constants of the bound (9) as estimated after the round
 };
 
@@ -60,6 +61,7 @@ struct DeviceRow
     MemoryReport memory;      //!< really allocated; zeros where nothing was computed
     uint64_t bytesSent{0};    //!< TCP payload
     uint64_t messagesSent{0}; //!< messages
+    uint64_t baseBytes{0};    //!< frozen weights that it was sent
 };
 
 /**
@@ -109,6 +111,7 @@ class RunRecorder
         uint64_t bytes{0};    //!< sent
         uint64_t messages{0}; //!< sent
         EnergyParts energy;   //!< consumed
+        uint64_t base{0};     //!< frozen weights that it was sent
     };
 
     void HandlePlan(uint32_t cell, const SystemState& state, const RoundPlan& plan);

@@ -327,10 +327,13 @@ Timeline::HandlePlan(const Cell* cell, const SystemState& state, const RoundPlan
                     continue;
                 }
                 auto& process = GetProcess(cell->clusters[m], stage.node);
-                process.modelBytes = stage.GetBlocks() * state.model.weightCopies *
-                                     state.model.blockParameterBits / BITS_PER_BYTE;
-                process.microBatchBytes =
-                    stage.GetBlocks() * chain.microBatchSize * state.model.activationBytesPerBlock;
+                const ModelProfile& model = state.model;
+                process.modelBytes = model.CountTrained(stage.firstBlock, stage.lastBlock) *
+                                         model.weightCopies * model.blockParameterBits /
+                                         BITS_PER_BYTE +
+                                     model.GetFrozenBytes(stage.firstBlock, stage.lastBlock);
+                process.microBatchBytes = model.CountBackward(stage.firstBlock, stage.lastBlock) *
+                                          chain.microBatchSize * model.activationBytesPerBlock;
                 if (HasRoom())
                 {
                     CountMemory(process, now);

@@ -159,6 +159,7 @@ ToJson(const ModelConfig& model)
             {"queryBias", model.queryBias},
             {"outputBias", model.outputBias},
             {"feedForwardBias", model.feedForwardBias},
+            {"newPooler", model.newPooler},
             {"edgeBlocks", model.edgeBlocks},
             {"trained", static_cast<int>(model.trained)},
             {"trainedBlocks", model.trainedBlocks},
@@ -199,6 +200,7 @@ ToModelConfig(const Json& json)
     take("queryBias", model.queryBias);
     take("outputBias", model.outputBias);
     take("feedForwardBias", model.feedForwardBias);
+    take("newPooler", model.newPooler);
     take("edgeBlocks", model.edgeBlocks);
     take("trainedBlocks", model.trainedBlocks);
     take("loraRank", model.lora.rank);

@@ -74,12 +74,18 @@ SetTrained(const ModelConfig& model, double backwardRatio, ModelProfile& profile
         return;
     }
     const PartRange embedding{true, 0, 0, false};
-    const PartRange decoder{false, 0, 0, true};
+    const PartRange decoder{false, model.encoderBlocks, model.encoderBlocks, true};
     const PartRange block{false, model.encoderBlocks - 1, model.encoderBlocks, false};
     profile.embeddingBackwardRatio = backwardRatio * GetBackwardShare(model, embedding);
     profile.decoderBackwardRatio = backwardRatio * GetBackwardShare(model, decoder);
     profile.trainsEmbedding = HasBackward(model, embedding);
-    profile.frozenBlockBytes = static_cast<double>(GetFrozenBytes(model, block));
+    const auto getFrozen = [&model](const PartRange& part) {
+        return static_cast<double>(GetFrozenBytes(model, part));
+    };
+    profile.frozenBlockBytes = getFrozen(block);
+    profile.untrainedBlockBytes = getFrozen({false, 0, 1, false});
+    profile.frozenEmbeddingBytes = getFrozen(embedding);
+    profile.frozenDecoderBytes = getFrozen(decoder);
     auto& first = profile.firstTrainedBlock;
     while (first < model.encoderBlocks &&
            GetParameterShapes(model, {false, first, first + 1, false}).empty())
@@ -139,11 +145,13 @@ MakeModelProfile(const ModelConfig& model,
 ModelProfile
 MakeModelProfile(const TrainingContext& context)
 {
-    return MakeModelProfile(context.model,
-                            context.optimizer,
-                            context.backwardRatio,
-                            context.precision,
-                            context.keepOptimizerState);
+    auto profile = MakeModelProfile(context.model,
+                                    context.optimizer,
+                                    context.backwardRatio,
+                                    context.precision,
+                                    context.keepOptimizerState);
+    profile.sendsBase = context.sendsBase;
+    return profile;
 }
 
 CollaPipeHelper::CollaPipeHelper(std::shared_ptr<const TrainingContext> context)

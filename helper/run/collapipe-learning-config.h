@@ -56,6 +56,7 @@ struct LearningConfig
     double loraDropout{0};             //!< share of elements of their input
     bool loraFreezeA{false};           //!< A stays as it was
     std::string basePrecision{"fp32"}; //!< in which frozen weights are held
+    std::string base{"installed"};     //!< how nodes get them: installed or distributed
 
     // Learning rate
     uint32_t warmup{0};        //!< optimizer steps

@@ -186,6 +186,14 @@ AddTrained(RunConfig& config, Options& options)
                   "in which devices hold frozen matrices, and compute with in fp32 (int8: a scale "
                   "per row)")
             .OneOf({"fp32", "fp16", "bf16", "int8"}),
+        RunOption(Group::MODEL,
+                  "base",
+                  &learning.base,
+                  "how nodes get frozen weights: installed, they are there before the run; "
+                  "distributed, the edge server sends them to a node that is to hold blocks which "
+                  "it has not had")
+            .OneOf({"installed", "distributed"})
+            .Off("installed"),
     };
     options.insert(options.end(), own.begin(), own.end());
 }

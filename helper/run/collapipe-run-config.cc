@@ -10,6 +10,7 @@
 #include "ns3/collapipe-compute-library.h"
 #include "ns3/collapipe-device-profile.h"
 #include "ns3/collapipe-fluid-model.h"
+#include "ns3/collapipe-frozen-weights.h"
 #include "ns3/collapipe-node-placement.h"
 #include "ns3/collapipe-recomputation.h"
 #include "ns3/collapipe-topology-error.h"
@@ -196,6 +197,7 @@ RunConfig::Validate() const
     }
     CheckFiles();
     CheckSizes();
+    CheckBase();
     learning.Validate(task);
     try
     {
@@ -273,6 +275,17 @@ RunConfig::CheckSizes() const
                       "; take " + JoinWords(sizes) + ", or, for example, 128x4x512");
     const auto problem = GetModelConfig().Check();
     RequireOption(problem.empty(), "--model=" + model + ": " + problem);
+}
+
+void
+RunConfig::CheckBase() const
+{
+    const auto model = GetModelConfig();
+    const bool isFrozen = GetFrozenBytes(model, {true, 0, model.encoderBlocks, true}) > 0;
+    RequireOption(isFrozen || learning.base == "installed",
+                  "--base=" + learning.base +
+                      ": nothing of the model is frozen that could be sent; give --lora, or "
+                      "--trained=head or last:K, or leave it out");
 }
 
 ModelConfig

@@ -229,6 +229,7 @@ struct RunConfig
     /// Checks the model's size and the samples of an iteration. @throws UserError where it cannot
     /// be
     void CheckSizes() const;
+    void CheckBase() const;
 };
 
 /**

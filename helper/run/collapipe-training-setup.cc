@@ -6,9 +6,11 @@
 
 #include "collapipe-helper.h"
 #include "collapipe-run-data.h"
+#include "collapipe-suggestion.h"
 
 #include "ns3/collapipe-pipeline-plan.h"
 #include "ns3/collapipe-pretrained-export.h"
+#include "ns3/collapipe-pretrained-model.h"
 #include "ns3/collapipe-recomputation.h"
 #include "ns3/double.h"
 #include "ns3/object-factory.h"
@@ -52,7 +54,22 @@ TrainingSetup::Load()
 {
     LoadData();
     CreateContext();
+    WarnOfNewMaps();
     CheckExportable();
+}
+
+void
+TrainingSetup::WarnOfNewMaps() const
+{
+    const auto pretrained = m_config.learning.GetPretrained();
+    const auto maps =
+        pretrained ? pretrained->ListNewMaps(m_context->model) : std::vector<std::string>();
+    if (!maps.empty())
+    {
+        m_progress.Warn("--pretrained=" + m_config.learning.pretrained + " has no " +
+                        JoinWords(maps) +
+                        ": what is missing begins with random values, and is trained");
+    }
 }
 
 void
@@ -143,6 +160,7 @@ TrainingSetup::CreateContext()
     m_context->runId = static_cast<uint32_t>(m_config.run);
     m_context->backwardRatio = BACKWARD_RATIO;
     m_context->keepOptimizerState = m_config.keepOptimizerState;
+    m_context->sendsBase = m_config.learning.base == "distributed";
     m_context->precision = m_config.GetWirePrecision();
 }
 
@@ -194,8 +212,12 @@ TrainingSetup::SetLimits(std::vector<DeviceProfile>& profiles) const
     const auto model = MakeModelProfile(*m_context);
     const MicroBatchPair pair{m_config.microBatches, m_config.microBatchSize};
     const auto whole = MakePipelineChain({{1, model.blocks}}, pair);
+    // As if all blocks were trained: a device that cannot hold one trained block is of no use
+    auto trained = model;
+    trained.firstTrainedBlock = 0;
+    trained.trainsEmbedding = true;
     const double limit =
-        m_config.memoryShare * GetStageMemoryBytes(model, DEFAULT_SCHEDULE, whole, 1);
+        m_config.memoryShare * GetStageMemoryBytes(trained, DEFAULT_SCHEDULE, whole, 1);
     for (auto& profile : profiles)
     {
         profile.memoryBytes =

@@ -112,6 +112,9 @@ class TrainingSetup
     /// @throws UserError where --export could not be done after all the work
     void CheckExportable() const;
 
+    /// Says which maps of the head are new with the task.
+    void WarnOfNewMaps() const;
+
     /// @return the micro-batches among which a controller may choose: N b as configured
     std::vector<MicroBatchPair> GetAllowedPairs() const;
 

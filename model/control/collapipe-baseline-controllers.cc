@@ -214,6 +214,7 @@ SplitFedController::GetCut(const SystemState& state) const
             cut = std::min(cut,
                            GetMaxBlocks(state.model,
                                         cluster.devices[node - 1],
+                                        0,
                                         size,
                                         live,
                                         state.training.recomputation));

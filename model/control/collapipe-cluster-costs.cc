@@ -77,7 +77,9 @@ ClusterCosts::ClusterCosts(const Instance& instance,
     m_forwardPart = 1 / (1 + instance.state.model.backwardRatio);
     m_schedule = GetSchedule(training.schedule);
     m_positions = CountMemoryPositions(*m_schedule, pair.count, m_devices);
+    m_firsts = std::min(instance.state.model.firstTrainedBlock, m_blocks) + 1;
     SetDevices(instance, edgeSlowdown);
+    SetBaseCosts();
     SetConstant(instance, edgeSlowdown);
     m_links.resize(2 * (m_devices + 2) * (m_devices + 2));
 }
@@ -103,17 +105,48 @@ ClusterCosts::SetDevices(const Instance& instance, double /* edgeSlowdown */)
         const uint32_t most = GetMostLive();
         const bool never = state.training.recomputation == Recomputation::NEVER;
         const bool always = state.training.recomputation == Recomputation::ALWAYS;
-        m_keptBlocks.push_back(
-            never    ? m_blocks
-            : always ? 0
-                     : GetMaxBlocks(model, device, m_pair.size, most, Recomputation::NEVER));
+        m_keptBlocks.push_back(never    ? m_blocks
+                               : always ? 0
+                                        : GetMaxBlocks(model,
+                                                       device,
+                                                       model.firstTrainedBlock,
+                                                       m_pair.size,
+                                                       most,
+                                                       Recomputation::NEVER));
         m_againPerBlockS.push_back(m_pair.size * model.blockForwardFlops / device.flops);
         m_againCostPerBlock.push_back(second * m_againPerBlockS[k]);
         for (std::size_t j = 1; j <= m_positions; ++j)
         {
-            const Limits limits = GetLimits(k, j);
-            m_memoryBlocks.push_back(limits.most);
-            m_safeBlocks.push_back(limits.safe);
+            for (uint32_t first = 0; first < m_firsts; ++first)
+            {
+                const Limits limits = GetLimits(k, j, first);
+                m_memoryBlocks.push_back(limits.most);
+                m_safeBlocks.push_back(limits.safe);
+            }
+        }
+    }
+}
+
+/// What frozen weights cost on the downlink, by bits as parameters there
+void
+ClusterCosts::SetBaseCosts()
+{
+    if (!HasBase())
+    {
+        return;
+    }
+    const SystemState& state = m_instance.state;
+    const double share = m_prices.parameterShare;
+    for (std::size_t k = 0; k < m_devices; ++k)
+    {
+        const DeviceState& device = state.clusters[m_cluster].devices[k];
+        const RadioLink down = MakeLink(device.downlink, state.downlink, 1, 0);
+        const double bitCost = m_prices.distribution * share * GetOccupationS(down, share, 1);
+        for (uint32_t blocks = 0; blocks <= m_blocks; ++blocks)
+        {
+            const StagePlan stage{CONTROL_UNIT, false, 0, blocks, false};
+            m_baseCosts.push_back(bitCost *
+                                  GetMissingBaseBits(state.model, device.heldBase, stage));
         }
     }
 }
@@ -139,19 +172,19 @@ ClusterCosts::GetMostLive() const
 
 /// Blocks that a device's memory holds at a position from the end
 ClusterCosts::Limits
-ClusterCosts::GetLimits(std::size_t device, std::size_t fromEnd) const
+ClusterCosts::GetLimits(std::size_t device, std::size_t fromEnd, uint32_t firstBlock) const
 {
     Limits limits{0, m_blocks};
     if (m_schedule->IsLiveFromEnd())
     {
-        limits.most = limits.safe = GetBlocksThatFit(device, fromEnd, m_devices);
+        limits.most = limits.safe = GetBlocksThatFit(device, fromEnd, m_devices, firstBlock);
         return limits;
     }
     for (std::size_t n = fromEnd; n <= m_devices; ++n)
     {
         if (CanRun(*m_schedule, m_pair.count, n))
         {
-            const uint32_t blocks = GetBlocksThatFit(device, fromEnd, n);
+            const uint32_t blocks = GetBlocksThatFit(device, fromEnd, n, firstBlock);
             limits = {std::max(limits.most, blocks), std::min(limits.safe, blocks)};
         }
     }
@@ -160,11 +193,15 @@ ClusterCosts::GetLimits(std::size_t device, std::size_t fromEnd) const
 }
 
 uint32_t
-ClusterCosts::GetBlocksThatFit(std::size_t device, std::size_t fromEnd, std::size_t length) const
+ClusterCosts::GetBlocksThatFit(std::size_t device,
+                               std::size_t fromEnd,
+                               std::size_t length,
+                               uint32_t firstBlock) const
 {
     const SystemState& state = m_instance.state;
     return GetMaxBlocks(state.model,
                         state.clusters[m_cluster].devices[device],
+                        firstBlock,
                         m_pair.size,
                         GetDeviceLive(*m_schedule, m_pair.count, length, fromEnd),
                         state.training.recomputation);
@@ -179,15 +216,17 @@ ClusterCosts::Fits(const std::vector<Segment>& segments) const
     {
         return false;
     }
+    uint32_t first = 0;
     for (std::size_t s = 0; s < count; ++s)
     {
         const std::size_t k = segments[s].node - 1;
-        const uint32_t most =
-            byPosition ? GetMemoryBlocks(k, count - s) : GetBlocksThatFit(k, count - s, count);
+        const uint32_t most = byPosition ? GetMemoryBlocks(k, count - s, first)
+                                         : GetBlocksThatFit(k, count - s, count, first);
         if (segments[s].blocks > most)
         {
             return false;
         }
+        first += segments[s].blocks;
     }
     return true;
 }
@@ -367,9 +406,10 @@ ClusterCosts::GetLinkCost(const Link& link, double limitS) const
 }
 
 uint32_t
-ClusterCosts::GetMemoryBlocks(std::size_t device, std::size_t fromEnd) const
+ClusterCosts::GetMemoryBlocks(std::size_t device, std::size_t fromEnd, uint32_t firstBlock) const
 {
-    return m_memoryBlocks[device * m_positions + std::min(fromEnd, m_positions) - 1];
+    const std::size_t place = device * m_positions + std::min(fromEnd, m_positions) - 1;
+    return m_memoryBlocks[place * m_firsts + std::min(firstBlock, m_firsts - 1)];
 }
 
 double
@@ -384,11 +424,14 @@ ClusterCosts::GetChainCost(const std::vector<Segment>& segments) const
 {
     double bottleneck = m_leastBottleneckS;
     double cost = m_constant;
+    uint32_t first = 0;
     for (const auto& segment : segments)
     {
         const std::size_t k = segment.node - 1;
         bottleneck = std::max(bottleneck, GetStageS(k, segment.blocks));
-        cost += GetDeviceCost(k, segment.blocks);
+        cost += GetDeviceCost(k, segment.blocks) + GetBaseCost(k, first + segment.blocks) -
+                GetBaseCost(k, first);
+        first += segment.blocks;
     }
     // A link is faster than the longest computation, where that counts and the pool allows it
     double forward = m_forwardPart * bottleneck;

@@ -93,12 +93,36 @@ class ClusterCosts
         return m_stageFixedS[device] + blocks * (m_stagePerBlockS[device] + again);
     }
 
+    /// @return whether there are frozen weights to send
+    bool HasBase() const
+    {
+        return m_instance.state.model.sendsBase;
+    }
+
+    /**
+     * Of sending frozen weights; the cost of blocks [i, j) is the difference of those of j and i.
+     * @param device k
+     * @param blocks so many, from the first on
+     * @return what it costs to send those of them to the device that it has not had
+     */
+    double GetBaseCost(std::size_t device, uint32_t blocks) const
+    {
+        return HasBase() ? m_baseCosts[device * (m_blocks + 1) + blocks] : 0;
+    }
+
+    /// @return at how many first blocks of a segment memory differs, from the first one on
+    uint32_t GetMemoryFirsts() const
+    {
+        return m_firsts;
+    }
+
     /**
      * @param device k
      * @param fromEnd its position from the chain's end, from 1; the largest counts for all beyond
-     * @return the most blocks that its memory holds there
+     * @param firstBlock where its segment begins
+     * @return the most blocks that its memory holds there: the fewer, the later it begins
      */
-    uint32_t GetMemoryBlocks(std::size_t device, std::size_t fromEnd) const;
+    uint32_t GetMemoryBlocks(std::size_t device, std::size_t fromEnd, uint32_t firstBlock) const;
 
     /**
      * @param segments a chain
@@ -175,8 +199,12 @@ class ClusterCosts
     };
 
     uint32_t GetMostLive() const;
-    Limits GetLimits(std::size_t device, std::size_t fromEnd) const;
-    uint32_t GetBlocksThatFit(std::size_t device, std::size_t fromEnd, std::size_t length) const;
+    Limits GetLimits(std::size_t device, std::size_t fromEnd, uint32_t firstBlock) const;
+    uint32_t GetBlocksThatFit(std::size_t device,
+                              std::size_t fromEnd,
+                              std::size_t length,
+                              uint32_t firstBlock) const;
+    void SetBaseCosts();
     void SetDevices(const Instance& instance, double edgeSlowdown);
     void SetConstant(const Instance& instance, double edgeSlowdown);
     Link MakeHop(NodeIndex from, NodeIndex to, double bits) const;
@@ -196,6 +224,7 @@ class ClusterCosts
     std::size_t m_devices{0};                //!< K
     uint32_t m_blocks{0};                    //!< L
     std::size_t m_positions{1};              //!< see GetMemoryPositions()
+    uint32_t m_firsts{1};                    //!< see GetMemoryFirsts()
     double m_iterationPrice{0};              //!< lambda H
     double m_bottleneckPrice{0};             //!< lambda H (N - 1)
     double m_forwardPart{0.5};               //!< of t^f + t^b
@@ -205,7 +234,8 @@ class ClusterCosts
     std::vector<double> m_devicePerBlock;    //!< cost per block
     std::vector<double> m_stageFixedS;       //!< 2 o
     std::vector<double> m_stagePerBlockS;    //!< of t^f + t^b
-    std::vector<uint32_t> m_memoryBlocks;    //!< by device and position
+    std::vector<double> m_baseCosts;         //!< by device and blocks; empty: none is sent
+    std::vector<uint32_t> m_memoryBlocks;    //!< by device, position and first block
     std::vector<uint32_t> m_safeBlocks;      //!< the same, in chains of any length
     std::vector<uint32_t> m_keptBlocks;      //!< most whose activations need not be computed again
     std::vector<double> m_againPerBlockS;    //!< time per block of computing them again

@@ -111,7 +111,7 @@ FluidPlayer::AddChain(std::size_t m, const ChainPlan& chain)
     played.iterations = m_plan->localIterations;
     played.exchangeS = GetExchangeTimeS(*m_state, m, chain);
     played.firstFlow = m_flows.size();
-    m_transfers = ListTransfers(m_state->model, ClusterPlan{{chain}, {}});
+    m_transfers = ListTransfers(*m_state, m, ClusterPlan{{chain}, {}});
     for (const auto& transfer : m_transfers)
     {
         AddFlow(m, transfer);

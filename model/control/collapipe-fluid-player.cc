@@ -461,7 +461,7 @@ FluidPlayer::GetResult() const
 void
 FluidPlayer::AddLinks(const PlayedChain& chain, const ChainPlan& plan, FluidCluster& cluster) const
 {
-    const auto transfers = ListTransfers(m_state->model, ClusterPlan{{plan}, {}});
+    const auto transfers = ListTransfers(*m_state, chain.cluster, ClusterPlan{{plan}, {}});
     for (std::size_t i = 0; i < transfers.size(); ++i)
     {
         const PlayedFlow& flow = m_flows[chain.firstFlow + i];

@@ -6,6 +6,7 @@
 
 #include "collapipe-bounded-json.h"
 #include "collapipe-fluid-model.h"
+#include "collapipe-held-base-json.h"
 #include "collapipe-json-error.h"
 #include "collapipe-json-field.h"
 #include "collapipe-recomputation.h"
@@ -54,8 +55,20 @@ ReadModel(const Field& field)
     model.embeddingBackwardRatio = Optional(field, "embeddingBackwardRatio", -1);
     model.decoderBackwardRatio = Optional(field, "decoderBackwardRatio", -1);
     model.frozenBlockBytes = Optional(field, "frozenBlockBytes", 0);
+    // Of a block that is not trained, all is frozen
+    model.untrainedBlockBytes = Optional(field,
+                                         "untrainedBlockBytes",
+                                         model.frozenBlockBytes + model.blockParameterBits / 8);
+    model.frozenEmbeddingBytes = Optional(field, "frozenEmbeddingBytes", 0);
+    model.frozenDecoderBytes = Optional(field, "frozenDecoderBytes", 0);
+    model.sendsBase = field.Has("sendsBase") && field.Get("sendsBase").Flag();
     model.trainsEmbedding = !field.Has("trainsEmbedding") || field.Get("trainsEmbedding").Flag();
-    model.firstTrainedBlock = static_cast<uint32_t>(Optional(field, "firstTrainedBlock", 0));
+    model.firstTrainedBlock =
+        field.Has("firstTrainedBlock") ? field.Get("firstTrainedBlock").Count(Range::ANY_COUNT) : 0;
+    if (model.firstTrainedBlock > model.blocks)
+    {
+        field.Get("firstTrainedBlock").Fail("must not be above model.blocks");
+    }
     model.tableGradientBits = Optional(field, "tableGradientBits", 0);
     model.weightCopies = Number(field, "weightCopies", Range::NON_NEGATIVE);
     model.activationBytesPerBlock = Number(field, "activationBytesPerBlock", Range::NON_NEGATIVE);
@@ -234,6 +247,10 @@ ReadDevice(const Field& field, const SystemState& state, const std::string& name
     device.computePowerW = Optional(field, "computePowerW", 0);
     device.energyBudgetJ = Optional(field, "energyBudgetJ", 0);
     device.batteryJ = Optional(field, "batteryJ", std::numeric_limits<double>::infinity());
+    if (field.Has("heldBase"))
+    {
+        device.heldBase = ReadHeldBase(field.Get("heldBase"), state.model);
+    }
     device.uplink = ReadLink(field.Get("uplink"), state.uplink);
     device.downlink = ReadLink(field.Get("downlink"), state.downlink);
     return device;
@@ -368,12 +385,19 @@ ToJson(const ModelProfile& model)
     if (model.frozenBlockBytes > 0 || !model.trainsEmbedding || model.firstTrainedBlock > 0)
     {
         json["frozenBlockBytes"] = model.frozenBlockBytes;
+        json["untrainedBlockBytes"] = model.untrainedBlockBytes;
         json["trainsEmbedding"] = model.trainsEmbedding;
         json["firstTrainedBlock"] = model.firstTrainedBlock;
     }
     if (model.tableGradientBits > 0)
     {
         json["tableGradientBits"] = model.tableGradientBits;
+    }
+    if (model.sendsBase)
+    {
+        json["sendsBase"] = true;
+        json["frozenEmbeddingBytes"] = model.frozenEmbeddingBytes;
+        json["frozenDecoderBytes"] = model.frozenDecoderBytes;
     }
     return json;
 }
@@ -459,6 +483,10 @@ ToJson(const DeviceState& device, const SystemState& state)
     if (std::isfinite(device.batteryJ))
     {
         json["batteryJ"] = device.batteryJ;
+    }
+    if (state.model.sendsBase)
+    {
+        json["heldBase"] = FormatHeldBase(device.heldBase);
     }
     return json;
 }

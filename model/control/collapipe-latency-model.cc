@@ -195,7 +195,7 @@ class ClusterEvaluator
         const ClusterPlan alone{{chain}, {}};
         const double iterations = m_plan.localIterations;
         const std::size_t first = m_result.links.size();
-        for (const auto& t : ListTransfers(m_state.model, alone))
+        for (const auto& t : ListTransfers(m_state, m_cluster, alone))
         {
             const bool training = t.phase == Phase::TRAINING;
             const double times = training ? iterations * chain.microBatches : 1;

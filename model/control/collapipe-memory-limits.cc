@@ -102,8 +102,12 @@ GetCapacity(const SystemState& state,
         for (std::size_t j = 1; j <= length; ++j)
         {
             const uint32_t live = GetDeviceLive(schedule, pair.count, length, j);
-            capacity.back().push_back(
-                GetMaxBlocks(state.model, device, pair.size, live, state.training.recomputation));
+            capacity.back().push_back(GetMaxBlocks(state.model,
+                                                   device,
+                                                   state.model.firstTrainedBlock,
+                                                   pair.size,
+                                                   live,
+                                                   state.training.recomputation));
         }
     }
     return capacity;
@@ -151,21 +155,124 @@ CountBlocks(const std::vector<Segment>& segments)
     return blocks;
 }
 
+/// @return how many things of a size go into some space, at most so many
+uint32_t
+CountFitting(double space, double each, uint32_t most)
+{
+    const double count = space / each;
+    return count >= most ? most : static_cast<uint32_t>(std::max(0.0, count));
+}
+
+/// Devices up to whose number all orders of a chain are tried
+constexpr std::size_t ALL_ORDERS = 5;
+
+/**
+ * Fills a chain from its end, where a device's blocks take the more memory the later they are.
+ * @param fromEnd devices, that of the chain's end first
+ * @return the chain; of all blocks, or of as many of the last ones as these devices hold
+ */
+std::vector<Segment>
+FillFromEnd(const SystemState& state,
+            std::size_t cluster,
+            const MicroBatchPair& pair,
+            const std::vector<std::size_t>& fromEnd)
+{
+    const auto& devices = state.clusters[cluster].devices;
+    const Ptr<const Schedule> schedule = GetSchedule(state.training.schedule);
+    std::vector<Segment> segments;
+    uint32_t last = state.model.blocks;
+    for (const std::size_t k : fromEnd)
+    {
+        const uint32_t live =
+            GetDeviceLive(*schedule, pair.count, devices.size(), segments.size() + 1);
+        uint32_t blocks = 0;
+        while (blocks < last && GetMaxBlocks(state.model,
+                                             devices[k],
+                                             last - blocks - 1,
+                                             pair.size,
+                                             live,
+                                             state.training.recomputation) > blocks)
+        {
+            ++blocks;
+        }
+        if (blocks > 0)
+        {
+            segments.insert(segments.begin(), {static_cast<NodeIndex>(k + 1), blocks});
+            last -= blocks;
+        }
+    }
+    return segments;
+}
+
+/// @return the longest of a chain and those that FillFromEnd() makes of its devices in other orders
+std::vector<Segment>
+ReorderForUntrained(const SystemState& state,
+                    std::size_t cluster,
+                    const MicroBatchPair& pair,
+                    std::vector<std::size_t> fromEnd,
+                    std::vector<Segment> best)
+{
+    const auto attempt = [&]() {
+        auto own = FillFromEnd(state, cluster, pair, fromEnd);
+        if (CountBlocks(own) > CountBlocks(best))
+        {
+            best = std::move(own);
+        }
+    };
+    attempt();
+    if (fromEnd.size() <= ALL_ORDERS)
+    {
+        std::sort(fromEnd.begin(), fromEnd.end());
+        do
+        {
+            attempt();
+        } while (std::next_permutation(fromEnd.begin(), fromEnd.end()));
+        return best;
+    }
+    const auto& devices = state.clusters[cluster].devices;
+    std::stable_sort(fromEnd.begin(), fromEnd.end(), [&devices](std::size_t a, std::size_t b) {
+        return devices[a].memoryBytes > devices[b].memoryBytes;
+    });
+    attempt();
+    std::reverse(fromEnd.begin(), fromEnd.end());
+    attempt();
+    return best;
+}
+
 } // namespace
 
 uint32_t
 GetMaxBlocks(const ModelProfile& model,
              const DeviceState& device,
+             uint32_t firstBlock,
              uint32_t size,
              uint32_t live,
              Recomputation recomputation)
 {
+    const uint32_t untrained =
+        model.firstTrainedBlock > firstBlock ? model.firstTrainedBlock - firstBlock : 0;
     const auto getMost = [&](bool recompute) {
-        const double fixed = GetSegmentMemoryBytes(model, 0, live, size, recompute);
-        const double perBlock = GetSegmentMemoryBytes(model, 1, live, size, recompute) - fixed;
+        const double activations =
+            model.activationBytesPerBlock * size * (recompute ? 1.0 : static_cast<double>(live));
+        const double inputs =
+            recompute ? static_cast<double>(live) * size * model.segmentInputBytes : 0;
         // As CheckMemory(): a device whose memory is exactly what is needed will do
-        const double most = (device.memoryBytes * (1 + 1e-12) - fixed) / perBlock;
-        return most >= model.blocks ? model.blocks : static_cast<uint32_t>(std::max(0.0, most));
+        double left = device.memoryBytes * (1 + 1e-12) - (model.trainsEmbedding ? inputs : 0);
+        if (untrained > 0)
+        {
+            const double each =
+                model.untrainedBlockBytes + (model.trainsEmbedding ? activations : 0);
+            const uint32_t fitting = CountFitting(left, each, model.blocks);
+            if (fitting < untrained)
+            {
+                return fitting;
+            }
+            left -= untrained * each;
+        }
+        left -= model.trainsEmbedding ? 0 : inputs;
+        const double each = model.weightCopies * model.blockParameterBits / 8 +
+                            model.frozenBlockBytes + activations;
+        return std::min(model.blocks, untrained + CountFitting(left, each, model.blocks));
     };
     const bool mayKeep = recomputation != Recomputation::ALWAYS;
     const bool mayRecompute = recomputation != Recomputation::NEVER;
@@ -214,16 +321,22 @@ FitsMemory(const SystemState& state, std::size_t cluster, const ClusterChoice& c
     {
         return false;
     }
+    uint32_t first = 0;
     for (std::size_t s = 0; s < count; ++s)
     {
         const auto& segment = choice.segments[s];
         const uint32_t live = GetDeviceLive(*schedule, choice.pair.count, count, count - s);
         const auto& device = GetNode(state.clusters[cluster], segment.node);
-        if (segment.blocks >
-            GetMaxBlocks(state.model, device, choice.pair.size, live, state.training.recomputation))
+        if (segment.blocks > GetMaxBlocks(state.model,
+                                          device,
+                                          first,
+                                          choice.pair.size,
+                                          live,
+                                          state.training.recomputation))
         {
             return false;
         }
+        first += segment.blocks;
     }
     return true;
 }
@@ -267,7 +380,10 @@ GetLargestChain(const SystemState& state, std::size_t cluster, const MicroBatchP
             segments.push_back({static_cast<NodeIndex>(fromEnd[j] + 1), blocks});
         }
     }
-    return segments;
+    const bool isAlike =
+        state.model.firstTrainedBlock == 0 || CountBlocks(segments) >= state.model.blocks;
+    return isAlike ? segments
+                   : ReorderForUntrained(state, cluster, pair, fromEnd, std::move(segments));
 }
 
 std::vector<Segment>

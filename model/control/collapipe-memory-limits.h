@@ -22,6 +22,8 @@ namespace collapipe
  *
  * @param model the model
  * @param device the device
+ * @param firstBlock where the segment begins: blocks before the first trained one take less. From
+ *        that one on, all are alike
  * @param size b, samples of a micro-batch
  * @param live n_k, micro-batches alive at once
  * @param recomputation whether activations are computed again, which takes less memory
@@ -29,6 +31,7 @@ namespace collapipe
  */
 uint32_t GetMaxBlocks(const ModelProfile& model,
                       const DeviceState& device,
+                      uint32_t firstBlock,
                       uint32_t size,
                       uint32_t live,
                       Recomputation recomputation);
@@ -74,7 +77,9 @@ bool FitsMemory(const SystemState& state, std::size_t cluster, const ClusterChoi
 
 /**
  * A chain that holds as many blocks as any chain can, found as a matching of devices to positions
- * (where positions matter).
+ * (where positions matter). Where the first blocks take less memory than the others, the devices'
+ * order matters, too: with few of them all orders are tried, else some; never less than if all
+ * blocks took what the last ones take.
  *
  * @param state the system
  * @param cluster m
@@ -99,7 +104,7 @@ std::vector<Segment> CutLargestChain(const SystemState& state,
  * @param state the system
  * @param cluster m
  * @param pair (N, b)
- * @return whether there is a chain that holds all blocks: exact
+ * @return whether GetLargestChain() finds a chain that holds all blocks
  */
 bool IsPairFeasible(const SystemState& state, std::size_t cluster, const MicroBatchPair& pair);
 

@@ -76,7 +76,7 @@ SetEqualLinks(const SystemState& state, RoundPlan& plan)
     std::vector<std::vector<Transfer>> transfers;
     for (std::size_t m = 0; m < plan.clusters.size(); ++m)
     {
-        transfers.push_back(ListTransfers(state.model, plan.clusters[m]));
+        transfers.push_back(ListTransfers(state, m, plan.clusters[m]));
         for (const auto& t : transfers[m])
         {
             ++CountOf(counts, m, t);
@@ -110,7 +110,7 @@ GetStageMemoryBytes(const ModelProfile& model,
                     bool recompute)
 {
     return GetSegmentMemoryBytes(model,
-                                 chain.stages[stage].GetBlocks(),
+                                 {chain.stages[stage].firstBlock, chain.stages[stage].lastBlock},
                                  GetLiveMicroBatches(schedule, chain, stage),
                                  chain.microBatchSize,
                                  recompute);

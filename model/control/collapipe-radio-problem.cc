@@ -118,13 +118,12 @@ class RadioBuilder
         const auto& segments = m_choice[m].segments;
         const double size = m_choice[m].pair.size;
         m_hop = 0;
-        AddParameters(m, CONTROL_UNIT, model.embeddingParameterBits);
+        AddParameters(m, {CONTROL_UNIT, true, 0, 0, false});
         NodeIndex previous = CONTROL_UNIT;
         uint32_t first = 0;
         for (const auto& segment : segments)
         {
-            const uint32_t trained = model.CountTrained(first, first + segment.blocks);
-            AddParameters(m, segment.node, trained * model.blockParameterBits);
+            AddParameters(m, {segment.node, false, first, first + segment.blocks, false});
             AddHop(m, previous, segment.node, size, model.GivesGradient(first));
             previous = segment.node;
             first += segment.blocks;
@@ -134,9 +133,13 @@ class RadioBuilder
         AddLink(m, LinkRole::TARGET, CONTROL_UNIT, EDGE_SERVER, size * model.targetBits);
     }
 
-    void AddParameters(std::size_t m, NodeIndex node, double bits)
+    void AddParameters(std::size_t m, const StagePlan& stage)
     {
-        AddLink(m, LinkRole::DISTRIBUTION, EDGE_SERVER, node, bits);
+        const NodeIndex node = stage.node;
+        const double bits = GetParameterBits(m_state.model, stage);
+        const auto& held = GetNode(m_state.clusters[m], node).heldBase;
+        const double base = GetMissingBaseBits(m_state.model, held, stage);
+        AddLink(m, LinkRole::DISTRIBUTION, EDGE_SERVER, node, bits + base);
         AddLink(m, LinkRole::UPLOAD, node, EDGE_SERVER, bits);
     }
 

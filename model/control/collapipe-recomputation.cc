@@ -14,25 +14,28 @@ namespace collapipe
 
 double
 GetSegmentMemoryBytes(const ModelProfile& model,
-                      uint32_t blocks,
+                      const BlockRun& blocks,
                       uint32_t live,
                       uint32_t size,
                       bool recompute)
 {
-    const double weights =
-        model.weightCopies * model.blockParameterBits / 8 + model.frozenBlockBytes;
-    const double activations = size * model.activationBytesPerBlock;
+    const uint32_t trained = model.CountTrained(blocks.first, blocks.last);
+    const double weights = trained * model.weightCopies * model.blockParameterBits / 8 +
+                           model.GetFrozenBytes(blocks.first, blocks.last);
+    const uint32_t backward = model.CountBackward(blocks.first, blocks.last);
+    const double activations = size * model.activationBytesPerBlock * backward;
     if (recompute)
     {
-        return blocks * (weights + activations) + live * size * model.segmentInputBytes;
+        const double inputs = live * size * model.segmentInputBytes;
+        return weights + activations + (backward > 0 ? inputs : 0);
     }
-    return blocks * (weights + live * activations);
+    return weights + live * activations;
 }
 
 bool
 IsRecomputed(const SystemState& state,
              const DeviceState& device,
-             uint32_t blocks,
+             const BlockRun& blocks,
              uint32_t live,
              uint32_t size)
 {
@@ -41,7 +44,7 @@ IsRecomputed(const SystemState& state,
     case Recomputation::NEVER:
         return false;
     case Recomputation::ALWAYS:
-        return blocks > 0;
+        return blocks.last > blocks.first;
     case Recomputation::AUTO:
         break;
     }
@@ -67,7 +70,7 @@ IsStageRecomputed(const SystemState& state,
     }
     return IsRecomputed(state,
                         GetNode(state.clusters[cluster], plan.node),
-                        plan.GetBlocks(),
+                        {plan.firstBlock, plan.lastBlock},
                         GetLiveMicroBatches(state.training.schedule, chain, stage),
                         chain.microBatchSize);
 }

@@ -24,18 +24,19 @@ namespace collapipe
  *     mem_k = l_k (c_w W/8 + n_k b A_teb)              kept
  *     mem_k = l_k (c_w W/8 + b A_teb) + n_k b A_in     computed again
  *
- * and, of (8'), l_k s_0 W_0/8 where part of a block is frozen. Where the first blocks hold nothing
- * that is trained, all are counted as if they did: a bound from above.
+ * and, of (8'), l_k s_0 W_0/8 where part of a block is frozen. Blocks before the first trained one
+ * have their frozen weights only: no gradient goes there, so that nothing of a micro-batch is kept,
+ * unless the embedding is trained.
  *
  * @param model the model
- * @param blocks l_k
+ * @param blocks of the segment
  * @param live n_k, micro-batches alive at once
  * @param size b, samples of a micro-batch
  * @param recompute whether activations are computed again
  * @return bytes
  */
 double GetSegmentMemoryBytes(const ModelProfile& model,
-                             uint32_t blocks,
+                             const BlockRun& blocks,
                              uint32_t live,
                              uint32_t size,
                              bool recompute);
@@ -43,7 +44,7 @@ double GetSegmentMemoryBytes(const ModelProfile& model,
 /**
  * @param state the system, whose training says how it is decided
  * @param device a device
- * @param blocks l_k of its segment
+ * @param blocks of its segment
  * @param live n_k, micro-batches alive at once
  * @param size b, samples of a micro-batch
  * @return whether the segment computes its activations again: never, always, or where they do not
@@ -51,7 +52,7 @@ double GetSegmentMemoryBytes(const ModelProfile& model,
  */
 bool IsRecomputed(const SystemState& state,
                   const DeviceState& device,
-                  uint32_t blocks,
+                  const BlockRun& blocks,
                   uint32_t live,
                   uint32_t size);
 

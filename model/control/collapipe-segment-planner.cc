@@ -93,6 +93,15 @@ SegmentPlanner::Prepare(const ClusterCosts& costs, const std::vector<std::size_t
                 costs.GetDeviceCost(m_order[i], static_cast<uint32_t>(l));
         }
     }
+    m_firsts = costs.GetMemoryFirsts();
+    m_base.clear();
+    for (std::size_t i = 0; i < devices && costs.HasBase(); ++i)
+    {
+        for (std::size_t left = 0; left <= m_blocks; ++left)
+        {
+            m_base.push_back(costs.GetBaseCost(m_order[i], static_cast<uint32_t>(m_blocks - left)));
+        }
+    }
 }
 
 /// Limits and hop costs under a bottleneck
@@ -100,7 +109,7 @@ void
 SegmentPlanner::SetBottleneck(const ClusterCosts& costs, double bottleneckS)
 {
     const std::size_t devices = m_order.size();
-    m_limits.resize(devices * m_positions);
+    m_limits.resize(devices * m_positions * m_firsts);
     m_hops.assign((devices + 2) * (devices + 2), ClusterCosts::NO_LIMIT);
     for (std::size_t i = 0; i < devices; ++i)
     {
@@ -112,7 +121,11 @@ SegmentPlanner::SetBottleneck(const ClusterCosts& costs, double bottleneckS)
         }
         for (std::size_t layer = 0; layer < m_positions; ++layer)
         {
-            m_limits[i * m_positions + layer] = std::min(most, costs.GetMemoryBlocks(k, layer + 1));
+            for (uint32_t first = 0; first < m_firsts; ++first)
+            {
+                m_limits[(i * m_positions + layer) * m_firsts + first] =
+                    std::min(most, costs.GetMemoryBlocks(k, layer + 1, first));
+            }
         }
         const std::size_t width = devices + 2;
         m_hops[i + 1] = costs.GetHopCost(0, k + 1, bottleneckS);
@@ -134,7 +147,7 @@ SegmentPlanner::IsEnough(const ClusterCosts& costs, double bottleneckS) const
     std::size_t blocks = 0;
     for (const std::size_t k : m_order)
     {
-        uint32_t most = costs.GetMemoryBlocks(k, 1);
+        uint32_t most = costs.GetMemoryBlocks(k, 1, 0);
         while (most > 0 && costs.GetStageS(k, most) > bottleneckS * (1 + 1e-12))
         {
             --most;
@@ -152,7 +165,7 @@ SegmentPlanner::SetCandidates(const ClusterCosts& costs, double mostS)
     const double floor = costs.GetLeastBottleneckS();
     for (const std::size_t k : m_order)
     {
-        const uint32_t limit = costs.GetMemoryBlocks(k, 1);
+        const uint32_t limit = costs.GetMemoryBlocks(k, 1, 0);
         for (uint32_t l = 1; l <= limit; ++l)
         {
             const double stage = std::max(floor, costs.GetStageS(k, l));
@@ -257,9 +270,13 @@ SegmentPlanner::CountLayers() const
     const auto isSame = [&](std::size_t layer) {
         for (std::size_t i = 0; i < m_order.size(); ++i)
         {
-            if (GetLimit(i, layer) != GetLimit(i, layer - 1))
+            for (std::size_t first = 0; first < m_firsts; ++first)
             {
-                return false;
+                if (GetLimit(i, layer, m_blocks - first) !=
+                    GetLimit(i, layer - 1, m_blocks - first))
+                {
+                    return false;
+                }
             }
         }
         return true;
@@ -359,11 +376,28 @@ SegmentPlanner::Place(std::size_t device, std::size_t layerOrSet)
     });
     const double* costs = &m_costs[device * (m_blocks + 1)];
     double* own = Row(GetRow(layerOrSet, device));
-    const uint32_t limit = GetLimit(device, GetLayer(layerOrSet));
-    for (uint32_t l = 1; l <= limit; ++l)
+    if (!m_base.empty())
     {
-        Eigen::Map<Eigen::ArrayXd> row(own + l, all - l);
-        row = row.min(tail.head(all - l) + costs[l]);
+        tail += Eigen::Map<const Eigen::ArrayXd>(&m_base[device * (m_blocks + 1)], all);
+    }
+    const std::size_t layer = GetLayer(layerOrSet);
+    const auto limit = std::min<std::size_t>(m_blocks, GetLimit(device, layer, m_blocks));
+    std::size_t least = 1; // blocks left from which on so many fit
+    for (std::size_t l = 1; l <= limit; ++l)
+    {
+        least = std::max(least, l);
+        while (GetLimit(device, layer, least) < l)
+        {
+            ++least; // all blocks are enough
+        }
+        const auto rest = all - static_cast<Eigen::Index>(least);
+        Eigen::Map<Eigen::ArrayXd> row(own + least, rest);
+        row = row.min(tail.segment(static_cast<Eigen::Index>(least - l), rest) + costs[l]);
+    }
+    if (!m_base.empty())
+    {
+        Eigen::Map<Eigen::ArrayXd>(own, all) -=
+            Eigen::Map<const Eigen::ArrayXd>(&m_base[device * (m_blocks + 1)], all);
     }
 }
 
@@ -429,18 +463,21 @@ SegmentPlanner::Head
 SegmentPlanner::FindStep(const Head& head, std::size_t left, std::size_t& blocks) const
 {
     const double* costs = &m_costs[head.device * (m_blocks + 1)];
-    const std::size_t most = GetLimit(head.device, GetLayer(head.layerOrSet));
+    const std::size_t most = GetLimit(head.device, GetLayer(head.layerOrSet), left);
+    const double before = GetBase(head.device, left);
     Head best;
     if (left <= most && IsLast(head))
     {
-        best.cost = GetHop(head.device + 1, m_order.size() + 1) + costs[left];
+        best.cost = GetHop(head.device + 1, m_order.size() + 1) + costs[left] +
+                    GetBase(head.device, 0) - before;
         blocks = left;
     }
     for (std::size_t l = 1; l <= std::min(most, left - 1); ++l)
     {
         ForEachNext(head, [&](std::size_t next, std::size_t after) {
             const double hop = GetHop(head.device + 1, next + 1);
-            const double cost = At(GetRow(after, next), left - l) + hop + costs[l];
+            const double cost = At(GetRow(after, next), left - l) + hop + costs[l] +
+                                GetBase(head.device, left - l) - before;
             if (cost < best.cost)
             {
                 best = {cost, after, next};

@@ -7,6 +7,7 @@
 
 #include "collapipe-cluster-costs.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -104,9 +105,22 @@ class SegmentPlanner
         return m_table[row * (m_blocks + 1) + blocks];
     }
 
-    uint32_t GetLimit(std::size_t device, std::size_t layer) const
+    /**
+     * @param device index in m_order
+     * @param layer position from the end
+     * @param left blocks from the device's first one to the chain's end
+     * @return the most blocks that it may hold: the more are left, the more
+     */
+    uint32_t GetLimit(std::size_t device, std::size_t layer, std::size_t left) const
     {
-        return m_limits[device * m_positions + layer];
+        const std::size_t first = std::min(m_blocks - left, m_firsts - 1);
+        return m_limits[(device * m_positions + layer) * m_firsts + first];
+    }
+
+    /// @return the cost of sending a device's frozen weights of all blocks before the last `left`
+    double GetBase(std::size_t device, std::size_t left) const
+    {
+        return m_base.empty() ? 0 : m_base[device * (m_blocks + 1) + left];
     }
 
     double GetHop(std::size_t from, std::size_t to) const
@@ -118,11 +132,13 @@ class SegmentPlanner
     std::size_t m_blocks{0};          //!< L
     bool m_subsets{true};             //!< which programme
     std::size_t m_positions{1};       //!< positions from the end that may differ in memory
+    std::size_t m_firsts{1};          //!< first blocks of a segment that may differ in memory
     std::size_t m_layers{1};          //!< of those, how many are told apart; the last is all beyond
     std::vector<double> m_candidates; //!< bottlenecks in seconds, ascending
-    std::vector<uint32_t> m_limits;   //!< blocks by index in order and position
+    std::vector<uint32_t> m_limits;   //!< blocks by index in order, position and first block
     std::vector<double> m_hops;       //!< costs by index in order + 1 (0 control unit, K + 1 edge)
     std::vector<double> m_costs;      //!< of devices, by index in order and blocks
+    std::vector<double> m_base;       //!< see GetBase(); by index in order; empty: none is sent
     std::vector<double> m_table;      //!< least cost to the chain's end, by row and blocks
     std::vector<double> m_tail;       //!< least cost after a device, by blocks placed there
     std::vector<RatedChain> m_chains; //!< best first

@@ -5,6 +5,8 @@
 #ifndef COLLAPIPE_SYSTEM_STATE_H
 #define COLLAPIPE_SYSTEM_STATE_H
 
+#include "collapipe-held-base.h"
+
 #include "ns3/collapipe-schedule-name.h"
 
 #include <cstdint>
@@ -43,7 +45,12 @@ struct ModelProfile
     double embeddingBackwardRatio{-1}; //!< beta of the embedding; negative: backwardRatio
     double decoderBackwardRatio{-1};   //!< beta of the decoder, likewise
     double frozenBlockBytes{0};        //!< s_0 W_0 / 8 of (8'), one block's frozen weights as held
-    bool trainsEmbedding{true};        //!< otherwise no gradient goes to the embedding
+    double untrainedBlockBytes{0};     //!< likewise, of a block before firstTrainedBlock
+    double frozenEmbeddingBytes{0};    //!< likewise, of the embedding
+    double frozenDecoderBytes{0};      //!< likewise, of decoder and head; a device may hold them
+    /// Frozen weights are sent to nodes that have not had them; else they are there from the start
+    bool sendsBase{false};
+    bool trainsEmbedding{true}; //!< otherwise no gradient goes to the embedding
     /// Blocks before it hold nothing that is trained. With a frozen embedding they have no backward
     /// pass, and no gradient is sent to them
     uint32_t firstTrainedBlock{0};
@@ -91,6 +98,18 @@ struct ModelProfile
     uint32_t CountBackward(uint32_t firstBlock, uint32_t lastBlock) const
     {
         return trainsEmbedding ? lastBlock - firstBlock : CountTrained(firstBlock, lastBlock);
+    }
+
+    /**
+     * @param firstBlock of a run of blocks
+     * @param lastBlock one past its last
+     * @return bytes of their frozen weights as held
+     */
+    double GetFrozenBytes(uint32_t firstBlock, uint32_t lastBlock) const
+    {
+        const uint32_t trained = CountTrained(firstBlock, lastBlock);
+        const uint32_t others = lastBlock - firstBlock - trained;
+        return trained * frozenBlockBytes + others * untrainedBlockBytes;
     }
 
     /// @return bits of one sample's gradient at a cut
@@ -200,6 +219,7 @@ struct DeviceState
     double computePowerW{0}; //!< P_k^cmp
     double energyBudgetJ{0}; //!< Ebar_k per round; 0: no budget
     double batteryJ{0};      //!< energy left; infinite where mains-powered
+    HeldBase heldBase;       //!< frozen weights that it has had, where those are sent
     LinkState uplink;        //!< to the edge server
     LinkState downlink;      //!< from the edge server (power fixed)
 };

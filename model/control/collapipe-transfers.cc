@@ -14,6 +14,8 @@ namespace collapipe
 namespace
 {
 
+constexpr double BITS_PER_BYTE = 8;
+
 void
 Add(std::vector<Transfer>& list, Phase phase, NodeIndex from, NodeIndex to, double bits)
 {
@@ -36,10 +38,12 @@ Add(std::vector<Transfer>& list, Phase phase, NodeIndex from, NodeIndex to, doub
 
 void
 AddParameters(std::vector<Transfer>& list,
-              const ModelProfile& model,
+              const SystemState& state,
+              const ClusterState& cluster,
               const ClusterPlan& plan,
               Phase phase)
 {
+    const ModelProfile& model = state.model;
     for (const auto& chain : plan.chains)
     {
         for (const auto& stage : chain.stages)
@@ -47,7 +51,11 @@ AddParameters(std::vector<Transfer>& list,
             const bool down = phase == Phase::DISTRIBUTION;
             const NodeIndex from = down ? EDGE_SERVER : stage.node;
             const NodeIndex to = down ? stage.node : EDGE_SERVER;
-            Add(list, phase, from, to, GetParameterBits(model, stage));
+            const bool mayLack = down && stage.node != EDGE_SERVER;
+            const double base =
+                mayLack ? GetMissingBaseBits(model, GetNode(cluster, stage.node).heldBase, stage)
+                        : 0;
+            Add(list, phase, from, to, GetParameterBits(model, stage) + base);
         }
     }
 }
@@ -152,16 +160,33 @@ GetParameterBits(const ModelProfile& model, const StagePlan& stage)
            (stage.decoder ? model.decoderParameterBits : 0);
 }
 
+double
+GetMissingBaseBits(const ModelProfile& model, const HeldBase& held, const StagePlan& stage)
+{
+    if (!model.sendsBase)
+    {
+        return 0;
+    }
+    const uint32_t border = std::clamp(model.firstTrainedBlock, stage.firstBlock, stage.lastBlock);
+    const uint32_t untrained = border - stage.firstBlock - held.Count(stage.firstBlock, border);
+    const uint32_t trained = stage.lastBlock - border - held.Count(border, stage.lastBlock);
+    const double bytes = untrained * model.untrainedBlockBytes + trained * model.frozenBlockBytes +
+                         (stage.embedding && !held.embedding ? model.frozenEmbeddingBytes : 0) +
+                         (stage.decoder && !held.decoder ? model.frozenDecoderBytes : 0);
+    return BITS_PER_BYTE * bytes;
+}
+
 std::vector<Transfer>
-ListTransfers(const ModelProfile& model, const ClusterPlan& plan)
+ListTransfers(const SystemState& state, std::size_t cluster, const ClusterPlan& plan)
 {
     std::vector<Transfer> list;
-    AddParameters(list, model, plan, Phase::DISTRIBUTION);
+    const ClusterState& own = state.clusters[cluster];
+    AddParameters(list, state, own, plan, Phase::DISTRIBUTION);
     for (const auto& chain : plan.chains)
     {
-        AddTraining(list, model, chain);
+        AddTraining(list, state.model, chain);
     }
-    AddParameters(list, model, plan, Phase::UPLOAD);
+    AddParameters(list, state, own, plan, Phase::UPLOAD);
     return list;
 }
 

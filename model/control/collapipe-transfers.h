@@ -79,15 +79,29 @@ const LinkState* FindLinkState(const ClusterState& cluster, NodeIndex from, Node
 double GetParameterBits(const ModelProfile& model, const StagePlan& stage);
 
 /**
+ * Frozen weights that a node has to be sent before it can hold a stage: s_0 W_0 of the blocks that
+ * it has not had, embedding and decoder likewise. They are what moving a cut costs.
+ *
+ * @param model the model
+ * @param held what the node has
+ * @param stage a stage
+ * @return bits; 0 where frozen weights are not sent
+ */
+double GetMissingBaseBits(const ModelProfile& model, const HeldBase& held, const StagePlan& stage);
+
+/**
  * Every transfer of a cluster's round, in the order distribution, training, upload. Links that
  * carry nothing are left out. Targets travel from the first stage's node to the edge server, where
  * that holds the decoder; on a link that already carries activations they are added to those.
  *
- * @param model the model
+ * @param state the system
+ * @param cluster index of the cluster
  * @param plan the cluster's chains
  * @return the transfers; no two of one phase use the same link
  */
-std::vector<Transfer> ListTransfers(const ModelProfile& model, const ClusterPlan& plan);
+std::vector<Transfer> ListTransfers(const SystemState& state,
+                                    std::size_t cluster,
+                                    const ClusterPlan& plan);
 
 } // namespace collapipe
 } // namespace ns3

@@ -214,7 +214,7 @@ class BertFamily : public ModelFamily
         {
             LinearMap pooler{{{m_names.pooler, width}}, width, 1};
             LinearMap classifier{{{"classifier", config.classes}}, width, 1};
-            pooler.isTaskHead = m_names.isPoolerNew;
+            pooler.isTaskHead = m_names.isPoolerNew || config.newPooler;
             classifier.isTaskHead = true;
             link.AddLinear(pooler);
             link.AddLinear(classifier);

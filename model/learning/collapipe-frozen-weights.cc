@@ -137,6 +137,12 @@ FrozenWeights::Gather(const PartRange& part) const
     return list;
 }
 
+FrozenWeights::List&
+FrozenWeights::GetLink(const PartRange& link)
+{
+    return GetList(*this, link);
+}
+
 StoredTensor
 StoreTensor(const TensorData& tensor, bool isLarge, DType base)
 {
@@ -177,6 +183,39 @@ GetFrozenShapes(const ModelConfig& config, const PartRange& part)
         {
             list.push_back(StoreTensor(place.shape, IsLarge(place), config.base));
         }
+    }
+    return list;
+}
+
+TensorList
+EncodeFrozen(const FrozenWeights::List& list)
+{
+    TensorList tensors;
+    for (const auto& stored : list)
+    {
+        tensors.push_back(stored.values);
+        if (!stored.scales.shape.empty())
+        {
+            tensors.push_back(stored.scales);
+        }
+    }
+    return tensors;
+}
+
+FrozenWeights::List
+DecodeFrozen(const TensorList& tensors)
+{
+    FrozenWeights::List list;
+    for (const auto& tensor : tensors)
+    {
+        // Nothing but the values of a matrix is int8, and its scales follow them
+        if (!list.empty() && list.back().values.dtype == DType::INT8 &&
+            list.back().scales.shape.empty())
+        {
+            list.back().scales = tensor;
+            continue;
+        }
+        list.push_back({tensor, {}});
     }
     return list;
 }

@@ -46,6 +46,12 @@ class FrozenWeights
      */
     List Gather(const PartRange& part) const;
 
+    /**
+     * @param link embedding, one block, or decoder
+     * @return what is frozen of it, which may be changed; there is a place for each block
+     */
+    List& GetLink(const PartRange& link);
+
     List embedding;           //!< of the embedding
     std::vector<List> blocks; //!< of each block that devices hold
     List decoder;             //!< of the head
@@ -71,6 +77,19 @@ TensorData LoadTensor(const StoredTensor& tensor);
  * @return what the part holds frozen, in chain order, without bytes
  */
 FrozenWeights::List GetFrozenShapes(const ModelConfig& config, const PartRange& part);
+
+/**
+ * @param list frozen parameters
+ * @return their tensors as they travel: of each the values and, of INT8, the scales behind them
+ */
+TensorList EncodeFrozen(const FrozenWeights::List& list);
+
+/**
+ * The inverse of EncodeFrozen().
+ * @param tensors of the shapes that EncodeFrozen() gives
+ * @return frozen parameters, which share the tensors' bytes
+ */
+FrozenWeights::List DecodeFrozen(const TensorList& tensors);
 
 /**
  * @param config the model

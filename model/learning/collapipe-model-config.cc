@@ -64,6 +64,7 @@ ModelConfig::operator==(const ModelConfig& other) const
                                model.queryBias,
                                model.outputBias,
                                model.feedForwardBias,
+                               model.newPooler,
                                model.trained,
                                model.trainedBlocks,
                                model.lora.rank,

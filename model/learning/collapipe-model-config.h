@@ -124,6 +124,9 @@ struct ModelConfig
     bool outputBias{false};      //!< of the attention's output, likewise
     bool feedForwardBias{false}; //!< of the feed-forward layers, likewise
     SpecialTokens special;       //!< ids with a meaning
+    /// BERT's pooler is new with a classification, as the classifier is: adapters leave both to be
+    /// trained
+    bool newPooler{false};
 
     uint32_t edgeBlocks{0}; //!< blocks after encoderBlocks that the edge server holds
 

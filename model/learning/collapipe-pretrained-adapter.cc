@@ -162,6 +162,12 @@ PretrainedAdapter::GetConfig() const
     return m_config;
 }
 
+bool
+PretrainedAdapter::Contains(const std::string& name) const
+{
+    return m_file->Find(PREFIX + name) != nullptr;
+}
+
 void
 PretrainedAdapter::Apply(const ModelConfig& config, ModelParameters& parameters) const
 {

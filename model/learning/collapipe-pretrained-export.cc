@@ -16,8 +16,10 @@
 #include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace ns3
 {
@@ -170,6 +172,32 @@ ListTensors(const ModelConfig& model, const ModelParameters& parameters, Predica
     return tensors;
 }
 
+/**
+ * @param module with all words of its name
+ * @param others modules that are not to be named
+ * @return the fewest last words that none of the others ends with: PEFT goes by the end of names
+ */
+std::string
+GetShortName(const std::string& module, const std::vector<std::string>& others)
+{
+    auto begin = module.rfind('.');
+    while (begin != std::string::npos && begin > 0)
+    {
+        const auto name = module.substr(begin + 1);
+        const bool isOfOthers =
+            std::any_of(others.begin(), others.end(), [&name](const std::string& other) {
+                return other.size() >= name.size() &&
+                       other.compare(other.size() - name.size(), name.size(), name) == 0;
+            });
+        if (!isOfOthers)
+        {
+            return name;
+        }
+        begin = module.rfind('.', begin - 1);
+    }
+    return module;
+}
+
 /// @return adapter_config.json
 std::string
 FormatAdapterConfig(const ModelConfig& model, const std::string& base)
@@ -179,6 +207,7 @@ FormatAdapterConfig(const ModelConfig& model, const std::string& base)
     bool isTransposed = false;
     std::set<std::string> targets;
     std::set<std::string> saved;
+    std::vector<std::string> frozen; // modules
     const auto note = [&](const ParameterPlace& place) {
         const auto& name = place.sources.front().name;
         if (place.kind == ParameterKind::ADAPTER_DOWN)
@@ -188,12 +217,20 @@ FormatAdapterConfig(const ModelConfig& model, const std::string& base)
         }
         else if (place.isTrained && !IsAdapter(place))
         {
-            const auto module = name.substr(0, name.rfind('.'));
-            saved.insert(module.substr(module.rfind('.') + 1));
+            saved.insert(GetShortName(name.substr(0, name.rfind('.')), frozen));
         }
     };
     const PartRange whole{true, 0, model.encoderBlocks, true};
-    for (const auto& place : GetParameterLayout(model, whole))
+    const auto layout = GetParameterLayout(model, whole);
+    for (const auto& place : layout)
+    {
+        const auto& name = place.sources.front().name;
+        if (!place.isTrained)
+        {
+            frozen.push_back(name.substr(0, name.rfind('.')));
+        }
+    }
+    for (const auto& place : layout)
     {
         note(place);
         isTransposed = isTransposed || place.sources.front().isTransposed;

@@ -7,10 +7,12 @@
 #include "collapipe-link-parameters.h"
 #include "collapipe-model-family.h"
 #include "collapipe-text-files.h"
+#include "collapipe-tokenizer-files.h"
 
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 namespace ns3
@@ -146,6 +148,19 @@ ReadPlace(const PretrainedWeights& weights, const ParameterPlace& place)
         target += tensor.GetElementCount();
     }
     return TensorData::FromVector(DType::FLOAT32, place.shape.shape, std::move(values));
+}
+
+/// @return whether a tokenizer fills batches up on the left side
+bool
+PadsLeft(const PretrainedTokenizer& tokenizer, const std::string& name)
+{
+    const auto file = tokenizer.GetFiles().find("tokenizer_config.json");
+    if (file == tokenizer.GetFiles().end())
+    {
+        return false;
+    }
+    const auto json = ParseTokenizerJson(file->second, name + "/tokenizer_config.json");
+    return json.value("padding_side", nlohmann::json()) == "left";
 }
 
 } // namespace
@@ -359,6 +374,11 @@ PretrainedModel::MakeConfig(ModelHead head) const
         throw DataError("'" + m_folder +
                         "': its tokenizer has no tokens that begin and end texts.");
     }
+    model.newPooler = head == ModelHead::CLASSIFICATION &&
+                      m_config.family == PretrainedFamily::BERT &&
+                      !m_weights->Contains("bert.pooler.dense.weight");
+    // Encoders number padded columns, too, where transformers computes them; here none of them does
+    model.padLeft = m_config.IsCausal() && PadsLeft(*m_tokenizer, m_folder);
     if (m_adapter)
     {
         model.lora = m_adapter->GetConfig();
@@ -376,6 +396,25 @@ PretrainedModel::ReadParameters(const ModelConfig& config, const ModelParameters
         m_adapter->Apply(config, parameters);
     }
     return parameters;
+}
+
+std::vector<std::string>
+PretrainedModel::ListNewMaps(const ModelConfig& config) const
+{
+    std::vector<std::string> maps;
+    for (const auto& tensor :
+         ListPretrainedTensors(m_config, GetPretrainedHead(config.head), config.classes))
+    {
+        const auto dot = tensor.name.rfind('.');
+        const bool isWeight = tensor.name.substr(dot) == ".weight";
+        const bool isThere =
+            m_weights->Contains(tensor.name) || (m_adapter && m_adapter->Contains(tensor.name));
+        if (tensor.optional && isWeight && !isThere)
+        {
+            maps.push_back(tensor.name.substr(0, dot));
+        }
+    }
+    return maps;
 }
 
 void

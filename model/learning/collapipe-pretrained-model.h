@@ -85,6 +85,12 @@ class PretrainedAdapter
     const LoraConfig& GetConfig() const;
 
     /**
+     * @param name of a tensor of the model
+     * @return whether the file has it beside the adapters
+     */
+    bool Contains(const std::string& name) const;
+
+    /**
      * @param config the model, with these adapters
      * @param parameters every parameter; adapters, and the last layer of a classification where the
      *        file has it, are replaced
@@ -153,6 +159,13 @@ class PretrainedModel
      * @throws DataError where something is missing or does not fit
      */
     void Check(const ModelConfig& config) const;
+
+    /**
+     * @param config as above
+     * @return the maps of the head, such as "classifier", that the folder does not have: they begin
+     *         with random values, and are trained
+     */
+    std::vector<std::string> ListNewMaps(const ModelConfig& config) const;
 
   private:
     std::string m_folder;                                   //!< of the model

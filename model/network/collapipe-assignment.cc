@@ -6,6 +6,7 @@
 
 #include "ns3/collapipe-schedule.h"
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <cmath>
 #include <limits>
@@ -260,7 +261,46 @@ DecodeReport(const TensorData& tensor, StateReport& report)
         return "a state report has a speed, an overhead, a power or a number of samples beyond "
                "reason";
     }
-    report = {values[0], values[1], values[2], values[3], values[4], values[5]};
+    report = {values[0], values[1], values[2], values[3], values[4], values[5], {}};
+    return "";
+}
+
+TensorData
+EncodeHeldBase(const HeldBase& held, uint32_t blocks)
+{
+    std::vector<uint8_t> bytes(blocks + 2, 0);
+    bytes.front() = held.embedding;
+    for (const auto& run : held.blocks)
+    {
+        std::fill(bytes.begin() + 1 + run.first, bytes.begin() + 1 + run.last, uint8_t{1});
+    }
+    bytes.back() = held.decoder;
+    return TensorData::FromVector(DType::UINT8, {blocks + 2}, std::move(bytes));
+}
+
+std::string
+DecodeHeldBase(const TensorData& tensor, uint32_t blocks, HeldBase& held)
+{
+    if (tensor.IsVirtual() || tensor.dtype != DType::UINT8 ||
+        tensor.shape != std::vector<uint32_t>{blocks + 2})
+    {
+        return "a state report must say of embedding, blocks and decoder whether the node has them";
+    }
+    const auto* bytes = tensor.As<uint8_t>();
+    if (std::any_of(bytes, bytes + blocks + 2, [](uint8_t byte) { return byte > 1; }))
+    {
+        return "a state report says neither yes nor no of frozen weights";
+    }
+    held = HeldBase();
+    held.embedding = bytes[0] != 0;
+    held.decoder = bytes[blocks + 1] != 0;
+    for (uint32_t block = 0; block < blocks; ++block)
+    {
+        if (bytes[1 + block] != 0)
+        {
+            held.Add(block, block + 1);
+        }
+    }
     return "";
 }
 

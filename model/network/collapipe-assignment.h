@@ -5,6 +5,7 @@
 #ifndef COLLAPIPE_ASSIGNMENT_H
 #define COLLAPIPE_ASSIGNMENT_H
 
+#include "ns3/collapipe-held-base.h"
 #include "ns3/collapipe-plan.h"
 #include "ns3/collapipe-tensor-data.h"
 #include "ns3/ipv4-address.h"
@@ -88,6 +89,7 @@ struct StateReport
     double computePowerW{0}; //!< power while computing
     double batteryJ{0};      //!< energy left; infinite where mains-powered
     double samples{0};       //!< training samples held
+    HeldBase heldBase; //!< frozen weights that it has; a tensor of its own, see EncodeHeldBase()
 };
 
 /**
@@ -102,6 +104,21 @@ TensorData EncodeReport(const StateReport& report);
  * @return empty, or one sentence that says what is wrong
  */
 std::string DecodeReport(const TensorData& tensor, StateReport& report);
+
+/**
+ * @param held frozen weights that a node has
+ * @param blocks encoder blocks of the model, L
+ * @return a [L + 2] uint8 tensor of 0 and 1: embedding, blocks, decoder
+ */
+TensorData EncodeHeldBase(const HeldBase& held, uint32_t blocks);
+
+/**
+ * @param tensor what EncodeHeldBase() gave
+ * @param blocks encoder blocks of the model, L
+ * @param held filled in
+ * @return empty, or one sentence that says what is wrong
+ */
+std::string DecodeHeldBase(const TensorData& tensor, uint32_t blocks, HeldBase& held);
 
 } // namespace collapipe
 } // namespace ns3

@@ -193,10 +193,28 @@ ClusterRun::Distribute(std::shared_ptr<const ModelState> state)
             m_services.send(node,
                             {MakeHeader(MessageType::SEGMENT_ASSIGNMENT, chain, stage),
                              {EncodeAssignment(MakeAssignment(chain, stage))}});
+            SendBase(chain, stage);
             m_services.send(node,
                             {MakeHeader(MessageType::SEGMENT_PARAMETERS, chain, stage),
                              EncodeModel(ToPartRange(stages[stage]), model)});
         }
+    }
+}
+
+void
+ClusterRun::SendBase(uint32_t chain, uint32_t stage)
+{
+    const auto& context = *m_services.context;
+    if (!context.sendsBase)
+    {
+        return;
+    }
+    const auto& plan = m_plan.chains[chain].stages[stage];
+    for (const auto number : m_services.takeMissingBase(plan.node, ToPartRange(plan)))
+    {
+        auto header = MakeHeader(MessageType::BASE_WEIGHTS, chain, stage);
+        header.microBatch = number;
+        m_services.send(plan.node, {header, GetBaseWeights(context.model, number)});
     }
 }
 

@@ -71,8 +71,11 @@ class ClusterRun
         Aggregator* aggregator;                       //!< gets the uploads
         LearningMonitor* learning;                    //!< gets what they tell of gradients
         std::function<void(NodeIndex, Message)> send; //!< to a node of the cluster
-        std::function<bool()> canSend;                //!< back-pressure
-        std::function<void(Phase)> onPhase;           //!< a phase begins
+        /// Which frozen weights a node that is there needs for a run of the model, see
+        /// ListMissingBase(); they count as sent to it
+        std::function<std::vector<uint32_t>(NodeIndex, const PartRange&)> takeMissingBase;
+        std::function<bool()> canSend;      //!< back-pressure
+        std::function<void(Phase)> onPhase; //!< a phase begins
         std::function<void(uint32_t chain, uint32_t iteration, const ModelPart&)>
             onFlush;                                   //!< own stage
         std::function<void(const PassRecord&)> onPass; //!< own stage has ended a pass
@@ -239,6 +242,9 @@ class ClusterRun
 
     /// @return a part's parameters and optimizer state as they travel
     TensorList EncodeModel(const PartRange& range, const ModelState& model) const;
+
+    /// Sends a stage's node the frozen weights of the stage that it has not had.
+    void SendBase(uint32_t chain, uint32_t stage);
 
     /// Makes the runner of a stage that the edge server holds.
     void CreateRunner(uint32_t chain, uint32_t stage, const ModelState& model);

@@ -187,6 +187,11 @@ EdgeServerApplication::MakeRecoveryServices(uint32_t cluster)
                 all.insert(node);
             }
         }
+        if (GetContext().sendsBase)
+        {
+            // Moving a cut costs less where nodes have got frozen weights in the meantime
+            ReportNodes(cluster);
+        }
         return m_director->Replan(cluster, all, plan);
     };
     services.onRecovery = [this](const RecoveryRecord& record) { m_recoveryTrace(record); };

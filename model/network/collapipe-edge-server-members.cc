@@ -133,7 +133,11 @@ EdgeServerApplication::CheckMember(const NodeId& id,
     }
     if (header.type == MessageType::STATE_REPORT)
     {
-        const bool isOne = shapes.size() == 1 && shapes[0].GetByteSize() <= 1024;
+        const uint64_t heldBytes = uint64_t{GetContext().model.encoderBlocks} + 2;
+        const bool isOne = GetContext().sendsBase
+                               ? shapes.size() == 2 && shapes[1].GetByteSize() == heldBytes &&
+                                     shapes[0].GetByteSize() <= 1024
+                               : shapes.size() == 1 && shapes[0].GetByteSize() <= 1024;
         return !isOne                   ? refuse("is no report")
                : m_nodes.at(id).isAsked ? MessageVerdict::Take()
                                         : MessageVerdict::Skip("nobody has asked");
@@ -218,6 +222,7 @@ EdgeServerApplication::HandleHello(Ptr<Connection> connection, const MessageHead
     member.connection = connection;
     member.greeting = header.iteration;
     member.hasGreeted = true;
+    member.report.heldBase = HeldBase(); // it may have lost what it had, until it says otherwise
     Acknowledge(connection);
     if (m_isConnecting)
     {
@@ -292,7 +297,12 @@ EdgeServerApplication::HandleReport(Ptr<Connection> connection, const Message& m
     const auto id = FindMember(connection);
     auto& member = m_nodes[id];
     StateReport report;
-    const auto error = DecodeReport(message.tensors[0], report);
+    auto error = DecodeReport(message.tensors[0], report);
+    if (error.empty() && GetContext().sendsBase)
+    {
+        error =
+            DecodeHeldBase(message.tensors[1], GetContext().model.encoderBlocks, report.heldBase);
+    }
     if (!error.empty())
     {
         Refuse(connection, Describe(id) + ": " + error);
@@ -357,6 +367,19 @@ EdgeServerApplication::ApplyReports(bool withAbsent)
         }
     }
     return isAnyAbsent;
+}
+
+void
+EdgeServerApplication::ReportNodes(uint32_t cluster)
+{
+    for (NodeIndex node = 0; node < m_clusters[cluster].size(); ++node)
+    {
+        const auto& member = m_nodes[{cluster, node}];
+        if (member.hasReported)
+        {
+            m_director->HandleReport(cluster, node, member.report);
+        }
+    }
 }
 
 void

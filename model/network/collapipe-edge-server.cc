@@ -4,6 +4,8 @@
 
 #include "collapipe-edge-server.h"
 
+#include "collapipe-message-shapes.h"
+
 #include "ns3/abort.h"
 #include "ns3/log.h"
 #include "ns3/pointer.h"
@@ -327,6 +329,22 @@ EdgeServerApplication::MakeServices(uint32_t cluster)
         {
             SendMessage(found->second.connection, std::move(message));
         }
+    };
+    services.takeMissingBase = [this, cluster](NodeIndex node, const PartRange& range) {
+        const auto found = m_nodes.find({cluster, node});
+        if (found == m_nodes.end() || !found->second.connection)
+        {
+            return std::vector<uint32_t>();
+        }
+        // What was sent over a connection arrives before what is sent later, or the node calls anew
+        // and says what it has
+        auto& held = found->second.report.heldBase;
+        const auto missing = ListMissingBase(GetContext().model, range, held);
+        for (const auto number : missing)
+        {
+            AddBaseLink(GetContext().model, number, held);
+        }
+        return missing;
     };
     services.canSend = [this, cluster] {
         for (NodeIndex node = 0; node < m_clusters[cluster].size(); ++node)

@@ -203,6 +203,9 @@ class EdgeServerApplication : public ModelServerApplication
      */
     bool ApplyReports(bool withAbsent);
 
+    /// Tells the state what a cluster's nodes have reported, and what they were sent since.
+    void ReportNodes(uint32_t cluster);
+
     /// A node counts as failed, as a neighbour says, or as is seen here.
     void Fail(const NodeId& id,
               CloseReason reason,

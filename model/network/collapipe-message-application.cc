@@ -6,6 +6,7 @@
 
 #include "ns3/abort.h"
 #include "ns3/collapipe-aggregator.h"
+#include "ns3/collapipe-frozen-weights.h"
 #include "ns3/collapipe-model-family.h"
 #include "ns3/collapipe-random-key.h"
 #include "ns3/collapipe-replay-backend.h"
@@ -182,10 +183,13 @@ void
 MessageApplication::StartApplication()
 {
     const auto& context = GetContext();
-    // Parameters, at most three kinds of optimizer state, a scale for each, and some more.
-    m_maxTensors = static_cast<uint32_t>(std::min<std::size_t>(
-        8 * GetParameterShapes(context.model, WholeModel(context.model)).size() + 64,
-        std::numeric_limits<uint16_t>::max()));
+    // Parameters, at most three kinds of optimizer state, a scale for each, and some more; or
+    // frozen weights and a scale for each.
+    const auto whole = WholeModel(context.model);
+    const std::size_t frozen = context.sendsBase ? GetFrozenShapes(context.model, whole).size() : 0;
+    m_maxTensors = static_cast<uint32_t>(
+        std::min<std::size_t>(8 * GetParameterShapes(context.model, whole).size() + 2 * frozen + 64,
+                              std::numeric_limits<uint16_t>::max()));
     m_up = true;
     m_listener = Connection::CreateSocket(GetNode(), context.transport);
     m_listener->Bind(InetSocketAddress(Ipv4Address::GetAny(), context.port));

@@ -45,6 +45,7 @@ struct TrainingContext
     double backwardRatio{2};            //!< beta, backward work over forward work
     WirePrecision precision;            //!< in which tensors travel
     bool keepOptimizerState{false};     //!< average and redistribute optimizers instead of new ones
+    bool sendsBase{false};              //!< frozen weights travel to nodes that have not had them
     uint16_t port{9000};                //!< TCP port that every application listens on
     Time heartbeat{Seconds(10)}; //!< nodes that have nothing to say say so as often; 0: never
     uint32_t replicaPeriod{0};   //!< local iterations between two snapshots; 0: none

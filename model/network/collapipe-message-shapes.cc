@@ -4,6 +4,7 @@
 
 #include "collapipe-message-shapes.h"
 
+#include "ns3/collapipe-frozen-weights.h"
 #include "ns3/collapipe-gradient-statistics.h"
 #include "ns3/collapipe-model-family.h"
 #include "ns3/collapipe-part-shapes.h"
@@ -119,6 +120,60 @@ GetUploadShapes(const TrainingContext& context, const PartRange& part)
         shapes.push_back(TensorData::MakeVirtual(DType::FLOAT64, {1}));
     }
     return shapes;
+}
+
+std::vector<uint32_t>
+ListMissingBase(const ModelConfig& config, const PartRange& range, const HeldBase& held)
+{
+    std::vector<uint32_t> missing;
+    const auto look = [&](uint32_t number, bool isHeld) {
+        if (!isHeld && !GetFrozenShapes(config, ToBaseLink(config, number)).empty())
+        {
+            missing.push_back(number);
+        }
+    };
+    if (range.embedding)
+    {
+        look(0, held.embedding);
+    }
+    for (uint32_t block = range.firstBlock; block < range.lastBlock; ++block)
+    {
+        look(1 + block, held.Count(block, block + 1) > 0);
+    }
+    if (range.decoder)
+    {
+        look(1 + config.encoderBlocks, held.decoder);
+    }
+    return missing;
+}
+
+PartRange
+ToBaseLink(const ModelConfig& config, uint32_t number)
+{
+    if (number == 0)
+    {
+        return EMBEDDING;
+    }
+    return number <= config.encoderBlocks
+               ? PartRange{false, number - 1, number, false}
+               : PartRange{false, config.encoderBlocks, config.encoderBlocks, true};
+}
+
+void
+AddBaseLink(const ModelConfig& config, uint32_t number, HeldBase& held)
+{
+    const auto link = ToBaseLink(config, number);
+    held.embedding |= link.embedding;
+    held.Add(link.firstBlock, link.lastBlock);
+    held.decoder |= link.decoder;
+}
+
+TensorList
+GetBaseWeights(const ModelConfig& config, uint32_t number)
+{
+    const auto link = ToBaseLink(config, number);
+    return EncodeFrozen(config.frozen ? config.frozen->Gather(link)
+                                      : GetFrozenShapes(config, link));
 }
 
 bool

@@ -8,8 +8,10 @@
 #include "collapipe-message-application.h"
 
 #include "ns3/collapipe-aggregator.h"
+#include "ns3/collapipe-held-base.h"
 
 #include <string>
+#include <vector>
 
 namespace ns3
 {
@@ -76,6 +78,39 @@ TensorList GetSnapshotShapes(const TrainingContext& context, const PartRange& pa
  *         mean loss of an iteration, [1] float64
  */
 TensorList GetUploadShapes(const TrainingContext& context, const PartRange& part);
+
+/**
+ * @param config the model
+ * @param range a run of it
+ * @param held frozen weights that a node has
+ * @return which others it needs to hold the run: numbers as a base-weights message has them, in
+ *         chain order; without those of which nothing is frozen
+ */
+std::vector<uint32_t> ListMissingBase(const ModelConfig& config,
+                                      const PartRange& range,
+                                      const HeldBase& held);
+
+/**
+ * @param config the model
+ * @param number as a base-weights message has it
+ * @return embedding, one block, or decoder
+ */
+PartRange ToBaseLink(const ModelConfig& config, uint32_t number);
+
+/**
+ * A node gets frozen weights.
+ * @param config the model
+ * @param number as a base-weights message has it
+ * @param held which it has; filled in
+ */
+void AddBaseLink(const ModelConfig& config, uint32_t number, HeldBase& held);
+
+/**
+ * @param config the model
+ * @param number as a base-weights message has it
+ * @return the tensors of that message; virtual where the model has no values
+ */
+TensorList GetBaseWeights(const ModelConfig& config, uint32_t number);
 
 /**
  * @param shapes of a message

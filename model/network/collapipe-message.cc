@@ -126,6 +126,8 @@ ToString(MessageType type)
         return "table-gradient";
     case MessageType::CREDIT:
         return "credit";
+    case MessageType::BASE_WEIGHTS:
+        return "base-weights";
     }
     return "unknown";
 }

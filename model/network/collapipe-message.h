@@ -21,7 +21,8 @@ enum class MessageType : uint8_t
 {
     HELLO = 1,               //!< first on every connection: who is calling
     STATE_REQUEST = 2,       //!< edge server asks every node for its state
-    STATE_REPORT = 3,        //!< [R] float64; see StateReport
+    STATE_REPORT = 3,        //!< [R] float64; see StateReport; where frozen weights are sent, also
+                             //!< [L+2] uint8: which the node has, see EncodeHeldBase()
     SEGMENT_ASSIGNMENT = 4,  //!< the stage's description: JSON, uint8; see StageAssignment
     READY = 5,               //!< node has its parameters and its neighbour
     START = 6,               //!< edge server starts a chain's local iterations
@@ -43,6 +44,9 @@ enum class MessageType : uint8_t
     // What a table that lies on two nodes takes, and stages without a backward pass
     TABLE_GRADIENT = 21, //!< between first and last stage: d table [V,D], see WirePrecision
     CREDIT = 22,         //!< to the stage before: so many local iterations are done behind it
+    /// Edge server to node: frozen weights as they are held, see EncodeFrozen(); micro-batch field:
+    /// of what, 0: the embedding, 1 + i: block i, 1 + L: the decoder
+    BASE_WEIGHTS = 23,
     // Between the edge servers of several cells and their lead; the cluster field holds the cell
     CELL_MODEL = 32,  //!< all parameters in chain order: a round's first, or a cell's average; of a
                       //!< table that embedding and projection share one copy

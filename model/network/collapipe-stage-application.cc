@@ -164,6 +164,7 @@ StageApplication::Crash()
     m_peers.clear();
     m_spares.clear();
     m_greetings.clear();
+    ForgetBase();
     m_assignment = StageAssignment();
     m_round = 0;
     m_attempt = 0;
@@ -177,6 +178,7 @@ StageApplication::RunDown()
     {
         SendToServer({MakeHeader(MessageType::LEAVE), {}});
         StopApplication();
+        ForgetBase();
     }
 }
 
@@ -187,6 +189,25 @@ StageApplication::ForgetStage()
     m_part.reset();
     m_snapshots.clear();
     m_isAssigned = false;
+}
+
+void
+StageApplication::ForgetBase()
+{
+    m_heldBase = HeldBase();
+    m_base.reset();
+}
+
+uint64_t
+StageApplication::GetBaseBytes() const
+{
+    return m_baseBytes;
+}
+
+const HeldBase&
+StageApplication::GetHeldBase() const
+{
+    return m_heldBase;
 }
 
 uint64_t
@@ -378,7 +399,12 @@ StageApplication::HandleStateRequest(const Message& message)
     report.computePowerW = m_computePowerW;
     report.batteryJ = ToReport(m_batteryJ);
     report.samples = m_samples;
-    SendToServer({MakeHeader(MessageType::STATE_REPORT), {EncodeReport(report)}});
+    TensorList tensors{EncodeReport(report)};
+    if (GetContext().sendsBase)
+    {
+        tensors.push_back(EncodeHeldBase(m_heldBase, GetContext().model.encoderBlocks));
+    }
+    SendToServer({MakeHeader(MessageType::STATE_REPORT), std::move(tensors)});
 }
 
 } // namespace collapipe

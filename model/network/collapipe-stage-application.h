@@ -9,6 +9,7 @@
 #include "collapipe-message-application.h"
 #include "collapipe-stage-runner.h"
 
+#include "ns3/collapipe-frozen-weights.h"
 #include "ns3/collapipe-sample-source.h"
 #include "ns3/collapipe-wire-part.h"
 #include "ns3/event-id.h"
@@ -54,6 +55,12 @@ class StageApplication : public MessageApplication
 
     /// The battery is empty: says goodbye to the edge server and lets go of everything.
     void RunDown();
+
+    /// @return frozen weights that the node has been sent since the start of the run, in bytes
+    uint64_t GetBaseBytes() const;
+
+    /// @return frozen weights that the node has, where they are sent
+    const HeldBase& GetHeldBase() const;
 
     /// @return snapshots and replicas that the node holds now, in bytes
     uint64_t GetSnapshotBytes() const;
@@ -108,6 +115,11 @@ class StageApplication : public MessageApplication
                                  const MessageHeader& header,
                                  const TensorList& shapes) const;
     MessageVerdict CheckReplica(const MessageHeader& header, const TensorList& shapes) const;
+    MessageVerdict CheckBase(const MessageHeader& header, const TensorList& shapes) const;
+
+    /// @return frozen weights of this round's stage that the node has not got; see
+    /// ListMissingBase()
+    std::vector<uint32_t> ListMissing() const;
 
     /// @return whether this stage is the chain's first or last, and a message comes from the other
     bool IsFromOtherEnd(const MessageHeader& header) const;
@@ -116,6 +128,7 @@ class StageApplication : public MessageApplication
     void HandleHello(Ptr<Connection> connection, const Message& message);
     void HandleStateRequest(const Message& message);
     void HandleAssignment(Ptr<Connection> connection, const Message& message);
+    void HandleBase(const MessageHeader& header, TensorList tensors);
     void HandleParameters(Message message);
     void HandleClipFactor(Ptr<Connection> connection, const Message& message);
     void HandleReplica(Message message);
@@ -132,6 +145,12 @@ class StageApplication : public MessageApplication
 
     /// Lets go of this round's stage.
     void ForgetStage();
+
+    /// Lets go of frozen weights that were sent, as they are not on the node's storage.
+    void ForgetBase();
+
+    /// @return the model with the frozen weights that the node has
+    ModelConfig GetModel() const;
 
     /// Keeps the stage's state after so many iterations and sends it to a neighbour.
     void TakeSnapshot(uint32_t iterations);
@@ -208,6 +227,9 @@ class StageApplication : public MessageApplication
     std::map<std::pair<uint32_t, uint32_t>, std::vector<const Sample*>> m_batches;
     uint32_t m_batchRound{0};                    //!< of which round they are
     std::map<SnapshotKey, Snapshot> m_snapshots; //!< of this attempt, own and neighbours'
+    HeldBase m_heldBase;                         //!< frozen weights that were sent and are here
+    std::shared_ptr<const FrozenWeights> m_base; //!< their values; null: there are none
+    uint64_t m_baseBytes{0};                     //!< that were sent, all in all
     TracedCallback<uint32_t, uint32_t, const ModelPart&> m_flushTrace; //!< gradients are complete
 };
 

@@ -7,6 +7,7 @@
 #include "collapipe-message-shapes.h"
 #include "collapipe-stage-application.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace ns3
@@ -113,10 +114,16 @@ StageApplication::CheckFromServer(const MessageHeader& header, const TensorList&
     }
     switch (header.type)
     {
+    case MessageType::BASE_WEIGHTS:
+        return CheckBase(header, shapes);
     case MessageType::SEGMENT_PARAMETERS:
         if (m_runner)
         {
             return MessageVerdict::Skip("the stage has its parameters");
+        }
+        if (!ListMissing().empty())
+        {
+            return refuse("came before the stage's frozen weights");
         }
         return AreParameters(GetContext(), ToPartRange(m_assignment.plan), shapes)
                    ? MessageVerdict::Take()
@@ -141,6 +148,38 @@ StageApplication::CheckFromServer(const MessageHeader& header, const TensorList&
     default:
         return refuse("came from the edge server to a node, which has no use for it");
     }
+}
+
+std::vector<uint32_t>
+StageApplication::ListMissing() const
+{
+    return GetContext().sendsBase
+               ? ListMissingBase(GetContext().model, ToPartRange(m_assignment.plan), m_heldBase)
+               : std::vector<uint32_t>();
+}
+
+MessageVerdict
+StageApplication::CheckBase(const MessageHeader& header, const TensorList& shapes) const
+{
+    const auto& model = GetContext().model;
+    if (!GetContext().sendsBase || header.microBatch > model.encoderBlocks + 1)
+    {
+        return MessageVerdict::Refuse("frozen weights that no node waits for");
+    }
+    HeldBase wanted = m_heldBase;
+    AddBaseLink(model, header.microBatch, wanted);
+    if (wanted == m_heldBase)
+    {
+        return MessageVerdict::Skip("the node has these frozen weights");
+    }
+    const auto missing = ListMissing();
+    const bool isMissing =
+        std::find(missing.begin(), missing.end(), header.microBatch) != missing.end();
+    const auto link = ToBaseLink(model, header.microBatch);
+    return isMissing && AreAlike(shapes, EncodeFrozen(GetFrozenShapes(model, link)))
+               ? MessageVerdict::Take()
+               : MessageVerdict::Refuse("frozen weights are none of the stage's, or have other "
+                                        "shapes");
 }
 
 MessageVerdict
@@ -257,6 +296,9 @@ StageApplication::HandleMessage(Ptr<Connection> connection, Message message)
     case MessageType::SEGMENT_ASSIGNMENT:
         HandleAssignment(connection, message);
         return;
+    case MessageType::BASE_WEIGHTS:
+        HandleBase(header, std::move(message.tensors));
+        return;
     case MessageType::SEGMENT_PARAMETERS:
         HandleParameters(std::move(message));
         return;
@@ -352,6 +394,24 @@ StageApplication::HandleAssignment(Ptr<Connection> connection, const Message& me
         GetGradientShapes(GetContext(), m_assignment.microBatchSize, m_assignment.plan.lastBlock);
     m_tableGradient = GetTableGradientShapes(GetContext(), ToPartRange(m_assignment.plan));
     m_isAssigned = true;
+}
+
+void
+StageApplication::HandleBase(const MessageHeader& header, TensorList tensors)
+{
+    const auto& model = GetContext().model;
+    m_baseBytes += GetByteSize(tensors);
+    AddBaseLink(model, header.microBatch, m_heldBase);
+    if (!model.frozen)
+    {
+        return; // nothing is computed with them
+    }
+    // Who holds the same values shares their memory; on the simulated device they are its own
+    const auto known = GetBaseWeights(model, header.microBatch);
+    const auto link = ToBaseLink(model, header.microBatch);
+    auto base = std::make_shared<FrozenWeights>(*GetModel().frozen);
+    base->GetLink(link) = DecodeFrozen(AreSame(tensors, known) ? known : std::move(tensors));
+    m_base = std::move(base);
 }
 
 void

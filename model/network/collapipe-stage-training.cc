@@ -39,7 +39,7 @@ StageApplication::CreateRunner(TensorList parameters)
     auto position = GetPosition();
     position.step += m_assignment.firstIteration;
     m_part = std::make_shared<WirePart>(*context.backend,
-                                        context.model,
+                                        GetModel(),
                                         range,
                                         context.optimizer,
                                         parameters,
@@ -57,6 +57,19 @@ StageApplication::CreateRunner(TensorList parameters)
     {
         m_runner->Start(); // it runs when its first activation comes
     }
+}
+
+ModelConfig
+StageApplication::GetModel() const
+{
+    auto model = GetContext().model;
+    if (GetContext().sendsBase && model.frozen)
+    {
+        auto none = std::make_shared<FrozenWeights>();
+        none->blocks.resize(model.encoderBlocks);
+        model.frozen = m_base ? m_base : none;
+    }
+    return model;
 }
 
 StageRunner::Callbacks

@@ -190,6 +190,7 @@ ControlLoop::HandleReport(uint32_t cluster, NodeIndex index, const StateReport& 
     node.memoryBytes = report.memoryBytes;
     node.computePowerW = report.computePowerW;
     node.batteryJ = report.batteryJ;
+    node.heldBase = report.heldBase;
 }
 
 void

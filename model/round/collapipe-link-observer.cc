@@ -26,6 +26,7 @@ GetPhase(MessageType type)
 {
     switch (type)
     {
+    case MessageType::BASE_WEIGHTS:
     case MessageType::SEGMENT_PARAMETERS:
         return Phase::DISTRIBUTION;
     case MessageType::ACTIVATION:

@@ -12,6 +12,7 @@
 #include <functional>
 #include <gtest/gtest.h>
 #include <set>
+#include <tuple>
 
 namespace ns3
 {
@@ -64,12 +65,14 @@ IsIncreasing(const std::vector<Segment>& chain)
 bool
 Fits(const ClusterCosts& costs, const std::vector<Segment>& chain)
 {
+    uint32_t first = 0;
     for (std::size_t s = 0; s < chain.size(); ++s)
     {
-        if (chain[s].blocks > costs.GetMemoryBlocks(chain[s].node - 1, chain.size() - s))
+        if (chain[s].blocks > costs.GetMemoryBlocks(chain[s].node - 1, chain.size() - s, first))
         {
             return false;
         }
+        first += chain[s].blocks;
     }
     return true;
 }
@@ -80,9 +83,14 @@ GetSum(const ClusterCosts& costs, const std::vector<Segment>& chain)
 {
     double sum = 0;
     std::size_t from = 0;
+    uint32_t first = 0;
     for (const auto& segment : chain)
     {
+        const uint32_t last = first + segment.blocks;
         sum += costs.GetDeviceCost(segment.node - 1, segment.blocks);
+        sum +=
+            costs.GetBaseCost(segment.node - 1, last) - costs.GetBaseCost(segment.node - 1, first);
+        first = last;
         sum += costs.GetHopCost(from, segment.node, ClusterCosts::NO_LIMIT);
         from = segment.node;
     }
@@ -96,8 +104,21 @@ MakeCosts(const Instance& instance, const MicroBatchPair& pair)
     return {instance, 0, pair, prices, 1};
 }
 
-class ControlPlanner : public ::testing::TestWithParam<const char*>
+/// Schedule, and whether frozen weights are sent and first blocks take less memory
+class ControlPlanner : public ::testing::TestWithParam<std::tuple<const char*, bool>>
 {
+  protected:
+    /// @return a random instance of the parameters' kind
+    static Instance Make(test::RandomInstance& random, test::RandomShape shape)
+    {
+        shape.schedule = std::get<0>(GetParam());
+        Instance instance = random.Make(shape);
+        if (std::get<1>(GetParam()))
+        {
+            random.AddBase(instance);
+        }
+        return instance;
+    }
 };
 
 TEST_P(ControlPlanner, FindsTheLeastSumOfAllChains)
@@ -107,10 +128,9 @@ TEST_P(ControlPlanner, FindsTheLeastSumOfAllChains)
     {
         test::RandomInstance random(static_cast<uint64_t>(i + 1));
         test::RandomShape shape;
-        shape.schedule = GetParam();
         shape.devices = 2 + i % 3;
         shape.blocks = 5;
-        const Instance instance = random.Make(shape);
+        const Instance instance = Make(random, shape);
         const ClusterCosts costs = MakeCosts(instance, {4, 1});
         double least = ClusterCosts::NO_LIMIT;
         std::vector<Segment> chain;
@@ -144,10 +164,9 @@ TEST_P(ControlPlanner, FindsTheLeastSumAlongAnOrder)
     {
         test::RandomInstance random(static_cast<uint64_t>(i + 1));
         test::RandomShape shape;
-        shape.schedule = GetParam();
         shape.devices = devices;
         shape.blocks = 4;
-        const Instance instance = random.Make(shape);
+        const Instance instance = Make(random, shape);
         const ClusterCosts costs = MakeCosts(instance, {4, 1});
         double least = ClusterCosts::NO_LIMIT;
         std::vector<Segment> chain;
@@ -174,11 +193,10 @@ TEST_P(ControlPlanner, LargestChainHoldsAsMuchAsAnyChain)
     {
         test::RandomInstance random(static_cast<uint64_t>(i + 1));
         test::RandomShape shape;
-        shape.schedule = GetParam();
         shape.devices = 2 + i % 3;
         shape.blocks = 5;
         shape.tightMemory = 1;
-        const Instance instance = random.Make(shape);
+        const Instance instance = Make(random, shape);
         const MicroBatchPair pair{4, 2 * random.Count(1, 8)};
         const ClusterCosts costs = MakeCosts(instance, pair);
         bool any = false;
@@ -195,7 +213,9 @@ TEST_P(ControlPlanner, LargestChainHoldsAsMuchAsAnyChain)
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Schedules, ControlPlanner, ::testing::Values("gpipe", "1f1b"));
+INSTANTIATE_TEST_SUITE_P(Schedules,
+                         ControlPlanner,
+                         ::testing::Combine(::testing::Values("gpipe", "1f1b"), ::testing::Bool()));
 
 TEST(ControlPlannerOrder, OrderHoldsEveryDeviceOnceAndKeepsTheChain)
 {

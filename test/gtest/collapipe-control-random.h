@@ -91,6 +91,37 @@ class RandomInstance
         return instance;
     }
 
+    /**
+     * Freezes most of the model, sends it, and lets devices have some of it.
+     * @param instance of which all is trained
+     * @param isAlike whether something of every block stays trained
+     */
+    void AddBase(Instance& instance, bool isAlike = false)
+    {
+        ModelProfile& model = instance.state.model;
+        model.sendsBase = true;
+        model.frozenBlockBytes = Log(1e6, 1e8);
+        model.firstTrainedBlock = !isAlike && Chance(0.5) ? Count(0, model.blocks) : 0;
+        model.trainsEmbedding = model.firstTrainedBlock == 0;
+        // No more than a block takes of which something is trained
+        model.untrainedBlockBytes =
+            Uniform(0.1, 1) *
+            (model.frozenBlockBytes + model.weightCopies * model.blockParameterBits / 8);
+        model.frozenEmbeddingBytes = Log(1e6, 1e8);
+        for (auto& cluster : instance.state.clusters)
+        {
+            cluster.controlUnit.heldBase.embedding = Chance(0.5);
+            for (auto& device : cluster.devices)
+            {
+                device.memoryBytes *= Uniform(1, 3);
+                for (uint32_t block = 0; block < model.blocks; ++block)
+                {
+                    device.heldBase.Add(block, block + (Chance(0.4) ? 1 : 0));
+                }
+            }
+        }
+    }
+
     /// A choice that need not be a good one; memory is not looked at
     RoundChoice MakeChoice(const Instance& instance)
     {

@@ -128,31 +128,86 @@ TEST(Recomputation, LeavesEmbeddingAndDecoderAlone)
     }
 }
 
+/// @return the most blocks of a segment from a block on that fit, by (8) itself
+uint32_t
+CountFitting(const ModelProfile& model,
+             double memoryBytes,
+             uint32_t first,
+             uint32_t live,
+             uint32_t size,
+             Recomputation mode)
+{
+    uint32_t most = 0;
+    for (uint32_t blocks = 1; first + blocks <= model.blocks; ++blocks)
+    {
+        const BlockRun run{first, first + blocks};
+        const bool keeps = memoryBytes >= GetSegmentMemoryBytes(model, run, live, size, false);
+        const bool recomputes = memoryBytes >= GetSegmentMemoryBytes(model, run, live, size, true);
+        const bool fits = mode == Recomputation::NEVER    ? keeps
+                          : mode == Recomputation::ALWAYS ? recomputes
+                                                          : keeps || recomputes;
+        most = fits ? blocks : most;
+    }
+    return most;
+}
+
 TEST(Recomputation, LimitsOfBlocksAreThoseOfTheFormula)
 {
     RandomInstance random(2);
-    for (int i = 0; i < 300; ++i)
+    int between = 0;
+    for (int i = 0; i < 600; ++i)
     {
-        const auto instance = MakeInstance(random, "gpipe", 1);
+        auto instance = MakeInstance(random, "gpipe", 1);
+        if (i % 2 == 1)
+        {
+            random.AddBase(instance);
+        }
         const auto& model = instance.state.model;
         const auto& device = instance.state.clusters[0].devices[0];
         const uint32_t live = random.Count(1, 6);
         const uint32_t size = random.Count(1, 6);
+        const uint32_t first = i % 2 == 1 ? random.Count(0, model.blocks - 1) : 0;
         for (const auto mode : {Recomputation::NEVER, Recomputation::ALWAYS, Recomputation::AUTO})
         {
-            uint32_t most = 0;
-            for (uint32_t blocks = 1; blocks <= model.blocks; ++blocks)
-            {
-                const bool keeps =
-                    device.memoryBytes >= GetSegmentMemoryBytes(model, blocks, live, size, false);
-                const bool recomputes =
-                    device.memoryBytes >= GetSegmentMemoryBytes(model, blocks, live, size, true);
-                const bool fits = mode == Recomputation::NEVER    ? keeps
-                                  : mode == Recomputation::ALWAYS ? recomputes
-                                                                  : keeps || recomputes;
-                most = fits ? blocks : most;
-            }
-            EXPECT_EQ(GetMaxBlocks(model, device, size, live, mode), most);
+            const uint32_t most = CountFitting(model, device.memoryBytes, first, live, size, mode);
+            const uint32_t found = GetMaxBlocks(model, device, first, size, live, mode);
+            EXPECT_EQ(std::min(found, model.blocks - first), most);
+            between += first < model.firstTrainedBlock && most > 0 && first + most < model.blocks;
+        }
+    }
+    EXPECT_GT(between, 20); // segments that begin before the first trained block, and are limited
+}
+
+TEST(Recomputation, BlocksWithoutABackwardPassKeepTheirFrozenWeightsOnly)
+{
+    RandomInstance random(4);
+    for (int i = 0; i < 100; ++i)
+    {
+        auto instance = MakeInstance(random, "gpipe", 1);
+        random.AddBase(instance);
+        auto& model = instance.state.model;
+        model.trainsEmbedding = false;
+        model.firstTrainedBlock = random.Count(0, model.blocks);
+        const uint32_t first = random.Count(0, model.blocks);
+        const uint32_t last = random.Count(first, model.blocks);
+        const uint32_t live = random.Count(1, 6);
+        const uint32_t size = random.Count(1, 6);
+        double each = 0; // block by block, from the words of (8')
+        bool isAnyTrained = false;
+        for (uint32_t block = first; block < last; ++block)
+        {
+            const bool isTrained = block >= model.firstTrainedBlock;
+            isAnyTrained |= isTrained;
+            each += !isTrained ? model.untrainedBlockBytes
+                               : model.frozenBlockBytes +
+                                     model.weightCopies * model.blockParameterBits / 8 +
+                                     live * size * model.activationBytesPerBlock;
+        }
+        const double kept = GetSegmentMemoryBytes(model, {first, last}, live, size, false);
+        EXPECT_NEAR(kept, each, 1e-9 * each);
+        if (!isAnyTrained)
+        {
+            EXPECT_EQ(GetSegmentMemoryBytes(model, {first, last}, live, size, true), kept);
         }
     }
 }

@@ -6,7 +6,9 @@
 
 #include "collapipe-learning-gtest.h"
 
+#include "ns3/collapipe-frozen-weights.h"
 #include "ns3/collapipe-helper.h"
+#include "ns3/collapipe-model-family.h"
 #include "ns3/collapipe-pipeline-plan.h"
 #include "ns3/collapipe-schedule.h"
 #include "ns3/collapipe-torch-backend.h"
@@ -63,14 +65,12 @@ GetRange(const StageCase& run)
 
 /// Trains a stage for three iterations. @return its memory
 MemoryReport
-Train(const ModelConfig& config, const StageCase& run)
+Train(ModelConfig config, const StageCase& run)
 {
     const auto range = GetRange(run);
     auto backend = CreateObject<TorchBackend>();
-    auto part = backend->CreatePart(config,
-                                    range,
-                                    run.optimizer,
-                                    backend->CreateParameters(config, 1).Gather(range));
+    const auto trained = FreezeParameters(config, backend->CreateParameters(config, 1));
+    auto part = backend->CreatePart(config, range, run.optimizer, trained.Gather(range));
     part->SetRecompute(run.recompute);
     const auto actions = ObjectFactory(ScheduleTypeName(run.schedule))
                              .Create<Schedule>()
@@ -86,6 +86,10 @@ Train(const ModelConfig& config, const StageCase& run)
                 part->Forward(action.microBatch, MakeInput(config, range, size, 1));
                 break;
             case Action::BACKWARD:
+                if (!HasBackward(config, range))
+                {
+                    break;
+                }
                 part->Backward(
                     action.microBatch,
                     range.decoder
@@ -152,6 +156,57 @@ INSTANTIATE_TEST_SUITE_P(Torch,
                          ::testing::Combine(::testing::Values("sgd", "momentum", "adam"),
                                             ::testing::Values("gpipe", "1f1b"),
                                             ::testing::Bool()));
+
+/// Schedule, whether activations are computed again, precision of what is frozen
+class MemoryOfFrozenStages : public ::testing::TestWithParam<std::tuple<std::string, bool, DType>>
+{
+};
+
+TEST_P(MemoryOfFrozenStages, IsThatOfTheFormula)
+{
+    const auto& [schedule, recompute, base] = GetParam();
+    std::mt19937 random(5);
+    int without = 0;
+    int mixed = 0;
+    for (int i = 0; i < 60; ++i)
+    {
+        auto config = MakeMemoryConfig();
+        config.trainedBlocks = random() % (config.encoderBlocks + 1);
+        config.trained = config.trainedBlocks > 0 ? TrainedPart::LAST : TrainedPart::HEAD;
+        config.base = base;
+        const auto profile = MakeModelProfile(config, OptimizerConfig(), 2);
+        std::vector<uint32_t> blocks(1 + random() % 3, 1);
+        for (auto left = config.encoderBlocks - blocks.size(); left > 0; --left)
+        {
+            ++blocks[random() % blocks.size()];
+        }
+        const auto chain = MakeChain(blocks, 1 + random() % 6, 1 + random() % 4);
+        const uint32_t stage = 1 + random() % blocks.size();
+        const auto report = Train(config, {schedule, OptimizerConfig(), chain, stage, recompute});
+        const double planned = GetStageMemoryBytes(profile, schedule, chain, stage, recompute);
+        const double kept = static_cast<double>(report.kept.GetTotal());
+        const auto& plan = chain.stages[stage];
+        EXPECT_NEAR(kept, planned, 0.1 * planned)
+            << "blocks " << plan.firstBlock << " to " << plan.lastBlock << " of which the last "
+            << config.trainedBlocks << " of all are trained, " << chain.microBatches
+            << " micro-batches of " << chain.microBatchSize;
+        const uint32_t trained = profile.CountTrained(plan.firstBlock, plan.lastBlock);
+        mixed += trained > 0 && trained < plan.GetBlocks();
+        if (trained == 0)
+        {
+            ++without;
+            EXPECT_EQ(kept, planned) << "something is kept where nothing is trained";
+        }
+    }
+    EXPECT_GT(without, 5);
+    EXPECT_GT(mixed, 5);
+}
+
+INSTANTIATE_TEST_SUITE_P(Torch,
+                         MemoryOfFrozenStages,
+                         ::testing::Combine(::testing::Values("gpipe", "1f1b"),
+                                            ::testing::Bool(),
+                                            ::testing::Values(DType::FLOAT32, DType::INT8)));
 
 TEST(TorchMemory, IsSplitByKind)
 {

@@ -138,6 +138,10 @@ TEST(FluidModel, ReservedMediaGiveTheClosedForm)
         test::RandomInstance random(i + 1);
         Instance instance = random.Make(MakeShape(i));
         instance.state.training.clipping = i % 5 == 0;
+        if (i % 4 == 3)
+        {
+            random.AddBase(instance);
+        }
         const RoundPlan plan = MakePlan(random, instance, true);
         const Evaluation expected = EvaluatePlan(instance, plan);
         const FluidRound played = fluid.Play(instance.state, plan);
@@ -167,6 +171,10 @@ TEST(FluidModel, EqualsTheReferenceInAnyMedium)
         Instance instance = random.Make(MakeShape(i));
         Share(random, instance.state);
         instance.state.training.clipping = i % 5 == 0;
+        if (i % 4 == 3)
+        {
+            random.AddBase(instance, true);
+        }
         const RoundPlan plan = MakePlan(random, instance, i % 3 > 0);
         const judge::FluidTimes expected = judge::PlayByHand(instance.state, plan);
         const FluidRound played = fluid.Play(instance.state, plan);

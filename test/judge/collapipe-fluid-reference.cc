@@ -296,8 +296,20 @@ class World
         m_runners[m].parametersLeft = 0;
         for (const auto& stage : Chain(m).stages)
         {
-            const double bits = (stage.lastBlock - stage.firstBlock) * model.blockParameterBits +
-                                (stage.embedding ? model.embeddingParameterBits : 0);
+            double bits = (stage.lastBlock - stage.firstBlock) * model.blockParameterBits +
+                          (stage.embedding ? model.embeddingParameterBits : 0);
+            if (down && model.sendsBase && stage.node != EDGE_SERVER)
+            {
+                const auto& cluster = m_state.clusters[m];
+                const auto& held = stage.node == CONTROL_UNIT
+                                       ? cluster.controlUnit.heldBase
+                                       : cluster.devices[stage.node - 1].heldBase;
+                bits += stage.embedding && !held.embedding ? 8 * model.frozenEmbeddingBytes : 0;
+                for (uint32_t block = stage.firstBlock; block < stage.lastBlock; ++block)
+                {
+                    bits += held.Count(block, block + 1) > 0 ? 0 : 8 * model.frozenBlockBytes;
+                }
+            }
             if (stage.node == EDGE_SERVER || bits <= 0)
             {
                 continue;

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cmath>
 #include <iomanip>
+#include <random>
 
 namespace ns3
 {
@@ -41,11 +42,45 @@ Quantile(const std::vector<double>& sorted, double fraction)
 
 } // namespace
 
+namespace
+{
+
+/// Freezes as much of a block as is trained, or up to ten times as much, and gives nodes some of
+/// it.
+void
+AddBase(uint64_t number, Instance& instance)
+{
+    std::mt19937_64 random(number);
+    ModelProfile& model = instance.state.model;
+    model.sendsBase = true;
+    model.frozenBlockBytes =
+        (1 + static_cast<double>(random() % 10)) * model.blockParameterBits / 8;
+    model.frozenEmbeddingBytes = model.frozenBlockBytes;
+    for (auto& cluster : instance.state.clusters)
+    {
+        cluster.controlUnit.heldBase.embedding = random() % 2 == 0;
+        for (auto& device : cluster.devices)
+        {
+            device.memoryBytes *= 2;
+            for (uint32_t block = 0; block < model.blocks; ++block)
+            {
+                device.heldBase.Add(block, block + random() % 2);
+            }
+        }
+    }
+}
+
+} // namespace
+
 Comparison
-Compare(uint64_t number)
+Compare(uint64_t number, bool sendsBase)
 {
     static RoundSolver solver;
-    const Instance instance = InstanceMaker(number).Make();
+    Instance instance = InstanceMaker(number).Make();
+    if (sendsBase)
+    {
+        AddBase(number, instance);
+    }
     Comparison result;
     result.number = number;
     auto start = std::chrono::steady_clock::now();

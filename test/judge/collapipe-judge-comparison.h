@@ -39,9 +39,10 @@ struct Comparison
  * bring (13) to zero or below and would make a relative gap meaningless. It is positive.
  *
  * @param number of the instance, see InstanceMaker
+ * @param sendsBase whether there are frozen weights, of which nodes have some and are sent others
  * @return the comparison
  */
-Comparison Compare(uint64_t number);
+Comparison Compare(uint64_t number, bool sendsBase = false);
 
 /// Counts and distribution over many comparisons
 class ComparisonSummary

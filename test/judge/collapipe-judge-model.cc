@@ -46,8 +46,28 @@ MemoryBytes(const Instance& instance,
     {
         alive = std::min<double>(alive, static_cast<double>(stages - s + 1));
     }
-    return blocks * (model.weightCopies * model.blockParameterBits / 8 +
+    return blocks * (model.weightCopies * model.blockParameterBits / 8 + model.frozenBlockBytes +
                      alive * pair.size * model.activationBytesPerBlock);
+}
+
+/// Bits of frozen weights that a node has not had, of the embedding or of blocks [first, last)
+double
+MissingBits(const ModelProfile& model, const HeldBase& held, uint32_t first, uint32_t last)
+{
+    double bits = 0;
+    for (uint32_t block = first; block < last; ++block)
+    {
+        const bool isThere =
+            std::any_of(held.blocks.begin(), held.blocks.end(), [block](const BlockRun& run) {
+                return run.first <= block && block < run.last;
+            });
+        bits += isThere ? 0 : 8 * model.frozenBlockBytes;
+    }
+    if (first == last && !held.embedding)
+    {
+        bits = 8 * model.frozenEmbeddingBytes;
+    }
+    return model.sendsBase ? bits : 0;
 }
 
 Transmission
@@ -318,23 +338,33 @@ class Builder
         m_problem.targetLatencyS = LatencyOf(m_problem.target);
     }
 
-    void AddParameters(NodeIndex node, double bits)
+    /// Trained parameters both ways, and frozen ones, of blocks [first, last), to the node
+    void AddParameters(NodeIndex node, double bits, uint32_t first, uint32_t last)
     {
-        if (bits > 0)
+        const double frozen =
+            MissingBits(m_state.model, NodeOf(m_cluster, node).heldBase, first, last);
+        if (bits + frozen > 0)
         {
             m_problem.distribution.push_back(
-                AddTransmission(Phase::DISTRIBUTION, EDGE_SERVER, node, bits));
+                AddTransmission(Phase::DISTRIBUTION, EDGE_SERVER, node, bits + frozen));
+        }
+        if (bits > 0)
+        {
             m_problem.upload.push_back(AddTransmission(Phase::UPLOAD, node, EDGE_SERVER, bits));
         }
     }
 
     void AddParameters()
     {
-        AddParameters(CONTROL_UNIT, m_state.model.embeddingParameterBits);
+        AddParameters(CONTROL_UNIT, m_state.model.embeddingParameterBits, 0, 0);
+        uint32_t first = 0;
         for (const Placement& p : m_candidate.chain)
         {
             AddParameters(static_cast<NodeIndex>(p.device + 1),
-                          p.blocks * m_state.model.blockParameterBits);
+                          p.blocks * m_state.model.blockParameterBits,
+                          first,
+                          first + p.blocks);
+            first += p.blocks;
         }
     }
 

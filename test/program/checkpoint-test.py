@@ -251,6 +251,8 @@ def main():
                            "--keepOptimizerState")
         check_continuation(base, "hybrid", *SMALL, *data, "--fading", "--mobility=waypoint",
                            "--ns3::TcpSocket::SegmentSize=1000")
+        check_continuation(base, "base", *SMALL, *data, "--topology=p2p", "--lora=2",
+                           "--base=distributed", "--basePrecision=int8")
         check_decay(base, data)
         check_warm_start(base, data)
         check_example(base, build)

@@ -94,6 +94,100 @@ def check_logits(work):
                                   f"{folder.name}: loss {said['nats_per_token']}, not {loss}")
 
 
+def check_padding(work):
+    """Texts that are padded on the left, as tokenizer_config.json says: the same logits."""
+    rng = random.Random(13)
+    for kind in CAUSAL:
+        for seed, classes in ((0, 0), (1, 0), (2, 3)):
+            folder = work / f"left-{kind}-{seed}"
+            encode = hf.write_checkpoint(folder, kind, 50 * seed + 3, classes, side="left")
+            reference = hf.Reference(folder)
+            lines = random_lines(rng, 4)
+            texts = [encode(line) for line in lines]
+            with torch.no_grad():
+                alone = [reference.logits(tokens) for tokens in texts]
+                said = judge(folder, lines)
+                for side in ("left", "right"):
+                    for one, other in zip(alone, [] if classes else reference.padded(texts, side)):
+                        check(distance(other, one) < 1e-5, f"{folder.name}: the independent "
+                              f"program's logits, padded on the {side}")
+                for got, logits in zip(said, alone):
+                    error = distance(torch.tensor(got["logits"]), logits if classes else logits[-1])
+                    check(error < 1e-4, f"{folder.name}: logits differ by {error}")
+
+
+def find_masks(texts, vocabulary, wanted, reference):
+    """Of three texts two are trained on, with one token of each masked, replaced or left.
+
+    Returns those pairs of (tokens, place, label) whose mean loss is the wanted one.
+    """
+    losses = []
+    for tokens in texts:
+        for place in range(1, len(tokens) - 1):
+            for shown in {4, tokens[place], *range(5, vocabulary)}:  # [MASK], the same, any other
+                changed = tokens[:place] + [shown] + tokens[place + 1:]
+                entry = (changed, place, tokens[place])
+                losses.append((reference.masked_loss([entry]).item(), texts.index(tokens), entry))
+    losses.sort(key=lambda one: one[0])
+    values = torch.tensor([loss for loss, _, _ in losses], dtype=torch.float64)
+    for loss, text, entry in losses:
+        low = torch.searchsorted(values, 2 * wanted - loss - 4e-6).item()
+        while low < len(losses) and values[low] < 2 * wanted - loss + 4e-6:
+            if losses[low][1] > text:
+                yield [entry, losses[low][2]]
+            low += 1
+
+
+def check_masked_steps(work):
+    """Masked words: transform, norm, and the table with a bias as projection; tied or not."""
+    rng = random.Random(17)
+    for kind in ("bert", "distilbert"):
+        for devices, tied in ((1, True), (2, False), (3, True)):
+            name = f"masked-{kind}-{devices}"
+            folder = work / f"{name}-model"
+            encode = hf.write_checkpoint(folder, kind, 7 + devices, tied=tied, least=3)
+            vocabulary = json.loads((folder / "config.json").read_text())["vocab_size"]
+            # One token of up to nine is masked; lengths differ
+            lines = ["".join(rng.choice(hf.LETTERS) for _ in range(n)) for n in (3, 6, 8)]
+            train, validation = work / f"{name}.txt", work / f"{name}-val.txt"
+            train.write_text("".join(line + "\n" for line in lines))
+            validation.write_text("zzz zz\n")
+            weights, result = take_step(work, name, folder, train, validation, "--task=mlm",
+                                        f"--devices={devices}", micro_batches=1)
+            if weights is None:
+                continue
+            reference = hf.Reference(folder)
+            wanted = float(result[0][0]["train_loss"])
+            texts = [encode(line) for line in lines]
+            errors = []
+            with torch.no_grad():
+                pairs = list(find_masks(texts, vocabulary, wanted, reference))
+            check(pairs, f"{name}: training loss {wanted} is that of no two texts")
+            for pair in pairs:
+                for tensor in reference.tensors.values():
+                    tensor.grad = None
+                reference.masked_loss(pair).backward()
+                errors.append(max(compare_step(reference, weights).values()))
+            check(set(weights) == set(reference.tensors), f"{name}: names of the exported tensors: "
+                  f"{set(weights) ^ set(reference.tensors)}")
+            check(errors and min(errors) <= 1, f"{name}: gradients differ {min(errors, default=0)} "
+                  f"times as much as they may, for the best of {len(errors)} ways to mask")
+
+
+def compare_step(reference, weights):
+    """By name: the error of a step's gradient over what rounding allows."""
+    names = {n for n, t in reference.tensors.items() if t.grad is not None} & set(weights)
+    largest = max(reference.get(n).grad.abs().max().item() for n in names)
+    errors = {}
+    for n in sorted(names):
+        before = reference.get(n)
+        step = before.detach() - weights[n]
+        # The step is read from weights in float32, which round at their own size.
+        bound = 1e-4 * largest + 2e-7 * before.abs().max().item()
+        errors[n] = (step - before.grad).abs().max().item() / bound
+    return errors
+
+
 def find_batch(texts, wanted, get_loss):
     """Of n + 1 texts one is kept for the test part; those whose loss is the run's."""
     for left_out in range(len(texts)):
@@ -104,14 +198,14 @@ def find_batch(texts, wanted, get_loss):
     return None, None
 
 
-def take_step(work, name, folder, train, validation, *options):
+def take_step(work, name, folder, train, validation, *options, micro_batches=2):
     """Weights before and after a step of gradient descent of size 1, by name."""
     out = work / f"{name}-export"
     result = run(work, name, f"--pretrained={folder}", f"--train={train}",
                  f"--validation={validation}", "--optimizer=sgd", "--momentum=0",
                  "--learningRate=1", "--warmup=0", "--decay=none", "--dropout=0", "--clusters=1",
-                 "--microBatches=2", "--microBatchSize=2", "--score=none", "--sequenceLength=60",
-                 f"--export={out}", *options)
+                 f"--microBatches={micro_batches}", "--microBatchSize=2", "--score=none",
+                 "--sequenceLength=60", f"--export={out}", *options)
     return (hf.read_safetensors(out / "model.safetensors"), result) if result else (None, None)
 
 
@@ -120,10 +214,13 @@ def check_gradients(work):
     rng = random.Random(5)
     for kind in CAUSAL + ["bert", "distilbert"]:
         classes = 2 if kind in ("bert", "distilbert") else 0
-        for devices, tied in ((1, False), (3, False)):
+        for devices, tied, side in ((1, False, "right"), (3, False, "right"), (2, False, "left")):
+            if side == "left" and kind not in CAUSAL:
+                continue
             name = f"step-{kind}-{devices}"
             folder = work / f"{name}-model"
-            encode = hf.write_checkpoint(folder, kind, devices, classes, tied=tied, least=3)
+            encode = hf.write_checkpoint(folder, kind, devices, classes, tied=tied, least=3,
+                                         side=side)
             lines = random_lines(rng, 5)
             labels = [0, 1, 1, 0, 1]
             ending = "tsv" if classes else "txt"
@@ -153,17 +250,10 @@ def check_gradients(work):
             if not check(batch, f"{name}: training loss {wanted} is that of no four samples"):
                 continue
             loss.backward()
-            names = {n for n, t in reference.tensors.items() if t.grad is not None}
             check(set(weights) == set(reference.tensors), f"{name}: names of the exported tensors: "
                   f"{set(weights) ^ set(reference.tensors)}")
-            largest = max(reference.get(n).grad.abs().max().item() for n in names)
-            for n in sorted(names & set(weights)):
-                before = reference.get(n)
-                step = before.detach() - weights[n]
-                error = (step - before.grad).abs().max().item()
-                # The step is read from weights in float32, which round at their own size.
-                bound = 1e-4 * largest + 2e-7 * before.abs().max().item()
-                check(error <= bound, f"{name}: gradient of {n} differs by {error} of {largest}")
+            for n, error in compare_step(reference, weights).items():
+                check(error <= 1, f"{name}: gradient of {n} differs {error} times as much as it may")
 
 
 def check_exports(work):
@@ -204,6 +294,47 @@ def check_exports(work):
         after = hf.read_safetensors(same / "model.safetensors")
         check(set(before) == set(after) and all(torch.equal(before[n], after[n]) for n in before),
               f"{kind}: export after import is the identity")
+
+
+def check_new_pooler(work):
+    """A classifier's maps that the folder lacks are named, trained, and saved with adapters."""
+    rng = random.Random(19)
+    lines = random_lines(rng, 24)
+    data = work / "pooler.tsv"
+    data.write_text("sentence\tlabel\n" + "".join(f"{line}\t{i % 2}\n"
+                                                  for i, line in enumerate(lines)))
+    for classes, new in ((0, ["classifier", "bert.pooler.dense"]), (2, [])):
+        folder, adapter = work / f"pooler-{classes}", work / f"pooler-{classes}-adapter"
+        hf.write_checkpoint(folder, "bert", 23, classes)
+        options = ["--task=classification", f"--train={data}", "--devices=2", "--clusters=1",
+                   "--microBatches=2", "--microBatchSize=4", "--sequenceLength=48", "--score=none"]
+        status, said, err, _ = finish(start(
+            *RUN, f"--outputDir={work}/pooler-run-{classes}", f"--pretrained={folder}", "--lora=2",
+            f"--export={adapter}", *options), 200)
+        check(status == 0, f"a classifier of {folder.name}: status {status}: {err}")
+        if status != 0:
+            continue
+        warned = [line for line in (said + err).splitlines() if "random values" in line]
+        check(len(warned) == (1 if new else 0) and all(name in warned[0] for name in new),
+              f"{folder.name}: new maps are named once: {warned}")
+        config = json.loads((adapter / "adapter_config.json").read_text())
+        tensors = hf.read_safetensors(adapter / "adapter_model.safetensors")
+        pooler = "base_model.model.bert.pooler.dense.weight"
+        check(set(config["modules_to_save"]) == {"classifier", *(["pooler.dense"] if new else [])},
+              f"{folder.name}: {config['modules_to_save']} are saved with the adapters")
+        check((pooler in tensors) == bool(new), f"{folder.name}: the pooler is saved if it is new")
+        check(all(classes == 0 or "modules_to_save" not in name for name in tensors),
+              f"{folder.name}: names as PEFT has them")
+        # What was saved is all that it takes: read back, nothing is new, and it comes out the same
+        again = work / f"pooler-{classes}-again"
+        status, said, err, _ = finish(start(
+            *RUN, f"--outputDir={work}/pooler-again-{classes}", f"--pretrained={adapter}",
+            "--learningRate=1e-30", "--warmup=0", f"--export={again}", *options), 200)
+        if check(status == 0, f"the adapter of {folder.name}: status {status}: {err}"):
+            check("random values" not in said + err, f"the adapter of {folder.name} lacks nothing")
+            same = hf.read_safetensors(again / "adapter_model.safetensors")
+            check(set(same) == set(tensors) and all(torch.equal(same[n], tensors[n]) for n in same),
+                  f"{folder.name}: an adapter that learns nothing is the same again")
 
 
 def check_refusals(work):
@@ -330,7 +461,10 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         work = pathlib.Path(folder)
         check_logits(work)
+        check_padding(work)
         check_gradients(work)
+        check_masked_steps(work)
+        check_new_pooler(work)
         check_exports(work)
         check_refusals(work)
         stories = source.parent / "shared" / "data" / "stories260K"

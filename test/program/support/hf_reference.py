@@ -61,7 +61,7 @@ def byte_characters():
     return table
 
 
-def write_byte_tokenizer(folder, begins):
+def write_byte_tokenizer(folder, begins, side):
     """A tokenizer.json whose pieces are the 256 bytes; id = 4 + byte; 1 begins and 2 ends a text."""
     characters = byte_characters()
     vocabulary = {"<pad>": 0, "<s>": 1, "</s>": 2, "<unk>": 3}
@@ -88,7 +88,8 @@ def write_byte_tokenizer(folder, begins):
                            "merges": []}}
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
     (folder / "tokenizer_config.json").write_text(json.dumps(
-        {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}))
+        {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>",
+         "padding_side": side}))
     return lambda text: ([1] if begins else []) + [4 + byte for byte in text.encode()]
 
 
@@ -135,15 +136,36 @@ class Reference:
         return F.layer_norm(x, x.shape[-1:], self.get(name + ".weight"), self.get(name + ".bias"),
                             epsilon)
 
-    def hidden(self, tokens):
-        """Rows behind the last norm, of one sequence [T,D]."""
+    def hidden(self, tokens, mask=None):
+        """Rows behind the last norm, of one sequence [T,D]; mask: 1 for tokens, 0 for padding."""
+        self.mask = torch.tensor(mask or [1] * len(tokens))
+        # As transformers numbers what it continues (generate), and OPT all: padding does not count
+        self.positions = (self.mask.cumsum(0) - 1).clamp(min=0)
         return {"gpt2": self.gpt2, "opt": self.opt, "llama": self.llama, "qwen2": self.llama,
                 "bert": self.bert, "distilbert": self.distilbert}[self.config["model_type"]](tokens)
 
+    def padded(self, texts, side):
+        """Logits of texts that are padded to the same length on one side; one entry a text."""
+        longest = max(len(tokens) for tokens in texts) + 3
+        result = []
+        for tokens in texts:
+            padding = [0] * (longest - len(tokens))
+            ones = [1] * len(tokens)
+            left = side == "left"
+            rows = self.hidden(padding + tokens if left else tokens + padding,
+                               padding + ones if left else ones + padding)
+            result.append(self.head(rows[len(padding):] if left else rows[:len(tokens)]))
+        return result
+
     def logits(self, tokens):
         """Of every position [T,V]; of a classifier, of the classes [C]."""
-        rows = self.hidden(tokens)
+        return self.head(self.hidden(tokens))
+
+    def head(self, rows):
+        """Logits of rows behind the last norm."""
         kind = self.config["model_type"]
+        if self.is_masked():
+            return self.masked_head(rows)
         if "score.weight" in self.tensors:
             return self.get("score.weight") @ rows[-1]
         if kind == "bert":
@@ -168,13 +190,35 @@ class Reference:
         rows = torch.stack([self.logits(tokens) for tokens in texts])
         return F.cross_entropy(rows, torch.tensor(labels))
 
-    @staticmethod
-    def attend(query, key, value, causal):
+    def is_masked(self):
+        return self.config["architectures"][0].endswith("ForMaskedLM")
+
+    def masked_head(self, rows):
+        """BertForMaskedLM's and DistilBertForMaskedLM's: transform, norm, table and a bias."""
+        if self.config["model_type"] == "bert":
+            names = ("cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm",
+                     "cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight",
+                     "cls.predictions.bias")
+        else:
+            names = ("vocab_transform", "vocab_layer_norm", "vocab_projector.weight",
+                     "distilbert.embeddings.word_embeddings.weight", "vocab_projector.bias")
+        epsilon = self.config.get("layer_norm_eps", 1e-12)
+        rows = self.norm(F.gelu(self.linear(rows, names[0])), names[1], epsilon)
+        own = self.tensors.get(names[2])
+        return F.linear(rows, own if own is not None else self.get(names[3]), self.get(names[4]))
+
+    def masked_loss(self, texts):
+        """Mean loss of (tokens, place, label): one token of each text is to be found."""
+        rows = torch.stack([self.logits(tokens)[place] for tokens, place, _ in texts])
+        return F.cross_entropy(rows, torch.tensor([label for _, _, label in texts]))
+
+    def attend(self, query, key, value, causal):
         """[H,T,d] each."""
         scores = query @ key.transpose(1, 2) / math.sqrt(query.shape[-1])
+        hidden = (self.mask == 0)[None, :].expand(len(self.mask), -1)
         if causal:
-            length = scores.shape[-1]
-            scores = scores.masked_fill(torch.ones(length, length).triu(1).bool(), -math.inf)
+            hidden = hidden | torch.ones(len(self.mask), len(self.mask)).triu(1).bool()
+        scores = scores.masked_fill(hidden, torch.finfo(scores.dtype).min)
         return (scores.softmax(-1) @ value).transpose(0, 1).flatten(1)
 
     @staticmethod
@@ -183,7 +227,8 @@ class Reference:
 
     def gpt2(self, tokens):
         c, ids = self.config, torch.tensor(tokens)
-        x = self.get("transformer.wte.weight")[ids] + self.get("transformer.wpe.weight")[:len(tokens)]
+        x = self.get("transformer.wte.weight")[ids]
+        x = x + self.get("transformer.wpe.weight")[self.positions]
         for i in range(c["n_layer"]):
             name = f"transformer.h.{i}."
             y = self.norm(x, name + "ln_1", c["layer_norm_epsilon"])
@@ -198,7 +243,7 @@ class Reference:
     def opt(self, tokens):
         c, ids, base = self.config, torch.tensor(tokens), "model.decoder."
         x = self.get(base + "embed_tokens.weight")[ids]
-        x = x + self.get(base + "embed_positions.weight")[2:2 + len(tokens)]
+        x = x + self.get(base + "embed_positions.weight")[2 + self.positions]
         for i in range(c["num_hidden_layers"]):
             name = f"{base}layers.{i}."
             y = self.norm(x, name + "self_attn_layer_norm", 1e-5)
@@ -214,7 +259,7 @@ class Reference:
         heads, groups = c["num_attention_heads"], c["num_key_value_heads"]
         width = c.get("head_dim") or c["hidden_size"] // heads
         rates = self.rotations(width)
-        angles = torch.arange(len(tokens)).double()[:, None] * rates[None]
+        angles = self.positions.double()[:, None] * rates[None]
         cosines = torch.cat([angles, angles], 1).cos().float()
         sines = torch.cat([angles, angles], 1).sin().float()
 
@@ -378,7 +423,8 @@ def shapes(config, classes):
             linear(name + "intermediate.dense", config["intermediate_size"], d)
             linear(name + "output.dense", d, config["intermediate_size"])
             norm(name + "output.LayerNorm", d)
-        linear("bert.pooler.dense", d, d)
+        if classes:
+            linear("bert.pooler.dense", d, d)
     else:
         d, base = config["dim"], "distilbert.embeddings."
         result[base + "word_embeddings.weight"] = (v, d)
@@ -392,9 +438,22 @@ def shapes(config, classes):
             linear(name + "ffn.lin1", config["hidden_dim"], d)
             linear(name + "ffn.lin2", d, config["hidden_dim"])
             norm(name + "output_layer_norm", d)
-        linear("pre_classifier", d, d)
-    if kind in ("bert", "distilbert"):
+        if classes:
+            linear("pre_classifier", d, d)
+    if kind in ("bert", "distilbert") and classes:
         linear("classifier", classes, d)
+    elif kind == "bert":
+        linear("cls.predictions.transform.dense", d, d)
+        norm("cls.predictions.transform.LayerNorm", d)
+        result["cls.predictions.bias"] = (v,)
+        if not config["tie_word_embeddings"]:
+            result["cls.predictions.decoder.weight"] = (v, d)
+    elif kind == "distilbert":
+        linear("vocab_transform", d, d)
+        norm("vocab_layer_norm", d)
+        result["vocab_projector.bias"] = (v,)
+        if not config["tie_word_embeddings"]:
+            result["vocab_projector.weight"] = (v, d)
     elif classes:
         linear("score", classes, d, False)
     elif not config["tie_word_embeddings"]:
@@ -408,7 +467,7 @@ def make_config(kind, rng, vocabulary, classes, least):
     positions = 64
     names = {"gpt2": ("GPT2", "LMHeadModel"), "opt": ("OPT", "ForCausalLM"),
              "llama": ("Llama", "ForCausalLM"), "qwen2": ("Qwen2", "ForCausalLM"),
-             "bert": ("Bert", ""), "distilbert": ("DistilBert", "")}[kind]
+             "bert": ("Bert", "ForMaskedLM"), "distilbert": ("DistilBert", "ForMaskedLM")}[kind]
     config = {"model_type": kind, "vocab_size": vocabulary,
               "architectures": [names[0] + ("ForSequenceClassification" if classes else names[1])],
               "tie_word_embeddings": rng.random() < 0.5}
@@ -456,14 +515,15 @@ def make_config(kind, rng, vocabulary, classes, least):
     return config
 
 
-def write_checkpoint(folder, kind, seed, classes=0, dtype=torch.float32, tied=None, least=1):
+def write_checkpoint(folder, kind, seed, classes=0, dtype=torch.float32, tied=None, least=1,
+                     side="right"):
     """A random small model of `least` blocks or more; returns what encodes its texts."""
     folder.mkdir(parents=True)
     rng = random.Random(seed)
     if kind in ("bert", "distilbert"):
         encode, vocabulary = write_wordpiece(folder)
     else:
-        encode, vocabulary = write_byte_tokenizer(folder, begins=kind != "gpt2"), 260
+        encode, vocabulary = write_byte_tokenizer(folder, kind != "gpt2", side), 260
     config = make_config(kind, rng, vocabulary + rng.randint(0, 3), classes, least)
     if tied is not None:
         config["tie_word_embeddings"] = tied
