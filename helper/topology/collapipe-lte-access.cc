@@ -33,6 +33,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <sstream>
 
 namespace ns3
@@ -45,11 +46,12 @@ NS_LOG_COMPONENT_DEFINE("CollaPipeLteAccess");
 namespace
 {
 
-constexpr uint32_t DL_EARFCN = 100;            //!< band 1, 2120 MHz
-constexpr uint32_t UL_EARFCN = 18100;          //!< band 1, 1930 MHz
-constexpr double FREQUENCY_HZ = 1.93e9;        //!< for free-space loss, both directions
-constexpr double RB_BANDWIDTH_HZ = 180e3;      //!< of a resource block
-constexpr uint32_t RLC_BUFFER_BYTES = 1 << 20; //!< per bearer and direction
+constexpr uint32_t DL_EARFCN = 100;       //!< band 1, 2120 MHz
+constexpr uint32_t UL_EARFCN = 18100;     //!< band 1, 1930 MHz
+constexpr double FREQUENCY_HZ = 1.93e9;   //!< for free-space loss, both directions
+constexpr double RB_BANDWIDTH_HZ = 180e3; //!< of a resource block
+/// A bearer holds the windows of a node's connections: to the edge server and to its neighbours
+constexpr uint32_t CONNECTIONS = 4;
 
 /*
  * Formula (5) fitted to the TCP goodput of one UE with 4 MB in segments of 1400 bytes, 100 resource
@@ -99,14 +101,20 @@ GetSrsPeriod(uint32_t ues)
 /**
  * The RLC entities are made while UEs attach, by code that hands on no attributes: the only way
  * to their buffers is the defaults (--ns3::LteRlcUm::MaxTxBufferSize=BYTES sets another). With
- * ns-3's 10 KiB a cell collapses under TCP.
+ * ns-3's 10 KiB a cell collapses under TCP. They hold whatever TCP may have under way: a sender's
+ * own system does not drop what it has just been handed, and where the last of a message is dropped
+ * nothing comes behind it from which TCP would see that before its timer ends, after a second.
+ *
+ * @param transportBytes send buffer of a connection
  */
 void
-SetRlcDefaults()
+SetRlcDefaults(uint32_t transportBytes)
 {
+    const uint64_t bytes = uint64_t{CONNECTIONS} * transportBytes;
+    const UintegerValue size(std::min<uint64_t>(bytes, std::numeric_limits<uint32_t>::max()));
     for (const std::string rlc : {"ns3::LteRlcUm", "ns3::LteRlcAm"})
     {
-        PreferDefault(rlc, "MaxTxBufferSize", UintegerValue(RLC_BUFFER_BYTES));
+        PreferDefault(rlc, "MaxTxBufferSize", size);
         PreferDefault(rlc, "EnablePdcpDiscarding", BooleanValue(false));
     }
     PreferDefault("ns3::LteRlcAm", "TxOpportunityForRetxAlwaysBigEnough", BooleanValue(true));
@@ -229,7 +237,7 @@ LteAccess::CreateUsers()
 void
 LteAccess::InstallRadios()
 {
-    SetRlcDefaults();
+    SetRlcDefaults(m_config.GetTransportBufferBytes());
     m_lte = CreateObject<LteHelper>();
     m_epc = CreateObject<PointToPointEpcHelper>();
     m_lte->SetEpcHelper(m_epc);
