@@ -33,6 +33,8 @@ namespace
 
 constexpr uint32_t PPP_HEADER_BYTES = 2; //!< of the wires that packets take
 
+constexpr uint32_t WIFI_HEADER_BYTES = 42; //!< MPDU delimiter, QoS data header, LLC/SNAP, FCS
+
 // Addresses as the EPC of ns-3 gives them
 constexpr const char* UE_NETWORK = "7.0.0.0";
 constexpr const char* UE_MASK = "255.0.0.0";
@@ -344,9 +346,13 @@ FlowTopologyHelper::MakeWifiLink(uint32_t cluster, uint32_t from, uint32_t to)
     FlowLinkConfig config;
     config.sender = FindFlowRadio(sender, FlowRadioKind::WIFI);
     config.receiver = FindFlowRadio(receiver, FlowRadioKind::WIFI);
-    config.measure = [channel, sender, receiver, medium = m_channels[cluster]] {
+    const double payload = GetPayloadShare(WIFI_HEADER_BYTES);
+    config.measure = [channel, sender, receiver, payload, medium = m_channels[cluster]] {
         FlowLinkState state;
         state.link = channel->MakeLink(sender, receiver, channel->GetFading(sender, receiver));
+        // e is the payload's part of what the modulation carries: the rest of the time is headers,
+        // and contention, preambles and acknowledgements, in which the sender does not radiate
+        state.onAir = std::min(1.0, state.link.efficiency / payload);
         state.medium = medium;
         state.inReach = channel->IsInReach(sender, receiver);
         return state;

@@ -197,7 +197,9 @@ FlowNetwork::SetUse(Link& link, double share)
 {
     const PoolState& pool = m_media[link.GetMedium()]->pool;
     // As GetAirTimeS(): whoever has frequencies of his own sends all the time
-    const double duty = pool.mode == SharingMode::AIRTIME ? share : share > 0 ? 1 : 0;
+    const double duty = link.state.onAir * (pool.mode == SharingMode::AIRTIME ? share
+                                            : share > 0                       ? 1
+                                                                              : 0);
     double relayed = duty;
     if (link.state.relayMedium != FlowLinkState::NO_MEDIUM)
     {

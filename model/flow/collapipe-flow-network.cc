@@ -218,8 +218,18 @@ FlowNetwork::Measure(Link& link)
         Join(link);
     }
     m_media[after]->dirty = true;
-    Observe(link);
     ScheduleUpdate();
+}
+
+/// Measures a link again if that was long ago.
+void
+FlowNetwork::Refresh(Link& link)
+{
+    const bool isOld = m_changing && Simulator::Now() - link.measured >= m_refreshPeriod;
+    if (isOld || link.generation != m_generation)
+    {
+        Measure(link);
+    }
 }
 
 void
@@ -331,15 +341,8 @@ FlowNetwork::Begin(Flow* flow, double bits)
 {
     NS_ABORT_MSG_IF(flow->isActive, "A flow carries one transfer at a time");
     Link& link = *flow->link;
-    const bool isOld = m_changing && Simulator::Now() - link.measured >= m_refreshPeriod;
-    if (isOld || link.generation != m_generation)
-    {
-        Measure(link);
-    }
-    else
-    {
-        Observe(link);
-    }
+    Refresh(link);
+    Observe(link);
     Medium& medium = *m_media[link.GetMedium()];
     Advance(medium);
     flow->leftBits = bits;
@@ -398,8 +401,9 @@ FlowNetwork::Leave(Link& link)
 }
 
 bool
-FlowNetwork::IsUp(const Flow* flow) const
+FlowNetwork::IsUp(const Flow* flow)
 {
+    Refresh(*flow->link);
     return IsUp(*flow->link);
 }
 
@@ -543,11 +547,8 @@ FlowNetwork::Tick()
     const Time now = Simulator::Now();
     for (Flow* flow : flows)
     {
-        Link& link = *flow->link;
-        if (m_changing && now - link.measured >= m_refreshPeriod)
-        {
-            Measure(link);
-        }
+        Refresh(*flow->link);
+        Observe(*flow->link);
     }
     for (Flow* flow : flows)
     {

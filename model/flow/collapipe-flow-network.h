@@ -41,7 +41,8 @@ struct FlowLinkState
     double mostBps{std::numeric_limits<double>::infinity()}; //!< of a wire behind the medium
     std::size_t relayMedium{NO_MEDIUM};                      //!< of the second half of the way
     LinkState relay;                                         //!< the second half
-    bool inReach{true};                                      //!< whether anything comes through
+    double onAir{1};    //!< part of the time that it has the medium in which it radiates
+    bool inReach{true}; //!< whether anything comes through
 };
 
 /// What a network of flows is told of a directed link when it is used for the first time
@@ -203,7 +204,7 @@ class FlowNetwork : public Object
      * @param flow of a user
      * @return whether both ends are up and reach each other
      */
-    bool IsUp(const Flow* flow) const;
+    bool IsUp(const Flow* flow);
 
     /**
      * @param flow of a user
@@ -258,6 +259,7 @@ class FlowNetwork : public Object
 
     Link* FindLink(Ptr<Node> from, Ptr<Node> to);
     void Measure(Link& link);
+    void Refresh(Link& link);
     void Observe(const Link& link) const;
     void Join(Link& link);
     void Leave(Link& link);
