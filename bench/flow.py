@@ -17,26 +17,26 @@ import tempfile
 
 BUILD = pathlib.Path(os.environ.get("COLLAPIPE_BUILD") or
                      pathlib.Path(__file__).resolve().parent.parent / "build")
-COMMON = ["--compute=analytic", "--compare=none", "--rounds=4", "--localIterations=4",
-          "--progress=none", "--timelineSize=0"]
+COMMON = ["--compute=analytic", "--compare=none", "--run=2", "--rounds=3", "--localIterations=4",
+          "--controller=uniform-pipeline", "--progress=none", "--timelineSize=0"]
 SMALL = ["--clusters=2", "--devices=4"]
 LARGE = ["--clusters=4", "--devices=4"]  # with the control units 20 UEs
-BERT = ["--model=256x4x1024", "--sequenceLength=64"]
-FIRST_ROUND = 2  # in the first, controllers go by what they expect, not by what they have seen
+LARGER = ["--model=128x4x512", "--sequenceLength=32"]
+FIRST_ROUND = 2  # in the first, connections are new
 
 
 def list_scenarios():
     """Names and options."""
-    for model, options in (("nano", []), ("256 wide", BERT)):
-        for topology in ("lte", "hybrid"):
-            for distance in (50, 150, 240):
-                yield (f"{topology}, {distance} m, {model}",
-                       [f"--topology={topology}", *SMALL, f"--clusterDistance={distance}", "--cellRadius=300",
-                        *options])
-        for radius in (5, 10, 20):
-            yield f"wifi, {radius} m, {model}", ["--topology=wifi", *SMALL, f"--clusterRadius={radius}", *options]
+    for topology in ("lte", "hybrid"):
+        for distance in (50, 150, 240):
+            yield (f"{topology}, {distance} m",
+                   [f"--topology={topology}", *SMALL, f"--clusterDistance={distance}", "--cellRadius=300"])
+    for radius in (5, 10, 15):
+        yield f"wifi, {radius} m", ["--topology=wifi", *SMALL, f"--clusterRadius={radius}"]
     for topology in ("lte", "hybrid", "wifi"):
-        yield f"{topology}, 20 nodes, 256 wide", [f"--topology={topology}", *LARGE, *BERT]
+        yield f"{topology}, larger messages", [f"--topology={topology}", *SMALL, *LARGER]
+    for topology in ("lte", "hybrid", "wifi"):
+        yield f"{topology}, 20 nodes", [f"--topology={topology}", *LARGE]
 
 
 def run(options, fidelity):

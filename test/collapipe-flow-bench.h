@@ -117,7 +117,7 @@ class BitSender : public FlowUser
         : m_network(bench.network),
           m_flow(m_network->Open(bench.nodes[from], bench.nodes[to], this))
     {
-        Simulator::Schedule(start, &FlowNetwork::Begin, m_network, m_flow, bits);
+        Simulator::Schedule(start, &FlowNetwork::Begin, m_network, m_flow, bits, 1.0);
     }
 
     /// @return when all were sent, in s; negative: they were not

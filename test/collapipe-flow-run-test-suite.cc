@@ -187,6 +187,37 @@ class FluidParityTestCase : public TestCase
         }
     }
 
+    /// @return the state with what links are really worth: without TCP's start, which is apart
+    static SystemState GetTruth(TestRun& run)
+    {
+        auto& topology = dynamic_cast<FlowTopologyHelper&>(run.GetTopology());
+        const auto& network = topology.GetNetwork();
+        const auto set = [&topology](LinkState& link, Ptr<Node> from, Ptr<Node> to) {
+            const auto now = topology.GetFlowNetwork()->GetLinkState(from, to);
+            link.efficiency = now.link.efficiency;
+        };
+        SystemState state = run.GetState();
+        for (std::size_t m = 0; m < state.clusters.size(); ++m)
+        {
+            ClusterState& cluster = state.clusters[m];
+            for (uint32_t i = 0; i < network.clusters[m].GetN(); ++i)
+            {
+                const auto node = network.clusters[m].GetNode(i);
+                auto& own = i == CONTROL_UNIT ? cluster.controlUnit : cluster.devices[i - 1];
+                set(own.uplink, node, network.edgeServer);
+                set(own.downlink, network.edgeServer, node);
+                for (uint32_t j = 0; j < network.clusters[m].GetN(); ++j)
+                {
+                    if (i != j)
+                    {
+                        set(cluster.d2dLinks[i][j], node, network.clusters[m].GetNode(j));
+                    }
+                }
+            }
+        }
+        return state;
+    }
+
     void Check(double measuredS, double plannedS, const std::string& what)
     {
         NS_TEST_EXPECT_MSG_EQ_TOL(measuredS, plannedS, TOLERANCE * plannedS, what);
@@ -217,7 +248,7 @@ class FluidParityTestCase : public TestCase
             config.adaptPlan = [seed, hasCell](RoundPlan& plan) { DrawLinks(seed, hasCell, plan); };
         }
         TestRun run(config);
-        const auto state = run.GetState();
+        const auto state = GetTruth(run);
         run.Run();
         NS_TEST_ASSERT_MSG_EQ(run.IsFinished(), true, "the run did not end");
         const auto& record = run.GetRounds().back(); // in the first, connections are new
@@ -318,6 +349,49 @@ class FlowLearningTestCase : public TestCase
     }
 
     std::string m_topology;
+};
+
+/// How far flows are from packets: a round of the same plan, connections being in use
+class FlowErrorTestCase : public TestCase
+{
+  public:
+    FlowErrorTestCase(const std::string& topology, double distanceM, double tolerance)
+        : TestCase(topology + ": as long as with packets, " + std::to_string(distanceM) + " m"),
+          m_topology(topology),
+          m_distanceM(distanceM),
+          m_tolerance(tolerance)
+    {
+    }
+
+  private:
+    double Measure(Fidelity fidelity) const
+    {
+        auto config = MakeConfig(m_topology, fidelity);
+        config.network.clusterDistanceM = m_distanceM;
+        config.iterations = 2;
+        config.adaptModel = [](ModelConfig& model) {
+            model.width = 96;
+            model.heads = 4;
+            model.feedForward = 192;
+            model.sourceLength = 32;
+        };
+        TestRun run(config);
+        run.Run();
+        const auto& rounds = run.GetRounds();
+        return run.IsFinished() ? (rounds.back().end - rounds.back().start).GetSeconds() : -1;
+    }
+
+    void DoRun() override
+    {
+        const double packetsS = Measure(Fidelity::PACKETS);
+        const double flowsS = Measure(Fidelity::FLOWS);
+        NS_TEST_ASSERT_MSG_GT(packetsS, 0, "the run did not end");
+        NS_TEST_EXPECT_MSG_EQ_TOL(flowsS, packetsS, m_tolerance * packetsS, "a round's time");
+    }
+
+    std::string m_topology;
+    double m_distanceM;
+    double m_tolerance;
 };
 
 /// What an actuator sets can be read back, and acts
@@ -442,6 +516,14 @@ class FlowRunTestSuite : public TestSuite
             for (uint32_t seed = 1; seed <= 10; ++seed)
             {
                 AddTestCase(new FluidParityTestCase(topology, seed));
+            }
+            const bool hasCell = topology != "wifi";
+            for (const double distanceM :
+                 hasCell ? std::vector<double>{50, 150} : std::vector{50.0})
+            {
+                // Wi-Fi's contention is in its constants only
+                const double tolerance = hasCell ? 0.1 : 0.15;
+                AddTestCase(new FlowErrorTestCase(topology, distanceM, tolerance));
             }
             AddTestCase(new RepeatedRunTestCase(topology));
             AddTestCase(WithTorch(new FlowLearningTestCase(topology)));

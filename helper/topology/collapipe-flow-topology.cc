@@ -5,6 +5,7 @@
 #include "collapipe-flow-topology.h"
 
 #include "collapipe-topology-error.h"
+#include "collapipe-wifi-link.h"
 #include "collapipe-wired-link.h"
 
 #include "ns3/abort.h"
@@ -13,6 +14,7 @@
 #include "ns3/collapipe-find-device.h"
 #include "ns3/collapipe-flow-actuator.h"
 #include "ns3/collapipe-flow-socket.h"
+#include "ns3/collapipe-link-model.h"
 #include "ns3/ipv4-static-routing-helper.h"
 #include "ns3/log.h"
 #include "ns3/point-to-point-net-device.h"
@@ -33,8 +35,6 @@ namespace
 
 constexpr uint32_t PPP_HEADER_BYTES = 2; //!< of the wires that packets take
 
-constexpr uint32_t WIFI_HEADER_BYTES = 42; //!< MPDU delimiter, QoS data header, LLC/SNAP, FCS
-
 // Addresses as the EPC of ns-3 gives them
 constexpr const char* UE_NETWORK = "7.0.0.0";
 constexpr const char* UE_MASK = "255.0.0.0";
@@ -43,6 +43,37 @@ constexpr const char* CORE_GATEWAY = "1.0.0.1";
 
 /// Of the time in which the autocorrelation of fading falls to nothing, between two looks at it
 constexpr double PARTS_OF_COHERENCE = 4;
+
+/**
+ * The constants of links are fitted to what TCP gets through in a transfer of 4 MB over a new
+ * connection. Its slow start is in them; flows have their own.
+ * @param link with such constants; gets those of a connection that has been in use
+ * @param pool its medium
+ * @param roundTripS of the transfer
+ */
+void
+TakeOutStart(LinkState& link, const PoolState& pool, double roundTripS)
+{
+    constexpr double FIT_BITS = 8 * 4e6;
+    constexpr double FIT_WINDOW_BITS = 8 * 10 * 1400; // RFC 6928
+    constexpr int STEPS = 8;                          // a fixed point: 1e-4 after four
+    const double fittedBps = GetRateBps(link, pool, 1, link.maxPowerW);
+    double rateBps = fittedBps;
+    for (int i = 0; i < STEPS; ++i)
+    {
+        double windowBits = FIT_WINDOW_BITS;
+        const double startS = GetSlowStartS(FIT_BITS, rateBps, roundTripS, windowBits);
+        rateBps = FIT_BITS / std::max(FIT_BITS / fittedBps / 2, FIT_BITS / fittedBps - startS);
+    }
+    link.efficiency *= fittedBps > 0 ? rateBps / fittedBps : 1;
+}
+
+/// @return what a short message takes over a Wi-Fi link
+double
+GetHopS(const LinkState& link, const PoolState& pool)
+{
+    return link.latencyS + link.overheadBits / GetRateBps(link, pool, 1, link.maxPowerW);
+}
 
 /// @return the static routes of a node
 Ptr<Ipv4StaticRouting>
@@ -346,13 +377,16 @@ FlowTopologyHelper::MakeWifiLink(uint32_t cluster, uint32_t from, uint32_t to)
     FlowLinkConfig config;
     config.sender = FindFlowRadio(sender, FlowRadioKind::WIFI);
     config.receiver = FindFlowRadio(receiver, FlowRadioKind::WIFI);
-    const double payload = GetPayloadShare(WIFI_HEADER_BYTES);
-    config.measure = [channel, sender, receiver, payload, medium = m_channels[cluster]] {
+    config.measure = [channel,
+                      sender,
+                      receiver,
+                      segment = m_config.segmentBytes,
+                      width = m_config.wifiChannelWidthMhz,
+                      medium = m_channels[cluster]] {
         FlowLinkState state;
         state.link = channel->MakeLink(sender, receiver, channel->GetFading(sender, receiver));
-        // e is the payload's part of what the modulation carries: the rest of the time is headers,
-        // and contention, preambles and acknowledgements, in which the sender does not radiate
-        state.onAir = std::min(1.0, state.link.efficiency / payload);
+        state.onAir = GetWifiOnAirPart(state.link, width, segment);
+        TakeOutStart(state.link, channel->GetPool(), 2 * GetHopS(state.link, channel->GetPool()));
         state.medium = medium;
         state.inReach = channel->IsInReach(sender, receiver);
         return state;
@@ -385,6 +419,21 @@ FlowTopologyHelper::MakeBackhaulLink(uint32_t cluster, uint32_t node, bool isUp)
     return config;
 }
 
+FlowAcknowledging
+FlowTopologyHelper::GetAcknowledging() const
+{
+    // A subframe of 1 ms for every second segment, or for all that came in one subframe
+    constexpr double SUBFRAME_S = 1e-3;
+    constexpr double SEGMENTS = 2;
+    return {SUBFRAME_S / (SEGMENTS * 8 * m_config.segmentBytes), DbmToW(m_config.lteUePowerDbm)};
+}
+
+double
+FlowTopologyHelper::GetRoundTripS(Ptr<Node> ue) const
+{
+    return m_lte.MakeUplink(ue).latencyS + m_lte.MakeDownlink(ue).latencyS;
+}
+
 FlowLinkConfig
 FlowTopologyHelper::MakeUplink(uint32_t cluster, uint32_t node)
 {
@@ -397,6 +446,8 @@ FlowTopologyHelper::MakeUplink(uint32_t cluster, uint32_t node)
         UpdateCell(ue);
         FlowLinkState state;
         state.link = m_lte.MakeUplink(ue, m_lte.GetFading(LteDirection::UPLINK, ue));
+        TakeOutStart(state.link, m_lte.GetUplinkPool(), GetRoundTripS(ue));
+        state.acknowledging = GetAcknowledging();
         state.medium = m_uplinks[m_lte.GetCell(ue)];
         state.inReach = m_lte.IsInReach(ue);
         return state;
@@ -417,6 +468,8 @@ FlowTopologyHelper::MakeDownlink(uint32_t cluster, uint32_t node)
         UpdateCell(ue);
         FlowLinkState state;
         state.link = m_lte.MakeDownlink(ue, m_lte.GetFading(LteDirection::DOWNLINK, ue));
+        TakeOutStart(state.link, m_lte.GetDownlinkPool(), GetRoundTripS(ue));
+        state.acknowledging = GetAcknowledging();
         state.medium = m_downlinks[m_lte.GetCell(ue)];
         state.inReach = m_lte.IsInReach(ue);
         return state;
@@ -438,9 +491,12 @@ FlowTopologyHelper::MakeRelayedLink(uint32_t cluster, uint32_t from, uint32_t to
         UpdateCell(receiver);
         FlowLinkState state;
         state.link = m_lte.MakeRelayed(sender, m_lte.GetFading(LteDirection::UPLINK, sender));
+        TakeOutStart(state.link, m_lte.GetUplinkPool(), GetRoundTripS(sender));
+        state.acknowledging = GetAcknowledging();
         state.medium = m_uplinks[m_lte.GetCell(sender)];
         state.relay =
             m_lte.MakeDownlink(receiver, m_lte.GetFading(LteDirection::DOWNLINK, receiver));
+        TakeOutStart(state.relay, m_lte.GetDownlinkPool(), GetRoundTripS(receiver));
         state.relayMedium = m_downlinks[m_lte.GetCell(receiver)];
         state.inReach = m_lte.IsInReach(sender) && m_lte.IsInReach(receiver);
         return state;

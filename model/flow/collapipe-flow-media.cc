@@ -209,6 +209,28 @@ FlowNetwork::SetUse(Link& link, double share)
         relayed = std::min(1.0, link.rateBps / whole);
     }
     Charge(link, duty, relayed);
+    ChargeAcknowledging(link,
+                        std::min(relayed, link.rateBps * link.state.acknowledging.secondsPerBit));
+}
+
+/// The receiver sends acknowledgements, and the sender receives them.
+void
+FlowNetwork::ChargeAcknowledging(Link& link, double part)
+{
+    const double more = part - link.acknowledging;
+    if (more == 0)
+    {
+        return;
+    }
+    link.acknowledging = part;
+    if (link.config.receiver)
+    {
+        link.config.receiver->Change(more, more * link.state.acknowledging.powerW, 0);
+    }
+    if (link.config.sender)
+    {
+        link.config.sender->Change(0, 0, more);
+    }
 }
 
 void

@@ -22,7 +22,8 @@ struct FlowNetwork::Flow
     Link* link{nullptr};     //!< over which it goes
     FlowUser* user{nullptr}; //!< whose it is
     bool isActive{false};    //!< has something to send
-    double leftBits{0};      //!< of the present transfer
+    double payloadPart{1};   //!< of the present transfer
+    double leftBits{0};      //!< of it
     double reportedBits{0};  //!< of it, when its user was last told
     Time begun;              //!< the transfer, or what the user was last told
 };
@@ -44,6 +45,7 @@ struct FlowNetwork::Link
     double sending{0};                                      //!< what its radios are charged with
     double radiatedW{0};                                    //!< likewise
     double receiving{0};                                    //!< likewise
+    double acknowledging{0};                                //!< likewise
     uint64_t generation{0};                                 //!< of gains, when it was measured
     Time measured;                                          //!< when
 

@@ -337,7 +337,7 @@ FlowNetwork::Close(Flow* flow)
 }
 
 void
-FlowNetwork::Begin(Flow* flow, double bits)
+FlowNetwork::Begin(Flow* flow, double bits, double payloadPart)
 {
     NS_ABORT_MSG_IF(flow->isActive, "A flow carries one transfer at a time");
     Link& link = *flow->link;
@@ -345,6 +345,7 @@ FlowNetwork::Begin(Flow* flow, double bits)
     Observe(link);
     Medium& medium = *m_media[link.GetMedium()];
     Advance(medium);
+    flow->payloadPart = payloadPart;
     flow->leftBits = bits;
     flow->reportedBits = bits;
     flow->begun = Simulator::Now();
@@ -397,6 +398,7 @@ FlowNetwork::Leave(Link& link)
     link.rateBps = 0;
     link.share = 0;
     Charge(link, 0, 0);
+    ChargeAcknowledging(link, 0);
     medium.dirty = true;
 }
 

@@ -31,6 +31,13 @@ namespace collapipe
 
 class FlowSocket;
 
+/// What a link's radios do for acknowledgements, beside what carries its bits; for their energy
+struct FlowAcknowledging
+{
+    double secondsPerBit{0}; //!< on the air for each bit that is acknowledged; no more than it took
+    double powerW{0};        //!< with which the receiver sends them
+};
+
 /// What a directed link is worth now
 struct FlowLinkState
 {
@@ -41,7 +48,8 @@ struct FlowLinkState
     double mostBps{std::numeric_limits<double>::infinity()}; //!< of a wire behind the medium
     std::size_t relayMedium{NO_MEDIUM};                      //!< of the second half of the way
     LinkState relay;                                         //!< the second half
-    double onAir{1};    //!< part of the time that it has the medium in which it radiates
+    FlowAcknowledging acknowledging;                         //!< by its radios
+    double onAir{1}; //!< of the time that payload takes of the medium, with the sender on the air
     bool inReach{true}; //!< whether anything comes through
 };
 
@@ -190,8 +198,9 @@ class FlowNetwork : public Object
      * Begin a transfer, or go on with one that was stopped; one at a time.
      * @param flow of the user
      * @param bits to be carried, all in all
+     * @param payloadPart of them that is no overhead, in which nothing is on the air
      */
-    void Begin(Flow* flow, double bits);
+    void Begin(Flow* flow, double bits, double payloadPart = 1);
 
     /**
      * Stop a transfer.
@@ -281,6 +290,7 @@ class FlowNetwork : public Object
     void SetRates(Medium& medium);
     void SetUse(Link& link, double share);
     void Charge(Link& link, double sending, double relayed);
+    void ChargeAcknowledging(Link& link, double part);
     void HandleCarried(std::size_t medium);
     void Tick();
     void StartTicking();

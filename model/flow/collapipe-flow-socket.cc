@@ -32,6 +32,21 @@ constexpr double FIRST_RETRY_S = 1;        //!< least retransmission timeout (RF
 
 } // namespace
 
+double
+GetSlowStartS(double bits, double rateBps, double roundTripS, double& windowBits)
+{
+    constexpr double GROWTH = 0.5; // a segment for each two that are acknowledged
+    double stallS = 0;
+    while (bits > windowBits && windowBits < rateBps * roundTripS)
+    {
+        stallS += roundTripS - windowBits / rateBps;
+        bits -= windowBits;
+        windowBits += GROWTH * windowBits;
+    }
+    windowBits += GROWTH * bits;
+    return stallS;
+}
+
 TypeId
 FlowSocket::GetTypeId()
 {
@@ -435,7 +450,6 @@ FlowSocket::HandleCarried()
 }
 
 /**
- * Slow start.
  * @param bits that were sent
  * @param seconds in which they were
  * @return time that the sender had to wait for acknowledgements beside that
@@ -447,20 +461,10 @@ FlowSocket::GetStallS(double bits, double seconds)
     {
         return 0;
     }
-    constexpr double GROWTH = 1.5; // a segment more for each two that are acknowledged
-    const double rateBps = bits / seconds;
     const double roundTripS =
         m_network->GetLatencyS(m_flow) + m_network->GetLatencyS(m_peer->m_flow);
-    const double fullBits = rateBps * roundTripS;
-    double stallS = 0;
-    while (bits > m_windowBits && m_windowBits < fullBits)
-    {
-        stallS += roundTripS - m_windowBits / rateBps;
-        bits -= m_windowBits;
-        m_windowBits *= GROWTH;
-    }
-    m_windowBits = std::min(m_windowBits + (GROWTH - 1) * bits,
-                            BITS_PER_BYTE * std::max(m_sendBytes, m_receiveBytes));
+    const double stallS = GetSlowStartS(bits, bits / seconds, roundTripS, m_windowBits);
+    m_windowBits = std::min(m_windowBits, BITS_PER_BYTE * std::max(m_sendBytes, m_receiveBytes));
     return stallS;
 }
 

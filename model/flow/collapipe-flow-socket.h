@@ -21,6 +21,19 @@ namespace collapipe
 {
 
 /**
+ * What slow start makes a sender wait for, beside sending (Kurose and Ross, Computer Networking,
+ * 3.7): as long as a window of W bits does not fill the way, the next one waits for T - W / r, T
+ * being the round-trip time. A window grows by half of what it sent, since every second segment is
+ * acknowledged and each acknowledgement allows one segment more.
+ * @param bits that are sent
+ * @param rateBps at which
+ * @param roundTripS T
+ * @param windowBits W at first; then, W after that
+ * @return seconds
+ */
+double GetSlowStartS(double bits, double rateBps, double roundTripS, double& windowBits);
+
+/**
  * @ingroup collapipe
  * A stream socket in a FlowNetwork, in the place of one of TCP. Its bytes are a flow over the link
  * to its peer; they are handed over when all of a message has come (Send() with END_OF_MESSAGE), a
@@ -31,10 +44,7 @@ namespace collapipe
  * connection, resets it. While a link is down it is tried again after 1 s, 2 s, 4 s and so on;
  * after DataRetries attempts the connection is lost. What was sent before Close() still comes.
  *
- * Slow start: a window of InitialCwnd segments that grows by half a byte for each byte sent
- * (acknowledgements of every second segment) makes a sender wait for a round trip wherever it is
- * less than what fills the way: after W bytes at rate r it waits for T - 8 W / r more, T being the
- * round-trip time (Kurose and Ross, Computer Networking, 3.7).
+ * A connection begins with slow start, from InitialCwnd segments: see GetSlowStartS().
  */
 class FlowSocket : public Socket, private FlowUser
 {
