@@ -413,6 +413,7 @@ class FailureTestSuite : public TestSuite
         {
             AddLanguageCases(trained);
         }
+        AddFlowCases();
         AddTestCase(new DropTestCase);
         AddTestCase(new RestartTestCase("replan"));
         AddTestCase(new NoProgressTestCase("wait"));
@@ -422,6 +423,33 @@ class FailureTestSuite : public TestSuite
     }
 
   private:
+    /// The same faults where messages are flows: their sockets must fail as TCP's do.
+    void AddFlowCases()
+    {
+        for (const std::string topology : {"hybrid", "lte", "wifi"})
+        {
+            const auto make = [&topology](const std::string& recovery, uint32_t period) {
+                auto config = MakeConfig(recovery, period);
+                config.topology = topology;
+                config.fidelity = Fidelity::FLOWS;
+                return config;
+            };
+            const auto add = [&](const std::string& name,
+                                 const TestRunConfig& config,
+                                 Fault fault,
+                                 NodeIndex node) {
+                const auto full = topology + " over flows: " + name;
+                AddTestCase(new FailureTestCase(full, config, fault, node, 4));
+            };
+            add("a device closes", make("replan", 1), Fault::STOP, 2);
+            add("a device loses power", make("replan", 0), Fault::POWER, 3);
+            add("a device reboots", make("wait", 1), Fault::REBOOT, 1);
+            add("a device stands still", make("wait", 2), Fault::PAUSE, 2);
+            add("a damaged message", make("wait", 1), Fault::CORRUPT, 3);
+            add("messages that come twice", make("replan", 1), Fault::DUPLICATE, 2);
+        }
+    }
+
     /**
      * The same faults where nodes exchange gradients of a table that they share, or credits.
      * @param trained all: a table is shared; the last block: two stages live on credit

@@ -5,6 +5,7 @@
 #include "collapipe-test-run.h"
 
 #include "ns3/abort.h"
+#include "ns3/collapipe-flow-topology.h"
 #include "ns3/collapipe-frozen-weights.h"
 #include "ns3/collapipe-model-family.h"
 #include "ns3/collapipe-sample-form.h"
@@ -86,6 +87,7 @@ TestRun::TestRun(const TestRunConfig& config)
     m_context->keepOptimizerState = m_config.keepOptimizerState;
     m_context->sendsBase = m_config.sendsBase;
     m_context->precision = m_config.precision;
+    m_context->transport = MakeTransport(m_config.fidelity);
     m_context->transport.sessionKey = m_config.sessionKey;
     m_context->replicaPeriod = m_config.replicaPeriod;
     m_context->heartbeat = m_config.heartbeat;
@@ -161,6 +163,10 @@ TestRun::MakePlan(const std::vector<uint32_t>& clusters) const
         chain.stages.push_back({EDGE_SERVER, false, first, first, true});
         plan.clusters.push_back({{chain}, {}});
     }
+    if (m_config.adaptPlan)
+    {
+        m_config.adaptPlan(plan);
+    }
     return plan;
 }
 
@@ -195,7 +201,7 @@ TestRun::Install()
         m_config.network.devicesPerCluster =
             std::max<uint32_t>(m_config.network.devicesPerCluster, segments.size());
     }
-    m_topology = TopologyHelper::Create(m_config.topology);
+    m_topology = TopologyHelper::Create(m_config.topology, m_config.fidelity);
     m_topology->Build(m_config.network);
 
     if (m_config.profiles.empty())
@@ -339,6 +345,7 @@ void
 TestRun::RecordRound(const RoundRecord& record)
 {
     m_losses.push_back(record.trainLoss);
+    m_rounds.push_back(record);
 }
 
 void
@@ -454,6 +461,12 @@ SystemState
 TestRun::GetState() const
 {
     return m_state;
+}
+
+const std::vector<RoundRecord>&
+TestRun::GetRounds() const
+{
+    return m_rounds;
 }
 
 const std::vector<double>&

@@ -46,8 +46,9 @@ class FixedPlanController : public Controller
 /// What a test run is made of; the rest is small and fixed
 struct TestRunConfig
 {
-    std::string topology{"p2p"}; //!< name
-    TopologyConfig network;      //!< clusters and devices are set from the plan
+    std::string topology{"p2p"};          //!< name
+    Fidelity fidelity{Fidelity::PACKETS}; //!< what goes over the links
+    TopologyConfig network;               //!< clusters and devices are set from the plan
     std::vector<std::vector<uint32_t>> segments{{1, 1}}; //!< by cluster: blocks of device 1, 2, ...
     std::vector<uint32_t> microBatches{2};               //!< by cluster, N
     uint32_t microBatchSize{2};                          //!< b
@@ -57,14 +58,15 @@ struct TestRunConfig
     std::string backend{GetAnyBackend()};                //!< TypeId
     OptimizerConfig optimizer;                           //!< of all segments
     std::function<void(ModelConfig&)> adaptModel;        //!< changes the small model, or nothing
-    bool keepOptimizerState{false};                      //!< see TrainingContext
-    bool sendsBase{false};                               //!< see TrainingContext
-    bool notesGradients{true};                           //!< of the first iteration, by segments
-    WirePrecision precision;                             //!< see TrainingContext
-    Recomputation recomputation{Recomputation::NEVER};   //!< of activations
-    unsigned threads{2};                                 //!< of the executor
-    uint64_t seed{1};                                    //!< of data and weights
-    uint32_t run{1};                                     //!< of the simulator
+    std::function<void(RoundPlan&)> adaptPlan; //!< adds radio decisions to the plan, or nothing
+    bool keepOptimizerState{false};            //!< see TrainingContext
+    bool sendsBase{false};                     //!< see TrainingContext
+    bool notesGradients{true};                 //!< of the first iteration, by segments
+    WirePrecision precision;                   //!< see TrainingContext
+    Recomputation recomputation{Recomputation::NEVER}; //!< of activations
+    unsigned threads{2};                               //!< of the executor
+    uint64_t seed{1};                                  //!< of data and weights
+    uint32_t run{1};                                   //!< of the simulator
     std::vector<DeviceProfile> profiles; //!< of control unit and devices; empty: default
     EdgeState edge{1e9, 0, 4};           //!< of the edge server
     std::string recovery{"wait"};        //!< policy
@@ -134,6 +136,9 @@ class TestRun
     /// @return model profile, for the formulas
     SystemState GetState() const;
 
+    /// @return records of all rounds
+    const std::vector<RoundRecord>& GetRounds() const;
+
     /// @return training losses by round
     const std::vector<double>& GetTrainLosses() const;
 
@@ -175,6 +180,7 @@ class TestRun
     std::vector<std::vector<Time>> m_flushes; //!< by cluster
     std::vector<std::string> m_messages;
     std::vector<double> m_losses;
+    std::vector<RoundRecord> m_rounds;
     bool m_finished{false};
     std::vector<NodeFailure> m_failures;
     std::vector<Time> m_failureTimes;

@@ -342,6 +342,12 @@ RunConfig::GetWirePrecision() const
     return precision;
 }
 
+Fidelity
+RunConfig::GetFidelity() const
+{
+    return fidelity == "flow" ? Fidelity::FLOWS : Fidelity::PACKETS;
+}
+
 TopologyConfig
 RunConfig::GetTopologyConfig() const
 {

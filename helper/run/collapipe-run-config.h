@@ -39,6 +39,7 @@ struct RunConfig
     /// line sets what it wants itself.
     std::string scenario;
     std::string topology{"hybrid"};          //!< p2p, wifi, lte or hybrid
+    std::string fidelity{"packets"};         //!< packets or flow
     std::string actuator{"auto"};            //!< auto, none, lte, wifi, hybrid or a TypeId
     std::string controller{"dssda"};         //!< short name or TypeId
     std::string plugin;                      //!< libraries with classes of one's own
@@ -189,6 +190,9 @@ struct RunConfig
 
     /// @return in which precision tensors travel
     WirePrecision GetWirePrecision() const;
+
+    /// @return what goes over the links
+    Fidelity GetFidelity() const;
 
     /// @return what the topology is built from
     TopologyConfig GetTopologyConfig() const;

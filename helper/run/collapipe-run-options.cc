@@ -89,6 +89,15 @@ AddNetwork(RunConfig& config, Options& options)
                   "edge)")
             .OneOf(TopologyHelper::GetNames())
             .Basic(),
+        RunOption(Group::NETWORK,
+                  "fidelity",
+                  &config.fidelity,
+                  "what goes over the links: packets, through ns-3's stacks and radios, or flow, "
+                  "messages as flows that share the media by the planner's formulas, which is much "
+                  "faster")
+            .OneOf({"packets", "flow"})
+            .Off("packets")
+            .With("topology", {"wifi", "lte", "hybrid"}),
         RunOption(Group::NETWORK, "clusters", &config.clusters, "number of clusters")
             .From(1)
             .To(250)
@@ -113,7 +122,9 @@ AddNetwork(RunConfig& config, Options& options)
                   "share of packets lost on wired links; of half and more, TCP's tries are too few "
                   "to get anything through")
             .From(0)
-            .Below(0.5),
+            .Below(0.5)
+            .Off("0")
+            .NotWith("fidelity", {"flow"}),
         RunOption(Group::NETWORK,
                   "segmentSize",
                   &config.segmentSize,
@@ -189,7 +200,8 @@ AddRadio(RunConfig& config, Options& options)
             .OneOf({"none", "voice", "video"})
             .OrBeginningWith("udp:")
             .Off("none")
-            .NotWith("topology", WIRES),
+            .NotWith("topology", WIRES)
+            .NotWith("fidelity", {"flow"}),
         RunOption(Group::RADIO,
                   "backgroundUsers",
                   &config.backgroundUsers,
@@ -234,7 +246,8 @@ AddRadio(RunConfig& config, Options& options)
                   "shares mean nothing; or a TypeId")
             .OneOf({"weighted", "proportional-fair", "round-robin"})
             .DerivedFrom("ns3::FfMacScheduler", SchedulerTypeName)
-            .NotWith("topology", NO_CELL),
+            .NotWith("topology", NO_CELL)
+            .NotWith("fidelity", {"flow"}),
         RunOption(Group::RADIO,
                   "shadowing",
                   &config.shadowing,
@@ -264,7 +277,10 @@ AddRadio(RunConfig& config, Options& options)
                   "TypeId")
             .OneOf({"auto", "none", "lte", "wifi", "hybrid"})
             .DerivedFrom("ns3::collapipe::RadioActuator",
-                         [](const std::string& name) { return name; }),
+                         [](const std::string& name) { return name; })
+            .Where(
+                config.fidelity != "flow" || config.actuator == "auto" || config.actuator == "none",
+                "with --fidelity=flow all links obey the controller, or none: take auto or none"),
     };
     options.insert(options.end(), own.begin(), own.end());
 }
@@ -526,15 +542,18 @@ AddResults(RunConfig& config, Options& options)
                   &config.flowMonitor,
                   "write ns-3's FlowMonitor's flows.xml into outputDir")
             .With("outputDir")
+            .NotWith("fidelity", {"flow"})
             .Local(),
         RunOption(Group::RESULTS,
                   "netAnim",
                   &config.netAnim,
                   "write netanim.xml into outputDir for NetAnim: about 150 bytes for every packet")
             .With("outputDir")
+            .NotWith("fidelity", {"flow"})
             .Local(),
         RunOption(Group::RESULTS, "pcap", &config.pcap, "write packet captures into outputDir")
             .With("outputDir")
+            .NotWith("fidelity", {"flow"})
             .Local()
             .Basic(),
     };

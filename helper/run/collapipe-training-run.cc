@@ -98,7 +98,12 @@ TrainingRun::BuildNetwork()
         Config::SetDefault("ns3::PointToPointNetDevice::Mtu",
                            UintegerValue(std::max(1500U, m_config.segmentSize + HEADER_BYTES)));
     }
-    m_topology = TopologyHelper::Create(m_config.topology);
+    m_topology = TopologyHelper::Create(m_config.topology, m_config.GetFidelity());
+    if (!m_topology)
+    {
+        throw UserError("--fidelity=" + m_config.fidelity + ": the topology " + m_config.topology +
+                        " has packets only; take --topology=wifi, lte or hybrid");
+    }
     try
     {
         m_topology->Build(m_config.GetTopologyConfig());

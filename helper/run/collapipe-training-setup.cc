@@ -8,6 +8,7 @@
 #include "collapipe-run-data.h"
 #include "collapipe-suggestion.h"
 
+#include "ns3/collapipe-flow-topology.h"
 #include "ns3/collapipe-pipeline-plan.h"
 #include "ns3/collapipe-pretrained-export.h"
 #include "ns3/collapipe-pretrained-model.h"
@@ -136,6 +137,7 @@ TrainingSetup::CreateContext()
     m_context = std::make_shared<TrainingContext>();
     m_context->model = collapipe::GetModelConfig(m_config, m_corpus);
     m_context->seed = m_config.seed;
+    m_context->transport = MakeTransport(m_config.GetFidelity());
     m_context->transport.segmentBytes = m_config.segmentSize;
     m_context->transport.bufferBytes = m_config.tcpBufferMib > 0
                                            ? m_config.tcpBufferMib << 20

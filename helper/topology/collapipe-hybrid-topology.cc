@@ -39,10 +39,10 @@ HybridTopologyHelper::DoAttach()
 void
 HybridTopologyHelper::DoFillLinks(SystemState& state) const
 {
-    m_access.FillD2e(state);
+    m_access.GetChannel().FillD2e(state);
     for (uint32_t m = 0; m < m_clusters.size(); ++m)
     {
-        m_clusters[m].FillD2d(state.clusters[m]);
+        m_clusters[m].GetChannel().FillD2d(state.clusters[m]);
     }
 }
 
@@ -101,12 +101,24 @@ HybridTopologyHelper::DoEnablePcap(const std::string& prefix)
 std::string
 HybridTopologyHelper::DoCheckLinks() const
 {
-    std::string error = m_access.CheckReach();
+    std::string error = m_access.GetChannel().CheckReach();
     for (auto it = m_clusters.begin(); error.empty() && it != m_clusters.end(); ++it)
     {
-        error = it->CheckReach();
+        error = it->GetChannel().CheckReach();
     }
     return error;
+}
+
+int64_t
+HybridTopologyHelper::DoAssignChannelStreams(int64_t stream)
+{
+    const int64_t first = stream;
+    stream += m_access.AssignChannelStreams(stream);
+    for (auto& cluster : m_clusters)
+    {
+        stream += cluster.AssignChannelStreams(stream);
+    }
+    return stream - first;
 }
 
 int64_t

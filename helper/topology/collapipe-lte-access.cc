@@ -11,8 +11,6 @@
 #include "ns3/abort.h"
 #include "ns3/boolean.h"
 #include "ns3/collapipe-lte-actuator.h"
-#include "ns3/collapipe-node-name.h"
-#include "ns3/constant-position-mobility-model.h"
 #include "ns3/double.h"
 #include "ns3/ipv4-static-routing-helper.h"
 #include "ns3/ipv4.h"
@@ -46,33 +44,10 @@ NS_LOG_COMPONENT_DEFINE("CollaPipeLteAccess");
 namespace
 {
 
-constexpr uint32_t DL_EARFCN = 100;       //!< band 1, 2120 MHz
-constexpr uint32_t UL_EARFCN = 18100;     //!< band 1, 1930 MHz
-constexpr double FREQUENCY_HZ = 1.93e9;   //!< for free-space loss, both directions
-constexpr double RB_BANDWIDTH_HZ = 180e3; //!< of a resource block
+constexpr uint32_t DL_EARFCN = 100;   //!< band 1, 2120 MHz
+constexpr uint32_t UL_EARFCN = 18100; //!< band 1, 1930 MHz
 /// A bearer holds the windows of a node's connections: to the edge server and to its neighbours
 constexpr uint32_t CONNECTIONS = 4;
-
-/*
- * Formula (5) fitted to the TCP goodput of one UE with 4 MB in segments of 1400 bytes, 100 resource
- * blocks, 23 and 43 dBm. Uplink, SINR 27.8, 21.3, 12.3 and 3.3 dB: 58.6, 45.5, 23.3 and 6.9 Mb/s
- * (formula: 62.5, 45.5, 23.3, 6.9). Downlink, 19 dB: 53 Mb/s; at 28 dB and more 62.7 Mb/s, the
- * highest modulation. Losses are those of control symbols, reference signals, HARQ and headers.
- */
-constexpr double UPLINK_EFFICIENCY = 0.44;   //!< e
-constexpr double DOWNLINK_EFFICIENCY = 0.58; //!< e
-constexpr double SNR_GAP = 2.5;              //!< Gamma, both directions
-/**
- * S of the uplink. From 24 dB on a UE has CQI 15 (3GPP TS 36.213 table 7.2.3-1) and hence the
- * highest MCS of table 7.1.7.1-1: no more than the 58.6 Mb/s above, in the unit of the fitted e.
- */
-constexpr double UPLINK_MAX_SPECTRAL_EFFICIENCY = 58.6e6 / (UPLINK_EFFICIENCY * 18e6);
-/// The SINR beyond which the downlink gains nothing; its power, unlike the uplink's, is fixed
-constexpr double DOWNLINK_MAX_SINR = 180;
-/// -2 dB: below, the base station takes a UE that uses the whole band for out of range (at -3 dB)
-constexpr double UPLINK_MIN_SINR = 0.63;
-constexpr double UPLINK_LATENCY_S = 0.0114;   //!< measured: scheduling request, grant, sending
-constexpr double DOWNLINK_LATENCY_S = 0.0036; //!< measured: scheduling, sending
 
 /// Attachment, measured: 25 ms for 10 UEs, 55 ms for 100, 85 ms for 150
 constexpr int64_t ATTACH_MS = 80;
@@ -120,32 +95,6 @@ SetRlcDefaults(uint32_t transportBytes)
     PreferDefault("ns3::LteRlcAm", "TxOpportunityForRetxAlwaysBigEnough", BooleanValue(true));
 }
 
-/// @return a node by its name, and how far it is from its base station
-std::string
-DescribeNode(const Network& network, Ptr<const Node> node)
-{
-    std::string name;
-    uint32_t cell = 0;
-    for (std::size_t m = 0; m < network.clusters.size(); ++m)
-    {
-        for (uint32_t i = 0; i < network.clusters[m].GetN(); ++i)
-        {
-            if (network.clusters[m].GetNode(i) == node)
-            {
-                name = GetNodeName(m, i);
-                cell = network.clusters[m].cell;
-            }
-        }
-    }
-    for (const auto& user : network.users)
-    {
-        name = user.node == node ? user.name : name;
-    }
-    const double distance = CalculateDistance(node->GetObject<MobilityModel>()->GetPosition(),
-                                              network.cells[cell].position);
-    return name + ", " + std::to_string(std::lround(distance)) + " m from the base station,";
-}
-
 } // namespace
 
 void
@@ -154,16 +103,8 @@ LteAccess::Build(Network& network, const TopologyConfig& config)
     NS_LOG_FUNCTION(this);
     m_config = config;
     m_network = network;
-    for (const auto& cluster : network.clusters)
-    {
-        for (uint32_t i = 0; i < cluster.GetN(); ++i)
-        {
-            m_ues.Add(cluster.GetNode(i));
-            m_homes.push_back(cluster.cell); // until the channel is known
-        }
-    }
-    CreateBaseStations();
-    CreateUsers();
+    m_channel.Build(m_network, config);
+    m_channel.SetCellLookup([this](uint32_t ue) { return FindCell(ue); });
     InstallRadios();
     ConnectCore();
     AssignAddresses();
@@ -173,64 +114,10 @@ LteAccess::Build(Network& network, const TopologyConfig& config)
 void
 LteAccess::Attach()
 {
+    m_channel.ChooseCells();
     for (uint32_t ue = 0; ue < m_ueDevices.GetN(); ++ue)
     {
-        m_homes[ue] = FindBestCell(m_ues.Get(ue));
-        m_lte->Attach(m_ueDevices.Get(ue), m_enbDevices.Get(m_homes[ue]));
-    }
-}
-
-uint32_t
-LteAccess::FindBestCell(Ptr<Node> node) const
-{
-    uint32_t best = 0;
-    for (uint32_t cell = 1; cell < m_baseStations.GetN(); ++cell)
-    {
-        if (m_pathLoss->GetGain(node, m_baseStations.Get(cell)) >
-            m_pathLoss->GetGain(node, m_baseStations.Get(best)))
-        {
-            best = cell;
-        }
-    }
-    return best;
-}
-
-void
-LteAccess::CreateBaseStations()
-{
-    for (auto& cell : m_network.cells)
-    {
-        cell.baseStation = CreateObject<Node>();
-        Ptr<ConstantPositionMobilityModel> position = CreateObject<ConstantPositionMobilityModel>();
-        position->SetPosition(
-            Vector(cell.position.x, cell.position.y, m_config.baseStationHeightM));
-        cell.baseStation->AggregateObject(position);
-        m_baseStations.Add(cell.baseStation);
-    }
-}
-
-void
-LteAccess::CreateUsers()
-{
-    // They stand around the base station at the clusters' distance, half way between two clusters.
-    for (uint32_t c = 0; c < m_network.cells.size(); ++c)
-    {
-        const double turn =
-            2 * M_PI * 0.5 / std::max<std::size_t>(1, m_network.GetClusters(c).size());
-        for (uint32_t i = 0; i < m_config.backgroundUsers; ++i)
-        {
-            const double angle = turn + 2 * M_PI * i / m_config.backgroundUsers;
-            const double radius = m_config.GetClusterDistanceM(i);
-            BackgroundUser user;
-            user.name = "lte" + std::to_string(c) + "-u" + std::to_string(i);
-            user.peer = m_network.cells[c].edgeServer;
-            user.node =
-                CreateUserNode(m_network.cells[c].position +
-                               Vector(radius * std::cos(angle), radius * std::sin(angle), 0));
-            m_network.users.push_back(user);
-            m_ues.Add(user.node);
-            m_homes.push_back(c);
-        }
+        m_lte->Attach(m_ueDevices.Get(ue), m_enbDevices.Get(m_channel.GetHome(ue)));
     }
 }
 
@@ -242,7 +129,7 @@ LteAccess::InstallRadios()
     m_epc = CreateObject<PointToPointEpcHelper>();
     m_lte->SetEpcHelper(m_epc);
     m_lte->SetSchedulerType(m_config.lteScheduler);
-    if (HasShares())
+    if (m_channel.HasShares())
     {
         m_lte->SetSchedulerAttribute("WorkConserving",
                                      BooleanValue(m_config.sharing == Sharing::WORK_CONSERVING));
@@ -257,9 +144,9 @@ LteAccess::InstallRadios()
     m_lte->SetPathlossModelAttribute("Exponent", DoubleValue(0));
     m_lte->SetPathlossModelAttribute("ReferenceLoss", DoubleValue(0));
     EnableHandover();
-    m_enbDevices = m_lte->InstallEnbDevice(m_baseStations);
-    m_ueDevices = m_lte->InstallUeDevice(m_ues);
-    m_lte->AddX2Interface(m_baseStations);
+    m_enbDevices = m_lte->InstallEnbDevice(m_channel.GetBaseStations());
+    m_ueDevices = m_lte->InstallUeDevice(m_channel.GetUes());
+    m_lte->AddX2Interface(m_channel.GetBaseStations());
     AddPropagation();
     for (auto it = m_enbDevices.Begin(); it != m_enbDevices.End(); ++it)
     {
@@ -274,7 +161,7 @@ LteAccess::InstallRadios()
 void
 LteAccess::EnableHandover()
 {
-    if (m_baseStations.GetN() > 1)
+    if (m_network.cells.size() > 1)
     {
         m_lte->SetHandoverAlgorithmType("ns3::A3RsrpHandoverAlgorithm");
         m_lte->SetHandoverAlgorithmAttribute("Hysteresis",
@@ -286,16 +173,13 @@ LteAccess::EnableHandover()
 void
 LteAccess::AddPropagation()
 {
-    NodeContainer nodes(m_baseStations);
-    nodes.Add(m_ues);
-    m_pathLoss = std::make_unique<PathLoss>(m_config.ltePathLoss, FREQUENCY_HZ, nodes);
-    for (const auto& channel :
-         {m_lte->GetDownlinkSpectrumChannel(), m_lte->GetUplinkSpectrumChannel()})
+    for (const auto& model : m_channel.GetModels(LteDirection::DOWNLINK))
     {
-        for (const auto& model : m_pathLoss->MakeModels())
-        {
-            channel->AddPropagationLossModel(model);
-        }
+        m_lte->GetDownlinkSpectrumChannel()->AddPropagationLossModel(model);
+    }
+    for (const auto& model : m_channel.GetModels(LteDirection::UPLINK))
+    {
+        m_lte->GetUplinkSpectrumChannel()->AddPropagationLossModel(model);
     }
 }
 
@@ -304,7 +188,8 @@ LteAccess::TuneBaseStation(Ptr<NetDevice> device)
 {
     Ptr<LteEnbNetDevice> enb = DynamicCast<LteEnbNetDevice>(device);
     // Any cell may come to serve all UEs
-    enb->GetRrc()->SetAttribute("SrsPeriodicity", UintegerValue(GetSrsPeriod(m_ues.GetN())));
+    enb->GetRrc()->SetAttribute("SrsPeriodicity",
+                                UintegerValue(GetSrsPeriod(m_channel.GetUes().GetN())));
     enb->GetPhy()->SetAttribute("TxPower", DoubleValue(m_config.lteEnbPowerDbm));
     enb->GetPhy()->SetAttribute("NoiseFigure", DoubleValue(m_config.lteEnbNoiseFigureDb));
 }
@@ -372,35 +257,26 @@ LteAccess::AssignAddresses()
     }
 }
 
+const LteChannel&
+LteAccess::GetChannel() const
+{
+    return m_channel;
+}
+
+int64_t
+LteAccess::AssignChannelStreams(int64_t stream)
+{
+    return m_channel.AssignStreams(stream);
+}
+
 Time
 LteAccess::WarmUp()
 {
     const int64_t perUe =
         m_config.lteBandwidthRb < WIDE_RB ? NARROW_MS / m_config.lteBandwidthRb : ATTACH_MS_PER_UE;
-    const Time attached = MilliSeconds(ATTACH_MS + perUe * m_ues.GetN());
+    const Time attached = MilliSeconds(ATTACH_MS + perUe * m_channel.GetUes().GetN());
     Simulator::Schedule(attached, &LteAccess::CheckAttached, this);
     return ScheduleWarmUp(GetWarmUpFlows(), attached, MicroSeconds(500));
-}
-
-std::string
-LteAccess::CheckReach() const
-{
-    for (auto it = m_ues.Begin(); it != m_ues.End(); ++it)
-    {
-        const LinkState link = MakeUplink(*it);
-        const double noiseW = GetNoiseDensity(m_config.lteEnbNoiseFigureDb) * GetBandwidthHz();
-        const double snr = link.maxPowerW * link.gain / noiseW;
-        if (snr < UPLINK_MIN_SINR)
-        {
-            std::ostringstream text;
-            text << "the uplink of " << DescribeNode(m_network, *it) << " has a SINR of "
-                 << 10 * std::log10(snr)
-                 << " dB, too low for LTE: bring the clusters nearer to the base station, or lower "
-                    "the path loss or the bandwidth";
-            return text.str();
-        }
-    }
-    return std::string();
 }
 
 void
@@ -412,8 +288,9 @@ LteAccess::CheckAttached() const
         if (device->GetRrc()->GetState() != LteUeRrc::CONNECTED_NORMALLY)
         {
             std::ostringstream text;
-            text << DescribeNode(m_network, m_ues.Get(ue)) << " did not attach to the LTE cell of "
-                 << m_config.lteBandwidthRb << " resource blocks with " << m_ues.GetN()
+            text << m_channel.DescribeNode(m_channel.GetUes().Get(ue))
+                 << " did not attach to the LTE cell of " << m_config.lteBandwidthRb
+                 << " resource blocks with " << m_channel.GetUes().GetN()
                  << " nodes in it: raise the bandwidth, use fewer devices or more cells, or bring "
                     "the clusters nearer to the base station";
             throw TopologyError(text.str());
@@ -444,17 +321,14 @@ LteAccess::GetWarmUpFlows() const
 }
 
 uint32_t
-LteAccess::GetIndex(Ptr<Node> node) const
+LteAccess::GetCell(Ptr<Node> node) const
 {
-    const auto at = std::find(m_ues.Begin(), m_ues.End(), node);
-    NS_ABORT_MSG_IF(at == m_ues.End(), "Node " << node->GetId() << " has no LTE radio");
-    return at - m_ues.Begin();
+    return m_channel.GetCell(node);
 }
 
 uint32_t
-LteAccess::GetCell(Ptr<Node> node) const
+LteAccess::FindCell(uint32_t ue) const
 {
-    const uint32_t ue = GetIndex(node);
     const uint16_t id = DynamicCast<LteUeNetDevice>(m_ueDevices.Get(ue))->GetRrc()->GetCellId();
     for (uint32_t cell = 0; cell < m_enbDevices.GetN(); ++cell)
     {
@@ -463,19 +337,19 @@ LteAccess::GetCell(Ptr<Node> node) const
             return cell;
         }
     }
-    return m_homes[ue]; // not yet attached
+    return m_channel.GetHome(ue); // not yet attached
 }
 
 void
 LteAccess::ScheduleHandover(Time when, Ptr<Node> node, uint32_t cell)
 {
-    Simulator::Schedule(when, &LteAccess::Handover, this, GetIndex(node), cell);
+    Simulator::Schedule(when, &LteAccess::Handover, this, m_channel.GetIndex(node), cell);
 }
 
 void
 LteAccess::Handover(uint32_t ue, uint32_t cell)
 {
-    const uint32_t source = GetCell(m_ues.Get(ue));
+    const uint32_t source = FindCell(ue);
     if (source != cell)
     {
         m_lte->HandoverRequest(Time(0),
@@ -495,125 +369,6 @@ uint32_t
 LteAccess::GetHandovers() const
 {
     return m_handovers;
-}
-
-double
-LteAccess::GetUplinkInterference(uint32_t cell) const
-{
-    if (m_baseStations.GetN() == 1)
-    {
-        return 0;
-    }
-    double sum = 0;
-    std::vector<double> gains(m_baseStations.GetN(), 0);
-    std::vector<uint32_t> counts(m_baseStations.GetN(), 0);
-    for (auto it = m_ues.Begin(); it != m_ues.End(); ++it)
-    {
-        const uint32_t other = GetCell(*it);
-        gains[other] += m_pathLoss->GetGain(*it, m_baseStations.Get(cell));
-        ++counts[other];
-    }
-    for (uint32_t other = 0; other < gains.size(); ++other)
-    {
-        sum += other == cell || counts[other] == 0 ? 0 : gains[other] / counts[other];
-    }
-    return sum * DbmToW(m_config.lteUePowerDbm) / GetBandwidthHz();
-}
-
-double
-LteAccess::GetDownlinkInterference(Ptr<Node> node, uint32_t cell) const
-{
-    double sum = 0;
-    for (uint32_t other = 0; other < m_baseStations.GetN(); ++other)
-    {
-        sum += other == cell ? 0 : m_pathLoss->GetGain(node, m_baseStations.Get(other));
-    }
-    return sum * DbmToW(m_config.lteEnbPowerDbm) / GetBandwidthHz();
-}
-
-LinkState
-LteAccess::MakeUplink(Ptr<Node> node) const
-{
-    const uint32_t cell = GetCell(node);
-    LinkState link;
-    link.gain = m_pathLoss->GetGain(node, m_baseStations.Get(cell));
-    link.efficiency = UPLINK_EFFICIENCY;
-    link.snrGap = SNR_GAP;
-    link.maxSpectralEfficiency = UPLINK_MAX_SPECTRAL_EFFICIENCY;
-    link.noiseDensityWPerHz =
-        GetNoiseDensity(m_config.lteEnbNoiseFigureDb) + GetUplinkInterference(cell);
-    link.maxPowerW = DbmToW(m_config.lteUePowerDbm);
-    link.latencyS = UPLINK_LATENCY_S + m_config.backhaulDelay.GetSeconds();
-    return link;
-}
-
-LinkState
-LteAccess::MakeDownlink(Ptr<Node> node) const
-{
-    const uint32_t cell = GetCell(node);
-    LinkState link = MakeUplink(node);
-    link.efficiency = DOWNLINK_EFFICIENCY;
-    link.maxSpectralEfficiency = std::log2(1 + DOWNLINK_MAX_SINR / SNR_GAP);
-    link.noiseDensityWPerHz =
-        GetNoiseDensity(m_config.lteUeNoiseFigureDb) + GetDownlinkInterference(node, cell);
-    link.maxPowerW = DbmToW(m_config.lteEnbPowerDbm);
-    link.latencyS = DOWNLINK_LATENCY_S + m_config.backhaulDelay.GetSeconds();
-    const double noiseW = link.noiseDensityWPerHz * GetBandwidthHz();
-    link.gain = std::min(link.gain, DOWNLINK_MAX_SINR * noiseW / link.maxPowerW);
-    return link;
-}
-
-bool
-LteAccess::HasShares() const
-{
-    return m_config.lteScheduler == "ns3::collapipe::WeightedFfMacScheduler";
-}
-
-double
-LteAccess::GetBandwidthHz() const
-{
-    return m_config.lteBandwidthRb * RB_BANDWIDTH_HZ;
-}
-
-void
-LteAccess::FillD2e(SystemState& state) const
-{
-    state.uplink = {SharingMode::FREQUENCY, GetBandwidthHz()};
-    state.uplink.sharing = m_config.sharing;
-    state.uplink.priorities = HasShares() && m_config.sharing == Sharing::WORK_CONSERVING;
-    // A resource block of the downlink has the same power however many go to a UE: that is (6)
-    state.downlink = state.uplink;
-    state.downlink.mode = SharingMode::AIRTIME;
-    for (uint32_t m = 0; m < m_network.clusters.size(); ++m)
-    {
-        const ClusterNetwork& net = m_network.clusters[m];
-        ClusterState& cluster = state.clusters[m];
-        cluster.controlUnit.uplink = MakeUplink(net.controlUnit);
-        cluster.controlUnit.downlink = MakeDownlink(net.controlUnit);
-        for (uint32_t k = 0; k < net.devices.size(); ++k)
-        {
-            cluster.devices[k].uplink = MakeUplink(net.devices[k]);
-            cluster.devices[k].downlink = MakeDownlink(net.devices[k]);
-        }
-    }
-}
-
-void
-LteAccess::FillD2d(uint32_t cluster, ClusterState& state) const
-{
-    const ClusterNetwork& net = m_network.clusters[cluster];
-    state.d2d = {SharingMode::FREQUENCY, GetBandwidthHz()};
-    state.d2d.sharing = m_config.sharing;
-    for (uint32_t i = 0; i < net.GetN(); ++i)
-    {
-        LinkState link = MakeUplink(net.GetNode(i));
-        link.latencyS = UPLINK_LATENCY_S + DOWNLINK_LATENCY_S;
-        link.relay = Relay::BASE_STATION;
-        for (uint32_t j = 0; j < net.GetN(); ++j)
-        {
-            state.d2dLinks[i][j] = i == j ? LinkState() : link;
-        }
-    }
 }
 
 Ptr<RadioActuator>
@@ -652,7 +407,7 @@ LteAccess::ConnectMonitors(const std::vector<ClusterMonitor>& monitors)
                              monitors.at(m).monitor,
                              monitors[m].cluster,
                              i,
-                             DOWNLINK_MAX_SINR);
+                             LteChannel::DOWNLINK_MAX_SINR);
         }
         if (m_config.backgroundUsers > 0)
         {
@@ -665,7 +420,7 @@ void
 LteAccess::EnablePcap(const std::string& prefix)
 {
     NodeContainer nodes(m_epc->GetPgwNode());
-    nodes.Add(m_baseStations);
+    nodes.Add(m_channel.GetBaseStations());
     for (auto it = nodes.Begin(); it != nodes.End(); ++it)
     {
         const Ptr<Node> node = *it;
@@ -686,7 +441,6 @@ LteAccess::AssignStreams(int64_t stream)
     NetDeviceContainer devices(m_enbDevices);
     devices.Add(m_ueDevices);
     stream += m_lte->AssignStreams(devices, stream);
-    stream += m_pathLoss->AssignStreams(stream);
     stream += AssignUserStreams(m_network.users, stream);
     for (auto& model : m_errorModels)
     {

@@ -6,7 +6,7 @@
 #define COLLAPIPE_LTE_ACCESS_H
 
 #include "collapipe-cluster-monitor.h"
-#include "collapipe-path-loss.h"
+#include "collapipe-lte-channel.h"
 #include "collapipe-topology.h"
 #include "collapipe-warm-up.h"
 
@@ -17,7 +17,6 @@
 #include "ns3/net-device-container.h"
 #include "ns3/point-to-point-epc-helper.h"
 
-#include <memory>
 #include <vector>
 
 namespace ns3
@@ -52,25 +51,8 @@ class LteAccess
      */
     Time WarmUp();
 
-    /**
-     * Check that every UE's uplink works at full power. Streams must have been assigned.
-     * @return empty, or one sentence: who is out of reach and what to do
-     */
-    std::string CheckReach() const;
-
-    /**
-     * Describe both D2E pools and every node's uplink and downlink.
-     * @param state the state, of the network's size
-     */
-    void FillD2e(SystemState& state) const;
-
-    /**
-     * Describe the links through the network as D2D links: the uplink of the sender, with the delay
-     * of both ways.
-     * @param cluster which cluster
-     * @param state its state
-     */
-    void FillD2d(uint32_t cluster, ClusterState& state) const;
+    /// @return what lies between the nodes and what the links are worth
+    const LteChannel& GetChannel() const;
 
     /**
      * @param d2d whether links between the nodes of a cluster go through the cell, too
@@ -108,14 +90,18 @@ class LteAccess
     void EnablePcap(const std::string& prefix);
 
     /**
-     * @param stream the first stream
+     * @param stream the first stream of the channel
+     * @return number of streams used
+     */
+    int64_t AssignChannelStreams(int64_t stream);
+
+    /**
+     * @param stream the first stream of the radios
      * @return number of streams used
      */
     int64_t AssignStreams(int64_t stream);
 
   private:
-    void CreateBaseStations();
-    void CreateUsers();
     void InstallRadios();
     void EnableHandover();
     void AddPropagation();
@@ -125,28 +111,17 @@ class LteAccess
     void AssignAddresses();
     void CheckAttached() const;
     std::vector<WarmUpFlow> GetWarmUpFlows() const;
-    uint32_t FindBestCell(Ptr<Node> node) const;
-    uint32_t GetIndex(Ptr<Node> node) const;
+    /// @return the cell that serves a UE now
+    uint32_t FindCell(uint32_t ue) const;
     void Handover(uint32_t ue, uint32_t cell);
     void CountHandover(uint64_t imsi, uint16_t cell, uint16_t rnti);
-    double GetUplinkInterference(uint32_t cell) const;
-    double GetDownlinkInterference(Ptr<Node> node, uint32_t cell) const;
-    double GetBandwidthHz() const;
-
-    /// @return whether the scheduler knows shares and priorities
-    bool HasShares() const;
-    LinkState MakeUplink(Ptr<Node> node) const;
-    LinkState MakeDownlink(Ptr<Node> node) const;
 
     TopologyConfig m_config;                        //!< configuration
     Network m_network;                              //!< what is connected
-    NodeContainer m_ues;                            //!< all UEs, cluster by cluster
-    NodeContainer m_baseStations;                   //!< by cell
-    std::vector<uint32_t> m_homes;                  //!< cells to which the UEs attach
+    LteChannel m_channel;                           //!< places and propagation
     uint32_t m_handovers{0};                        //!< that have ended
     Ptr<LteHelper> m_lte;                           //!< owns the channels
     Ptr<PointToPointEpcHelper> m_epc;               //!< the core
-    std::unique_ptr<PathLoss> m_pathLoss;           //!< propagation
     NetDeviceContainer m_enbDevices;                //!< radios of the base stations, by cell
     NetDeviceContainer m_ueDevices;                 //!< radios of the UEs
     Ptr<LteLinkProbe> m_probe;                      //!< tells monitors; null where there are none

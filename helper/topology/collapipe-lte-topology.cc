@@ -34,10 +34,10 @@ LteTopologyHelper::DoAttach()
 void
 LteTopologyHelper::DoFillLinks(SystemState& state) const
 {
-    m_access.FillD2e(state);
+    m_access.GetChannel().FillD2e(state);
     for (uint32_t m = 0; m < state.clusters.size(); ++m)
     {
-        m_access.FillD2d(m, state.clusters[m]);
+        m_access.GetChannel().FillD2d(m, state.clusters[m]);
     }
 }
 
@@ -80,7 +80,13 @@ LteTopologyHelper::DoEnablePcap(const std::string& prefix)
 std::string
 LteTopologyHelper::DoCheckLinks() const
 {
-    return m_access.CheckReach();
+    return m_access.GetChannel().CheckReach();
+}
+
+int64_t
+LteTopologyHelper::DoAssignChannelStreams(int64_t stream)
+{
+    return m_access.AssignChannelStreams(stream);
 }
 
 int64_t

@@ -4,6 +4,7 @@
 
 #include "collapipe-topology.h"
 
+#include "collapipe-flow-topology.h"
 #include "collapipe-hybrid-topology.h"
 #include "collapipe-lte-topology.h"
 #include "collapipe-node-capture.h"
@@ -98,8 +99,12 @@ Network::GetClusters(uint32_t cell) const
 }
 
 std::unique_ptr<TopologyHelper>
-TopologyHelper::Create(const std::string& name)
+TopologyHelper::Create(const std::string& name, Fidelity fidelity)
 {
+    if (fidelity == Fidelity::FLOWS)
+    {
+        return FlowTopologyHelper::Create(name);
+    }
     const auto it = GetFactories().find(name);
     return it == GetFactories().end() ? nullptr : it->second();
 }
@@ -307,6 +312,8 @@ int64_t
 TopologyHelper::AssignStreams(int64_t stream)
 {
     const int64_t first = stream;
+    // The channels come first, so that they do not depend on what radios and stacks draw
+    stream += DoAssignChannelStreams(stream);
     stream += InternetStackHelper().AssignStreams(GetNodes(), stream);
     stream += DoAssignStreams(stream);
     for (auto& model : m_leadErrors)
@@ -314,6 +321,12 @@ TopologyHelper::AssignStreams(int64_t stream)
         stream += model->AssignStreams(stream);
     }
     return stream - first;
+}
+
+int64_t
+TopologyHelper::DoAssignChannelStreams(int64_t /* stream */)
+{
+    return 0;
 }
 
 void

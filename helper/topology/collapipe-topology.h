@@ -146,6 +146,13 @@ struct TopologyConfig
     uint32_t GetTransportBufferBytes() const;
 };
 
+/// What goes over the links of a network
+enum class Fidelity : uint8_t
+{
+    PACKETS, //!< packets, through the stacks and radios of ns-3
+    FLOWS,   //!< flows, by the planner's formulas: see FlowNetwork
+};
+
 /// A cluster's nodes; in both address lists index 0 is the control unit, k + 1 is device k
 struct ClusterNetwork
 {
@@ -211,9 +218,11 @@ class TopologyHelper
   public:
     /**
      * @param name one of GetNames
-     * @return the topology; null where there is none of that name
+     * @param fidelity what goes over the links
+     * @return the topology; null where there is none of that name in that fidelity
      */
-    static std::unique_ptr<TopologyHelper> Create(const std::string& name);
+    static std::unique_ptr<TopologyHelper> Create(const std::string& name,
+                                                  Fidelity fidelity = Fidelity::PACKETS);
 
     /// Makes a topology
     using Factory = std::function<std::unique_ptr<TopologyHelper>()>;
@@ -327,7 +336,15 @@ class TopologyHelper
      */
     virtual std::string DoCheckLinks() const;
     /**
-     * As AssignStreams, without the Internet stack.
+     * Assign streams to what lies between the nodes: shadowing and fading. The same realisation of
+     * them belongs to a seed whatever radios there are.
+     * @param stream the first stream
+     * @return number of streams used
+     */
+    virtual int64_t DoAssignChannelStreams(int64_t stream);
+
+    /**
+     * As AssignStreams, without the Internet stack and the channels.
      * @param stream the first stream
      * @return number of streams used
      */

@@ -29,7 +29,6 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <sstream>
 
 namespace ns3
 {
@@ -40,11 +39,6 @@ NS_LOG_COMPONENT_DEFINE("CollaPipeWifiCluster");
 
 namespace
 {
-
-constexpr double FREQUENCY_HZ = 5.2e9; //!< for free-space loss
-
-/// Weaker frames are not detected: ns-3's ThresholdPreambleDetectionModel
-constexpr double MIN_RX_POWER_DBM = -82;
 
 /// Disjoint channels of the 5 GHz band, by width; clusters take them in turn
 uint32_t
@@ -68,12 +62,9 @@ WifiCluster::Build(ClusterNetwork& cluster, uint32_t index, const TopologyConfig
     m_config = config;
     m_index = index;
     m_cluster = cluster;
-    for (uint32_t i = 0; i < cluster.GetN(); ++i)
-    {
-        m_nodes.Add(cluster.GetNode(i));
-    }
-    CreateUsers();
-    m_pathLoss = std::make_unique<PathLoss>(config.wifiPathLoss, FREQUENCY_HZ, m_nodes);
+    m_propagation.Build(cluster, index, config);
+    m_nodes = m_propagation.GetNodes();
+    m_users = m_propagation.GetUsers();
     InstallRadios();
     AssignAddresses();
     InstallQueueDiscs();
@@ -82,37 +73,11 @@ WifiCluster::Build(ClusterNetwork& cluster, uint32_t index, const TopologyConfig
 }
 
 void
-WifiCluster::CreateUsers()
-{
-    if (m_config.backgroundUsers == 0)
-    {
-        return;
-    }
-    // They stand around the control unit, half way to the devices; the peer stands where it does.
-    const Vector centre = m_cluster.controlUnit->GetObject<MobilityModel>()->GetPosition();
-    Ptr<Node> peer = CreateUserNode(centre);
-    NodeContainer nodes(peer);
-    for (uint32_t i = 0; i < m_config.backgroundUsers; ++i)
-    {
-        const double angle = 2 * M_PI * (i + 0.5) / m_config.backgroundUsers;
-        const double radius = std::max(TopologyConfig::MIN_DISTANCE_M, m_config.clusterRadiusM / 2);
-        BackgroundUser user;
-        user.name = "wifi" + std::to_string(m_index) + "-u" + std::to_string(i);
-        user.peer = peer;
-        user.node =
-            CreateUserNode(centre + Vector(radius * std::cos(angle), radius * std::sin(angle), 0));
-        nodes.Add(user.node);
-        m_users.push_back(user);
-    }
-    m_nodes.Add(nodes);
-}
-
-void
 WifiCluster::InstallRadios()
 {
     m_channel = CreateObject<YansWifiChannel>();
     m_channel->SetPropagationDelayModel(CreateObject<ConstantSpeedPropagationDelayModel>());
-    const auto models = m_pathLoss->MakeModels();
+    const auto& models = m_propagation.GetModels();
     m_channel->SetPropagationLossModel(models.front());
     for (std::size_t i = 1; i < models.size(); ++i)
     {
@@ -210,40 +175,6 @@ WifiCluster::FillArpCaches()
     }
 }
 
-PoolState
-WifiCluster::GetChannel() const
-{
-    PoolState channel = MakeWifiPool(m_config.wifiChannelWidthMhz);
-    channel.sharing = m_config.sharing;
-    channel.priorities = m_ledger && m_config.sharing == Sharing::WORK_CONSERVING;
-    return channel;
-}
-
-LinkState
-WifiCluster::MakeLink(Ptr<Node> from, Ptr<Node> to) const
-{
-    return MakeWifiLink(m_pathLoss->GetGain(from, to),
-                        m_config.wifiPowerDbm,
-                        m_config.wifiNoiseFigureDb,
-                        m_config.wifiChannelWidthMhz);
-}
-
-void
-WifiCluster::FillD2d(ClusterState& state) const
-{
-    state.d2d = GetChannel();
-    for (uint32_t i = 0; i < m_cluster.GetN(); ++i)
-    {
-        for (uint32_t j = 0; j < m_cluster.GetN(); ++j)
-        {
-            if (i != j)
-            {
-                state.d2dLinks[i][j] = MakeLink(m_cluster.GetNode(i), m_cluster.GetNode(j));
-            }
-        }
-    }
-}
-
 std::vector<WarmUpFlow>
 WifiCluster::GetWarmUpFlows() const
 {
@@ -278,34 +209,23 @@ WifiCluster::WarmUp()
     return end;
 }
 
-std::string
-WifiCluster::CheckReach() const
-{
-    for (uint32_t i = 0; i < m_cluster.GetN(); ++i)
-    {
-        for (uint32_t j = 0; j < i; ++j)
-        {
-            const double gain = m_pathLoss->GetGain(m_cluster.GetNode(i), m_cluster.GetNode(j));
-            const double powerDbm = m_config.wifiPowerDbm + 10 * std::log10(gain);
-            if (powerDbm < MIN_RX_POWER_DBM)
-            {
-                std::ostringstream text;
-                text << "two nodes of cluster " << m_index << " hear each other over Wi-Fi with "
-                     << powerDbm << " dBm, " << MIN_RX_POWER_DBM
-                     << " dBm are needed: lower the cluster radius or the path loss, or raise the "
-                        "power";
-                return text.str();
-            }
-        }
-    }
-    return std::string();
-}
-
 void
 WifiCluster::EnablePcap(const std::string& prefix)
 {
     m_phy.SetPcapDataLinkType(WifiPhyHelper::DLT_IEEE802_11_RADIO);
     m_phy.EnablePcap(prefix, m_devices, false);
+}
+
+const WifiChannel&
+WifiCluster::GetChannel() const
+{
+    return m_propagation;
+}
+
+int64_t
+WifiCluster::AssignChannelStreams(int64_t stream)
+{
+    return m_propagation.AssignStreams(stream);
 }
 
 int64_t
@@ -314,7 +234,6 @@ WifiCluster::AssignStreams(int64_t stream)
     const int64_t first = stream;
     WifiHelper wifi;
     stream += wifi.AssignStreams(m_allDevices, stream);
-    stream += m_pathLoss->AssignStreams(stream);
     stream += AssignUserStreams(m_users, stream);
     for (auto& model : m_errorModels)
     {

@@ -6,9 +6,9 @@
 #define COLLAPIPE_WIFI_CLUSTER_H
 
 #include "collapipe-cluster-monitor.h"
-#include "collapipe-path-loss.h"
 #include "collapipe-topology.h"
 #include "collapipe-warm-up.h"
+#include "collapipe-wifi-channel.h"
 
 #include "ns3/collapipe-airtime-ledger.h"
 #include "ns3/collapipe-wifi-actuator.h"
@@ -17,7 +17,6 @@
 #include "ns3/net-device-container.h"
 #include "ns3/yans-wifi-helper.h"
 
-#include <memory>
 #include <vector>
 
 namespace ns3
@@ -41,11 +40,8 @@ class WifiCluster
      */
     void Build(ClusterNetwork& cluster, uint32_t index, const TopologyConfig& config);
 
-    /**
-     * Describe pool and links between the cluster's nodes.
-     * @param state the cluster's state, of the right size
-     */
-    void FillD2d(ClusterState& state) const;
+    /// @return what lies between the nodes and what the links are worth
+    const WifiChannel& GetChannel() const;
 
     /**
      * Warm up every ordered pair of the cluster's nodes, then let the extra frame loss begin: were
@@ -56,19 +52,19 @@ class WifiCluster
     Time WarmUp();
 
     /**
-     * Check that every two nodes hear each other at full power. Streams must have been assigned.
-     * @return empty, or one sentence: who does not and what to do
-     */
-    std::string CheckReach() const;
-
-    /**
      * Capture frames with radiotap headers.
      * @param prefix path and beginning of the names
      */
     void EnablePcap(const std::string& prefix);
 
     /**
-     * @param stream the first stream
+     * @param stream the first stream of the channel
+     * @return number of streams used
+     */
+    int64_t AssignChannelStreams(int64_t stream);
+
+    /**
+     * @param stream the first stream of the radios
      * @return number of streams used
      */
     int64_t AssignStreams(int64_t stream);
@@ -90,15 +86,12 @@ class WifiCluster
     const std::vector<BackgroundUser>& GetUsers() const;
 
   private:
-    void CreateUsers();
     void InstallRadios();
     void TuneDevice(Ptr<NetDevice> device);
     void AssignAddresses();
     void InstallQueueDiscs();
     void FillArpCaches();
     std::vector<WarmUpFlow> GetWarmUpFlows() const;
-    PoolState GetChannel() const;
-    LinkState MakeLink(Ptr<Node> from, Ptr<Node> to) const;
 
     TopologyConfig m_config;                        //!< configuration
     uint32_t m_index{0};                            //!< which cluster
@@ -107,7 +100,7 @@ class WifiCluster
     NodeContainer m_nodes;                          //!< the cluster's, the users', their peer's
     std::vector<Ipv4Address> m_addresses;           //!< of these
     NetDeviceContainer m_allDevices;                //!< of these
-    std::unique_ptr<PathLoss> m_pathLoss;           //!< propagation
+    WifiChannel m_propagation;                      //!< places and propagation
     Ptr<YansWifiChannel> m_channel;                 //!< its channel
     YansWifiPhyHelper m_phy;                        //!< for installation and captures
     NetDeviceContainer m_devices;                   //!< the radios

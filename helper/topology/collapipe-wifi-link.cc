@@ -17,6 +17,8 @@
 #include "ns3/wifi-mac.h"
 #include "ns3/wifi-net-device.h"
 
+#include <algorithm>
+
 namespace ns3
 {
 namespace collapipe
@@ -45,18 +47,12 @@ GetRateFit(uint16_t widthMhz)
     return widthMhz == 20 ? RateFit{0.48, 1.0} : RateFit{0.42, 2.5};
 }
 
-/**
- * S: 1024-QAM with code rate 5/6 (HE-MCS 11) on so many data subcarriers in a symbol of 12.8 us and
- * a guard interval of 0.8 us, one spatial stream (IEEE 802.11ax-2021, 27.5). At 80 MHz this limits
- * the goodput to 315 Mb/s, where 317 was measured.
- */
+/// S: the highest goodput of those above, that of 1024-QAM, in the unit of the fitted e
 double
 GetMaxSpectralEfficiency(uint16_t widthMhz)
 {
-    constexpr double BITS_PER_SUBCARRIER = 10.0 * 5 / 6;
-    constexpr double SYMBOL_S = 13.6e-6;
-    const double subcarriers = widthMhz == 20 ? 234 : widthMhz == 40 ? 468 : 980;
-    return BITS_PER_SUBCARRIER * subcarriers / SYMBOL_S / (widthMhz * 1e6);
+    const double mostBps = widthMhz == 20 ? 88e6 : widthMhz == 40 ? 179e6 : 317e6;
+    return mostBps / (GetRateFit(widthMhz).efficiency * widthMhz * 1e6);
 }
 
 /**
@@ -66,10 +62,13 @@ GetMaxSpectralEfficiency(uint16_t widthMhz)
  * in the 5 GHz band): 43 + 7.5 * 9 + 48 + 16 + 32 microseconds.
  */
 constexpr double MESSAGE_AIRTIME_S = 2 * 206.5e-6;
+constexpr double SILENCE_S =
+    2 * 158.5e-6;                  //!< of it, without preambles: the sender does not radiate
 constexpr double LATENCY_S = 1e-5; //!< d beside that
 
 /// What the MAC holds itself, where an AirtimeQueueDisc decides what comes next: one A-MPDU
 constexpr const char* MAC_QUEUE = "64p";
+constexpr double AMPDU_PACKETS = 64; //!< of it
 
 } // namespace
 
@@ -94,6 +93,14 @@ MakeWifiLink(double gain, double maxPowerDbm, double noiseFigureDb, uint16_t wid
     link.overheadBits =
         MESSAGE_AIRTIME_S * GetRateBps(link, MakeWifiPool(widthMhz), 1, link.maxPowerW);
     return link;
+}
+
+double
+GetWifiOnAirPart(const LinkState& link, uint16_t widthMhz, uint32_t segmentBytes)
+{
+    const double goodputBps = GetRateBps(link, MakeWifiPool(widthMhz), 1, link.maxPowerW);
+    const double exchangeS = AMPDU_PACKETS * 8.0 * segmentBytes / goodputBps;
+    return std::max(0.0, 1 - SILENCE_S / exchangeS);
 }
 
 void

@@ -34,6 +34,16 @@ PoolState MakeWifiPool(uint16_t widthMhz);
 LinkState MakeWifiLink(double gain, double maxPowerDbm, double noiseFigureDb, uint16_t widthMhz);
 
 /**
+ * Of the time that a link's payload takes of the channel, that in which its frames are on the air:
+ * all but contention and block acknowledgements, around A-MPDUs as long as the MAC's queue.
+ * @param link as MakeWifiLink() has it
+ * @param widthMhz of the channel
+ * @param segmentBytes payload of a packet
+ * @return a part, 0..1
+ */
+double GetWifiOnAirPart(const LinkState& link, uint16_t widthMhz, uint32_t segmentBytes);
+
+/**
  * Has a Wi-Fi device lose nothing in its own queues, and no link to a late negotiation of block
  * acknowledgment.
  * @param device with a QoS MAC

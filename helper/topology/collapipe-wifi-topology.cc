@@ -7,7 +7,6 @@
 #include "collapipe-wired-link.h"
 
 #include "ns3/boolean.h"
-#include "ns3/collapipe-link-model.h"
 #include "ns3/ipv4-static-routing-helper.h"
 #include "ns3/ipv4.h"
 #include "ns3/log.h"
@@ -26,16 +25,6 @@ namespace
 {
 
 constexpr uint32_t PPP_HEADER_BYTES = 2; //!< of PointToPointNetDevice
-
-/// A radio hop and a wire, the slower of which sets the rate
-LinkState
-AddWire(LinkState radio, const PoolState& pool, double wireRateBps, Time wireDelay)
-{
-    radio.fixedRateBps = std::min(GetRateBps(radio, pool, 1, radio.maxPowerW), wireRateBps);
-    radio.latencyS += wireDelay.GetSeconds();
-    radio.relay = Relay::CONTROL_UNIT;
-    return radio;
-}
 
 } // namespace
 
@@ -90,25 +79,12 @@ void
 WifiTopologyHelper::DoFillLinks(SystemState& state) const
 {
     const double wireBps = m_config.backhaulRate.GetBitRate() * GetPayloadShare(PPP_HEADER_BYTES);
-    LinkState wire;
-    wire.fixedRateBps = wireBps;
-    wire.latencyS = m_config.backhaulDelay.GetSeconds();
-    state.uplink = {SharingMode::DEDICATED, 0};
-    state.downlink = state.uplink;
-    for (uint32_t m = 0; m < m_clusters.size(); ++m)
+    std::vector<const WifiChannel*> channels;
+    for (const auto& cluster : m_clusters)
     {
-        ClusterState& cluster = state.clusters[m];
-        m_clusters[m].FillD2d(cluster);
-        cluster.controlUnit.uplink = cluster.controlUnit.downlink = wire;
-        for (uint32_t k = 0; k < cluster.devices.size(); ++k)
-        {
-            const LinkState& up = cluster.d2dLinks[k + 1][0];
-            const LinkState& down = cluster.d2dLinks[0][k + 1];
-            cluster.devices[k].uplink = AddWire(up, cluster.d2d, wireBps, m_config.backhaulDelay);
-            cluster.devices[k].downlink =
-                AddWire(down, cluster.d2d, wireBps, m_config.backhaulDelay);
-        }
+        channels.push_back(&cluster.GetChannel());
     }
+    FillRelayedLinks(channels, wireBps, m_config.backhaulDelay, state);
 }
 
 Ptr<RadioActuator>
@@ -147,9 +123,20 @@ WifiTopologyHelper::DoCheckLinks() const
     std::string error;
     for (auto it = m_clusters.begin(); error.empty() && it != m_clusters.end(); ++it)
     {
-        error = it->CheckReach();
+        error = it->GetChannel().CheckReach();
     }
     return error;
+}
+
+int64_t
+WifiTopologyHelper::DoAssignChannelStreams(int64_t stream)
+{
+    const int64_t first = stream;
+    for (auto& cluster : m_clusters)
+    {
+        stream += cluster.AssignChannelStreams(stream);
+    }
+    return stream - first;
 }
 
 int64_t

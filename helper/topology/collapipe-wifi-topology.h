@@ -39,6 +39,7 @@ class WifiTopologyHelper : public TopologyHelper, public MonitoredRadios
     void DoFillLinks(SystemState& state) const override;
     void DoEnablePcap(const std::string& prefix) override;
     std::string DoCheckLinks() const override;
+    int64_t DoAssignChannelStreams(int64_t stream) override;
     int64_t DoAssignStreams(int64_t stream) override;
 
   private:

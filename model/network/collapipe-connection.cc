@@ -7,7 +7,6 @@
 #include "ns3/abort.h"
 #include "ns3/log.h"
 #include "ns3/simulator.h"
-#include "ns3/tcp-socket-factory.h"
 #include "ns3/uinteger.h"
 
 #include <algorithm>
@@ -93,7 +92,7 @@ Connection::Connection(Ptr<Socket> socket, const TransportConfig& config)
 Ptr<Socket>
 Connection::CreateSocket(Ptr<Node> node, const TransportConfig& config)
 {
-    auto socket = Socket::CreateSocket(node, TcpSocketFactory::GetTypeId());
+    auto socket = Socket::CreateSocket(node, TypeId::LookupByName(config.socketFactory));
     socket->SetAttribute("SegmentSize", UintegerValue(config.segmentBytes));
     socket->SetAttribute("SndBufSize", UintegerValue(config.bufferBytes));
     socket->SetAttribute("RcvBufSize", UintegerValue(config.bufferBytes));
@@ -313,7 +312,8 @@ Connection::Drain()
         auto& writer = m_queue.front();
         auto packet = writer.NextPacket(room);
         const uint32_t size = packet->GetSize();
-        const int sent = m_socket->Send(packet);
+        const bool isLast = writer.GetRemaining() == 0;
+        const int sent = m_socket->Send(packet, isLast ? m_config.endOfMessageFlags : 0);
         if (sent != static_cast<int>(size))
         {
             NotifyClosed(CloseReason::RESET, "TCP no longer takes what it has room for");

@@ -31,6 +31,9 @@ namespace collapipe
  */
 struct TransportConfig
 {
+    std::string socketFactory{"ns3::TcpSocketFactory"}; //!< TypeId of who makes the sockets
+    /// Of Socket::Send() with the last bytes of a message; TCP's take none
+    uint32_t endOfMessageFlags{0};
     uint32_t segmentBytes{1400};         //!< TCP segment size
     uint32_t bufferBytes{4U << 20};      //!< TCP send and receive buffer, each
     uint64_t queueLimitBytes{64U << 20}; //!< messages waiting for the send buffer; see CanSend()

@@ -122,6 +122,37 @@ operator-(const EnergyParts& after, const EnergyParts& before)
             after.idleJ - before.idleJ};
 }
 
+FlowRadioPower
+GetWifiPower()
+{
+    const auto radio = CreateObject<SteadyWifiEnergyModel>();
+    FlowRadioPower power;
+    power.idleW = radio->GetIdleCurrentA() * SUPPLY_VOLTAGE;
+    power.paEfficiency = WIFI_PA_EFFICIENCY; // its sending current is idle's and the amplifier's
+    power.receiveW = radio->GetRxCurrentA() * SUPPLY_VOLTAGE - power.idleW;
+    return power;
+}
+
+FlowRadioPower
+GetLtePower()
+{
+    const auto radio = CreateObject<LteUeEnergyModel>();
+    const auto get = [&radio](const std::string& name) {
+        DoubleValue value;
+        radio->GetAttribute(name, value);
+        return value.Get();
+    };
+    constexpr double SYMBOLS = 14; // of a subframe
+    FlowRadioPower power;
+    power.idleW = get("IdlePower");
+    power.circuitW = get("TxCircuitPower");
+    power.paEfficiency = get("PaEfficiency");
+    power.receiveW = get("RxPower");
+    power.sendingPart = 13 / SYMBOLS;   // PUSCH
+    power.receivingPart = 11 / SYMBOLS; // PDSCH
+    return power;
+}
+
 NodeEnergy::NodeEnergy(Ptr<Node> node,
                        Ptr<Processor> processor,
                        double computePowerW,
@@ -147,6 +178,8 @@ NodeEnergy::NodeEnergy(Ptr<Node> node,
     m_compute->SetProcessor(processor);
     InstallWifi(node);
     InstallLte(node);
+    m_wifiFlow = InstallFlow(node, FlowRadioKind::WIFI, GetWifiPower());
+    m_lteFlow = InstallFlow(node, FlowRadioKind::LTE, GetLtePower());
     m_source->Initialize();
 }
 
@@ -190,6 +223,21 @@ NodeEnergy::InstallLte(Ptr<Node> node)
     m_lte->SetDevice(device);
 }
 
+Ptr<FlowEnergyModel>
+NodeEnergy::InstallFlow(Ptr<Node> node, FlowRadioKind kind, const FlowRadioPower& power)
+{
+    const auto radio = FindFlowRadio(node, kind);
+    if (!radio)
+    {
+        return nullptr;
+    }
+    auto model = CreateObject<FlowEnergyModel>();
+    m_source->AppendDeviceEnergyModel(model);
+    model->SetEnergySource(m_source);
+    model->SetRadio(radio, power);
+    return model;
+}
+
 EnergyParts
 NodeEnergy::Read() const
 {
@@ -205,6 +253,16 @@ NodeEnergy::Read() const
     {
         parts.lteJ = m_lte->GetTotalEnergyConsumption();
         parts.idleJ += m_lte->GetIdleEnergyJ();
+    }
+    if (m_wifiFlow)
+    {
+        parts.wifiJ = m_wifiFlow->GetTotalEnergyConsumption();
+        parts.idleJ += m_wifiFlow->GetIdleEnergyJ();
+    }
+    if (m_lteFlow)
+    {
+        parts.lteJ = m_lteFlow->GetTotalEnergyConsumption();
+        parts.idleJ += m_lteFlow->GetIdleEnergyJ();
     }
     return parts;
 }

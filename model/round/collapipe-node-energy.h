@@ -8,6 +8,7 @@
 #include "ns3/basic-energy-source.h"
 #include "ns3/collapipe-compat.h"
 #include "ns3/collapipe-compute-energy-model.h"
+#include "ns3/collapipe-flow-energy-model.h"
 #include "ns3/collapipe-lte-ue-energy-model.h"
 #include "ns3/collapipe-processor.h"
 #include "ns3/node.h"
@@ -44,6 +45,12 @@ struct EnergyParts
 /// @return the parts of what was consumed between two readings
 EnergyParts operator-(const EnergyParts& after, const EnergyParts& before);
 
+/// @return what WifiRadioEnergyModel, as NodeEnergy installs it, charges
+FlowRadioPower GetWifiPower();
+
+/// @return what LteUeEnergyModel charges
+FlowRadioPower GetLtePower();
+
 /**
  * @ingroup collapipe
  * The energy of one node: a source, and on it the consumption of the processor and of each radio
@@ -53,6 +60,9 @@ EnergyParts operator-(const EnergyParts& after, const EnergyParts& before);
  * defaults are ns-3's (0.82 W idle, 0.94 W receiving, amplifier efficiency 0.1 at 3 V), which go
  * back to D. Halperin, B. Greenstein, A. Sheth and D. Wetherall, "Demystifying 802.11n Power
  * Consumption", HotPower 2010. LTE: LteUeEnergyModel. Computing: ComputeEnergyModel.
+ *
+ * In a network of flows the radios are FlowRadios, and their consumption is (7') with the constants
+ * of these models: GetWifiPower(), GetLtePower().
  *
  * The source holds a reserve beside the battery, from which a device whose battery has become empty
  * ends its round; it is empty, for its consumers too, when the reserve alone is left.
@@ -88,6 +98,11 @@ class NodeEnergy
   private:
     void InstallWifi(Ptr<Node> node);
     void InstallLte(Ptr<Node> node);
+
+    /// Follows an interface of a network of flows, if the node has one of that kind.
+    Ptr<FlowEnergyModel> InstallFlow(Ptr<Node> node,
+                                     FlowRadioKind kind,
+                                     const FlowRadioPower& power);
     void HandleDepletion(bool isEmpty);
 
     bool m_hasBattery;                       //!< else from the mains
@@ -95,6 +110,8 @@ class NodeEnergy
     Ptr<ComputeEnergyModel> m_compute;       //!< processor
     Ptr<WifiRadioEnergyModel> m_wifi;        //!< null: no such radio
     Ptr<LteUeEnergyModel> m_lte;             //!< null: no such radio
+    Ptr<FlowEnergyModel> m_wifiFlow;         //!< null: no such radio
+    Ptr<FlowEnergyModel> m_lteFlow;          //!< null: no such radio
     double m_wifiIdleW{0};                   //!< of the Wi-Fi radio
     Time m_emptyAt;                          //!< when the battery was; negative: it is not
     std::function<void()> m_onEmpty;         //!< whom to tell
