@@ -376,6 +376,7 @@ RunConfig::GetTopologyConfig() const
     config.lteScheduler = SchedulerTypeName(lteScheduler);
     config.clusterRadiusM = clusterRadiusM;
     config.ltePathLoss.shadowing = shadowing;
+    config.ltePathLoss.shadowingSigmaDb = lteShadowingDb;
     config.wifiPathLoss.shadowing = shadowing;
     config.ltePathLoss.fading = fading;
     config.wifiPathLoss.fading = fading;

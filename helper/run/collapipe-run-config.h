@@ -55,6 +55,7 @@ struct RunConfig
     double convergenceTarget{0};             //!< phibar of (11); 0: samples are fixed
     double energyBudgetJ{0};                 //!< per device and round, on average; 0: none
     bool shadowing{true};                    //!< log-normal shadowing on radio links
+    double lteShadowingDb{4};                //!< its standard deviation with LTE
     bool fading{false};                      //!< Rayleigh fading on radio links
     std::string mobility{"none"};            //!< none, waypoint or gauss-markov
     double speedMps{1};                      //!< mean speed of nodes that move

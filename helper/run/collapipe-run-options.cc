@@ -253,6 +253,16 @@ AddRadio(RunConfig& config, Options& options)
                   &config.shadowing,
                   "log-normal shadowing on radio links")
             .NotWith("topology", WIRES),
+        RunOption(Group::RADIO,
+                  "lteShadowing",
+                  &config.lteShadowingDb,
+                  "standard deviation of LTE's shadowing (3GPP TR 38.901: 4 in sight of the base "
+                  "station)")
+            .WithUnit("dB")
+            .From(0)
+            .To(20)
+            .NotWith("topology", NO_CELL)
+            .NotWith("shadowing", {"false"}),
         RunOption(Group::RADIO, "fading", &config.fading, "Rayleigh fading on radio links")
             .NotWith("topology", WIRES),
         RunOption(Group::RADIO,
