@@ -374,10 +374,10 @@ EdgeServerApplication::ReportNodes(uint32_t cluster)
 {
     for (NodeIndex node = 0; node < m_clusters[cluster].size(); ++node)
     {
-        const auto& member = m_nodes[{cluster, node}];
-        if (member.hasReported)
+        const auto found = m_nodes.find({cluster, node});
+        if (found != m_nodes.end() && found->second.hasReported)
         {
-            m_director->HandleReport(cluster, node, member.report);
+            m_director->HandleReport(cluster, node, found->second.report);
         }
     }
 }
