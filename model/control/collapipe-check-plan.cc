@@ -168,7 +168,7 @@ CheckShares(const SystemState& state, const RoundPlan& plan)
     {
         for (const auto& link : plan.clusters[m].links)
         {
-            const Pool pool = GetPool(link.from, link.to);
+            const Pool pool = GetBudget(state, m, link.from, link.to);
             const auto phase = static_cast<std::size_t>(link.phase);
             if (!seen.insert({m, link.phase, link.from, link.to}).second)
             {

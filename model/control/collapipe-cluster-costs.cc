@@ -335,7 +335,9 @@ ClusterCosts::MakeHop(NodeIndex from, NodeIndex to, double bits) const
     }
     const Pool pool = GetPool(from, to);
     const bool d2d = pool == Pool::D2D;
-    const double share = d2d ? m_prices.d2dShare : m_prices.edgeShare;
+    const Pool budget = GetBudget(state, m_cluster, from, to);
+    const double others = budget == pool ? 1 : static_cast<double>(state.clusters.size());
+    const double share = d2d ? m_prices.d2dShare / others : m_prices.edgeShare;
     const double queue = from == EDGE_SERVER ? 0 : m_instance.GetEnergyQueue(m_cluster, from);
     const double transfers = static_cast<double>(state.training.localIterations) * m_pair.count;
     const RadioLink radio = MakeLink(*link,
@@ -343,10 +345,10 @@ ClusterCosts::MakeHop(NodeIndex from, NodeIndex to, double bits) const
                                      bits + link->overheadBits,
                                      queue * transfers);
     const bool dedicated = radio.mode == SharingMode::DEDICATED;
-    result.price = dedicated              ? 0
-                   : d2d                  ? m_prices.d2d
-                   : pool == Pool::UPLINK ? m_prices.uplink
-                                          : m_prices.downlink;
+    result.price = dedicated                ? 0
+                   : budget == Pool::D2D    ? m_prices.d2d
+                   : budget == Pool::UPLINK ? m_prices.uplink
+                                            : m_prices.downlink;
     double best = NO_LIMIT;
     for (const double fraction : POWERS)
     {

@@ -26,9 +26,9 @@ namespace
 using LinkCounts = std::vector<std::array<std::array<uint32_t, 3>, 3>>;
 
 uint32_t&
-CountOf(LinkCounts& counts, std::size_t cluster, const Transfer& t)
+CountOf(LinkCounts& counts, const SystemState& state, std::size_t cluster, const Transfer& t)
 {
-    const Pool pool = GetPool(t.from, t.to);
+    const Pool pool = GetBudget(state, cluster, t.from, t.to);
     const std::size_t owner = pool == Pool::D2D ? cluster : 0;
     return counts[owner][static_cast<std::size_t>(pool)][static_cast<std::size_t>(t.phase)];
 }
@@ -79,7 +79,7 @@ SetEqualLinks(const SystemState& state, RoundPlan& plan)
         transfers.push_back(ListTransfers(state, m, plan.clusters[m]));
         for (const auto& t : transfers[m])
         {
-            ++CountOf(counts, m, t);
+            ++CountOf(counts, state, m, t);
         }
     }
     for (std::size_t m = 0; m < plan.clusters.size(); ++m)
@@ -87,7 +87,7 @@ SetEqualLinks(const SystemState& state, RoundPlan& plan)
         plan.clusters[m].links.clear();
         for (const auto& t : transfers[m])
         {
-            const double share = 1.0 / CountOf(counts, m, t);
+            const double share = 1.0 / CountOf(counts, state, m, t);
             const double power = GetMaxPower(state.clusters[m], t);
             plan.clusters[m].links.push_back({t.phase, t.from, t.to, share, power});
         }

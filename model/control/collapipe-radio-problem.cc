@@ -183,7 +183,7 @@ class RadioBuilder
         link.role = role;
         link.hop = m_hop;
         link.mode = pool.mode;
-        link.pool = GetPoolIndex(m, role, kind);
+        link.pool = GetPoolIndex(m, role, GetBudget(m_state, m, from, to));
         link.maxPowerW = state.maxPowerW;
         link.latencyS = state.latencyS;
         const double queue = from == EDGE_SERVER ? 0 : m_instance.GetEnergyQueue(m, from);

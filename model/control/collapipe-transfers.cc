@@ -112,6 +112,15 @@ GetMedium(const LinkState& link, Pool pool)
     return pool;
 }
 
+Pool
+GetBudget(const SystemState& state, std::size_t cluster, NodeIndex from, NodeIndex to)
+{
+    const LinkState* link = FindLinkState(state.clusters[cluster], from, to);
+    const bool isRelayed = link && link->relay == Relay::BASE_STATION;
+    return isRelayed && state.uplink.sharing == Sharing::RESERVED ? Pool::UPLINK
+                                                                  : GetPool(from, to);
+}
+
 const PoolState&
 GetPoolState(const SystemState& state, std::size_t cluster, Pool pool)
 {

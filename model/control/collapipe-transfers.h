@@ -50,6 +50,17 @@ Pool GetMedium(const LinkState& link, Pool pool);
 
 /**
  * @param state the system
+ * @param cluster m
+ * @param from transmitter
+ * @param to receiver
+ * @return the pool whose shares, over all clusters where it is not D2D, a link's share counts
+ * among: its own; the uplink where that is reserved and a base station relays the link, whose
+ *         resource blocks are the cell's
+ */
+Pool GetBudget(const SystemState& state, std::size_t cluster, NodeIndex from, NodeIndex to);
+
+/**
+ * @param state the system
  * @param cluster the cluster
  * @param pool which of its media
  * @return the medium's state
