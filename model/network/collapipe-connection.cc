@@ -25,21 +25,6 @@ namespace
 constexpr uint32_t MAX_PACKET_BYTES = 64 * 1024;
 constexpr double RETRY_S = 1; //!< least time between attempts to connect
 
-/**
- * Reads what still comes to a socket that nobody has any more. Left where it is, it would fill the
- * receive buffer, and the peer would go on probing a window that never opens; ns-3 (seen with 3.37)
- * does not survive a probe of a socket that has nothing more to send.
- * @param socket which
- */
-void
-Discard(Ptr<Socket> socket)
-{
-    for (auto packet = socket->Recv(); packet && packet->GetSize() > 0;)
-    {
-        packet = socket->Recv();
-    }
-}
-
 /// @return an address for the user's eyes
 std::string
 ToText(const Address& address)
@@ -446,7 +431,7 @@ Connection::Release()
     {
         m_socket->SetConnectCallback(MakeNullCallback<void, Ptr<Socket>>(),
                                      MakeNullCallback<void, Ptr<Socket>>());
-        m_socket->SetRecvCallback(MakeCallback(&Discard));
+        m_socket->SetRecvCallback(MakeNullCallback<void, Ptr<Socket>>());
         m_socket->SetSendCallback(MakeNullCallback<void, Ptr<Socket>, uint32_t>());
         m_socket->SetCloseCallbacks(MakeNullCallback<void, Ptr<Socket>>(),
                                     MakeNullCallback<void, Ptr<Socket>>());
