@@ -286,6 +286,10 @@ RunConfig::CheckBase() const
                   "--base=" + learning.base +
                       ": nothing of the model is frozen that could be sent; give --lora, or "
                       "--trained=head or last:K, or leave it out");
+    RequireOption(isFrozen || learning.basePrecision == "fp32",
+                  "--basePrecision=" + learning.basePrecision +
+                      ": nothing of the model is frozen that could be held so; give --lora, or "
+                      "--trained=head or last:K, or leave it out");
 }
 
 ModelConfig

@@ -167,6 +167,10 @@ def test_sentences(work, data):
                    "--ns3::TcpSocket::SegmentSize=abc")
     expect_refusal("a misspelt controller", "did you mean dssda?", "--controller=dsda")
     expect_refusal("too little memory", "--memoryShare=0.01", *data, "--memoryShare=0.01")
+    expect_refusal("frozen weights' precision, and nothing frozen", "--basePrecision=int8",
+                   "--basePrecision=int8")
+    expect_refusal("frozen weights sent, and nothing frozen", "--base=distributed",
+                   "--base=distributed")
     expect_refusal("captures without a folder", "--outputDir", *data, "--pcap", "--outputDir=")
     expect_refusal("more lost than TCP makes good", "less than 0.5", "--packetErrorRate=0.9")
     expect_refusal("per cent for a share", "--memoryShare=50", "--memoryShare=50")
