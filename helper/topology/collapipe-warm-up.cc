@@ -46,10 +46,14 @@ class WarmUp : public SimpleRefCount<WarmUp>
         : m_flows(flows),
           m_received(flows.size(), 0)
     {
+        // By its own address: another warm-up may go on at the same nodes, over other radios
         for (const auto& flow : flows)
         {
-            Open(flow.from);
-            Open(flow.to);
+            Open(flow.to, flow.address);
+        }
+        for (const auto& flow : flows)
+        {
+            Open(flow.from, Ipv4Address::GetAny());
         }
     }
 
@@ -95,13 +99,13 @@ class WarmUp : public SimpleRefCount<WarmUp>
 
   private:
     /// Open a node's socket where it has none
-    void Open(Ptr<Node> node)
+    void Open(Ptr<Node> node, Ipv4Address address)
     {
         Ptr<Socket>& socket = m_sockets[node->GetId()];
         if (!socket)
         {
             socket = Socket::CreateSocket(node, UdpSocketFactory::GetTypeId());
-            socket->Bind(InetSocketAddress(Ipv4Address::GetAny(), DISCARD_PORT));
+            socket->Bind(InetSocketAddress(address, DISCARD_PORT));
             socket->SetRecvCallback(MakeCallback(&WarmUp::Receive, this));
         }
     }
@@ -112,7 +116,10 @@ class WarmUp : public SimpleRefCount<WarmUp>
         {
             uint32_t flow = 0;
             packet->CopyData(reinterpret_cast<uint8_t*>(&flow), sizeof(flow));
-            ++m_received.at(flow);
+            if (flow < m_received.size()) // else it is nobody's
+            {
+                ++m_received[flow];
+            }
         }
     }
 
