@@ -275,7 +275,13 @@ class IdleShareTest : public TestCase
     }
 };
 
-/// Every station sends and is served, in every one of many channel realisations
+/**
+ * Every station sends and is served, in every one of many channel realisations.
+ *
+ * Within a second: a frame that collides four times in a row waits for up to 255 slots between
+ * which others send frames of 4 ms. In 300 ms some of 1,500 flows are caught in that, 9 with shares
+ * and 37 under plain IEEE 802.11; none is for a second.
+ */
 class AliveTest : public TestCase
 {
   public:
@@ -307,7 +313,7 @@ class AliveTest : public TestCase
             cell.Apply(plan);
             cell.Run(MilliSeconds(200));
             cell.ResetCounters();
-            cell.Run(MilliSeconds(300));
+            cell.Run(Seconds(1));
             double airtimeS = 0;
             for (NodeIndex node = 0; node < NODES; ++node)
             {
