@@ -64,7 +64,8 @@ GetUsefulFlops(const SystemState& state, const RoundPlan& plan, uint32_t cluster
             if (stage.node == node)
             {
                 const HopTimes times = GetStageTimes(state, cluster, chain, stage, 1);
-                const double seconds = times.forwardS + times.backwardS - 2 * device.overheadS;
+                const double seconds =
+                    stage.clock * (times.forwardS + times.backwardS) - 2 * device.overheadS;
                 flops += plan.localIterations * chain.microBatches * seconds * device.flops;
             }
         }

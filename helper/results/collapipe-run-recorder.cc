@@ -117,7 +117,7 @@ RunRecorder::ReadNode(uint32_t cluster, NodeIndex node) const
     }
     DoubleValue powerW;
     application.GetAttribute("ComputePowerW", powerW);
-    counters.energy.computeJ = powerW.Get() * counters.busy.GetSeconds();
+    counters.energy.computeJ = powerW.Get() * application.GetProcessor()->GetFullPowerS();
     return counters;
 }
 
@@ -300,6 +300,7 @@ RunRecorder::FillFromPlan(DeviceRow& row) const
             if (chain.stages[stage].node == row.node)
             {
                 row.stage = static_cast<int32_t>(stage);
+                row.clock = chain.stages[stage].clock;
                 row.firstBlock = chain.stages[stage].firstBlock;
                 row.lastBlock = chain.stages[stage].lastBlock;
                 row.plannedMemoryBytes = GetStageMemoryBytes(m_state.model,

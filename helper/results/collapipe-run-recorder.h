@@ -48,6 +48,7 @@ struct DeviceRow
     std::string profile;      //!< device profile
     double flops{0};          //!< its speed, FLOP/s
     int32_t stage{-1};        //!< in its chain; -1: idle
+    double clock{1};          //!< part of its full clock at which it computed
     uint32_t firstBlock{0};   //!< of its segment
     uint32_t lastBlock{0};    //!< one past its last
     double computeS{0};       //!< simulated computing time

@@ -320,6 +320,8 @@ CollaPipeHelper::GetInitialState(const TopologyHelper& topology) const
             node.overheadS = profile.overheadS;
             node.memoryBytes = profile.memoryBytes;
             node.computePowerW = profile.computePowerW;
+            node.clocks = profile.clocks;
+            node.staticPart = profile.clocks.empty() ? 0 : profile.staticPart;
             node.energyBudgetJ = profile.energyBudgetJ;
         }
     }
@@ -502,6 +504,8 @@ CollaPipeHelper::InstallNode(const Network& network, uint32_t cluster, NodeIndex
     application->SetAttribute("MemoryBytes", DoubleValue(profile.memoryBytes));
     application->SetAttribute("ComputePowerW", DoubleValue(profile.computePowerW));
     SetProcessor(application->GetProcessor(), profile.flops, profile.overheadS, 1);
+    application->GetProcessor()->SetAttribute("StaticPart", DoubleValue(profile.staticPart));
+    application->SetClocks(profile.clocks);
     if (m_backgroundPrograms > 0)
     {
         auto load = CreateObject<BackgroundLoad>();

@@ -207,6 +207,7 @@ RunConfig::Validate() const
     {
         throw UserError("--deviceProfiles=" + deviceProfiles + ": " + error.what());
     }
+    CheckClockOptions();
     try
     {
         ParseEdgeProfile(edge);
@@ -224,6 +225,29 @@ RunConfig::Validate() const
     if (compute != "analytic")
     {
         RequireOption(GetComputeLibraryError().empty(), GetComputeLibraryError());
+    }
+}
+
+void
+RunConfig::CheckClockOptions() const
+{
+    RequireOption(!clocks.empty() || staticPart == 0,
+                  "--staticPart goes with --clocks: without other clocks than the full one it "
+                  "changes nothing");
+    RequireOption(clocks.empty() || energyBudgetJ > 0 || controller.rfind("dssda", 0) != 0,
+                  "--clocks=" + clocks +
+                      ": slower clocks save energy and never time, and energy has a price only "
+                      "with --energyBudget");
+    try
+    {
+        if (!clocks.empty())
+        {
+            ParseClocks(clocks, ',');
+        }
+    }
+    catch (const std::invalid_argument& error)
+    {
+        throw UserError("--clocks=" + clocks + ": " + error.what());
     }
 }
 

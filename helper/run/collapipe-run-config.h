@@ -49,6 +49,8 @@ struct RunConfig
     uint32_t cells{1};                       //!< each with an edge server
     double cellDistanceM{500};               //!< base station to the next
     std::string deviceProfiles{"mixed"};     //!< profile names, dealt out in turn
+    std::string clocks;                      //!< parts of full ones, of all nodes; empty: none
+    double staticPart{0};                    //!< of a node's power, independent of its clock
     std::string edge{"server-cpu"};          //!< what each edge server can do
     double memoryShare{0.5};                 //!< of the encoder's need, per device; 0: no limit
     double batteryJ{0};                      //!< that each device starts with; 0: mains
@@ -235,6 +237,7 @@ struct RunConfig
     /// be
     void CheckSizes() const;
     void CheckBase() const;
+    void CheckClockOptions() const;
 };
 
 /**

@@ -306,6 +306,19 @@ AddDevices(RunConfig& config, Options& options)
                   "prints them with their sources; also devices of your own, such as "
                   "flops=2e10:memory=1e9"),
         RunOption(Group::DEVICES,
+                  "clocks",
+                  &config.clocks,
+                  "parts of its full clock at which a node can compute as well, separated by "
+                  "commas, such as 0.5,0.75; dssda chooses for each node and round, others take "
+                  "the full one; a device written out has clocks=0.5/0.75 of its own"),
+        RunOption(Group::DEVICES,
+                  "staticPart",
+                  &config.staticPart,
+                  "of a node's power while it computes, what does not depend on the clock; the "
+                  "rest falls with its third power")
+            .From(0)
+            .To(1),
+        RunOption(Group::DEVICES,
                   "edge",
                   &config.edge,
                   "what each edge server is: a profile of list, or one of your own, such as "

@@ -248,6 +248,11 @@ TrainingSetup::Configure(CollaPipeHelper& helper) const
         for (auto& profile : profiles)
         {
             profile.flops = profile.GetFlops(isFrozen);
+            if (profile.clocks.empty() && !m_config.clocks.empty())
+            {
+                profile.clocks = ParseClocks(m_config.clocks, ',');
+                profile.staticPart = m_config.staticPart;
+            }
         }
         const auto controlUnit = profiles.front();
         SetLimits(profiles);

@@ -4,6 +4,8 @@
 
 #include "collapipe-device-profile.h"
 
+#include "ns3/collapipe-clock-states.h"
+
 #include <cmath>
 #include <exception>
 #include <iomanip>
@@ -175,13 +177,15 @@ ParseNumber(const std::string& what, const std::string& key, const std::string& 
  * @param text such a text
  * @param what it describes, for messages
  * @param fields where the values go
+ * @param clocks where those go; null: there are none
  */
 void
 SetFields(const std::string& text,
           const std::string& what,
-          const std::map<std::string, double*>& fields)
+          const std::map<std::string, double*>& fields,
+          std::vector<double>* clocks = nullptr)
 {
-    std::string keys;
+    std::string keys = clocks ? "clocks" : "";
     for (const auto& [key, target] : fields)
     {
         keys += (keys.empty() ? "" : ", ") + key;
@@ -191,6 +195,11 @@ SetFields(const std::string& text,
     while (std::getline(parts, part, ':'))
     {
         const std::string key = part.substr(0, part.find('='));
+        if (key == "clocks" && clocks && key != part)
+        {
+            *clocks = ParseClocks(part.substr(key.size() + 1), '/');
+            continue;
+        }
         const auto field = fields.find(key);
         if (field == fields.end() || key == part)
         {
@@ -214,8 +223,19 @@ ParseFreeForm(const std::string& text)
                                                 {"overhead", &profile.overheadS},
                                                 {"memory", &profile.memoryBytes},
                                                 {"power", &profile.computePowerW},
+                                                {"staticPart", &profile.staticPart},
                                                 {"txPower", &profile.maxTxPowerDbm}};
-    SetFields(text, "device profile", fields);
+    SetFields(text, "device profile", fields, &profile.clocks);
+    const std::string error = CheckClocks(profile.clocks, profile.staticPart);
+    if (!error.empty())
+    {
+        throw std::invalid_argument("device profile " + text + " " + error);
+    }
+    if (profile.clocks.empty() && profile.staticPart > 0)
+    {
+        throw std::invalid_argument("device profile " + text +
+                                    ": staticPart says something where there are clocks only");
+    }
     if (profile.flops <= 0 || profile.memoryBytes <= 0 || profile.overheadS < 0 ||
         profile.computePowerW < 0 || profile.adapterFlops < 0)
     {
@@ -226,6 +246,25 @@ ParseFreeForm(const std::string& text)
 }
 
 } // namespace
+
+std::vector<double>
+ParseClocks(const std::string& text, char separator)
+{
+    std::vector<double> clocks;
+    std::istringstream parts(text);
+    std::string part;
+    while (std::getline(parts, part, separator))
+    {
+        clocks.push_back(ParseNumber("clocks " + text, "a clock", part));
+    }
+    const std::string error = CheckClocks(clocks, 0);
+    if (clocks.empty() || !error.empty())
+    {
+        throw std::invalid_argument("a list of clocks, " + text + ", " +
+                                    (error.empty() ? "has none" : error));
+    }
+    return clocks;
+}
 
 std::vector<std::string>
 GetDeviceProfileNames()

@@ -30,8 +30,12 @@ struct DeviceProfile
     double maxTxPowerDbm{23}; //!< maximum transmit power to the base station
     double energyBudgetJ{0};  //!< per round on average, Ebar_k of (12); 0: none
     double adapterFlops{0};   //!< speed where most weights are frozen, FLOP/s; 0: the same
-    bool isMeasured{false};   //!< the speed is a measurement; else from data sheets
-    std::string source{};     //!< of the speed, and how far it may be off
+    /// Parts of its clock at which it can compute beside the full one, which speed, overhead and
+    /// power are of; (0, 1]
+    std::vector<double> clocks{};
+    double staticPart{0};   //!< of the power while computing, what does not depend on the clock
+    bool isMeasured{false}; //!< the speed is a measurement; else from data sheets
+    std::string source{};   //!< of the speed, and how far it may be off
 
     /**
      * @param isFrozen whether most weights are
@@ -62,6 +66,14 @@ struct EdgeProfile
  */
 DeviceProfile GetDeviceProfile(const std::string& name);
 
+/**
+ * @param text parts of a full clock, each in (0, 1]
+ * @param separator between them
+ * @return them
+ * @throws std::invalid_argument saying what is none
+ */
+std::vector<double> ParseClocks(const std::string& text, char separator);
+
 /// @return names of all profiles
 std::vector<std::string> GetDeviceProfileNames();
 
@@ -82,7 +94,8 @@ void PrintProfiles(std::ostream& out);
 /**
  * @param text names separated by commas; "mixed" for a heterogeneous choice. In a name's place may
  *        stand a device of one's own: "flops=2e10:memory=1e9", with any of adapterFlops (FLOP/s),
- *        overhead (s), power (W) and txPower (dBm) after further colons
+ *        overhead (s), power (W), txPower (dBm), clocks (parts of the full one, "0.5/0.75") and
+ *        staticPart (of the power, independent of the clock) after further colons
  * @return the profiles, dealt out in turn by those who use them
  * @throws std::invalid_argument for a name or a value that is none
  */

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-2.0-only
  */
 
+#include "collapipe-clock-states.h"
 #include "collapipe-controller.h"
 #include "collapipe-pipeline-plan.h"
 #include "collapipe-transfers.h"
@@ -126,6 +127,13 @@ CheckNodes(const ClusterState& cluster, const ClusterPlan& plan, const std::stri
             if (again)
             {
                 return where + " uses " + NodeName(stage.node) + " more than once";
+            }
+            const bool isEdge = stage.node == EDGE_SERVER;
+            if (isEdge ? stage.clock != 1
+                       : !HasClock(GetNode(cluster, stage.node).clocks, stage.clock))
+            {
+                return where + " has " + NodeName(stage.node) +
+                       " compute at a clock that it does not have";
             }
         }
     }

@@ -21,6 +21,7 @@ NS_OBJECT_ENSURE_REGISTERED(DssdaUniformSegmentsController);
 NS_OBJECT_ENSURE_REGISTERED(DssdaFixedMicroBatchesController);
 NS_OBJECT_ENSURE_REGISTERED(DssdaEqualBandwidthController);
 NS_OBJECT_ENSURE_REGISTERED(DssdaMaxPowerController);
+NS_OBJECT_ENSURE_REGISTERED(DssdaFullClockController);
 
 TypeId
 DssdaController::GetTypeId()
@@ -171,6 +172,23 @@ DssdaMaxPowerController::DssdaMaxPowerController()
 {
     SolverOptions options;
     options.radio.powers = false;
+    SetSolverOptions(options);
+}
+
+TypeId
+DssdaFullClockController::GetTypeId()
+{
+    static TypeId tid = TypeId("ns3::collapipe::DssdaFullClockController")
+                            .SetParent<DssdaController>()
+                            .SetGroupName("CollaPipe")
+                            .AddConstructor<DssdaFullClockController>();
+    return tid;
+}
+
+DssdaFullClockController::DssdaFullClockController()
+{
+    SolverOptions options;
+    options.clocks = false;
     SetSolverOptions(options);
 }
 

@@ -19,8 +19,8 @@ namespace collapipe
 /**
  * @ingroup collapipe
  * Dynamic Segment Scheduling and Resource Allocation: every round it minimises the
- * drift-plus-penalty bound (13) over segments, order, micro-batches, bandwidth and power of all
- * clusters together, and keeps the virtual queues (12), fed with measured energy.
+ * drift-plus-penalty bound (13) over segments, order, micro-batches, bandwidth, power and clocks of
+ * all clusters together, and keeps the virtual queues (12), fed with measured energy.
  */
 class DssdaController : public Controller
 {
@@ -64,13 +64,13 @@ class DssdaController : public Controller
     void SetSolverOptions(const SolverOptions& options);
 
   private:
-    double m_penaltyWeight{100};   //!< V
-    double m_convergenceTarget{0}; //!< phibar
-    SolverOptions m_options;       //!< which decisions are made
-    RoundSolver m_solver;          //!< solves (13)
-    RoundSolution m_solution;      //!< of the last round
-    SystemState m_state;           //!< of the last round
-    VirtualQueues m_queues;        //!< Q and Z
+    double m_penaltyWeight{100};                        //!< V
+    double m_convergenceTarget{0};                      //!< phibar
+    SolverOptions m_options;                            //!< which decisions are made
+    RoundSolver m_solver;                               //!< solves (13)
+    RoundSolution m_solution;                           //!< of the last round
+    SystemState m_state;                                //!< of the last round
+    VirtualQueues m_queues;                             //!< Q and Z
     TracedCallback<const VirtualQueues&> m_queuesTrace; //!< after a round
 };
 
@@ -120,6 +120,18 @@ class DssdaMaxPowerController : public DssdaController
     /// @return the TypeId
     static TypeId GetTypeId();
     DssdaMaxPowerController();
+};
+
+/**
+ * @ingroup collapipe
+ * DSSDA without clocks: every node computes at its full one.
+ */
+class DssdaFullClockController : public DssdaController
+{
+  public:
+    /// @return the TypeId
+    static TypeId GetTypeId();
+    DssdaFullClockController();
 };
 
 } // namespace collapipe

@@ -5,6 +5,7 @@
 #include "collapipe-instance-json.h"
 
 #include "collapipe-bounded-json.h"
+#include "collapipe-clock-states.h"
 #include "collapipe-fluid-model.h"
 #include "collapipe-held-base-json.h"
 #include "collapipe-json-error.h"
@@ -236,6 +237,22 @@ ReadLink(const Field& field, const PoolState& pool)
     return link;
 }
 
+/// Reads at which parts of its clock a node computes beside the full one.
+void
+ReadClocks(const Field& field, DeviceState& device)
+{
+    device.staticPart = Optional(field, "staticPart", 0);
+    for (std::size_t i = 0; field.Has("clocks") && i < field.Get("clocks").Size(); ++i)
+    {
+        device.clocks.push_back(field.Get("clocks").At(i).Number(Range::POSITIVE));
+    }
+    const std::string error = CheckClocks(device.clocks, device.staticPart);
+    if (!error.empty())
+    {
+        field.Fail(error);
+    }
+}
+
 DeviceState
 ReadDevice(const Field& field, const SystemState& state, const std::string& name)
 {
@@ -245,6 +262,7 @@ ReadDevice(const Field& field, const SystemState& state, const std::string& name
     device.overheadS = Optional(field, "overheadS", 0);
     device.memoryBytes = Number(field, "memoryBytes", Range::NON_NEGATIVE);
     device.computePowerW = Optional(field, "computePowerW", 0);
+    ReadClocks(field, device);
     device.energyBudgetJ = Optional(field, "energyBudgetJ", 0);
     device.batteryJ = Optional(field, "batteryJ", std::numeric_limits<double>::infinity());
     if (field.Has("heldBase"))
@@ -480,6 +498,11 @@ ToJson(const DeviceState& device, const SystemState& state)
                  {"energyBudgetJ", device.energyBudgetJ},
                  {"uplink", ToJson(device.uplink, state.uplink)},
                  {"downlink", ToJson(device.downlink, state.downlink)}};
+    if (!device.clocks.empty())
+    {
+        json["clocks"] = device.clocks;
+        json["staticPart"] = device.staticPart;
+    }
     if (std::isfinite(device.batteryJ))
     {
         json["batteryJ"] = device.batteryJ;

@@ -4,6 +4,7 @@
 
 #include "collapipe-latency-model.h"
 
+#include "collapipe-clock-states.h"
 #include "collapipe-convergence-bound.h"
 #include "collapipe-fluid-medium.h"
 #include "collapipe-fluid-model.h"
@@ -300,8 +301,9 @@ class ClusterEvaluator
                                                    chain,
                                                    s,
                                                    IsStageRecomputed(m_state, m_cluster, chain, s));
-            node.computeEnergyJ = count * (node.forwardS + node.backwardS) *
-                                  GetNode(m_state.clusters[m_cluster], stage.node).computePowerW;
+            node.computeEnergyJ =
+                count * (node.forwardS + node.backwardS) *
+                GetComputePowerW(GetNode(m_state.clusters[m_cluster], stage.node), stage.clock);
         }
     }
 
@@ -377,7 +379,7 @@ GetStageTimes(const SystemState& state,
     const double blocks = stage.GetBlocks() * model.blockForwardFlops;
     const double work = blocks + (stage.embedding ? model.embeddingForwardFlops : 0) +
                         (stage.decoder ? model.decoderForwardFlops : 0);
-    const double slowdown = edge ? edgeSlowdown : 1;
+    const double slowdown = edge ? edgeSlowdown : 1 / stage.clock;
     const double seconds = chain.microBatchSize * work / flops;
     HopTimes times;
     times.forwardS = slowdown * (overhead + seconds);

@@ -11,6 +11,8 @@
 #include "collapipe-pipeline-plan.h"
 #include "collapipe-transfers.h"
 
+#include <limits>
+
 namespace ns3
 {
 namespace collapipe
@@ -55,6 +57,10 @@ ChainToJson(const ChainPlan& chain)
                           {"firstBlock", stage.firstBlock},
                           {"lastBlock", stage.lastBlock},
                           {"decoder", stage.decoder}});
+        if (stage.clock != 1)
+        {
+            stages.back()["clock"] = stage.clock;
+        }
     }
     return {{"microBatches", chain.microBatches},
             {"microBatchSize", chain.microBatchSize},
@@ -181,6 +187,7 @@ ReadStage(const Field& field, const ClusterState& cluster)
     stage.decoder = field.Has("decoder") && field.Get("decoder").Flag();
     stage.firstBlock = field.Get("firstBlock").Count(Range::ANY_COUNT);
     stage.lastBlock = field.Get("lastBlock").Count(Range::ANY_COUNT);
+    stage.clock = field.Has("clock") ? field.Get("clock").Number(Range::POSITIVE) : 1;
     if (stage.lastBlock < stage.firstBlock)
     {
         field.Fail("must not end (lastBlock) before it begins (firstBlock)");
@@ -218,6 +225,15 @@ ReadLink(const Field& field, const ClusterState& cluster, ClusterPlan& plan)
     link.to = ReadNode(field.Get("to"), cluster);
     link.share = field.Get("share").Number(Range::NON_NEGATIVE);
     link.powerW = field.Get("powerW").Number(Range::NON_NEGATIVE);
+    if (field.Has("priority"))
+    {
+        const uint32_t priority = field.Get("priority").Count(Range::ANY_COUNT);
+        if (priority > std::numeric_limits<uint8_t>::max())
+        {
+            field.Get("priority").Fail("must not be above 255");
+        }
+        link.priority = static_cast<uint8_t>(priority);
+    }
     plan.links.push_back(link);
 }
 

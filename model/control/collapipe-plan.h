@@ -56,6 +56,7 @@ struct StagePlan
     uint32_t lastBlock{0};        //!< one past the last encoder block
     bool decoder{false};          //!< holds decoder and loss
     bool recompute{false};        //!< computes activations again in the backward pass
+    double clock{1};              //!< phi, part of the node's clock at which it computes, (0, 1]
 
     /// @return number of encoder blocks
     uint32_t GetBlocks() const

@@ -4,6 +4,7 @@
 
 #include "collapipe-round-solver.h"
 
+#include "collapipe-clock-search.h"
 #include "collapipe-controller.h"
 #include "collapipe-fluid-search.h"
 #include "collapipe-memory-limits.h"
@@ -63,6 +64,13 @@ ListAblations(const Instance& instance)
         list.push_back({true, true, {true, false}});
     }
     return list;
+}
+
+/// @return whether segments, micro-batches, shares and powers are all decided
+bool
+IsFree(const SolverOptions& options)
+{
+    return options.segments && options.microBatches && options.radio.shares && options.radio.powers;
 }
 
 /// @return whether a is feasible and better than b by more than what the tolerances leave open
@@ -184,15 +192,83 @@ RoundSolver::~RoundSolver() = default;
 RoundSolution
 RoundSolver::Solve(const Instance& instance, const SolverOptions& options, const RoundPlan* known)
 {
+    const bool isKnown = known && CheckPlan(instance.state, *known).empty();
+    const RoundPlan full = isKnown ? AtFullClocks(*known) : RoundPlan();
+    RoundSolution best = SolveAtFullClocks(instance, options, isKnown ? &full : nullptr);
+    const bool isWorth = OffersClocks(instance.state) && HasEnergyPrice(instance);
+    if (!options.clocks || !isWorth || !best.plan.infeasible.empty())
+    {
+        return best;
+    }
+    const ClockSearch search(
+        instance,
+        [&](const Instance& slower) { return SolveAlone(slower, options); },
+        [&](const Instance& slower, const RoundPlan& plan) {
+            return Refine(slower, options, plan);
+        });
+    if (!IsFree(options))
+    {
+        return search.Improve(std::move(best));
+    }
+    best = search.Run(best);
+    if (isKnown)
+    {
+        CompareClocks(search, search.ImprovePlan(*known), best);
+    }
+    for (const SolverOptions& fewer : ListAblations(instance))
+    {
+        CompareClocks(search, Solve(instance, fewer), best);
+    }
+    return best;
+}
+
+/// @return the best plan that is found from another one
+RoundSolution
+RoundSolver::Refine(const Instance& instance, const SolverOptions& options, const RoundPlan& plan)
+{
+    RoundChoice choice;
+    RoundSolution start;
+    if (!FindChoice(plan, choice))
+    {
+        start.plan.infeasible = "the plan is not of one chain for each cluster";
+        return start;
+    }
+    start = Evaluate(instance, choice, plan);
+    if (!start.plan.infeasible.empty())
+    {
+        return start;
+    }
+    RoundSolution improved = IsWorkConserving(instance.state)
+                                 ? m_fluid->Improve(instance, options, start)
+                                 : m_search->Improve(instance, options, choice);
+    return IsBetter(improved, start) ? improved : start;
+}
+
+/// Where another solution is better, goes on from its clocks.
+void
+RoundSolver::CompareClocks(const ClockSearch& search,
+                           const RoundSolution& other,
+                           RoundSolution& best)
+{
+    if (IsBetter(other, best))
+    {
+        best = search.Improve(other);
+    }
+}
+
+/// The best plan where every node computes at its full clock
+RoundSolution
+RoundSolver::SolveAtFullClocks(const Instance& instance,
+                               const SolverOptions& options,
+                               const RoundPlan* known)
+{
     RoundSolution best = SolveAlone(instance, options);
-    const bool isFree =
-        options.segments && options.microBatches && options.radio.shares && options.radio.powers;
-    if (isFree && best.plan.infeasible.empty())
+    if (IsFree(options) && best.plan.infeasible.empty())
     {
         CompareWithAblations(instance, best);
         CompareWithBaselines(instance, best);
         RoundChoice choice;
-        if (known && FindChoice(*known, choice) && CheckPlan(instance.state, *known).empty())
+        if (known && FindChoice(*known, choice))
         {
             CompareWith(instance, Evaluate(instance, choice, *known), best);
         }

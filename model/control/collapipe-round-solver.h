@@ -19,6 +19,7 @@ namespace ns3
 namespace collapipe
 {
 
+class ClockSearch;
 class FluidSearch;
 
 /// Which decisions of (13) are made, and which are fixed
@@ -27,6 +28,7 @@ struct SolverOptions
     bool segments{true};     //!< else all devices in order with L/K blocks each
     bool microBatches{true}; //!< else training.fixedPair
     RadioFreedom radio;      //!< shares and powers
+    bool clocks{true};       //!< else every node computes at its full clock
 };
 
 /// What the solver found and how
@@ -50,7 +52,8 @@ struct RoundSolution
  * uniform pipelines are made as well: where one of them is better, the search goes on from there.
  * So no plan is worse than any of these, by more than the tolerance of the continuous part.
  *
- * Where a pool is work-conserving, the plans so found are the starts of a FluidSearch.
+ * Where a pool is work-conserving, the plans so found are the starts of a FluidSearch. Where nodes
+ * offer clocks and energy has a price, a ClockSearch goes around all that.
  */
 class RoundSolver
 {
@@ -75,6 +78,15 @@ class RoundSolver
   private:
     class Search;
 
+    RoundSolution SolveAtFullClocks(const Instance& instance,
+                                    const SolverOptions& options,
+                                    const RoundPlan* known);
+    RoundSolution Refine(const Instance& instance,
+                         const SolverOptions& options,
+                         const RoundPlan& plan);
+    static void CompareClocks(const ClockSearch& search,
+                              const RoundSolution& other,
+                              RoundSolution& best);
     RoundSolution SolveAlone(const Instance& instance, const SolverOptions& options);
     void CompareWithAblations(const Instance& instance, RoundSolution& best);
     void CompareWithBaselines(const Instance& instance, RoundSolution& best);

@@ -219,9 +219,13 @@ struct DeviceState
     double computePowerW{0}; //!< P_k^cmp
     double energyBudgetJ{0}; //!< Ebar_k per round; 0: no budget
     double batteryJ{0};      //!< energy left; infinite where mains-powered
-    HeldBase heldBase;       //!< frozen weights that it has had, where those are sent
-    LinkState uplink;        //!< to the edge server
-    LinkState downlink;      //!< from the edge server (power fixed)
+    /// Parts of its clock at which it can compute beside the full one, which f_k, o_k and P_k^cmp
+    /// are of; (0, 1]
+    std::vector<double> clocks;
+    double staticPart{0}; //!< of P_k^cmp, what does not depend on the clock, [0, 1]
+    HeldBase heldBase;    //!< frozen weights that it has had, where those are sent
+    LinkState uplink;     //!< to the edge server
+    LinkState downlink;   //!< from the edge server (power fixed)
 };
 
 /// State of a cluster

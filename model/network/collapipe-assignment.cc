@@ -4,6 +4,7 @@
 
 #include "collapipe-assignment.h"
 
+#include "ns3/collapipe-clock-states.h"
 #include "ns3/collapipe-schedule.h"
 
 #include <algorithm>
@@ -81,6 +82,23 @@ ReadFlag(const nlohmann::json& json, const char* name, bool& value)
     value = field.get<bool>();
 }
 
+/// @return the part of its clock at which a node is to compute; the full one where nothing is said
+double
+ReadClock(const nlohmann::json& json)
+{
+    if (!json.is_object() || !json.contains("clock"))
+    {
+        return 1;
+    }
+    const auto& field = json["clock"];
+    const double clock = field.is_number() ? field.get<double>() : 0;
+    if (!(clock > 0 && clock <= 1))
+    {
+        throw FieldError{"a segment assignment has no clock in (0, 1]"};
+    }
+    return clock;
+}
+
 std::string
 ReadText(const nlohmann::json& json, const char* name)
 {
@@ -130,6 +148,10 @@ EncodeAssignment(const StageAssignment& assignment)
         {"next", ToJson(assignment.next)},
         {"last", ToJson(assignment.last)},
     };
+    if (assignment.plan.clock != 1)
+    {
+        json["clock"] = assignment.plan.clock;
+    }
     if (assignment.firstIteration > 0)
     {
         json["firstIteration"] = assignment.firstIteration;
@@ -181,6 +203,7 @@ DecodeAssignment(const TensorData& tensor, StageAssignment& assignment)
         {
             ReadNumber(json, "firstIteration", assignment.firstIteration);
         }
+        assignment.plan.clock = ReadClock(json);
         assignment.schedule = ReadText(json, "schedule");
         assignment.previous = ReadNeighbour(json, "previous");
         assignment.next = ReadNeighbour(json, "next");
@@ -234,20 +257,29 @@ EncodeReport(const StateReport& report)
                                report.computePowerW,
                                report.batteryJ,
                                report.samples};
-    return TensorData::FromVector(DType::FLOAT64, {REPORT_FIELDS}, std::move(values));
+    if (!report.clocks.empty())
+    {
+        values.push_back(report.staticPart);
+        values.insert(values.end(), report.clocks.begin(), report.clocks.end());
+    }
+    const auto size = static_cast<uint32_t>(values.size());
+    return TensorData::FromVector(DType::FLOAT64, {size}, std::move(values));
 }
 
 std::string
 DecodeReport(const TensorData& tensor, StateReport& report)
 {
+    const uint32_t size = tensor.shape.size() == 1 ? tensor.shape[0] : 0;
+    const bool hasClocks = size > REPORT_FIELDS + 1 && size <= REPORT_FIELDS + 1 + MOST_CLOCKS;
     if (tensor.IsVirtual() || tensor.dtype != DType::FLOAT64 ||
-        tensor.shape != std::vector<uint32_t>{REPORT_FIELDS})
+        (size != REPORT_FIELDS && !hasClocks))
     {
         return "a state report must be one float64 tensor of " + std::to_string(REPORT_FIELDS) +
-               " values";
+               " values, or of these, a static part and up to " + std::to_string(MOST_CLOCKS) +
+               " clocks";
     }
     const auto* values = tensor.As<double>();
-    for (uint32_t i = 0; i < REPORT_FIELDS; ++i)
+    for (uint32_t i = 0; i < size; ++i)
     {
         if (std::isnan(values[i]) || values[i] < 0)
         {
@@ -261,7 +293,14 @@ DecodeReport(const TensorData& tensor, StateReport& report)
         return "a state report has a speed, an overhead, a power or a number of samples beyond "
                "reason";
     }
-    report = {values[0], values[1], values[2], values[3], values[4], values[5], {}};
+    report = {values[0], values[1], values[2], values[3], values[4], values[5], 0, {}, {}};
+    if (hasClocks)
+    {
+        report.staticPart = values[REPORT_FIELDS];
+        report.clocks.assign(values + REPORT_FIELDS + 1, values + size);
+        const std::string error = CheckClocks(report.clocks, report.staticPart);
+        return error.empty() ? "" : "a state report " + error;
+    }
     return "";
 }
 

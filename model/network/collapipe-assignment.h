@@ -11,6 +11,7 @@
 #include "ns3/ipv4-address.h"
 
 #include <string>
+#include <vector>
 
 namespace ns3
 {
@@ -79,16 +80,18 @@ std::string CheckAssignment(const StageAssignment& assignment, uint32_t blocks);
 /**
  * @ingroup collapipe
  * What a node tells the edge server about itself before every round; a [6] float64 tensor in the
- * order of the fields.
+ * order of the fields, or a [7 + n] one where it offers n clocks.
  */
 struct StateReport
 {
-    double flops{0};         //!< usable FLOP/s
-    double overheadS{0};     //!< fixed time per micro-batch
-    double memoryBytes{0};   //!< memory free for training
-    double computePowerW{0}; //!< power while computing
-    double batteryJ{0};      //!< energy left; infinite where mains-powered
-    double samples{0};       //!< training samples held
+    double flops{0};            //!< usable FLOP/s
+    double overheadS{0};        //!< fixed time per micro-batch
+    double memoryBytes{0};      //!< memory free for training
+    double computePowerW{0};    //!< power while computing
+    double batteryJ{0};         //!< energy left; infinite where mains-powered
+    double samples{0};          //!< training samples held
+    double staticPart{0};       //!< of the power, what does not depend on the clock, [0, 1]
+    std::vector<double> clocks; //!< parts of its clock that it offers beside the full one
     HeldBase heldBase; //!< frozen weights that it has; a tensor of its own, see EncodeHeldBase()
 };
 

@@ -41,6 +41,7 @@ void
 ComputeEnergyModel::DoDispose()
 {
     m_source = nullptr;
+    m_processor = nullptr;
     m_depletion = MakeNullCallback<void, bool>();
     energy::DeviceEnergyModel::DoDispose();
 }
@@ -49,6 +50,7 @@ void
 ComputeEnergyModel::SetProcessor(Ptr<Processor> processor)
 {
     m_updated = Simulator::Now();
+    m_processor = processor;
     processor->TraceConnectWithoutContext("Compute",
                                           MakeCallback(&ComputeEnergyModel::Begin, this));
 }
@@ -72,24 +74,34 @@ ComputeEnergyModel::GetComputed() const
     return m_isEmpty ? m_computed : m_computed + (Simulator::Now() - m_updated) * m_active;
 }
 
+/// Of the time spent, what slower clocks have saved of the energy
+double
+ComputeEnergyModel::GetSavedS() const
+{
+    return m_isEmpty ? m_savedS : m_savedS + m_saving * (Simulator::Now() - m_updated).GetSeconds();
+}
+
 double
 ComputeEnergyModel::GetTotalEnergyConsumption() const
 {
-    return m_powerW * GetComputed().GetSeconds();
+    return m_powerW * (GetComputed().GetSeconds() - GetSavedS());
 }
 
 double
 ComputeEnergyModel::DoGetCurrentA() const
 {
-    return m_source && !m_isEmpty ? m_active * m_powerW / m_source->GetSupplyVoltage() : 0;
+    return m_source && !m_isEmpty ? (m_active - m_saving) * m_powerW / m_source->GetSupplyVoltage()
+                                  : 0;
 }
 
 void
 ComputeEnergyModel::Update()
 {
+    m_savedS = GetSavedS();
     m_computed = GetComputed();
     m_updated = Simulator::Now();
-    m_energyTrace(m_powerW * m_computed.GetSeconds(), m_active * m_powerW);
+    m_energyTrace(m_powerW * (m_computed.GetSeconds() - m_savedS),
+                  (m_active - m_saving) * m_powerW);
     if (m_source)
     {
         // Reads the current as it has been until now
@@ -102,14 +114,17 @@ ComputeEnergyModel::Begin(Time /* start */, Time duration)
 {
     Update();
     ++m_active;
-    Simulator::Schedule(duration, &ComputeEnergyModel::End, this);
+    const double saving = 1 - m_processor->GetPowerFactor();
+    m_saving += saving;
+    Simulator::Schedule(duration, &ComputeEnergyModel::End, this, saving);
 }
 
 void
-ComputeEnergyModel::End()
+ComputeEnergyModel::End(double saving)
 {
     Update();
     --m_active;
+    m_saving = m_active == 0 ? 0 : m_saving - saving;
 }
 
 void
@@ -121,6 +136,7 @@ ComputeEnergyModel::ChangeState(int /* newState */)
 void
 ComputeEnergyModel::HandleEnergyDepletion()
 {
+    m_savedS = GetSavedS();
     m_computed = GetComputed();
     m_updated = Simulator::Now();
     m_isEmpty = true;

@@ -57,8 +57,9 @@ class ComputeEnergyModel : public energy::DeviceEnergyModel
     double DoGetCurrentA() const override;
     Time GetComputed() const;
     void Update();
+    double GetSavedS() const;
     void Begin(Time start, Time duration);
-    void End();
+    void End(double saving);
 
     double m_powerW{0};                 //!< attribute
     Ptr<energy::EnergySource> m_source; //!< where it comes from
@@ -66,7 +67,10 @@ class ComputeEnergyModel : public energy::DeviceEnergyModel
     Time m_updated;                     //!< until when the next is
     Time m_computed;                    //!< time spent, summed over workers
     int64_t m_active{0};                //!< workers that compute
-    bool m_isEmpty{false};              //!< nothing is left to consume
+    Ptr<Processor> m_processor;         //!< whose they are
+    double m_saving{0}; //!< of them, summed: what their clocks save of the full one's power, 0..1
+    double m_savedS{0}; //!< of m_computed, by slower clocks
+    bool m_isEmpty{false}; //!< nothing is left to consume
     TracedCallback<double, double> m_energyTrace;
 };
 

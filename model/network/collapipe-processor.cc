@@ -4,6 +4,7 @@
 
 #include "collapipe-processor.h"
 
+#include "ns3/collapipe-clock-states.h"
 #include "ns3/double.h"
 #include "ns3/pointer.h"
 #include "ns3/simulator.h"
@@ -47,6 +48,11 @@ Processor::GetTypeId()
                                           StringValue("ns3::ConstantRandomVariable[Constant=1.0]"),
                                           MakePointerAccessor(&Processor::m_jitter),
                                           MakePointerChecker<RandomVariableStream>())
+                            .AddAttribute("StaticPart",
+                                          "Of the power, what does not depend on the clock.",
+                                          DoubleValue(0),
+                                          MakeDoubleAccessor(&Processor::m_staticPart),
+                                          MakeDoubleChecker<double>(0, 1))
                             .AddTraceSource("Compute",
                                             "A piece of work begins: its start and duration.",
                                             MakeTraceSourceAccessor(&Processor::m_computeTrace),
@@ -114,7 +120,32 @@ Processor::SetSlowdown(double factor)
 Time
 Processor::GetDuration(double flops) const
 {
-    return m_overhead + Seconds(flops / GetUsableFlops());
+    const Time full = m_overhead + Seconds(flops / GetUsableFlops());
+    return m_clock == 1 ? full : full * int64x64_t(1 / m_clock);
+}
+
+void
+Processor::SetClock(double clock)
+{
+    m_clock = clock;
+}
+
+double
+Processor::GetClock() const
+{
+    return m_clock;
+}
+
+double
+Processor::GetPowerFactor() const
+{
+    return m_clock == 1 ? 1 : GetClockPowerFactor(m_staticPart, m_clock);
+}
+
+double
+Processor::GetFullPowerS() const
+{
+    return m_busy.GetSeconds() - m_savedS;
 }
 
 void
@@ -164,6 +195,7 @@ Processor::StartWaiting()
         m_waiting.pop_front();
         const Time duration = GetDuration(work.flops) * int64x64_t(m_jitter->GetValue());
         m_busy += duration;
+        m_savedS += (1 - GetPowerFactor()) * duration.GetSeconds();
         m_onEnd[slot] = std::move(work.onEnd);
         m_ends[slot] = Simulator::Schedule(duration, &Processor::End, this, slot);
         m_computeTrace(Simulator::Now(), duration);

@@ -56,6 +56,21 @@ class Processor : public Object
     /// @return speed of one worker, in FLOP/s, that other programs leave now
     double GetUsableFlops() const;
 
+    /**
+     * @param clock phi, the part of its clock with which work is done that is begun from now on,
+     *        (0, 1]; it takes 1 / phi as long
+     */
+    void SetClock(double clock);
+
+    /// @return the part of its clock with which work is done that is begun now
+    double GetClock() const;
+
+    /// @return power with which such work is done, over that at the full clock
+    double GetPowerFactor() const;
+
+    /// @return seconds at the full clock's power that take the energy of all computing so far
+    double GetFullPowerS() const;
+
     /// @return simulated time spent computing so far, summed over workers
     Time GetBusyTime() const;
 
@@ -114,6 +129,9 @@ class Processor : public Object
     std::vector<EventId> m_ends;                //!< by worker: end of its work
     bool m_paused{false};                       //!< work stands still
     double m_slowdown{1};                       //!< factor on durations
+    double m_clock{1};                          //!< part of the full one
+    double m_staticPart{0};                     //!< of the power, independent of the clock
+    double m_savedS{0};                         //!< of m_busy, what slower clocks did not take
     std::vector<Time> m_left;                   //!< by worker: of its work, while that stands still
     std::vector<std::function<void()>> m_onEnd; //!< by worker: whom to tell; empty: worker is free
     Time m_busy;                                //!< computing time so far

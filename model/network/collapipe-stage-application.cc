@@ -127,6 +127,12 @@ StageApplication::SetData(SampleSource source, uint64_t samples)
     m_samples = samples;
 }
 
+void
+StageApplication::SetClocks(std::vector<double> clocks)
+{
+    m_clocks = std::move(clocks);
+}
+
 MemoryReport
 StageApplication::GetMemory() const
 {
@@ -399,6 +405,10 @@ StageApplication::HandleStateRequest(const Message& message)
     report.computePowerW = m_computePowerW;
     report.batteryJ = ToReport(m_batteryJ);
     report.samples = m_samples;
+    report.clocks = m_clocks;
+    DoubleValue staticPart;
+    GetProcessor()->GetAttribute("StaticPart", staticPart);
+    report.staticPart = m_clocks.empty() ? 0 : staticPart.Get();
     TensorList tensors{EncodeReport(report)};
     if (GetContext().sendsBase)
     {

@@ -47,6 +47,12 @@ class StageApplication : public MessageApplication
      */
     void SetData(SampleSource source, uint64_t samples);
 
+    /**
+     * @param clocks parts of its processor's clock at which the node can compute beside the full
+     *        one, (0, 1]; CheckClocks() says which can be
+     */
+    void SetClocks(std::vector<double> clocks);
+
     /// @return memory of this round's stage so far, as really allocated; zeros where there is none
     MemoryReport GetMemory() const;
 
@@ -195,12 +201,13 @@ class StageApplication : public MessageApplication
     /// @return the connection to a node of the chain; opened where it is not there yet
     Ptr<Connection> GetPeer(const Neighbour& neighbour);
 
-    uint16_t m_cluster{0};     //!< cluster index
-    uint16_t m_node{0};        //!< index within the cluster
-    Ipv4Address m_edgeAddress; //!< where the edge server listens
-    double m_memoryBytes{0};   //!< memory free for training
-    double m_computePowerW{0}; //!< power while computing
-    double m_batteryJ{0};      //!< energy left
+    uint16_t m_cluster{0};        //!< cluster index
+    uint16_t m_node{0};           //!< index within the cluster
+    Ipv4Address m_edgeAddress;    //!< where the edge server listens
+    double m_memoryBytes{0};      //!< memory free for training
+    double m_computePowerW{0};    //!< power while computing
+    double m_batteryJ{0};         //!< energy left
+    std::vector<double> m_clocks; //!< parts of its clock that it offers beside the full one
 
     SampleSource m_source; //!< training data
     uint64_t m_samples{0}; //!< how many

@@ -7,6 +7,8 @@
 #include "collapipe-message-shapes.h"
 #include "collapipe-stage-application.h"
 
+#include "ns3/collapipe-clock-states.h"
+
 #include <algorithm>
 #include <cmath>
 
@@ -380,12 +382,18 @@ StageApplication::HandleAssignment(Ptr<Connection> connection, const Message& me
         error = "node " + std::to_string(m_node) + " of cluster " + std::to_string(m_cluster) +
                 " is to be a first stage but holds no data";
     }
+    if (error.empty() && !HasClock(m_clocks, assignment.plan.clock))
+    {
+        error = "node " + std::to_string(m_node) + " of cluster " + std::to_string(m_cluster) +
+                " is to compute at a clock that it does not have";
+    }
     if (!error.empty())
     {
         Refuse(connection, error);
         return;
     }
     ForgetStage();
+    GetProcessor()->SetClock(assignment.plan.clock);
     m_attempt = message.header.attempt;
     m_assignment = std::move(assignment);
     m_activation = GetActivationShapes(GetContext(), m_assignment.microBatchSize);

@@ -189,6 +189,8 @@ ControlLoop::HandleReport(uint32_t cluster, NodeIndex index, const StateReport& 
     node.overheadS = report.overheadS;
     node.memoryBytes = report.memoryBytes;
     node.computePowerW = report.computePowerW;
+    node.clocks = report.clocks;
+    node.staticPart = report.staticPart;
     node.batteryJ = report.batteryJ;
     node.heldBase = report.heldBase;
 }

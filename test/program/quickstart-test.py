@@ -39,7 +39,7 @@ QUALITY_KEYS = ["bleu", "accuracy", "macro_f1", "binary_f1"]  # what was learnt
 ESTIMATE_KEYS = ["smoothness", "gradient_variance", "cluster_divergence"]
 MEMORY_COLUMNS = ["kept_memory_bytes", "parameter_bytes", "gradient_bytes", "optimizer_bytes",
                   "activation_bytes", "peak_memory_bytes"]
-EMPTY_BY_DEFAULT = ["scenario", "clusterDistances", "positions", "plugin", "columns", "faults", "trainSource",
+EMPTY_BY_DEFAULT = ["scenario", "clocks", "clusterDistances", "positions", "plugin", "columns", "faults", "trainSource",
                     "trainTarget", "valSource", "valTarget", "train", "validation", "save", "load", "loraTargets", "pretrained", "config", "export"]
 DATA_TASK = ["--task=translation"]
 LATENCY_PARTS = ["report_s", "distribution_s", "training_s", "upload_s"]
