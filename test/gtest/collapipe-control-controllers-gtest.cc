@@ -37,7 +37,8 @@ const std::vector<std::string> NAMES{"dssda",
                                      "dssda-uniform-segments",
                                      "dssda-fixed-micro-batches",
                                      "dssda-equal-bandwidth",
-                                     "dssda-max-power"};
+                                     "dssda-max-power",
+                                     "dssda-full-clock"};
 
 Ptr<Controller>
 MakeController(const std::string& name)
@@ -99,6 +100,8 @@ TEST(ControlControllers, ShortNamesFindTheirTypes)
               UniformPipelineController::GetTypeId().GetName());
     EXPECT_EQ(ControllerTypeName("dssda-max-power"),
               DssdaMaxPowerController::GetTypeId().GetName());
+    EXPECT_EQ(ControllerTypeName("dssda-full-clock"),
+              DssdaFullClockController::GetTypeId().GetName());
     EXPECT_EQ(ControllerTypeName("my-own"), "ns3::collapipe::MyOwnController");
     EXPECT_EQ(ControllerTypeName("ns3::OtherController"), "ns3::OtherController");
 }

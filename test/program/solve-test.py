@@ -18,7 +18,7 @@ import sys
 CONTROLLERS = [
     "dssda", "uniform-pipeline", "static-pipeline", "fedavg", "splitfed", "random",
     "dssda-uniform-segments", "dssda-fixed-micro-batches", "dssda-equal-bandwidth",
-    "dssda-max-power",
+    "dssda-max-power", "dssda-full-clock",
 ]
 PLANS_EACH = 2  # instances per controller
 ROOMY = "fedavg", "splitfed", "uniform-pipeline", "dssda-uniform-segments"  # need much memory
@@ -83,6 +83,12 @@ class Maker:
             **({"maxSpectralEfficiency": self.limits.uniform(2, 8)} if self.limits.random() < 0.3 else {}),
         }
 
+    def clocks(self):
+        """Nothing, or parts of its clock at which a node can compute."""
+        count = self.limits.randint(0, 3)
+        return {"clocks": [self.limits.uniform(0.3, 1) for _ in range(count)],
+                "staticPart": self.limits.choice([0, self.limits.uniform(0, 0.5)])} if count else {}
+
     def device(self, instance, bytes_needed):
         return {
             "flops": self.log(1e10, 1e12),
@@ -90,6 +96,7 @@ class Maker:
             "memoryBytes": bytes_needed * self.log(0.5, 5),
             "computePowerW": self.log(1, 20),
             "energyBudgetJ": self.log(1, 100),
+            **self.clocks(),
             "uplink": self.link(instance["uplink"]),
             "downlink": self.link(instance["downlink"]),
         }
@@ -198,7 +205,8 @@ class Recomputation:
                 stage["embedding"] * self.model["embeddingForwardFlops"] +
                 stage["decoder"] * self.model["decoderForwardFlops"])
         seconds = chain["microBatchSize"] * work / node["flops"]
-        slow = max(1, self.pipelines / self.instance["edge"]["workers"]) if edge else 1
+        slow = (max(1, self.pipelines / self.instance["edge"]["workers"]) if edge
+                else 1 / stage.get("clock", 1))
         return (slow * (node["overheadS"] + seconds),
                 slow * (node["overheadS"] + self.model["backwardRatio"] * seconds))
 
@@ -293,8 +301,11 @@ class Recomputation:
         times = self.iterations * chain["microBatches"]
         for stage, (forward, backward) in zip(chain["stages"], computes):
             if stage["node"] != "edgeServer":
-                energy[self.index(stage["node"])] += (
-                    times * (forward + backward) * self.node(m, stage["node"])["computePowerW"])
+                node, clock = self.node(m, stage["node"]), stage.get("clock", 1)
+                check(clock in [1, *node.get("clocks", [])], f"a clock of its own, not {clock}")
+                fixed = node.get("staticPart", 0)
+                power = node["computePowerW"] * (fixed + (1 - fixed) * clock ** 3)
+                energy[self.index(stage["node"])] += times * (forward + backward) * power
         slowest, links, targets = {"distribution": 0, "upload": 0}, {}, None
         for key, bits in self.payloads(chain).items():
             phase, source, target = key
