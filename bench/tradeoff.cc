@@ -16,7 +16,7 @@ using namespace ns3::collapipe;
 
 /**
  * Usage: tradeoff [rounds [largest V [radio]]]; with "radio", the scenario where only shares and
- * powers are decided, whose rounds are quick and whose queues are long: V from 1/16
+ * powers are decided, whose rounds are quick and whose queues are long: V from 1/64
  *
  * The least latency is not known. Where the gap is c / V, half of it goes from V to 2 V, and V
  * times that fall is c / 2 whatever V. Every run starts with twice the mean queues of the one
@@ -26,28 +26,27 @@ int
 main(int argc, char** argv)
 {
     const auto rounds = static_cast<uint32_t>(argc > 1 ? std::atoi(argv[1]) : 5000);
-    const double largest = argc > 2 ? std::atof(argv[2]) : 512;
+    const double largest = argc > 2 ? std::atof(argv[2]) : 6.4;
     const bool radio = argc > 3 && std::string(argv[3]) == "radio";
     std::cout
-        << "V, mean latency (s) and mean queues over targets (second half), queues / V, "
+        << "V, mean latency (s) and mean queues (second half), queues / V, "
            "V / 2 times the latency's fall from V / 2, worst excess over a target (%), bound of "
            "the excess (Q(T) - Q(0))/T (%)\n";
     double before = 0;
     std::vector<double> start;
-    for (double v = radio ? 0.0625 : 8; v <= largest; v *= 2)
+    for (double v = radio ? 0.015625 : 0.1; v <= largest; v *= 2)
     {
         test::LongRun run(1, radio);
         const test::LongRunResult r = run.Run(v, rounds, start);
         start.resize(r.meanQueues.size(), 0);
         double excess = r.phi / r.phiTarget - 1;
-        double bound = (r.finalConvergence - start.back()) / r.phiTarget / rounds;
+        double bound = (r.finalConvergence - start.back()) / rounds;
         for (std::size_t node = 0; node < r.energyJ.size(); ++node)
         {
             if (r.budgetJ[node] > 0)
             {
                 excess = std::max(excess, r.energyJ[node] / r.budgetJ[node] - 1);
-                const double growth = r.finalQueueJ[node] - start[node];
-                bound = std::max(bound, growth / r.budgetJ[node] / rounds);
+                bound = std::max(bound, (r.finalQueue[node] - start[node]) / rounds);
             }
         }
         for (std::size_t i = 0; i < start.size(); ++i)

@@ -82,7 +82,10 @@ MakeController(const std::string& name, const Instance& instance)
     if (auto dssda = DynamicCast<DssdaController>(controller))
     {
         VirtualQueues queues;
-        queues.Set(instance.energyQueueJ, instance.convergenceQueue);
+        queues.SetPrices(instance.state,
+                         instance.energyQueueJ,
+                         instance.convergenceQueue,
+                         instance.convergenceTarget);
         dssda->SetQueues(queues);
     }
     controller->AssignStreams(0);

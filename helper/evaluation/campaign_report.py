@@ -17,7 +17,7 @@ import style
 
 #: Bars and curves, in this order, of those that a study has values of.
 SHOWN = ["time_to_loss_s", "latency_s", "training_s", "transfer_s", "efficiency_used",
-         "efficiency_all", "memory_bytes", "energy_to_loss_j", "energy_j", "queue_j", "phi",
+         "efficiency_all", "memory_bytes", "energy_to_loss_j", "energy_j", "queue", "phi",
          "sent_bytes", "bleu", "accuracy", "planning_error"]
 PAPER = {"latency_s": "at least −48.98 %", "efficiency_used": "up to +15.09 %",
          "memory_bytes": "below −50 %"}

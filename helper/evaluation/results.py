@@ -40,7 +40,7 @@ METRICS = [
     Metric("memory_bytes", "memory of the fullest device", "MB", 1e-6),
     Metric("energy_to_loss_j", "energy to the loss", "J"),
     Metric("energy_j", "energy of a round", "J"),
-    Metric("queue_j", "longest energy queue at the end", "J"),
+    Metric("queue", "longest energy queue at the end", "budgets"),
     Metric("sent_bytes", "sent in a round", "MB", 1e-6),
     Metric("phi", "φ(n), the plan's part of the bound", ""),
     Metric("final_loss", "validation loss after the last round", "nats"),
@@ -53,7 +53,7 @@ METRIC = {metric.key: metric for metric in METRICS}
 QUOTED = ["latency_s", "final_loss", "time_to_loss_s", "efficiency_used", "efficiency_all", "memory_bytes",
           "energy_to_loss_j"]
 #: What curves over a swept parameter trade those for.
-TRADED = ["queue_j", "phi"]
+TRADED = ["queue", "phi"]
 
 
 class ResultError(Exception):
@@ -221,7 +221,7 @@ def measure_budgets(result):
         [result.devices["cluster"], result.devices["node"]]).mean()
     budget = budgets.groupby(["cluster", "node"])["energy_budget_j"].mean()
     budget = budget[budget > 0]
-    return {"queue_j": last["energy_queue_j"].max(),
+    return {"queue": last["energy_queue"].max(),
             "energy_over_budget": (energy / budget).dropna().max() - 1}
 
 

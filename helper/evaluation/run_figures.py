@@ -131,11 +131,11 @@ def draw_queues(result):
         options = {"color": style.get_colour(i), "marker": style.MARKERS[i % 10], "markersize": 3}
         upper.plot(result.devices[rows]["round"], energy[rows], **options,
                    label=name_node(cluster, node))
-        lower.plot(group["round"], group["energy_queue_j"], **options)
+        lower.plot(group["round"], group["energy_queue"], **options)
     for budget in sorted(with_budget["energy_budget_j"].unique()):
         upper.axhline(budget, color=style.LIGHT["ink"], linestyle="--", linewidth=1)
     upper.set(ylabel="energy in the round, J")
-    lower.set(xlabel="round", ylabel="queue Q, J")
+    lower.set(xlabel="round", ylabel="queue Q, budgets")
     lower.xaxis.get_major_locator().set_params(integer=True)
     if len(upper.get_lines()) <= 10:
         upper.legend(ncols=2, fontsize=7, handlelength=1.2)

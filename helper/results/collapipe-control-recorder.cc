@@ -159,8 +159,10 @@ ControlRecorder::MakeInstance(const Controller& controller, const SystemState& s
     instance.convergenceTarget = GetNumber(controller, "ConvergenceTarget");
     if (const auto dssda = dynamic_cast<const DssdaController*>(&controller))
     {
-        instance.energyQueueJ = dssda->GetQueues().GetEnergyQueues();
-        instance.convergenceQueue = dssda->GetQueues().GetConvergenceQueue();
+        instance.penaltyWeight = dssda->GetPenaltyWeight();
+        instance.energyQueueJ = dssda->GetQueues().GetEnergyPrices(state);
+        instance.convergenceQueue =
+            dssda->GetQueues().GetConvergencePrice(instance.convergenceTarget);
     }
     return instance;
 }
@@ -174,7 +176,7 @@ ControlRecorder::HandlePlan(const Cell* cell, const SystemState& state, const Ro
     row.cell = cell->index;
     row.penaltyWeight = instance.penaltyWeight;
     row.convergenceTarget = instance.convergenceTarget;
-    row.convergenceQueue = instance.convergenceQueue;
+    row.convergenceQueue = instance.convergenceQueue * instance.convergenceTarget;
     row.evaluation = EvaluatePlan(instance, plan);
     m_rounds.push_back(row);
     for (uint32_t m = 0; m < plan.clusters.size(); ++m)
@@ -188,7 +190,7 @@ ControlRecorder::HandlePlan(const Cell* cell, const SystemState& state, const Ro
                                cell->clusters[m],
                                k,
                                node.energyBudgetJ,
-                               instance.GetEnergyQueue(m, k),
+                               instance.GetEnergyQueue(m, k) * node.energyBudgetJ,
                                node.memoryBytes,
                                GetUsefulFlops(state, plan, m, k),
                                nodes[k]});

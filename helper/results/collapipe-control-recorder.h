@@ -27,7 +27,7 @@ struct ControlRow
     uint32_t cell{0};            //!< whose controller decided
     double penaltyWeight{0};     //!< V; 0: the controller knows none
     double convergenceTarget{0}; //!< phibar; 0: no requirement
-    double convergenceQueue{0};  //!< Z when the round was decided
+    double convergenceQueue{0};  //!< Z in targets when the round was decided
     Evaluation evaluation;       //!< the model's prediction for the plan
 };
 
@@ -53,7 +53,7 @@ struct ControlNodeRow
     uint32_t cluster{0};       //!< index
     uint32_t node{0};          //!< 0 is the control unit, k + 1 device k
     double budgetJ{0};         //!< Ebar_k; 0: none
-    double queueJ{0};          //!< Q_k when the round was decided
+    double queue{0};           //!< Q_k in budgets when the round was decided
     double memoryBytes{0};     //!< Mem_k, what the node can give
     double usefulFlops{0};     //!< of the model, in the whole round; fixed costs do none
     NodeEvaluation evaluation; //!< prediction

@@ -171,7 +171,7 @@ MakeControlTable()
         .Add("planned_latency_s", "s", [](const auto& row) { return row.evaluation.latencyS; })
         .Add("phi", "1", [](const auto& row) { return row.evaluation.phi; })
         .Add("phi_target", "1", [](const auto& row) { return row.convergenceTarget; })
-        .Add("convergence_queue", "1", [](const auto& row) { return row.convergenceQueue; })
+        .Add("convergence_queue", "targets", [](const auto& row) { return row.convergenceQueue; })
         .Add("penalty_weight", "J2/s", [](const auto& row) { return row.penaltyWeight; })
         .Add("latency_term", "J2", [](const auto& row) { return row.evaluation.latencyTerm; })
         .Add("energy_term", "J2", [](const auto& row) { return row.evaluation.energyTerm; })
@@ -228,7 +228,7 @@ MakeBudgetTable()
              "J",
              [](const auto& row) { return row.evaluation.radioEnergyJ; })
         .Add("energy_budget_j", "J", [](const auto& row) { return row.budgetJ; })
-        .Add("energy_queue_j", "J", [](const auto& row) { return row.queueJ; })
+        .Add("energy_queue", "budgets", [](const auto& row) { return row.queue; })
         .Add("name", "", [](const auto& row) {
             return GetNodeName(row.cluster, static_cast<NodeIndex>(row.node));
         });

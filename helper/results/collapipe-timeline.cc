@@ -413,7 +413,7 @@ Timeline::HandleQueues(const Cell* cell, const VirtualQueues& queues)
              ++at)
         {
             Count(*at->second,
-                  "virtual queue (J)",
+                  "virtual queue (budgets)",
                   "energy",
                   now,
                   queues.GetEnergyQueue(i, at->first.second));

@@ -4,7 +4,6 @@
 
 #include "collapipe-dssda-controller.h"
 
-#include "ns3/abort.h"
 #include "ns3/double.h"
 #include "ns3/log.h"
 #include "ns3/trace-source-accessor.h"
@@ -15,6 +14,13 @@ namespace collapipe
 {
 
 NS_LOG_COMPONENT_DEFINE("CollaPipeDssdaController");
+
+namespace
+{
+
+constexpr double QUEUE_LENGTH = 20; //!< in budgets, with a V that nobody has set
+
+} // namespace
 
 NS_OBJECT_ENSURE_REGISTERED(DssdaController);
 NS_OBJECT_ENSURE_REGISTERED(DssdaUniformSegmentsController);
@@ -32,10 +38,12 @@ DssdaController::GetTypeId()
             .SetGroupName("CollaPipe")
             .AddConstructor<DssdaController>()
             .AddAttribute("PenaltyWeight",
-                          "V of formula (13), in J^2/s: the weight of a second of latency beside "
-                          "the energy queues (J) times energy (J). Larger: lower latency, longer "
-                          "queues",
-                          DoubleValue(100),
+                          "V of formula (13), in 1/s: the weight of a second of latency beside the "
+                          "queues (in budgets) times energy (in budgets). Larger: lower latency, "
+                          "longer queues. 0: 20 over the latency that is planned for the first "
+                          "round, so that queues are some 20 budgets long at most, however long "
+                          "rounds are",
+                          DoubleValue(0),
                           MakeDoubleAccessor(&DssdaController::m_penaltyWeight),
                           MakeDoubleChecker<double>(0))
             .AddAttribute("ConvergenceTarget",
@@ -57,19 +65,25 @@ DssdaController::~DssdaController() = default;
 RoundPlan
 DssdaController::Decide(const SystemState& state)
 {
-    NS_ABORT_MSG_IF(m_penaltyWeight <= 0,
-                    "DssdaController: PenaltyWeight must be positive; latency would cost nothing");
     m_queues.Fit(state);
     m_state = state;
     Instance instance;
     instance.state = state;
-    instance.energyQueueJ = m_queues.GetEnergyQueues();
-    instance.convergenceQueue = m_queues.GetConvergenceQueue();
-    instance.penaltyWeight = m_penaltyWeight;
+    instance.energyQueueJ = m_queues.GetEnergyPrices(state);
+    instance.convergenceQueue = m_queues.GetConvergencePrice(m_convergenceTarget);
+    const bool isFirst = GetPenaltyWeight() == 0;
+    instance.penaltyWeight = isFirst ? 1 : GetPenaltyWeight();
     instance.convergenceTarget = m_convergenceTarget;
     // The last round's plan is at hand too: its links as they were decided for the state then
     const RoundPlan last = m_solution.plan;
     m_solution = m_solver.Solve(instance, m_options, last.clusters.empty() ? nullptr : &last);
+    if (isFirst && m_solution.plan.infeasible.empty() && m_solution.evaluation.latencyS > 0)
+    {
+        // The queues are empty: whatever V is, the plan is the same
+        m_ownWeight = QUEUE_LENGTH / m_solution.evaluation.latencyS;
+        instance.penaltyWeight = m_ownWeight;
+        m_solution.evaluation = EvaluatePlan(instance, m_solution.plan);
+    }
     NS_LOG_INFO("round " << state.round << ": (13) " << m_solution.evaluation.objective << " after "
                          << m_solution.evaluations << " radio problems");
     return m_solution.plan;
@@ -81,6 +95,12 @@ DssdaController::Observe(const RoundMeasurement& measurement)
     m_queues.UpdateEnergy(measurement.deviceEnergyJ, VirtualQueues::GetBudgets(m_state));
     m_queues.UpdateConvergence(m_solution.evaluation.phi, m_convergenceTarget);
     m_queuesTrace(m_queues);
+}
+
+double
+DssdaController::GetPenaltyWeight() const
+{
+    return m_penaltyWeight > 0 ? m_penaltyWeight : m_ownWeight;
 }
 
 const VirtualQueues&

@@ -39,6 +39,9 @@ class DssdaController : public Controller
      */
     void Observe(const RoundMeasurement& measurement) override;
 
+    /// @return V in 1/s; 0 before the first plan, where the attribute is 0
+    double GetPenaltyWeight() const;
+
     /// @return Q and Z
     const VirtualQueues& GetQueues() const;
 
@@ -64,13 +67,14 @@ class DssdaController : public Controller
     void SetSolverOptions(const SolverOptions& options);
 
   private:
-    double m_penaltyWeight{100};                        //!< V
-    double m_convergenceTarget{0};                      //!< phibar
-    SolverOptions m_options;                            //!< which decisions are made
-    RoundSolver m_solver;                               //!< solves (13)
-    RoundSolution m_solution;                           //!< of the last round
-    SystemState m_state;                                //!< of the last round
-    VirtualQueues m_queues;                             //!< Q and Z
+    double m_penaltyWeight{0};     //!< V as it was set; 0: m_ownWeight
+    double m_ownWeight{0};         //!< V by the first round's length; 0: not planned yet
+    double m_convergenceTarget{0}; //!< phibar
+    SolverOptions m_options;       //!< which decisions are made
+    RoundSolver m_solver;          //!< solves (13)
+    RoundSolution m_solution;      //!< of the last round
+    SystemState m_state;           //!< of the last round
+    VirtualQueues m_queues;        //!< Q and Z
     TracedCallback<const VirtualQueues&> m_queuesTrace; //!< after a round
 };
 

@@ -43,8 +43,8 @@ ExecController::GetTypeId()
                           MakeTimeAccessor(&ExecController::m_timeout),
                           MakeTimeChecker(MilliSeconds(1)))
             .AddAttribute("PenaltyWeight",
-                          "V of formula (13), in J^2/s, for the program; see DssdaController.",
-                          DoubleValue(100),
+                          "V of formula (13), in 1/s, for the program; see DssdaController.",
+                          DoubleValue(10),
                           MakeDoubleAccessor(&ExecController::m_penaltyWeight),
                           MakeDoubleChecker<double>(0))
             .AddAttribute("ConvergenceTarget",
@@ -85,8 +85,8 @@ ExecController::Decide(const SystemState& state)
     m_state = state;
     Instance instance;
     instance.state = state;
-    instance.energyQueueJ = m_queues.GetEnergyQueues();
-    instance.convergenceQueue = m_queues.GetConvergenceQueue();
+    instance.energyQueueJ = m_queues.GetEnergyPrices(state);
+    instance.convergenceQueue = m_queues.GetConvergencePrice(m_convergenceTarget);
     instance.penaltyWeight = m_penaltyWeight;
     instance.convergenceTarget = m_convergenceTarget;
     RoundPlan plan;

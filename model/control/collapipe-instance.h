@@ -52,8 +52,8 @@ namespace collapipe
 struct Instance
 {
     SystemState state;                             //!< the system
-    std::vector<std::vector<double>> energyQueueJ; //!< Q: per cluster [0] control unit, [k + 1]
-    double convergenceQueue{0};                    //!< Z
+    std::vector<std::vector<double>> energyQueueJ; //!< Q_k / Ebar_k in 1/J: per cluster [0]
+    double convergenceQueue{0};                    //!< Z / phibar
     double penaltyWeight{1};                       //!< V
     double convergenceTarget{0};                   //!< phibar
 

@@ -21,13 +21,13 @@ namespace
  * The law of (12).
  * @param queue Q(t)
  * @param value what was measured
- * @param target what is allowed on average
+ * @param target what is allowed on average, above 0
  * @return Q(t+1)
  */
 double
 NextQueue(double queue, double value, double target)
 {
-    return std::max(0.0, queue + value - target);
+    return std::max(0.0, queue + value / target - 1);
 }
 
 } // namespace
@@ -104,10 +104,49 @@ VirtualQueues::GetConvergenceQueue() const
     return m_convergence;
 }
 
-void
-VirtualQueues::Set(const NodeValues& energyJ, double convergence)
+VirtualQueues::NodeValues
+VirtualQueues::GetEnergyPrices(const SystemState& state) const
 {
-    for (const auto& cluster : energyJ)
+    NodeValues prices = m_energy;
+    const NodeValues budgets = GetBudgets(state);
+    for (std::size_t m = 0; m < prices.size() && m < budgets.size(); ++m)
+    {
+        for (std::size_t k = 0; k < prices[m].size() && k < budgets[m].size(); ++k)
+        {
+            prices[m][k] /= budgets[m][k] > 0 ? budgets[m][k] : 1;
+        }
+    }
+    return prices;
+}
+
+double
+VirtualQueues::GetConvergencePrice(double phiTarget) const
+{
+    return phiTarget > 0 ? m_convergence / phiTarget : 0;
+}
+
+void
+VirtualQueues::SetPrices(const SystemState& state,
+                         const NodeValues& energyPrices,
+                         double convergencePrice,
+                         double phiTarget)
+{
+    NodeValues energy = energyPrices;
+    const NodeValues budgets = GetBudgets(state);
+    for (std::size_t m = 0; m < energy.size() && m < budgets.size(); ++m)
+    {
+        for (std::size_t k = 0; k < energy[m].size() && k < budgets[m].size(); ++k)
+        {
+            energy[m][k] *= budgets[m][k] > 0 ? budgets[m][k] : 1;
+        }
+    }
+    Set(energy, convergencePrice * phiTarget);
+}
+
+void
+VirtualQueues::Set(const NodeValues& energy, double convergence)
+{
+    for (const auto& cluster : energy)
     {
         for (const double queue : cluster)
         {
@@ -115,7 +154,7 @@ VirtualQueues::Set(const NodeValues& energyJ, double convergence)
         }
     }
     NS_ABORT_MSG_IF(!(convergence >= 0), "A virtual queue cannot be " << convergence);
-    m_energy = energyJ;
+    m_energy = energy;
     m_convergence = convergence;
 }
 

@@ -17,14 +17,16 @@ namespace collapipe
 
 /**
  * @ingroup collapipe
- * The virtual queues (12): one per node and energy budget, Q in J, and one for the convergence
- * requirement, Z in units of phi (a squared gradient norm).
+ * The virtual queues (12): one per node and energy budget, Q in its budgets, and one for the
+ * convergence requirement, Z in targets; so that one V of (13) weighs all of them.
  *
- *     Q_k(t+1) = max(0, Q_k(t) + E_k(t) - Ebar_k)     Z(t+1) = max(0, Z(t) + phi(t) - phibar)
+ *     Q_k(t+1) = max(0, Q_k(t) + E_k(t) / Ebar_k - 1)    Z(t+1) = max(0, Z(t) + phi(t) / phibar -
+ * 1)
  *
- * From Q(t+1) >= Q(t) + E(t) - Ebar follows, summed over T rounds, that the excess of the time
- * average is at most (Q(T) - Q(0)) / T: a queue that grows slower than T (mean-rate stability)
- * means that the constraint of (11) holds. The queues know nothing of how a plan was made.
+ * From Q(t+1) >= Q(t) + E(t) / Ebar - 1 follows, summed over T rounds, that the time average
+ * exceeds its budget by at most the part (Q(T) - Q(0)) / T: a queue that grows slower than T
+ * (mean-rate stability) means that the constraint of (11) holds. The queues know nothing of how a
+ * plan was made.
  *
  * Nodes of a cluster are numbered as NodeIndex: 0 is the control unit, k + 1 is device k.
  */
@@ -75,22 +77,47 @@ class VirtualQueues
     /**
      * @param cluster m
      * @param node 0 for the control unit, k + 1 for device k
-     * @return Q in J; 0 for a node that is not known
+     * @return Q in budgets; 0 for a node that is not known
      */
     double GetEnergyQueue(std::size_t cluster, std::size_t node) const;
 
-    /// @return all Q in J
+    /// @return all Q in budgets
     const NodeValues& GetEnergyQueues() const;
+
+    /**
+     * What multiplies a node's energy in J in (13): Q_k / Ebar_k; Q_k where a node has no budget.
+     * @param state the system
+     * @return it for every node, in 1/J
+     */
+    NodeValues GetEnergyPrices(const SystemState& state) const;
+
+    /**
+     * @param phiTarget phibar
+     * @return what multiplies phi in (13): Z / phibar; 0 where there is no requirement
+     */
+    double GetConvergencePrice(double phiTarget) const;
 
     /// @return Z
     double GetConvergenceQueue() const;
 
     /**
      * Sets the queues, as when a run is taken up again.
-     * @param energyJ all Q, not negative
-     * @param convergence Z, not negative
+     * @param energy all Q in budgets, not negative
+     * @param convergence Z in targets, not negative
      */
-    void Set(const NodeValues& energyJ, double convergence);
+    void Set(const NodeValues& energy, double convergence);
+
+    /**
+     * Sets the queues to those that have given prices.
+     * @param state the system
+     * @param energyPrices as GetEnergyPrices() gives them, not negative
+     * @param convergencePrice as GetConvergencePrice() gives it, not negative
+     * @param phiTarget phibar
+     */
+    void SetPrices(const SystemState& state,
+                   const NodeValues& energyPrices,
+                   double convergencePrice,
+                   double phiTarget);
 
     /// @return the Lyapunov function (sum_k Q_k^2 + Z^2) / 2
     double GetLyapunov() const;
@@ -102,8 +129,8 @@ class VirtualQueues
     static NodeValues GetBudgets(const SystemState& state);
 
   private:
-    NodeValues m_energy;     //!< Q in J
-    double m_convergence{0}; //!< Z
+    NodeValues m_energy;     //!< Q in budgets
+    double m_convergence{0}; //!< Z in targets
 };
 
 } // namespace collapipe

@@ -31,7 +31,7 @@ struct LongRunResult
     std::vector<double> budgetJ;     //!< Ebar
     double phi{0};                   //!< of phi
     double phiTarget{0};             //!< phibar
-    std::vector<double> finalQueueJ; //!< Q(T)
+    std::vector<double> finalQueue; //!< Q(T)
     double finalConvergence{0};      //!< Z(T)
     std::vector<double> meanQueues;  //!< of Q per node and, last, of Z; second half
 };
@@ -92,7 +92,7 @@ class LongRun
         {
             energy /= rounds;
         }
-        result.finalQueueJ = m_queues.GetEnergyQueues()[0];
+        result.finalQueue = m_queues.GetEnergyQueues()[0];
         result.finalConvergence = m_queues.GetConvergenceQueue();
         return result;
     }
@@ -253,8 +253,8 @@ class LongRun
     {
         FadeAll();
         m_instance.penaltyWeight = penaltyWeight;
-        m_instance.energyQueueJ = m_queues.GetEnergyQueues();
-        m_instance.convergenceQueue = m_queues.GetConvergenceQueue();
+        m_instance.energyQueueJ = m_queues.GetEnergyPrices(m_instance.state);
+        m_instance.convergenceQueue = m_queues.GetConvergencePrice(m_instance.convergenceTarget);
         const RoundSolution solution = m_solver.Solve(m_instance);
         const Evaluation evaluation = EvaluatePlan(m_instance, solution.plan);
         std::vector<std::vector<double>> measured(1);
@@ -269,17 +269,13 @@ class LongRun
         m_queues.UpdateConvergence(evaluation.phi, m_instance.convergenceTarget);
     }
 
-    /// @return sum of the queues, each over its target: they have different units
+    /// @return sum of the queues
     double SumQueues() const
     {
-        double sum = m_instance.convergenceTarget > 0
-                         ? m_queues.GetConvergenceQueue() / m_instance.convergenceTarget
-                         : 0;
-        const auto budgets = VirtualQueues::GetBudgets(m_instance.state);
-        for (std::size_t node = 0; node < budgets[0].size(); ++node)
+        double sum = m_queues.GetConvergenceQueue();
+        for (const double queue : m_queues.GetEnergyQueues()[0])
         {
-            const double budget = budgets[0][node];
-            sum += budget > 0 ? m_queues.GetEnergyQueue(0, node) / budget : 0;
+            sum += queue;
         }
         return sum;
     }

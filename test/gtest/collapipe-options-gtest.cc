@@ -358,6 +358,28 @@ TEST(CollapipeOptionsTest, SharingReachesTheTopology)
     EXPECT_TRUE(config.GetTopologyConfig().sharing == Sharing::WORK_CONSERVING);
 }
 
+/// Clocks that nobody would choose, or that are none, are told.
+TEST(CollapipeOptionsTest, SenselessClocksAreRefused)
+{
+    EXPECT_EQ(Refuse({"--clocks=0.5,0.75", "--energyBudget=1", "--staticPart=0.2"}), "");
+    EXPECT_EQ(Refuse({"--clocks=0.5", "--controller=fedavg"}), "");
+    EXPECT_TRUE(Contains(Refuse({"--clocks=0.5"}), "--energyBudget"));
+    EXPECT_TRUE(Contains(Refuse({"--staticPart=0.2"}), "--staticPart goes with --clocks"));
+    for (const std::string clocks : {"0", "1.5", "0.5,", "abc", "0.5,,0.7", "nan"})
+    {
+        EXPECT_TRUE(Contains(Refuse({"--clocks=" + clocks, "--energyBudget=1"}), "--clocks=") ||
+                    clocks == "0.5,")
+            << clocks;
+    }
+    for (const std::string device : {"clocks=0.5/2", "staticPart=0.5", "clocks=:power=3"})
+    {
+        EXPECT_TRUE(Contains(Refuse({"--deviceProfiles=flops=1e9:memory=1e9:" + device}),
+                             "--deviceProfiles="))
+            << device;
+    }
+    EXPECT_EQ(Refuse({"--deviceProfiles=flops=1e9:memory=1e9:clocks=0.5/0.7:staticPart=0.1"}), "");
+}
+
 /// What only says where and how a run is shown does not make it another run.
 TEST(CollapipeOptionsTest, SurroundingsAreNoPartOfARun)
 {

@@ -23,15 +23,68 @@ namespace
 TEST(VirtualQueues, FollowFormula12)
 {
     VirtualQueues queues({2});
-    queues.UpdateEnergy({{5, 1}}, {{3, 2}});
+    queues.UpdateEnergy({{6, 1}}, {{2, 2}});
     EXPECT_EQ(queues.GetEnergyQueue(0, 0), 2);
     EXPECT_EQ(queues.GetEnergyQueue(0, 1), 0);
-    queues.UpdateEnergy({{2, 4}}, {{3, 2}});
-    EXPECT_EQ(queues.GetEnergyQueue(0, 0), 1);
+    queues.UpdateEnergy({{1, 6}}, {{2, 2}});
+    EXPECT_EQ(queues.GetEnergyQueue(0, 0), 1.5);
     EXPECT_EQ(queues.GetEnergyQueue(0, 1), 2);
     queues.UpdateConvergence(0.5, 0.2);
-    EXPECT_DOUBLE_EQ(queues.GetConvergenceQueue(), 0.3);
-    EXPECT_DOUBLE_EQ(queues.GetLyapunov(), (1 + 4 + 0.09) / 2);
+    EXPECT_DOUBLE_EQ(queues.GetConvergenceQueue(), 1.5);
+    EXPECT_DOUBLE_EQ(queues.GetLyapunov(), (2.25 + 4 + 2.25) / 2);
+}
+
+/// Budgets and energies in another unit give the same queues, and prices in that unit
+TEST(VirtualQueues, AreTheSameInEveryUnit)
+{
+    std::mt19937_64 engine(3);
+    SystemState state;
+    state.clusters.resize(1);
+    state.clusters[0].devices.resize(3);
+    for (int trial = 0; trial < 100; ++trial)
+    {
+        const double unit = std::exp2(static_cast<int>(engine() % 40) - 20);
+        VirtualQueues queues({4});
+        VirtualQueues others({4});
+        SystemState other = state;
+        std::vector<double> energies;
+        for (int round = 0; round < 20; ++round)
+        {
+            const auto draw = [&engine] {
+                return 0.1 + static_cast<double>(engine() % 1000) / 100;
+            };
+            energies = {draw(), draw(), draw(), draw()};
+            for (std::size_t k = 0; k < 4; ++k)
+            {
+                auto& node =
+                    k == 0 ? state.clusters[0].controlUnit : state.clusters[0].devices[k - 1];
+                node.energyBudgetJ = round == 0 ? draw() : node.energyBudgetJ;
+                auto& same =
+                    k == 0 ? other.clusters[0].controlUnit : other.clusters[0].devices[k - 1];
+                same.energyBudgetJ = unit * node.energyBudgetJ;
+            }
+            queues.UpdateEnergy({energies}, VirtualQueues::GetBudgets(state));
+            for (double& energy : energies)
+            {
+                energy *= unit;
+            }
+            others.UpdateEnergy({energies}, VirtualQueues::GetBudgets(other));
+        }
+        const auto prices = queues.GetEnergyPrices(state);
+        const auto otherPrices = others.GetEnergyPrices(other);
+        for (std::size_t k = 0; k < 4; ++k)
+        {
+            EXPECT_EQ(queues.GetEnergyQueue(0, k), others.GetEnergyQueue(0, k));
+            EXPECT_EQ(prices[0][k], unit * otherPrices[0][k]);
+        }
+        VirtualQueues back;
+        back.SetPrices(state, prices, queues.GetConvergencePrice(0.3), 0.3);
+        for (std::size_t k = 0; k < 4; ++k)
+        {
+            const double queue = queues.GetEnergyQueue(0, k);
+            EXPECT_NEAR(back.GetEnergyQueue(0, k), queue, 1e-12 * (1 + queue));
+        }
+    }
 }
 
 TEST(VirtualQueues, IgnoreWhatIsNotMeasuredOrNotLimited)
@@ -75,7 +128,7 @@ TEST(VirtualQueues, BoundTheExcessOfTheAverage)
             sum += energy;
             queues.UpdateEnergy({{energy}}, {{budget}});
         }
-        EXPECT_LE(sum / rounds - budget, queues.GetEnergyQueue(0, 0) / rounds + 1e-9);
+        EXPECT_LE(sum / rounds / budget - 1, queues.GetEnergyQueue(0, 0) / rounds + 1e-9);
     }
 }
 
@@ -91,13 +144,13 @@ TEST(VirtualQueues, StableQueueMeansConstraintMet)
     {
         // demand 3 on average, 0.5 when saving; budget 2
         const double demand = static_cast<double>(engine() % 600) / 100;
-        const double energy = queues.GetEnergyQueue(0, 0) > 20 ? demand / 6 : demand;
+        const double energy = queues.GetEnergyQueue(0, 0) > 10 ? demand / 6 : demand;
         sum += energy;
         queues.UpdateEnergy({{energy}}, {{2}});
         largest = std::max(largest, queues.GetEnergyQueue(0, 0));
     }
-    EXPECT_LT(largest, 30);
-    EXPECT_LE(sum / rounds, 2 + largest / rounds);
+    EXPECT_LT(largest, 15);
+    EXPECT_LE(sum / rounds, 2 * (1 + largest / rounds));
     EXPECT_GT(sum / rounds, 1.9);
 }
 
@@ -109,7 +162,7 @@ TEST(VirtualQueues, UnstableQueueMeansConstraintBroken)
     {
         queues.UpdateEnergy({{3}}, {{2}});
     }
-    EXPECT_DOUBLE_EQ(queues.GetEnergyQueue(0, 0) / 1000, 1);
+    EXPECT_DOUBLE_EQ(queues.GetEnergyQueue(0, 0) / 1000, 0.5);
 }
 
 } // namespace

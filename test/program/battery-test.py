@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Runs in which devices' batteries become empty: the run goes on without them, or ends in good order.
+# Runs in which devices' batteries become empty: the run goes on without them, or ends in good order;
+# and in which devices slow down to keep to a budget.
 # Takes the build directory and the source directory.
 
 import pathlib
@@ -72,6 +73,34 @@ def check_controller(work, data, controller):
     check(last == 4 or "the run ended after round" in err, f"{name}: {last} rounds")
 
 
+def check_clocks(work, data):
+    """Under a tight budget devices slow down, for the energy that their clocks take."""
+    power, fixed = 8, 0.2
+    options = [*data, "--topology=p2p", "--rounds=6",
+               f"--deviceProfiles=flops=2e10:memory=1e10:power={power}:clocks=0.5/0.75:staticPart={fixed}"]
+    rows, _ = train(work / "clocks-free", *options)
+    if rows is None:
+        return
+    check(all(float(row["clock"]) == 1 for row in rows), "no budget: full clocks")
+    budget = 0.5 * max(float(row["compute_energy_j"]) for row in rows)
+    energy = {}
+    for controller in ("dssda", "dssda-full-clock"):
+        rows, _ = train(work / f"clocks-{controller}", *options, f"--energyBudget={budget}",
+                        f"--controller={controller}")
+        if rows is None:
+            return
+        slow = [row for row in rows if float(row["clock"]) < 1]
+        check(bool(slow) == (controller == "dssda"), f"{controller}: {len(slow)} slow rows")
+        for row in rows:
+            clock, seconds = float(row["clock"]), float(row["compute_s"])
+            check(clock in (1, 0.5, 0.75), f"{controller}: clock {clock}")
+            wanted = power * (fixed + (1 - fixed) * clock ** 3) * seconds
+            check(near(float(row["compute_energy_j"]), wanted, 1e-6),
+                  f"{controller}: {row['compute_energy_j']} J for {wanted}")
+        energy[controller] = sum(float(row["compute_energy_j"]) for row in rows)
+    check(energy["dssda"] < 0.99 * energy["dssda-full-clock"], f"energy is saved: {energy}")
+
+
 def check_all_empty(work, data, topology, battery, rounds):
     name = f"empty-{topology}"
     rows, err = train(work / name, *data, f"--topology={topology}",
@@ -89,6 +118,7 @@ def main():
         data, _ = write_corpus(work / "corpus")
         for controller in ("dssda", "uniform-pipeline", "static-pipeline"):
             check_controller(work, data, controller)
+        check_clocks(work, data)
         check_all_empty(work, data, "p2p", 0.001, 3)
         # Idle radios empty it as well, but not before the first round
         check_all_empty(work, data, "wifi", 1, 30)

@@ -206,12 +206,12 @@ def test_queues(folder):
         spent = {tuple(row[key] for key in ("round", "cluster", "node")):
                  float(row["active_energy_j"]) for row in devices}
         queues = {tuple(row[key] for key in ("round", "cluster", "node")):
-                  (float(row["energy_queue_j"]), float(row["energy_budget_j"])) for row in budgets}
+                  (float(row["energy_queue"]), float(row["energy_budget_j"])) for row in budgets}
         for (number, cluster, node), (queue, budget) in queues.items():
             following = queues.get((str(int(number) + 1), cluster, node))
             if following is None or budget == 0:
                 continue
-            expected = max(0, queue + spent[number, cluster, node] - budget)
+            expected = max(0, queue + spent[number, cluster, node] / budget - 1)
             check(math.isclose(following[0], expected, rel_tol=1e-6, abs_tol=1e-9),
                   f"{path.name}: queue of {cluster}/{node} is {following[0]}, not {expected}")
 

@@ -97,7 +97,7 @@ def check_network(work, data):
     out, folder, _ = found
     changes = re.search(r"^(\d+) changes of shares and powers; (\d+) flows$", out, re.M)
     check(changes and int(changes[1]) > 0 and int(changes[2]) > 5, f"network: radios obey: {out}")
-    queues = [float(row["energy_queue_j"]) for row in read_csv(folder / "budgets.csv") if row["round"] == "2"]
+    queues = [float(row["energy_queue"]) for row in read_csv(folder / "budgets.csv") if row["round"] == "2"]
     check(any(queue > 0 for queue in queues), f"network: queues in the second round: {queues}")
     links = read_csv(folder / "links.csv")
     shared = [row for row in links if row["pool"] == "d2d"]

@@ -236,16 +236,16 @@ def check_counters(name, trace, rounds, budget):
         if "-d" not in process:
             continue  # only devices have a budget
         spent = dict(trace.counter(process, "energy (J)", "spent"))
-        queue = dict(trace.counter(process, "virtual queue (J)", "energy"))
+        queue = dict(trace.counter(process, "virtual queue (budgets)", "energy"))
         total = expected = shown = 0.0
         for event in rounds:
             end = event["ts"] + event["dur"]
             now = spent.get(end, total)
-            expected = max(0.0, expected + now - total - budget)
+            expected = max(0.0, expected + (now - total) / budget - 1)
             total = now
             shown = queue.get(end, shown)
             check(near(shown, expected, 1e-6),
-                  f"{name}: {process}: queue {shown} J after {event['name']}, not {expected}")
+                  f"{name}: {process}: queue {shown} after {event['name']}, not {expected}")
     shares = [float(value) for event in trace.events
               if event["ph"] == "C" and event["name"] == "share"
               for value in event["args"].values()]
