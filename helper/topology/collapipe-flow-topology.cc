@@ -441,6 +441,7 @@ FlowTopologyHelper::MakeUplink(uint32_t cluster, uint32_t node)
     const Ptr<Node> ue = net.GetNode(node);
     FlowLinkConfig config;
     config.sender = FindFlowRadio(ue, FlowRadioKind::LTE);
+    config.holder = config.sender;
     config.others = {m_edgeWires.at(m_network.cells[net.cell].edgeServer->GetId())};
     config.measure = [this, ue] {
         UpdateCell(ue);
@@ -485,6 +486,7 @@ FlowTopologyHelper::MakeRelayedLink(uint32_t cluster, uint32_t from, uint32_t to
     const Ptr<Node> receiver = m_network.clusters[cluster].GetNode(to);
     FlowLinkConfig config;
     config.sender = FindFlowRadio(sender, FlowRadioKind::LTE);
+    config.holder = config.sender;
     config.receiver = FindFlowRadio(receiver, FlowRadioKind::LTE);
     config.measure = [this, sender, receiver] {
         UpdateCell(sender);

@@ -7,6 +7,7 @@
 #include "collapipe-baseline-plan.h"
 #include "collapipe-memory-limits.h"
 #include "collapipe-pipeline-plan.h"
+#include "collapipe-reservation.h"
 #include "collapipe-transfers.h"
 
 #include "ns3/boolean.h"
@@ -14,8 +15,6 @@
 #include "ns3/uinteger.h"
 
 #include <algorithm>
-#include <map>
-#include <tuple>
 
 namespace ns3
 {
@@ -282,7 +281,7 @@ RandomController::Decide(const SystemState& state)
     if (plan.infeasible.empty())
     {
         SetEqualLinks(state, plan);
-        DrawLinks(plan);
+        DrawLinks(state, plan);
         plan.plannedLatencyS = PredictLatencyS(state, plan);
     }
     return plan;
@@ -340,27 +339,25 @@ RandomController::Draw(const SystemState& state, std::size_t cluster) const
 
 /// Random shares that sum to 1 in every pool and phase, random powers
 void
-RandomController::DrawLinks(RoundPlan& plan) const
+RandomController::DrawLinks(const SystemState& state, RoundPlan& plan) const
 {
-    std::map<std::tuple<std::size_t, Pool, Phase>, double> sums;
-    const auto key = [](std::size_t m, const LinkPlan& link) {
-        const Pool pool = GetPool(link.from, link.to);
-        return std::make_tuple(pool == Pool::D2D ? m : 0, pool, link.phase);
-    };
     for (std::size_t m = 0; m < plan.clusters.size(); ++m)
     {
         for (auto& link : plan.clusters[m].links)
         {
             link.share = m_random->GetValue(0.1, 1);
             link.powerW *= link.from == EDGE_SERVER ? 1 : m_random->GetValue(0.1, 1);
-            sums[key(m, link)] += link.share;
         }
     }
+    const ReservedShares shares = GetReservedShares(state, plan);
+    const PoolShares sums = SumShares(state, plan);
     for (std::size_t m = 0; m < plan.clusters.size(); ++m)
     {
         for (auto& link : plan.clusters[m].links)
         {
-            link.share /= sums[key(m, link)];
+            const Reservation own = GetReservation(state, m, link.from, link.to);
+            link.share =
+                shares.at({link.phase, own}) / sums.at({link.phase, own.pool, own.GetOwner()});
         }
     }
 }

@@ -103,7 +103,7 @@ class RandomController : public Controller
   private:
     ClusterChoice Choose(const SystemState& state, std::size_t cluster) const;
     std::vector<Segment> Draw(const SystemState& state, std::size_t cluster) const;
-    void DrawLinks(RoundPlan& plan) const;
+    void DrawLinks(const SystemState& state, RoundPlan& plan) const;
 
     Ptr<UniformRandomVariable> m_random; //!< all draws
 };

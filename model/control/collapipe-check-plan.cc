@@ -5,6 +5,7 @@
 #include "collapipe-clock-states.h"
 #include "collapipe-controller.h"
 #include "collapipe-pipeline-plan.h"
+#include "collapipe-reservation.h"
 #include "collapipe-transfers.h"
 
 #include "ns3/collapipe-schedule.h"
@@ -29,6 +30,9 @@ namespace
 constexpr double TOLERANCE = 1e-9;                   //!< relative, of sums of shares and of powers
 constexpr uint64_t MOST_SAMPLES = uint64_t{1} << 20; //!< of an iteration
 constexpr uint32_t MOST_ITERATIONS = 1000000;        //!< of a round
+
+/// Names by Phase
+const std::array<std::string, 3> PHASES{"distribution", "training", "upload"};
 
 std::string
 NodeName(NodeIndex node)
@@ -164,37 +168,37 @@ CheckLink(const SystemState& state, std::size_t cluster, const LinkPlan& link)
     return "";
 }
 
-/// Sum of shares per owner, pool and phase; uplink and downlink belong to cluster 0
 std::string
-CheckShares(const SystemState& state, const RoundPlan& plan)
+CheckTwice(const RoundPlan& plan)
 {
-    static const std::array<std::string, 3> pools{"D2D", "uplink", "downlink"};
-    static const std::array<std::string, 3> phases{"distribution", "training", "upload"};
-    std::vector<std::array<std::array<double, 3>, 3>> sums(plan.clusters.size());
     std::set<std::tuple<std::size_t, Phase, NodeIndex, NodeIndex>> seen;
     for (std::size_t m = 0; m < plan.clusters.size(); ++m)
     {
         for (const auto& link : plan.clusters[m].links)
         {
-            const Pool pool = GetBudget(state, m, link.from, link.to);
-            const auto phase = static_cast<std::size_t>(link.phase);
             if (!seen.insert({m, link.phase, link.from, link.to}).second)
             {
-                return ClusterName(m) + " names a link twice in the " + phases[phase] + " phase";
+                return ClusterName(m) + " names a link twice in the " +
+                       PHASES[static_cast<std::size_t>(link.phase)] + " phase";
             }
-            if (GetPoolState(state, m, pool).mode == SharingMode::DEDICATED)
-            {
-                continue;
-            }
-            const std::size_t owner = pool == Pool::D2D ? m : 0;
-            double& sum = sums[owner][static_cast<std::size_t>(pool)][phase];
-            sum += link.share;
-            if (sum > 1 + TOLERANCE)
-            {
-                return "the shares of the " + pools[static_cast<std::size_t>(pool)] +
-                       " pool sum to more than 1 in the " + phases[phase] + " phase" +
-                       (pool == Pool::D2D ? " of " + ClusterName(m) : "");
-            }
+        }
+    }
+    return "";
+}
+
+/// Sums of shares of all reservations, see GetReservation()
+std::string
+CheckShares(const SystemState& state, const RoundPlan& plan)
+{
+    static const std::array<std::string, 3> pools{"D2D", "uplink", "downlink"};
+    for (const auto& [key, sum] : SumShares(state, plan))
+    {
+        const auto& [phase, pool, owner] = key;
+        if (sum > 1 + TOLERANCE && GetPoolState(state, owner, pool).mode != SharingMode::DEDICATED)
+        {
+            return "the shares of the " + pools[static_cast<std::size_t>(pool)] +
+                   " pool sum to more than 1 in the " + PHASES[static_cast<std::size_t>(phase)] +
+                   " phase" + (pool == Pool::D2D ? " of " + ClusterName(owner) : "");
         }
     }
     return "";
@@ -262,6 +266,7 @@ CheckPlan(const SystemState& state, const RoundPlan& plan)
     {
         error = CheckMemory(state, plan);
     }
+    error = error.empty() ? CheckTwice(plan) : error;
     return error.empty() ? CheckShares(state, plan) : error;
 }
 

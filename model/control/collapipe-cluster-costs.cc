@@ -5,6 +5,7 @@
 #include "collapipe-cluster-costs.h"
 
 #include "collapipe-convergence-bound.h"
+#include "collapipe-reservation.h"
 #include "collapipe-transfers.h"
 
 #include <algorithm>
@@ -336,8 +337,10 @@ ClusterCosts::MakeHop(NodeIndex from, NodeIndex to, double bits) const
     const Pool pool = GetPool(from, to);
     const bool d2d = pool == Pool::D2D;
     const Pool budget = GetBudget(state, m_cluster, from, to);
-    const double others = budget == pool ? 1 : static_cast<double>(state.clusters.size());
-    const double share = d2d ? m_prices.d2dShare / others : m_prices.edgeShare;
+    const bool pooled = IsPooled(state, m_cluster, from, to);
+    const double share = pooled ? m_prices.uplinkShare
+                         : d2d  ? m_prices.d2dShare
+                                : m_prices.edgeShare;
     const double queue = from == EDGE_SERVER ? 0 : m_instance.GetEnergyQueue(m_cluster, from);
     const double transfers = static_cast<double>(state.training.localIterations) * m_pair.count;
     const RadioLink radio = MakeLink(*link,
@@ -349,6 +352,8 @@ ClusterCosts::MakeHop(NodeIndex from, NodeIndex to, double bits) const
                    : budget == Pool::D2D    ? m_prices.d2d
                    : budget == Pool::UPLINK ? m_prices.uplink
                                             : m_prices.downlink;
+    // A device's reservation is that of its activations and of its gradients
+    result.price *= pooled && from != CONTROL_UNIT ? 0.5 : 1;
     double best = NO_LIMIT;
     for (const double fraction : POWERS)
     {

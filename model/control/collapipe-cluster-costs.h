@@ -30,6 +30,7 @@ struct ClusterPrices
     double upload{0};         //!< per second of uplink occupation with the whole pool
     double d2dShare{1};       //!< a typical link's share, for the curvature of (5)
     double edgeShare{1};      //!< the same of uplink and downlink in training
+    double uplinkShare{1};    //!< the same of nodes whose links use one reservation in turn
     bool sharesFixed{false};  //!< links have those shares, at no price
     double parameterShare{1}; //!< the same in distribution and upload
 };

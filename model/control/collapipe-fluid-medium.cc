@@ -82,6 +82,12 @@ ToString(Sharing sharing)
 }
 
 bool
+IsReserved(const PoolState& pool)
+{
+    return pool.mode != SharingMode::DEDICATED && pool.sharing == Sharing::RESERVED;
+}
+
+bool
 IsWorkConserving(const PoolState& pool)
 {
     return pool.mode != SharingMode::DEDICATED && pool.sharing == Sharing::WORK_CONSERVING;

@@ -43,6 +43,12 @@ std::string ToString(Sharing sharing);
 
 /**
  * @param pool a medium
+ * @return whether links have shares of it that are lost where they are not used
+ */
+bool IsReserved(const PoolState& pool);
+
+/**
+ * @param pool a medium
  * @return whether links share it by (14)
  */
 bool IsWorkConserving(const PoolState& pool);

@@ -23,6 +23,7 @@ FluidPlayer::SetUp()
     m_events.clear();
     m_order = 0;
     m_now = 0;
+    m_reservations.clear();
     m_media.assign(2 + m_clusters.size(), PlayedMedium());
     for (std::size_t p = 0; p < m_media.size(); ++p)
     {
@@ -143,15 +144,12 @@ FluidPlayer::AddFlow(std::size_t m, const Transfer& t)
     double share = 1;
     double power = link.maxPowerW;
     PlayedFlow flow;
-    for (const auto& own : m_plan->clusters[m].links)
+    LinkPlan own;
+    if (FindLinkPlan(*m_state, m, m_plan->clusters[m], t.phase, t.from, t.to, own))
     {
-        if (own.phase == t.phase && own.from == t.from && own.to == t.to)
-        {
-            share = own.share;
-            power = own.powerW;
-            flow.priority = pool.priorities ? own.priority : 0;
-            break;
-        }
+        share = own.share;
+        power = own.powerW;
+        flow.priority = pool.priorities ? own.priority : 0;
     }
     flow.chain = m_chains.size();
     flow.phase = t.phase;
@@ -161,8 +159,10 @@ FluidPlayer::AddFlow(std::size_t m, const Transfer& t)
     flow.startupS = link.startupS;
     if (!IsWorkConserving(pool))
     {
-        flow.fixedS = flow.bits / GetRateBps(link, pool, share, power);
+        const double rateBps = GetRateBps(link, pool, share, power);
+        flow.fixedS = flow.bits / rateBps;
         flow.duty = pool.mode == SharingMode::AIRTIME ? share * pool.GetFreePart() : 1;
+        SetTurns(m, t, rateBps, flow);
         m_flows.push_back(flow);
         return;
     }
@@ -174,6 +174,27 @@ FluidPlayer::AddFlow(std::size_t m, const Transfer& t)
     SetRelay(m, t, link, flow);
     SetAcknowledgements(m, t, link, flow);
     m_flows.push_back(flow);
+}
+
+/// Links that use one reservation in turn are those of a medium of their own, all with the same
+/// weight; none competes with others
+void
+FluidPlayer::SetTurns(std::size_t m, const Transfer& t, double rateBps, PlayedFlow& flow)
+{
+    if (!IsPooled(*m_state, m, t.from, t.to))
+    {
+        return;
+    }
+    const Reservation own = GetReservation(*m_state, m, t.from, t.to);
+    const auto place = m_reservations.emplace(own, m_media.size()).first;
+    if (place->second == m_media.size())
+    {
+        m_media.emplace_back();
+    }
+    flow.pool = static_cast<int>(place->second);
+    flow.turnBps = rateBps;
+    flow.weight = 1;
+    flow.weighed = false;
 }
 
 void

@@ -343,7 +343,8 @@ FluidPlayer::Advance(PlayedMedium& medium)
     {
         PlayedFlow& flow = m_flows[medium.active[i]];
         flow.leftBits = std::max(0.0, flow.leftBits - flow.rateBps * passed);
-        flow.airS += (flow.frequency ? (flow.rateBps > 0 ? 1 : 0) : flow.share) * passed;
+        flow.airS +=
+            (flow.frequency ? (flow.rateBps > 0 ? 1 : 0) : flow.duty * flow.share) * passed;
     }
 }
 
@@ -384,7 +385,8 @@ FluidPlayer::SetNominal(PlayedMedium& medium)
     {
         weights += isServed(m_flows[f]) ? m_flows[f].weight : 0;
     }
-    m_load.assign(m_media.size(), 0);
+    const std::size_t pools = 2 + m_clusters.size(); // reservations cause and hear of no others
+    m_load.assign(pools, 0);
     for (const std::size_t f : medium.active)
     {
         PlayedFlow& flow = m_flows[f];
@@ -398,7 +400,7 @@ FluidPlayer::SetNominal(PlayedMedium& medium)
             m_load[flow.ackPool] += flow.ackPart * flow.GetRateBps(flow.nominal);
         }
     }
-    for (std::size_t p = 0; p < m_media.size(); ++p)
+    for (std::size_t p = 0; p < pools && own < pools; ++p)
     {
         double& acks = m_media[p].acks[own];
         m_media[p].stale = m_media[p].stale || acks != m_load[p];

@@ -8,6 +8,7 @@
 #include "collapipe-fluid-model.h"
 #include "collapipe-latency-model.h"
 #include "collapipe-played-graph.h"
+#include "collapipe-reservation.h"
 
 #include <algorithm>
 #include <array>
@@ -40,6 +41,7 @@ struct PlayedFlow
     double snr{0};                //!< p g / (Gamma N0 B)
     double cap{PLAYED_NEVER};     //!< S ln 2
     double mostBps{PLAYED_NEVER}; //!< of the wire behind the medium
+    double turnBps{0};            //!< with a whole reservation that it has in turn; 0: it has none
     bool frequency{false};        //!< (5), else (6)
     bool weighed{true};           //!< a scheduler keeps its weight and priority
     double fixedS{0};             //!< time of a transfer where it does not compete
@@ -64,9 +66,13 @@ struct PlayedFlow
     double airS{0};           //!< sum of times on the air
     double count{0};          //!< transfers
 
-    /// @return (5), (6) at a share
+    /// @return (5), (6) at a share; where it has turns, at that part of the time
     double GetRateBps(double x) const
     {
+        if (turnBps > 0)
+        {
+            return x * turnBps;
+        }
         return x <= 0
                    ? 0
                    : std::min(mostBps,
@@ -74,7 +80,7 @@ struct PlayedFlow
     }
 };
 
-/// A work-conserving medium
+/// A work-conserving medium, or a reservation that several links use in turn: a medium of their own
 struct PlayedMedium
 {
     static constexpr double NEVER = std::numeric_limits<double>::infinity(); //!< a time
@@ -178,6 +184,7 @@ class FluidPlayer
                              const LinkState& link,
                              PlayedFlow& flow);
     void SetRelay(std::size_t m, const Transfer& t, const LinkState& link, PlayedFlow& flow);
+    void SetTurns(std::size_t m, const Transfer& t, double rateBps, PlayedFlow& flow);
     /// @return share of what no scheduler weighs: it takes turns with the medium's own links
     double GetTurnShare(std::size_t m, Phase phase) const;
     int FindFlow(const PlayedChain& chain, NodeIndex from, NodeIndex to) const;
@@ -233,11 +240,13 @@ class FluidPlayer
     std::vector<PlayedFlow> m_flows;       //!< of all chains
     std::vector<PlayedChain> m_chains;     //!< of all clusters
     std::vector<PlayedCluster> m_clusters; //!< all
-    std::vector<PlayedMedium> m_media;     //!< uplink, downlink, D2D by cluster
-    std::vector<PlayedEvent> m_events;     //!< a heap, the next one first
-    std::vector<double> m_load;            //!< acknowledgements, by pool
-    uint64_t m_order{0};                   //!< of the next event
-    double m_now{0};                       //!< seconds from the round's start
+    /// Uplink, downlink, D2D by cluster, then reservations that are had in turn
+    std::vector<PlayedMedium> m_media;
+    std::map<Reservation, std::size_t> m_reservations; //!< those, by who has them
+    std::vector<PlayedEvent> m_events;                 //!< a heap, the next one first
+    std::vector<double> m_load;                        //!< acknowledgements, by pool
+    uint64_t m_order{0};                               //!< of the next event
+    double m_now{0};                                   //!< seconds from the round's start
 };
 
 } // namespace collapipe

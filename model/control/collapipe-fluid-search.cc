@@ -10,10 +10,11 @@
 #include "collapipe-memory-limits.h"
 #include "collapipe-pipeline-plan.h"
 #include "collapipe-plan-prices.h"
+#include "collapipe-reservation.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
+#include <map>
 #include <numeric>
 
 namespace ns3
@@ -34,43 +35,27 @@ constexpr uint32_t LARGE_BUDGET = 40;   //!< of a large one
 constexpr std::size_t SMALL_WORK = 48;  //!< devices times blocks
 constexpr std::size_t MEDIUM_WORK = 72; //!< between small and large
 
-/// Owner, pool: uplink and downlink belong to cluster 0
-std::size_t
-GetPoolIndex(std::size_t m, const LinkPlan& link)
-{
-    switch (GetPool(link.from, link.to))
-    {
-    case Pool::UPLINK:
-        return 0;
-    case Pool::DOWNLINK:
-        return 1;
-    case Pool::D2D:
-        break;
-    }
-    return 2 + m;
-}
-
 } // namespace
 
 void
 NormaliseWeights(const SystemState& state, RoundPlan& plan)
 {
-    std::vector<std::array<double, 3>> sums(2 + plan.clusters.size());
-    for (std::size_t m = 0; m < plan.clusters.size(); ++m)
+    const PoolShares sums = SumShares(state, plan);
+    std::map<std::pair<Pool, std::size_t>, double> largest; // of all phases
+    for (const auto& [key, sum] : sums)
     {
-        for (const auto& link : plan.clusters[m].links)
-        {
-            sums[GetPoolIndex(m, link)][static_cast<std::size_t>(link.phase)] += link.share;
-        }
+        const auto& [phase, pool, owner] = key;
+        double& most = largest[{pool, owner}];
+        most = std::max(most, sum);
     }
     for (std::size_t m = 0; m < plan.clusters.size(); ++m)
     {
         for (auto& link : plan.clusters[m].links)
         {
-            const auto& own = sums[GetPoolIndex(m, link)];
-            const double most = *std::max_element(own.begin(), own.end());
+            const Reservation own = GetReservation(state, m, link.from, link.to);
+            const double most = largest.at({own.pool, own.GetOwner()});
             const PoolState& pool = GetPoolState(state, m, GetPool(link.from, link.to));
-            const double sum = own[static_cast<std::size_t>(link.phase)];
+            const double sum = sums.at({link.phase, own.pool, own.GetOwner()});
             const bool works = pool.sharing == Sharing::WORK_CONSERVING;
             link.share /= pool.mode == SharingMode::DEDICATED ? 1
                           : works                             ? most

@@ -11,6 +11,7 @@
 #include "collapipe-link-model.h"
 #include "collapipe-pipeline-plan.h"
 #include "collapipe-recomputation.h"
+#include "collapipe-reservation.h"
 #include "collapipe-transfers.h"
 
 #include "ns3/collapipe-schedule.h"
@@ -110,16 +111,14 @@ class ClusterEvaluator
     }
 
   private:
-    const LinkPlan* FindPlan(const Transfer& t) const
+    /// The whole pool at full power where the plan does not name the link
+    LinkPlan FindPlan(const Transfer& t) const
     {
-        for (const auto& link : m_plan.clusters[m_cluster].links)
-        {
-            if (link.phase == t.phase && link.from == t.from && link.to == t.to)
-            {
-                return &link;
-            }
-        }
-        return nullptr;
+        LinkPlan link;
+        const ClusterState& cluster = m_state.clusters[m_cluster];
+        link.powerW = FindLinkState(cluster, t.from, t.to)->maxPowerW;
+        FindLinkPlan(m_state, m_cluster, m_plan.clusters[m_cluster], t.phase, t.from, t.to, link);
+        return link;
     }
 
     /// (7') of both ends for a time on the air in the whole round
@@ -149,10 +148,10 @@ class ClusterEvaluator
             LinkEvaluation& link = m_result.links[i];
             const LinkState& state =
                 *FindLinkState(m_state.clusters[m_cluster], link.from, link.to);
-            const LinkPlan* plan = FindPlan(fluid.links[i].transfer);
+            const LinkPlan plan = FindPlan(fluid.links[i].transfer);
             link.occupationS = fluid.links[i].occupationS;
             link.rateBps = (link.bits + state.overheadBits) / link.occupationS;
-            SetEnergy(link, plan ? plan->powerW : state.maxPowerW, fluid.links[i].airS);
+            SetEnergy(link, plan.powerW, fluid.links[i].airS);
         }
     }
 
@@ -175,9 +174,9 @@ class ClusterEvaluator
     {
         const LinkState& link = *FindLinkState(m_state.clusters[m_cluster], t.from, t.to);
         const PoolState& pool = GetPoolState(m_state, m_cluster, GetPool(t.from, t.to));
-        const LinkPlan* plan = FindPlan(t);
-        const double share = plan ? plan->share : 1;
-        const double power = plan ? plan->powerW : link.maxPowerW;
+        const LinkPlan plan = FindPlan(t);
+        const double share = plan.share;
+        const double power = plan.powerW;
         LinkEvaluation result;
         result.phase = t.phase;
         result.from = t.from;
@@ -428,7 +427,7 @@ EvaluatePlan(const Instance& instance, const RoundPlan& plan)
 Evaluation
 EvaluatePlan(const Instance& instance, const RoundPlan& plan, FluidModel& fluid)
 {
-    const bool played = IsWorkConserving(instance.state);
+    const bool played = IsWorkConserving(instance.state) || IsPooled(instance.state);
     const FluidRound round = played ? fluid.Play(instance.state, plan) : FluidRound();
     Evaluation result;
     std::vector<double> rho;

@@ -6,12 +6,12 @@
 
 #include "collapipe-memory-limits.h"
 #include "collapipe-recomputation.h"
+#include "collapipe-reservation.h"
 #include "collapipe-transfers.h"
 
 #include "ns3/collapipe-schedule.h"
 
 #include <algorithm>
-#include <array>
 #include <sstream>
 
 namespace ns3
@@ -21,17 +21,6 @@ namespace collapipe
 
 namespace
 {
-
-/// Number of links per cluster, pool and phase; uplink and downlink are counted in cluster 0
-using LinkCounts = std::vector<std::array<std::array<uint32_t, 3>, 3>>;
-
-uint32_t&
-CountOf(LinkCounts& counts, const SystemState& state, std::size_t cluster, const Transfer& t)
-{
-    const Pool pool = GetBudget(state, cluster, t.from, t.to);
-    const std::size_t owner = pool == Pool::D2D ? cluster : 0;
-    return counts[owner][static_cast<std::size_t>(pool)][static_cast<std::size_t>(t.phase)];
-}
 
 double
 GetMaxPower(const ClusterState& cluster, const Transfer& t)
@@ -72,24 +61,22 @@ MakePipelineChain(const std::vector<Segment>& segments, const MicroBatchPair& pa
 void
 SetEqualLinks(const SystemState& state, RoundPlan& plan)
 {
-    LinkCounts counts(std::max<std::size_t>(plan.clusters.size(), 1));
-    std::vector<std::vector<Transfer>> transfers;
-    for (std::size_t m = 0; m < plan.clusters.size(); ++m)
-    {
-        transfers.push_back(ListTransfers(state, m, plan.clusters[m]));
-        for (const auto& t : transfers[m])
-        {
-            ++CountOf(counts, state, m, t);
-        }
-    }
     for (std::size_t m = 0; m < plan.clusters.size(); ++m)
     {
         plan.clusters[m].links.clear();
-        for (const auto& t : transfers[m])
+        for (const auto& t : ListTransfers(state, m, plan.clusters[m]))
         {
-            const double share = 1.0 / CountOf(counts, state, m, t);
             const double power = GetMaxPower(state.clusters[m], t);
-            plan.clusters[m].links.push_back({t.phase, t.from, t.to, share, power});
+            plan.clusters[m].links.push_back({t.phase, t.from, t.to, 1, power});
+        }
+    }
+    const PoolShares counts = SumShares(state, plan);
+    for (std::size_t m = 0; m < plan.clusters.size(); ++m)
+    {
+        for (auto& link : plan.clusters[m].links)
+        {
+            const Reservation own = GetReservation(state, m, link.from, link.to);
+            link.share = 1 / counts.at({link.phase, own.pool, own.GetOwner()});
         }
     }
 }

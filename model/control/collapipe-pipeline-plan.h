@@ -33,8 +33,8 @@ struct Segment
 ChainPlan MakePipelineChain(const std::vector<Segment>& segments, const MicroBatchPair& pair);
 
 /**
- * Names every link that the plan's chains use, in every phase, with an equal share of its pool and
- * full power.
+ * Names every link that the plan's chains use, in every phase, with an equal share of its pool,
+ * by reservations (see GetReservation()), and full power.
  *
  * @param state the system
  * @param plan the plan; its links are replaced

@@ -4,6 +4,7 @@
 
 #include "collapipe-plan-prices.h"
 
+#include "collapipe-reservation.h"
 #include "collapipe-transfers.h"
 
 #include <algorithm>
@@ -105,6 +106,7 @@ GuessPrices(const Instance& instance,
     prices.d2dShare = 1 / links;
     prices.edgeShare = 1 / clusters;
     prices.parameterShare = 1 / (clusters * static_cast<double>(devices + 1));
+    prices.uplinkShare = prices.parameterShare;
     prices.sharesFixed = !freedom.shares;
     if (freedom.shares)
     {
@@ -113,6 +115,12 @@ GuessPrices(const Instance& instance,
         prices.d2d = iteration * links * links * GetD2dLoad(own, bits);
         prices.uplink = iteration * others * GetEdgeLoad(state, own, true, bits);
         prices.downlink = iteration * others * GetEdgeLoad(state, own, false, bits);
+        if (IsPooled(state))
+        {
+            // Activations and gradients with the reservation of each node, of which there are n
+            const double nodes = 1 / prices.uplinkShare;
+            prices.uplink = 2 * iteration * nodes * nodes * GetEdgeLoad(state, own, true, bits);
+        }
     }
     return prices;
 }
@@ -140,6 +148,7 @@ GetPrices(const RadioProblem& problem,
     prices.d2dShare = 1 / (2.0 * static_cast<double>(devices));
     prices.edgeShare = 1 / clusters;
     prices.parameterShare = 1 / (clusters * static_cast<double>(devices + 1));
+    prices.uplinkShare = prices.parameterShare;
     prices.sharesFixed = !problem.freedom.shares;
     return prices;
 }

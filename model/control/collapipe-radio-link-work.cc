@@ -17,6 +17,15 @@ namespace
 
 constexpr double START_OF_CAP = 0.98; //!< of the highest spectral efficiency
 
+/// Adds the Hessian of exp f, given its value and the gradient and Hessian of f
+void
+AddSquare(Matrix2& sum, double value, const Vector2& gradient, const Matrix2& hessian)
+{
+    sum.uu += value * (gradient.u * gradient.u + hessian.uu);
+    sum.uv += value * (gradient.u * gradient.v + hessian.uv);
+    sum.vv += value * (gradient.v * gradient.v + hessian.vv);
+}
+
 } // namespace
 
 void
@@ -25,6 +34,12 @@ LinkWork::Start(double share, double powerFraction)
     const bool frequency = link->mode == SharingMode::FREQUENCY;
     const double snr = powerFraction * link->snr / (frequency ? share : 1);
     z.u = std::log(share);
+    if (link->pooled)
+    {
+        const double most = mostPower + (frequency ? z.u : 0) + std::log(START_OF_CAP);
+        z.v = HasPower() ? std::min(std::log(powerFraction), most) : 0;
+        return;
+    }
     // With a power that is decided the start is within all limits
     const double most = link->cap * (HasPower() ? START_OF_CAP : 1);
     z.v = std::log(kappa / (share * std::min(most, std::log1p(snr))));
@@ -34,6 +49,11 @@ void
 LinkWork::Evaluate()
 {
     w = std::exp(z.u);
+    if (link->pooled)
+    {
+        EvaluatePooled();
+        return;
+    }
     if (freedom == LinkFreedom::SHARE)
     {
         EvaluateFullPower();
@@ -116,9 +136,64 @@ LinkWork::EvaluatePower()
     }
 }
 
+void
+LinkWork::EvaluatePooled()
+{
+    const bool frequency = link->mode == SharingMode::FREQUENCY;
+    const double fraction = std::exp(z.v);
+    const double snr = fraction * link->snr / (frequency ? w : 1);
+    double bitsPerHz = std::log1p(snr);
+    const double part = snr / (1 + snr);
+    double slope = part / bitsPerHz; // of log bitsPerHz by log snr
+    double curvature = slope * (slope - (1 - part));
+    if (bitsPerHz > link->cap)
+    {
+        bitsPerHz = link->cap;
+        slope = 0;
+        curvature = 0;
+    }
+    x = kappa / (w * bitsPerHz);
+    logGradient = {frequency ? slope - 1 : -1, -slope};
+    logHessian = {frequency ? curvature : 0, frequency ? -curvature : 0, curvature};
+    xGradient = {x * logGradient.u, x * logGradient.v};
+    xHessian = {};
+    AddSquare(xHessian, x, logGradient, logHessian);
+    EvaluatePooledPower();
+}
+
+/// Radiated energy and that of circuits, and the limit of the power
+void
+LinkWork::EvaluatePooledPower()
+{
+    const bool frequency = link->mode == SharingMode::FREQUENCY;
+    const double airS = frequency ? x : w * x;
+    const double radiated = energyScale * std::exp(z.v) * airS;
+    const double circuits = airPrice * airS; // under FREQUENCY they are in timePrice
+    const Vector2 ofAir{logGradient.u + (frequency ? 0 : 1), logGradient.v};
+    const Vector2 ofRadiated{ofAir.u, ofAir.v + 1};
+    energy = radiated + circuits;
+    energyGradient = {radiated * ofRadiated.u + circuits * ofAir.u,
+                      radiated * ofRadiated.v + circuits * ofAir.v};
+    energyHessian = {};
+    AddSquare(energyHessian, radiated, ofRadiated, logHessian);
+    AddSquare(energyHessian, circuits, ofAir, logHessian);
+    power = z.v;
+    powerGradient = {0, 1};
+    const double excess = z.v - mostPower - (frequency ? z.u : 0);
+    if (excess > power)
+    {
+        power = excess;
+        powerGradient = {frequency ? -1.0 : 0.0, 1};
+    }
+}
+
 double
 LinkWork::GetPowerFraction(double share) const
 {
+    if (link->pooled)
+    {
+        return std::min(1.0, std::exp(z.v));
+    }
     const bool frequency = link->mode == SharingMode::FREQUENCY;
     const double fraction = std::expm1(kappa / (share * x)) * (frequency ? share : 1) / link->snr;
     return std::min(1.0, fraction);

@@ -82,6 +82,10 @@ struct Inequality
 /**
  * A link as the interior point method sees it: its variables, the time x, the energy and the power
  * with their derivatives, and its two inequalities.
+ *
+ * Links that use one reservation in turn have their variables together, those of the first of them.
+ * There v is the logarithm of the power over p_max, which is one for all, and the limit of it is
+ * the first one's: log x is convex in log w and log p, since log log (1 + exp t) is concave.
  */
 struct LinkWork
 {
@@ -92,13 +96,18 @@ struct LinkWork
     double energyScale{0};                   //!< of y (exp(kappa / y) - 1), in units of (13)
     double timePrice{0};        //!< of x, in units of (13): energy at full power, circuits
     double airPrice{0};         //!< of y = w x under airtime shares: circuits
-    Vector2 z;                  //!< log w, log x
+    Vector2 z;                  //!< log w, log x; log p / p_max of a link that is pooled
     double w{0};                //!< share
     double x{0};                //!< a / r
     Vector2 xGradient;          //!< of x
     Matrix2 xHessian;           //!< of x
     Vector2 logGradient;        //!< of log x
     double logCurvature{0};     //!< of log x, by log w twice
+    bool follows{false};        //!< has its variables from the first link of its reservation
+    Matrix2 logHessian;         //!< of log x, of a link that is pooled
+    Vector2 energyGradient;     //!< of its energy, likewise
+    Matrix2 energyHessian;      //!< of its energy, likewise
+    double mostPower{0};        //!< log p beyond which no link gains, at w = 1 under FREQUENCY
     double energy{0};           //!< in units of (13)
     double energySlope{0};      //!< by log y
     double energyCurvature{0};  //!< by log y, twice
@@ -150,6 +159,8 @@ struct LinkWork
 
   private:
     void EvaluateFullPower();
+    void EvaluatePooled();
+    void EvaluatePooledPower();
     void EvaluateEnergy();
     void EvaluatePower();
 };

@@ -77,7 +77,8 @@ RadioMethod::Solve(const RadioProblem& problem, double tolerance, double cutoff)
         reached.clear();
         for (const auto& work : m_links)
         {
-            reached.push_back({work.z.u, work.z.v + std::log(m_unitS)});
+            const double unit = work.link->pooled ? 0 : std::log(m_unitS);
+            reached.push_back({work.z.u, work.z.v + unit});
         }
     }
     if (!problem.isFlowShop && m_inequalities > 0)
@@ -97,7 +98,7 @@ RadioMethod::Resume(const std::vector<Vector2>& reached)
         LinkWork& work = m_links[i];
         if (work.freedom != LinkFreedom::FIXED)
         {
-            work.z = {reached[i].u, reached[i].v - std::log(m_unitS)};
+            work.z = {reached[i].u, reached[i].v - (work.link->pooled ? 0 : std::log(m_unitS))};
             work.Evaluate();
         }
     }

@@ -78,6 +78,7 @@ RadioMethod::Prepare(const RadioProblem& problem)
                                                 : LinkFreedom::FIXED;
         m_poolActive[work.link->pool] |= m_links[i].HasShare();
     }
+    SetTurns();
     m_budgets.assign(m_pools, Inequality());
     m_poolTotal.assign(m_pools, 1);
     SetTimes(problem);
@@ -92,13 +93,20 @@ RadioMethod::SetShares(const RadioProblem& problem)
     m_poolActive.assign(m_pools, 0);
     m_poolSum.assign(m_pools, 0);
     m_shares.assign(problem.links.size(), 1);
+    std::vector<double> loads(problem.links.size(),
+                              0); // of reservations, at the first link of each
+    for (const auto& link : problem.links)
+    {
+        const bool shared = link.mode != SharingMode::DEDICATED;
+        loads[link.lead] += shared ? link.kappaS / std::min(link.cap, std::log1p(link.snr)) : 0;
+    }
     for (std::size_t i = 0; i < problem.links.size(); ++i)
     {
         const auto& link = problem.links[i];
-        if (link.mode != SharingMode::DEDICATED)
+        if (link.mode != SharingMode::DEDICATED && link.lead == i)
         {
             // The best shares are as the load where the slowest counts, as its root in a sum
-            const double load = link.kappaS / std::min(link.cap, std::log1p(link.snr));
+            const double load = loads[i];
             m_shares[i] = link.phase == Phase::TRAINING ? std::sqrt(load) : load;
             m_poolSum[link.pool] += m_shares[i];
             ++m_poolLinks[link.pool];
@@ -109,6 +117,11 @@ RadioMethod::SetShares(const RadioProblem& problem)
         const auto& link = problem.links[i];
         if (link.mode == SharingMode::DEDICATED)
         {
+            continue;
+        }
+        if (link.lead != i)
+        {
+            m_shares[i] = m_shares[link.lead];
             continue;
         }
         const double count = m_poolLinks[link.pool];
@@ -273,7 +286,8 @@ RadioMethod::StartLinks()
         const double scale = link.price * link.maxPowerW * m_unitS / m_unit;
         const double air = link.airPrice * m_unitS / m_unit;
         const bool airtime = link.mode == SharingMode::AIRTIME;
-        work.energyScale = work.HasPower() ? link.freePart * scale / link.snr : 0;
+        work.energyScale =
+            work.HasPower() ? link.freePart * scale / (link.pooled ? 1 : link.snr) : 0;
         work.airPrice = work.HasPower() && airtime ? link.freePart * air : 0;
         work.timePrice = airtime ? 0 : air + (work.HasPower() ? 0 : scale);
         work.latency = link.phase != Phase::TRAINING ? link.latencyS / m_unitS : 0;
@@ -317,7 +331,8 @@ RadioMethod::GetSolution(const RadioProblem& problem) const
     {
         const auto& work = m_links[i];
         solution.shares.push_back(work.HasShare() ? work.w : m_shares[i]);
-        sums[work.link->pool] += work.link->mode == SharingMode::DEDICATED ? 0 : solution.shares[i];
+        const bool counts = work.link->mode != SharingMode::DEDICATED && work.link->lead == i;
+        sums[work.link->pool] += counts ? solution.shares[i] : 0;
     }
     for (std::size_t i = 0; i < m_links.size(); ++i)
     {

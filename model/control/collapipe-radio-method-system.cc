@@ -153,10 +153,14 @@ RadioMethod::Assemble()
     AssemblePaths();
     for (auto& work : m_links)
     {
-        if (work.freedom != LinkFreedom::FIXED)
+        if (work.freedom != LinkFreedom::FIXED && !work.link->pooled)
         {
             AssembleLink(work);
         }
+    }
+    for (auto& turns : m_turns)
+    {
+        AssembleTurns(turns);
     }
 }
 
@@ -277,7 +281,7 @@ RadioMethod::SolveSystem()
     SetRightHandSide();
     for (auto& work : m_links)
     {
-        if (work.freedom == LinkFreedom::FIXED)
+        if (work.freedom == LinkFreedom::FIXED || work.link->pooled)
         {
             continue;
         }
@@ -300,10 +304,18 @@ RadioMethod::SolveSystem()
             m_vector[PathIndex(work.firstPath) + p] -= work.flow[p] * passage;
         }
     }
+    for (auto& turns : m_turns)
+    {
+        SubstituteTurns(turns);
+    }
     Substitute();
+    for (const auto& turns : m_turns)
+    {
+        SetTurnSteps(turns);
+    }
     for (auto& work : m_links)
     {
-        if (work.freedom == LinkFreedom::FIXED)
+        if (work.freedom == LinkFreedom::FIXED || work.link->pooled)
         {
             continue;
         }
@@ -341,7 +353,8 @@ RadioMethod::SetSteps()
         const double bound = m_times[work.capVariable].step;
         work.cap.SetStep(work.logGradient.Dot(work.step) - bound / work.capBound);
         work.powerLimit.SetStep(work.powerGradient.Dot(work.step));
-        m_poolSum[work.link->pool] += work.HasShare() ? GetPart(work) * work.step.u : 0;
+        const bool counts = work.HasShare() && !work.follows;
+        m_poolSum[work.link->pool] += counts ? GetPart(work) * work.step.u : 0;
     }
     for (std::size_t p = 0; p < m_pools; ++p)
     {

@@ -32,7 +32,7 @@ RadioMethod::Evaluate()
         {
             continue;
         }
-        m_poolSum[work.link->pool] += work.w;
+        m_poolSum[work.link->pool] += work.follows ? 0 : work.w;
         work.capBound = m_times[work.capVariable].value - work.latency;
         work.cap.residual = work.capped ? std::log(work.x / work.capBound) + work.cap.slack : 0;
         work.powerLimit.residual = work.power + work.powerLimit.slack;

@@ -58,6 +58,21 @@ struct TimePath
     double flow{0};           //!< sum of transfers, or its step
 };
 
+/// How a coupling row meets the variables of links that use one reservation in turn
+struct TurnColumn
+{
+    std::size_t row{0}; //!< in the coupling system
+    Vector2 column;     //!< derivatives by the variables
+    Vector2 solved;     //!< inverse times that
+};
+
+/// Links that use one reservation in turn, with one share and one power
+struct Turns
+{
+    std::vector<std::size_t> links;  //!< the first one has the variables
+    std::vector<TurnColumn> columns; //!< no two of one row
+};
+
 /**
  * The interior point method behind RadioAllocator. Unknowns of the coupling system: multipliers of
  * pools, multipliers of paths, times. Those of one cluster are in a row, so that the system is a
@@ -103,6 +118,14 @@ class RadioMethod
     void AddCurvature(LinkWork& work) const;
     void Couple(LinkWork& work);
     void CouplePaths(const LinkWork& work);
+    // Links that use one reservation in turn
+    void SetTurns();
+    void SetMostPower(const Turns& turns);
+    void AssembleTurns(Turns& turns);
+    void AddCurvature(LinkWork& work, Turns& turns, Matrix2& hessian, Vector2& gradient);
+    void SetInverse(LinkWork& lead, const Matrix2& hessian) const;
+    void SubstituteTurns(Turns& turns);
+    void SetTurnSteps(const Turns& turns);
     void SolveSystem();
     void SetRightHandSide();
     void SetSteps();
@@ -175,6 +198,7 @@ class RadioMethod
     std::map<std::pair<std::size_t, double>, std::vector<CriticalPath>> m_known;
 
     std::vector<LinkWork> m_links;     //!< all links
+    std::vector<Turns> m_turns;        //!< those that are pooled
     std::vector<double> m_shares;      //!< at the start
     std::vector<uint32_t> m_poolLinks; //!< number of links per pool
     std::vector<uint8_t> m_poolActive; //!< whether its shares are decided
@@ -211,7 +235,7 @@ RadioMethod::ForEach(F f)
         {
             f(work.cap);
         }
-        if (work.HasPower())
+        if (work.HasPower() && !work.follows)
         {
             f(work.powerLimit);
         }

@@ -6,6 +6,7 @@
 
 #include "collapipe-convergence-bound.h"
 #include "collapipe-latency-model.h"
+#include "collapipe-reservation.h"
 
 #include <algorithm>
 #include <cmath>
@@ -192,7 +193,36 @@ class RadioBuilder
         link.price = queue * times / state.amplifierEfficiency;
         link.airPrice = times * (queue * state.circuitPowerW + receiver * state.receivePowerW);
         SetRate(link, state, pool, bits + state.overheadBits);
+        link.lead = FindLead(link);
+        link.pooled = link.lead < m_problem.links.size();
+        if (link.pooled)
+        {
+            m_problem.links[link.lead].pooled = true;
+        }
         m_problem.links.push_back(link);
+    }
+
+    /// @return the first link with the reservation of a link that is to be added, or that link
+    std::size_t FindLead(const RadioLink& link) const
+    {
+        const auto& links = m_problem.links;
+        const std::size_t own = links.size();
+        if (!IsPooled(m_state, link.cluster, link.from, link.to))
+        {
+            return own;
+        }
+        const Reservation reservation = GetReservation(m_state, link.cluster, link.from, link.to);
+        for (std::size_t i = 0; i < own; ++i)
+        {
+            const RadioLink& other = links[i];
+            if (other.cluster == link.cluster && other.phase == link.phase &&
+                other.from == link.from &&
+                GetReservation(m_state, other.cluster, other.from, other.to) == reservation)
+            {
+                return i;
+            }
+        }
+        return own;
     }
 
     /// Where the latency of a transfer counts; only hops have a stage before them

@@ -50,9 +50,10 @@ enum class LinkRole : uint8_t
 };
 
 /**
- * A transfer with all its constants. With the share w, the time x = a / r and y = w x, both ways of
- * sharing have the energy (p_max / P) y (exp(kappa / y) - 1), convex in log y; the power is that
- * over x under FREQUENCY and over y under AIRTIME.
+ * A transfer with all its constants, see GetReservation() for what several may have together. With
+ * the share w, the time x = a / r and y = w x, both ways of sharing have the energy (p_max / P) y
+ * (exp(kappa / y) - 1), convex in log y; the power is that over x under FREQUENCY and over y under
+ * AIRTIME.
  */
 struct RadioLink
 {
@@ -73,6 +74,11 @@ struct RadioLink
     double latencyS{0}; //!< d
     double fixedS{0};   //!< a / r where dedicated
     double freePart{1}; //!< under AIRTIME: of the share that is on the air, background apart
+
+    /// Index among the problem's links of the first one that uses the same reservation in turn:
+    /// they have one share and one power; the link itself where it has a share of its own
+    std::size_t lead{0};
+    bool pooled{false}; //!< whether there are others with that reservation
 };
 
 /// A cluster's constants in (3) and (4), dedicated links not yet included

@@ -6,11 +6,10 @@
 
 #include "collapipe-baseline-controllers.h"
 #include "collapipe-recomputation.h"
+#include "collapipe-reservation.h"
 #include "collapipe-transfers.h"
 
 #include <algorithm>
-#include <map>
-#include <tuple>
 
 namespace ns3
 {
@@ -57,19 +56,16 @@ DropChains(const std::set<NodeIndex>& absent, ClusterPlan& plan)
 
 /// Makes links take no more of the pools that clusters share than the cluster had before.
 void
-KeepShares(const ClusterPlan& before, ClusterPlan& plan)
+KeepShares(const SystemState& alone, const ClusterPlan& before, ClusterPlan& plan)
 {
-    using Key = std::tuple<Phase, Pool>;
-    std::map<Key, double> had;
-    for (const auto& link : before.links)
-    {
-        had[{link.phase, GetPool(link.from, link.to)}] += link.share;
-    }
+    RoundPlan round;
+    round.clusters.push_back(before);
+    const PoolShares had = SumShares(alone, round);
     for (auto& link : plan.links)
     {
-        const auto pool = GetPool(link.from, link.to);
-        const auto found = had.find({link.phase, pool});
-        if (pool != Pool::D2D && found != had.end())
+        const Reservation own = GetReservation(alone, 0, link.from, link.to);
+        const auto found = had.find({link.phase, own.pool, own.GetOwner()});
+        if (own.pool != Pool::D2D && found != had.end())
         {
             link.share *= std::min(1.0, found->second);
         }
@@ -115,7 +111,7 @@ ReplanCluster(const SystemState& state,
     }
     MarkRecomputation(alone, cut);
     auto found = std::move(cut.clusters.front());
-    KeepShares(plan, found);
+    KeepShares(alone, plan, found);
     plan = std::move(found);
     return "";
 }

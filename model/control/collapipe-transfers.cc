@@ -4,6 +4,8 @@
 
 #include "collapipe-transfers.h"
 
+#include "collapipe-fluid-medium.h"
+
 #include <algorithm>
 
 namespace ns3
@@ -115,10 +117,12 @@ GetMedium(const LinkState& link, Pool pool)
 Pool
 GetBudget(const SystemState& state, std::size_t cluster, NodeIndex from, NodeIndex to)
 {
-    const LinkState* link = FindLinkState(state.clusters[cluster], from, to);
+    const Pool own = GetPool(from, to);
+    const LinkState* link = own == Pool::D2D && IsReserved(state.uplink)
+                                ? FindLinkState(state.clusters[cluster], from, to)
+                                : nullptr;
     const bool isRelayed = link && link->relay == Relay::BASE_STATION;
-    return isRelayed && state.uplink.sharing == Sharing::RESERVED ? Pool::UPLINK
-                                                                  : GetPool(from, to);
+    return isRelayed && IsReserved(state.clusters[cluster].d2d) ? Pool::UPLINK : own;
 }
 
 const PoolState&

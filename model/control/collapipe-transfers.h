@@ -53,9 +53,8 @@ Pool GetMedium(const LinkState& link, Pool pool);
  * @param cluster m
  * @param from transmitter
  * @param to receiver
- * @return the pool whose shares, over all clusters where it is not D2D, a link's share counts
- * among: its own; the uplink where that is reserved and a base station relays the link, whose
- *         resource blocks are the cell's
+ * @return the pool of whose reservations a link has one: its own; the uplink where both are
+ *         reserved and a base station relays the link, whose resource blocks are the cell's
  */
 Pool GetBudget(const SystemState& state, std::size_t cluster, NodeIndex from, NodeIndex to);
 

@@ -6,6 +6,8 @@
 
 #include "ns3/log.h"
 
+#include <algorithm>
+
 namespace ns3
 {
 namespace collapipe
@@ -97,6 +99,21 @@ FlowActuator::ApplyLinks(uint32_t cluster,
                                           isWeighed ? link.priority : uint8_t{0},
                                           link.powerW};
         own.set.insert({link.from, link.to});
+    }
+    for (auto& [link, setting] : settings)
+    {
+        for (const auto& [other, asked] : settings)
+        {
+            // A radio has one power for all that it sends in turn
+            if (other.first == link.first && setting.isSet && asked.isSet &&
+                m_network->IsPooled(GetNode(own, link.first),
+                                    GetNode(own, link.second),
+                                    GetNode(own, other.second)))
+            {
+                setting.weight = std::max(setting.weight, asked.weight);
+                setting.powerW = std::max(setting.powerW, asked.powerW);
+            }
+        }
     }
     for (const auto& [link, setting] : settings)
     {

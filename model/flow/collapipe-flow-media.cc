@@ -32,7 +32,8 @@ FlowNetwork::GetRateBps(const Link& link, double share) const
     const PoolState& pool = m_media[link.GetMedium()]->pool;
     return share > 0
                ? std::min(link.state.mostBps,
-                          collapipe::GetRateBps(link.state.link, pool, share, GetPowerW(link)))
+                          link.turn *
+                              collapipe::GetRateBps(link.state.link, pool, share, GetPowerW(link)))
                : 0;
 }
 
@@ -40,6 +41,10 @@ void
 FlowNetwork::Divide(Medium& medium)
 {
     Advance(medium);
+    for (Link* link : medium.active)
+    {
+        link->turn = 1;
+    }
     if (medium.pool.mode == SharingMode::DEDICATED)
     {
         for (Link* link : medium.active)
@@ -92,25 +97,48 @@ FlowNetwork::DivideByWeight(Medium& medium)
 void
 FlowNetwork::DivideReserved(Medium& medium)
 {
+    /// A reservation: of a radio, or of a link that has its own
+    struct Holder
+    {
+        bool isSet{false};     //!< by an actuator, for any of its links
+        double share{0};       //!< the largest of them
+        std::size_t active{0}; //!< links that use it in turn
+    };
+
+    std::map<const void*, Holder> holders; // never in this order
+    const auto find = [&holders](const Link& link) -> Holder& {
+        const void* radio = PeekPointer(link.config.holder);
+        return holders[radio ? radio : &link];
+    };
     double promised = 0; // to all that have a share, whether they use it or not
     for (const Link* link : medium.links)
     {
-        promised += link->setting.isSet ? link->setting.weight : 0;
+        Holder& holder = find(*link);
+        if (link->setting.isSet)
+        {
+            holder.isSet = true;
+            promised += std::max(0.0, link->setting.weight - holder.share);
+            holder.share = std::max(holder.share, link->setting.weight);
+        }
     }
     const double unit = 1 / std::max(1.0, promised);
     double used = 0;
     double others = 0; // without a share: they take what is left
     for (Link* link : medium.active)
     {
-        link->nominal = link->setting.isSet ? unit * link->setting.weight : 0;
-        used += link->nominal;
-        others += link->setting.isSet ? 0 : 1;
+        Holder& holder = find(*link);
+        link->nominal = unit * holder.share;
+        used += holder.active == 0 ? link->nominal : 0;
+        ++holder.active;
+        others += holder.isSet ? 0 : 1;
     }
     const double rest = others > 0 ? std::max(LEAST_CAPACITY, 1 - used) : 0;
     const double scale = 1 / std::max(1.0, used + rest);
     for (Link* link : medium.active)
     {
-        link->nominal = scale * (link->setting.isSet ? link->nominal : rest / others);
+        const Holder& holder = find(*link);
+        link->nominal = scale * (holder.isSet ? link->nominal : rest / others);
+        link->turn = holder.isSet ? 1 / static_cast<double>(holder.active) : 1;
     }
 }
 
@@ -174,7 +202,7 @@ FlowNetwork::SetRates(Medium& medium)
         link->share = link->nominal * capacity;
         link->rateBps = IsUp(*link) ? GetRateBps(*link, link->share) : 0;
         SetUse(*link, link->rateBps > 0 ? link->share : 0);
-        m_rateTrace(link->from, link->to, link->share, link->rateBps);
+        m_rateTrace(link->from, link->to, link->turn * link->share, link->rateBps);
         const double each = link->rateBps / static_cast<double>(link->active.size());
         for (const Flow* flow : link->active)
         {
@@ -197,9 +225,10 @@ FlowNetwork::SetUse(Link& link, double share)
 {
     const PoolState& pool = m_media[link.GetMedium()]->pool;
     // As GetAirTimeS(): whoever has frequencies of his own sends all the time
-    const double duty = link.state.onAir * (pool.mode == SharingMode::AIRTIME ? share
-                                            : share > 0                       ? 1
-                                                                              : 0);
+    const double duty = link.state.onAir * link.turn *
+                        (pool.mode == SharingMode::AIRTIME ? share
+                         : share > 0                       ? 1
+                                                           : 0);
     double relayed = duty;
     if (link.state.relayMedium != FlowLinkState::NO_MEDIUM)
     {

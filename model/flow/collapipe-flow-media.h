@@ -40,6 +40,7 @@ struct FlowNetwork::Link
     std::vector<std::pair<Ptr<Ipv4>, uint32_t>> interfaces; //!< that must be up
     std::vector<Flow*> active;                              //!< flows that have something to send
     double nominal{0};                                      //!< share without acknowledgements
+    double turn{1};                                         //!< part of the time that it has that
     double share{0};                                        //!< of the medium now
     double rateBps{0};                                      //!< of all its flows now
     double sending{0};                                      //!< what its radios are charged with

@@ -7,6 +7,7 @@
 #include "collapipe-flow-media.h"
 
 #include "ns3/abort.h"
+#include "ns3/collapipe-fluid-medium.h"
 #include "ns3/log.h"
 #include "ns3/simulator.h"
 #include "ns3/trace-source-accessor.h"
@@ -290,6 +291,17 @@ FlowNetwork::IsWeighed(Ptr<Node> from, Ptr<Node> to)
 {
     const Link* link = FindLink(from, to);
     return link && link->config.weighed;
+}
+
+bool
+FlowNetwork::IsPooled(Ptr<Node> from, Ptr<Node> to, Ptr<Node> other)
+{
+    const Link* first = FindLink(from, to);
+    const Link* second = FindLink(from, other);
+    return first && second && first->config.holder &&
+           first->config.holder == second->config.holder &&
+           first->GetMedium() == second->GetMedium() &&
+           IsReserved(m_media[first->GetMedium()]->pool);
 }
 
 double

@@ -62,6 +62,9 @@ struct FlowLinkConfig
     Ptr<FlowRadio> receiver;                     //!< whose radio receives; null: a mast
     std::vector<Ptr<NetDevice>> others; //!< that must be up as well: wires, those of who relays
     bool weighed{true}; //!< a scheduler keeps its weight and priority; else it takes turns
+    /// Whose reservation it has, where the medium is reserved: in turn with the other links of that
+    /// radio (see GetReservation()); null: one of its own
+    Ptr<FlowRadio> holder;
 };
 
 /// What an actuator sets of a link
@@ -159,6 +162,14 @@ class FlowNetwork : public Object
      * @return whether a scheduler keeps the link's weight and priority
      */
     bool IsWeighed(Ptr<Node> from, Ptr<Node> to);
+
+    /**
+     * @param from transmitter
+     * @param to receiver
+     * @param other another receiver
+     * @return whether links to both have one reservation, one share and one power
+     */
+    bool IsPooled(Ptr<Node> from, Ptr<Node> to, Ptr<Node> other);
 
     /**
      * @param from transmitter

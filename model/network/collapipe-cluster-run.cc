@@ -370,7 +370,7 @@ ClusterRun::AddUpload(uint32_t chain, uint32_t stage, TensorList tensors)
 {
     m_uploads.push_back({chain, stage, std::move(tensors)});
     --m_missingUploads;
-    if (!m_uploading)
+    if (!m_uploading && IsTrained(chain))
     {
         m_uploading = true;
         m_times.backward = Simulator::Now();
@@ -380,6 +380,16 @@ ClusterRun::AddUpload(uint32_t chain, uint32_t stage, TensorList tensors)
     {
         Finish();
     }
+}
+
+/// Who has no backward pass is done, and says so, long before the others: the upload's shares and
+/// powers are not yet to be set then
+bool
+ClusterRun::IsTrained(uint32_t chain) const
+{
+    const auto& stages = m_plan.chains[chain].stages;
+    return stages.back().node != EDGE_SERVER ||
+           HasUpload(chain, static_cast<uint32_t>(stages.size()) - 1);
 }
 
 bool

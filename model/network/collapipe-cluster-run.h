@@ -279,6 +279,7 @@ class ClusterRun
     };
 
     /// @return whether a stage's parameters are there
+    bool IsTrained(uint32_t chain) const;
     bool HasUpload(uint32_t chain, uint32_t stage) const;
 
     /// All uploads are there.

@@ -6,6 +6,7 @@
 
 #include "ns3/collapipe-latency-model.h"
 #include "ns3/collapipe-link-model.h"
+#include "ns3/collapipe-reservation.h"
 #include "ns3/log.h"
 
 #include <algorithm>
@@ -413,13 +414,12 @@ LinkMonitor::GetExpectedS(const TransferKind& kind, const Served& served, double
     seen.snrGap *= gapFactor;
     double share = 1;
     double powerW = expected->maxPowerW;
-    for (const auto& planned : m_plan.clusters.at(link.cluster).links)
+    LinkPlan planned;
+    const ClusterPlan& plan = m_plan.clusters.at(link.cluster);
+    if (FindLinkPlan(m_expected, link.cluster, plan, phase, link.from, link.to, planned))
     {
-        if (planned.phase == phase && planned.from == link.from && planned.to == link.to)
-        {
-            share = planned.share;
-            powerW = planned.powerW > 0 ? planned.powerW : powerW;
-        }
+        share = planned.share;
+        powerW = planned.powerW > 0 ? planned.powerW : powerW;
     }
     const auto& pool = GetPoolState(m_expected, link.cluster, GetMediumId(link).first);
     if (IsSmall(served))

@@ -142,7 +142,7 @@ LteActuator::ApplyLinks(uint32_t cluster,
         }
     }
     target.plan = plan;
-    SumLinks(target);
+    JoinLinks(target);
     for (const auto& [node, radio] : target.radios)
     {
         SetRadio(radio);
@@ -158,7 +158,7 @@ LteActuator::ApplyLinks(uint32_t cluster,
 }
 
 void
-LteActuator::SumLinks(Cluster& cluster) const
+LteActuator::JoinLinks(Cluster& cluster) const
 {
     for (auto& [node, radio] : cluster.radios)
     {
@@ -171,14 +171,14 @@ LteActuator::SumLinks(Cluster& cluster) const
         if (link.first != EDGE_SERVER)
         {
             Radio& sender = cluster.radios.at(link.first);
-            sender.share[UPLINK] += decision.share;
+            sender.share[UPLINK] = std::max(sender.share[UPLINK], decision.share);
             sender.priority[UPLINK] = std::max(sender.priority[UPLINK], decision.priority);
             sender.powerW = std::max(sender.powerW, decision.powerW);
         }
         if (link.second != EDGE_SERVER)
         {
             Radio& receiver = cluster.radios.at(link.second);
-            receiver.share[DOWNLINK] += decision.share;
+            receiver.share[DOWNLINK] = std::max(receiver.share[DOWNLINK], decision.share);
             receiver.priority[DOWNLINK] = std::max(receiver.priority[DOWNLINK], decision.priority);
         }
     }
@@ -250,10 +250,8 @@ LteActuator::Read(uint32_t cluster, NodeIndex from, NodeIndex to) const
     const bool up = from != EDGE_SERVER;
     const Radio& radio = it->second.radios.at(up ? from : to);
     LinkSetting setting = ReadRadio(radio, up ? LteDirection::UPLINK : LteDirection::DOWNLINK);
-    const auto decision = it->second.plan.find({from, to});
-    const double asked = decision == it->second.plan.end() ? 0 : decision->second.share;
-    const double sum = radio.share[up ? UPLINK : DOWNLINK];
-    setting.share = sum > 0 ? setting.share * (asked / sum) : 0;
+    const bool isNamed = it->second.plan.count({from, to}) > 0;
+    setting.share = isNamed ? setting.share : 0;
     return setting;
 }
 

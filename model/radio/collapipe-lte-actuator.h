@@ -29,11 +29,11 @@ namespace collapipe
  * is the UE's transmit power. With another scheduler shares and priorities cannot be set, with
  * closed-loop power control powers cannot; both then read as 0. The base station's power is fixed.
  *
- * A node's uplink is one radio with one share and one power. Where links between nodes go through
- * the network (attribute D2d), several links of a node may be named in one phase: its uplink gets
- * the sum of their shares and the highest of their powers and priorities, and its downlink the sum
- * of the shares, and the highest priority, of the links that end at it. A link's own share is then
- * read back as its part of that sum.
+ * A node's uplink is one radio with one share and one power, which its links use in turn, see
+ * GetReservation(). Where links between nodes go through the network (attribute D2d), several links
+ * of a node may be named in one phase: its uplink gets the largest of their shares, powers and
+ * priorities, and its downlink the largest share, and the highest priority, of the links that end
+ * at it. All these links then read that share back.
  *
  * A UE that connects to another cell takes its settings along.
  */
@@ -70,7 +70,7 @@ class LteActuator : public RadioActuator
     {
         Ptr<LteUeNetDevice> device;        //!< its radio
         double defaultPowerDbm{0};         //!< without a plan
-        std::array<double, 2> share{};     //!< sum over its links, by direction; 0: none
+        std::array<double, 2> share{};     //!< largest of its links, by direction; 0: none
         std::array<uint8_t, 2> priority{}; //!< highest of its links, by direction
         double powerW{0};                  //!< highest of its links; 0: default
     };
@@ -83,7 +83,7 @@ class LteActuator : public RadioActuator
     };
 
     bool Carries(const Cluster& cluster, const Link& link) const;
-    void SumLinks(Cluster& cluster) const;
+    void JoinLinks(Cluster& cluster) const;
     void SetRadio(const Radio& radio);
     void Reconnect(uint32_t cluster, NodeIndex node, uint64_t imsi, uint16_t cell, uint16_t rnti);
     Ptr<WeightedFfMacScheduler> GetScheduler(const Radio& radio) const;

@@ -122,6 +122,34 @@ class RandomInstance
         }
     }
 
+    /**
+     * Lets all links between nodes go through one reserved cell, over the sender's uplink.
+     * @param instance of any kind
+     */
+    void SendThroughCell(Instance& instance)
+    {
+        SystemState& state = instance.state;
+        const bool frequency = Chance(0.7);
+        state.uplink.mode = frequency ? SharingMode::FREQUENCY : SharingMode::AIRTIME;
+        for (auto& cluster : state.clusters)
+        {
+            cluster.d2d = state.uplink;
+            for (std::size_t i = 0; i < cluster.d2dLinks.size(); ++i)
+            {
+                LinkState& uplink =
+                    i == 0 ? cluster.controlUnit.uplink : cluster.devices[i - 1].uplink;
+                uplink = MakeLink(state.uplink);
+                for (auto& link : cluster.d2dLinks[i])
+                {
+                    link = uplink;
+                    link.efficiency *= Uniform(0.7, 1); // as each was fitted
+                    link.latencyS = m_latency * Uniform(0.1, 2);
+                    link.relay = Relay::BASE_STATION;
+                }
+            }
+        }
+    }
+
     /// A choice that need not be a good one; memory is not looked at
     RoundChoice MakeChoice(const Instance& instance)
     {

@@ -71,7 +71,8 @@ struct Radio
     PoolState backMedium;
     NodeIndex from{0};
     NodeIndex to{0};
-    bool ranked{true}; //!< subject to priorities
+    bool ranked{true};  //!< subject to priorities
+    bool inTurn{false}; //!< has its node's share of a reserved cell, in turn with its other links
     double wireBps{std::numeric_limits<double>::infinity()};
 
     double RateBps(double x) const
@@ -253,6 +254,10 @@ class World
                 radio.priority = radio.medium.priorities ? link.priority : 0;
             }
         }
+        if (HasTurns(m, from, to))
+        {
+            TakeNodeShare(m, phase, radio);
+        }
         if (relayed && radio.link.relay == Relay::CONTROL_UNIT)
         {
             TakeTurns(m, phase, radio);
@@ -263,6 +268,41 @@ class World
         sending.left = bits + radio.link.overheadBits;
         m_air.push_back(sending);
         m_senders.push_back(from);
+    }
+
+    /// Whether a link uses the one reservation that a reserved cell gives its node
+    bool HasTurns(std::size_t m, NodeIndex from, NodeIndex to) const
+    {
+        const auto isReserved = [](const PoolState& pool) {
+            return pool.mode != SharingMode::DEDICATED && pool.sharing == Sharing::RESERVED;
+        };
+        const bool relayed = from != EDGE_SERVER && to != EDGE_SERVER &&
+                             isReserved(m_state.clusters[m].d2d) &&
+                             Find(m, from, to)->relay == Relay::BASE_STATION;
+        return isReserved(m_state.uplink) && (relayed || to == EDGE_SERVER);
+    }
+
+    void TakeNodeShare(std::size_t m, Phase phase, Radio& radio) const
+    {
+        radio.inTurn = true;
+        for (const auto& link : m_plan.clusters[m].links)
+        {
+            if (link.phase == phase && link.from == radio.from && HasTurns(m, link.from, link.to))
+            {
+                radio.share = std::max(radio.share, link.share);
+                radio.powerW = std::max(radio.powerW, std::min(link.powerW, radio.link.maxPowerW));
+            }
+        }
+    }
+
+    /// @return how many links of its node have something to send with the same reservation
+    double CountTurns(const Radio& radio) const
+    {
+        return static_cast<double>(
+            std::count_if(m_air.begin(), m_air.end(), [&](const Sending& other) {
+                return other.radio.inTurn && other.radio.cluster == radio.cluster &&
+                       other.radio.from == radio.from;
+            }));
     }
 
     /// What the control unit relays has a mean share of the cluster's own links, and no priority
@@ -530,7 +570,8 @@ class World
                 if (!one.radio.Competes())
                 {
                     one.share = one.radio.share * (1 - one.radio.medium.background);
-                    one.rate = one.radio.RateBps(one.share);
+                    one.rate = one.radio.RateBps(one.share) /
+                               (one.radio.inTurn ? CountTurns(one.radio) : 1);
                     continue;
                 }
                 int highest = 0;
@@ -589,7 +630,8 @@ class World
     void Charge(const Sending& one, double passed)
     {
         const bool airtime = one.radio.medium.mode == SharingMode::AIRTIME;
-        const double air = one.rate > 0 ? passed * (airtime ? one.share : 1) : 0;
+        const double turn = one.radio.inTurn ? 1 / CountTurns(one.radio) : 1;
+        const double air = one.rate > 0 ? passed * turn * (airtime ? one.share : 1) : 0;
         const std::size_t i = static_cast<std::size_t>(&one - m_air.data());
         const bool edge = m_senders[i] == EDGE_SERVER;
         const double radiated = one.radio.medium.mode == SharingMode::DEDICATED

@@ -125,6 +125,22 @@ class Formulation
         AddLatencyToObjective();
     }
 
+    /// @return the first transmission that has the same share: that of all that a node sends in a
+    /// phase, where some of it is pooled
+    static int FindShare(const ClusterProblem& cluster, const Transmission& t)
+    {
+        const auto& all = cluster.transmissions;
+        const auto isSame = [&](const Transmission& other) {
+            return other.phase == t.phase && other.from == t.from && other.pool == t.pool &&
+                   t.from != EDGE_SERVER;
+        };
+        const bool pooled = std::any_of(all.begin(), all.end(), [&](const Transmission& other) {
+            return isSame(other) && other.pooled;
+        });
+        return static_cast<int>(pooled ? std::find_if(all.begin(), all.end(), isSame) - all.begin()
+                                       : &t - all.data());
+    }
+
     /// How many links share every pool
     void CountPools()
     {
@@ -132,7 +148,9 @@ class Formulation
         {
             for (const Transmission& t : cluster->transmissions)
             {
-                if (t.mode != SharingMode::DEDICATED && t.pool != D2D_POOL)
+                const int own = static_cast<int>(&t - cluster->transmissions.data());
+                if (t.mode != SharingMode::DEDICATED && t.pool != D2D_POOL &&
+                    FindShare(*cluster, t) == own)
                 {
                     ++SharedCount(t);
                 }
@@ -157,6 +175,9 @@ class Formulation
             }
             else
             {
+                const int share = FindShare(*m_clusters[m], t);
+                v.u = share < static_cast<int>(m_parts[m].links.size()) ? m_parts[m].links[share].u
+                                                                        : -1;
                 AddRadio(t, t.pool == D2D_POOL ? peers : SharedCount(t), v);
                 if (t.pool == D2D_POOL)
                 {
@@ -176,7 +197,7 @@ class Formulation
     void AddRadio(const Transmission& t, double peers, Variables& v)
     {
         const double u = std::log(START_SHARE / peers);
-        v.u = AddVariable(u);
+        v.u = v.u < 0 ? AddVariable(u) : v.u;
         const bool frequency = t.mode == SharingMode::FREQUENCY;
         const double cost = t.queue * t.count;
         if (!frequency && !(cost > 0))
@@ -441,7 +462,8 @@ class Formulation
             for (std::size_t i = 0; i < transmissions.size(); ++i)
             {
                 const Transmission& t = transmissions[i];
-                if (t.mode != SharingMode::DEDICATED && t.pool != D2D_POOL)
+                if (t.mode != SharingMode::DEDICATED && t.pool != D2D_POOL &&
+                    FindShare(*m_clusters[m], t) == static_cast<int>(i))
                 {
                     pools[2 * static_cast<std::size_t>(t.phase) + t.pool].exponential.push_back(
                         {1, m_parts[m].links[i].u, -1});

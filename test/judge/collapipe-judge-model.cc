@@ -95,7 +95,10 @@ MakeTransmission(const Instance& instance, std::size_t m, Phase phase, NodeIndex
     {
         t.link = cluster.d2dLinks[from][to];
         t.pool = D2D_POOL;
+        t.pooled = t.link.relay == Relay::BASE_STATION &&
+                   instance.state.uplink.sharing == Sharing::RESERVED;
     }
+    t.pool = t.pooled ? UPLINK_POOL : t.pool;
     t.mode = pool->mode;
     t.bandwidthHz = pool->bandwidthHz;
     t.queue = from == EDGE_SERVER ? 0 : instance.GetEnergyQueue(m, from);

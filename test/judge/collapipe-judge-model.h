@@ -43,10 +43,11 @@ struct Transmission
     LinkState link;                           //!< radio parameters
     SharingMode mode{SharingMode::DEDICATED}; //!< of its pool
     double bandwidthHz{0};                    //!< of its pool
-    std::size_t pool{0};                      //!< 0 uplink, 1 downlink, 2 D2D
+    std::size_t pool{0};                      //!< 0 uplink, 1 downlink, 2 D2D; of its share
     double bits{0};                           //!< payload of one transfer
     double count{1};                          //!< transfers per round: H N, or 1
     double queue{0};                          //!< Q of the payer; 0 where nobody pays
+    bool pooled{false}; //!< its share is that of all that its node sends through a reserved cell
 
     /// @return time of one transfer without latency, at a share and a power (5), (6)
     double AirtimeS(double share, double powerW) const;

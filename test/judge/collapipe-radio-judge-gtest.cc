@@ -26,7 +26,7 @@ namespace
 /// A random instance with random discrete decisions
 struct RadioCase
 {
-    explicit RadioCase(uint64_t number, uint32_t mostClusters = 3)
+    explicit RadioCase(uint64_t number, uint32_t mostClusters = 3, bool throughCell = false)
     {
         test::RandomShape shape;
         shape.clusters = 1 + number % mostClusters;
@@ -35,7 +35,12 @@ struct RadioCase
         shape.dedicated = true;
         shape.schedule = number % 4 == 3 ? "1f1b" : "gpipe";
         test::RandomInstance random(40000 + number);
+        shape.queues = !throughCell; // a node has one power, which the judge does not know
         instance = random.Make(shape);
+        if (throughCell)
+        {
+            random.SendThroughCell(instance);
+        }
         choice = random.MakeChoice(instance);
     }
 
@@ -95,6 +100,21 @@ TEST(RadioJudge, AllocationsAreAtTheDualBound)
     for (uint64_t number = 0; number < 240; ++number)
     {
         const RadioCase c(number);
+        const ContinuousSolution dual = SolveGenerally(c, ContinuousSolver::BARRIER, 1e-6);
+        ASSERT_TRUE(dual.converged) << number;
+        const double cost = GetCost(c, allocator);
+        EXPECT_LE(cost, dual.lowerBound * (1 + 1e-5)) << number;
+        EXPECT_GE(cost, dual.lowerBound * (1 - 1e-7)) << number;
+    }
+}
+
+/// One share for all that a node sends through a reserved cell
+TEST(RadioJudge, ReservationsOfNodesAreAtTheDualBound)
+{
+    RadioAllocator allocator;
+    for (uint64_t number = 0; number < 120; ++number)
+    {
+        const RadioCase c(2000 + number, 3, true);
         const ContinuousSolution dual = SolveGenerally(c, ContinuousSolver::BARRIER, 1e-6);
         ASSERT_TRUE(dual.converged) << number;
         const double cost = GetCost(c, allocator);

@@ -164,6 +164,19 @@ class Maker:
         return instance
 
 
+def send_through_cell(instance):
+    """All that nodes send, they send over a reserved uplink, with one reservation each."""
+    if instance["uplink"]["mode"] == "dedicated":
+        instance["uplink"]["mode"] = "frequency"
+    # No two links of a node are then active together
+    instance["training"]["schedule"], instance["model"]["targetBits"] = "gpipe", 0
+    for cluster in instance["clusters"]:
+        cluster["d2d"] = dict(instance["uplink"])
+        for row in cluster["d2dLinks"]:
+            for link in row:
+                link["relay"] = "baseStation"
+
+
 # ---------------------------------------------------------------- the objective, recomputed
 
 
@@ -238,9 +251,12 @@ class Recomputation:
         if pool["mode"] == "dedicated":
             seconds = bits / link["fixedRateBps"]
             return link["latencyS"], seconds, link["maxPowerW"] * seconds
-        share, power, band = decision["share"], decision["powerW"], pool["bandwidthHz"]
-        sums = self.shares.setdefault((key, decision["phase"]), [])
-        sums.append(share)
+        key, decisions = self.reservation(m, decision, key, link)
+        share, band = max(d["share"] for d in decisions), pool["bandwidthHz"]
+        power = max(decision["powerW"],
+                    *(min(d["powerW"], link["maxPowerW"]) for d in decisions))
+        holder = (m, decision["from"], None if len(decisions) > 1 else decision["to"])
+        self.shares.setdefault((key, decision["phase"]), {})[holder] = share
         width = share * band if pool["mode"] == "frequency" else band
         snr = power * link["gain"] / (link["snrGap"] * link["noiseDensityWPerHz"] * width)
         most = link.get("maxSpectralEfficiency", math.inf)
@@ -250,6 +266,21 @@ class Recomputation:
               "the edge server does not send with full power")
         duty = 1 if pool["mode"] == "frequency" else share
         return link["latencyS"], bits / rate, power * duty * bits / rate
+
+    def reservation(self, m, decision, key, link):
+        """The pool of whose budget a link's share is, and all links that have it in turn."""
+        def is_in_cell(other):
+            ends = other["from"], other["to"]
+            relay = "edgeServer" not in ends and self.medium(m, *ends)[2].get("relay")
+            return ends[1] == "edgeServer" or relay == "baseStation"
+
+        cells = "baseStation" in (link.get("relay") for row in
+                                  self.instance["clusters"][m]["d2dLinks"] for link in row)
+        if not cells or not is_in_cell(decision):
+            return key, [decision]
+        return "uplink", [other for other in self.plan["clusters"][m]["links"]
+                          if other["phase"] == decision["phase"] and "share" in other and
+                          other["from"] == decision["from"] and is_in_cell(other)]
 
     def iteration(self, chain, computes, links, targets):
         """The longest path through the task graph, task by task."""
@@ -376,7 +407,8 @@ class Recomputation:
                 budget = self.node(m, "controlUnit" if k == 0 else k - 1)["energyBudgetJ"]
                 energy_term += queues[k] * (joules - budget)
         for key, shares in self.shares.items():
-            check(sum(shares) <= 1 + CLOSE, f"{what}: the shares of {key} sum to {sum(shares)}")
+            check(sum(shares.values()) <= 1 + CLOSE,
+                  f"{what}: the shares of {key} sum to {sum(shares.values())}")
         control = self.instance["control"]
         goal, phi = control["convergenceTarget"], self.phi()
         convergence = self.instance["queues"]["convergence"] * (phi - goal) if goal > 0 else 0
@@ -400,6 +432,8 @@ def without_time(plan):
 def test_plan(controller, seed):
     """@return whether there was a plan, and its objective"""
     instance = Maker(seed).make(roomy=controller in ROOMY)
+    if seed % 4 == 3:
+        send_through_cell(instance)
     what = f"{controller}, instance {seed}"
     status, plan, errors = solve(json.dumps(instance), f"--controller={controller}")
     if not check(status in (0, 1) and plan is not None, f"{what}: status {status}: {errors}"):

@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Where LTE's shares are reserved, planned, enforced and measured are one quantity: rounds take what
+# they were planned to take, with packets and over flows, and shares that DSSDA decides are not worse
+# than equal ones. Takes the build directory and the source directory.
+
+import pathlib
+import sys
+import tempfile
+
+from support.runs import check, finish, read_csv, report, start, use_program
+
+RESERVED = ["--sharing=reserved", "--compute=analytic", "--compare=none", "--progress=none"]
+PACKETS = ["--topology=lte", "--clusters=1", "--devices=2", "--model=128x4x512", "--blocks=4",
+           "--sequenceLength=24", "--localIterations=8", "--rounds=3", "--task=translation",
+           "--maxPairs=300", "--maxValidation=10", "--vocabulary=300", "--heartbeat=0"]
+CLOSE = 0.1  # relative, of planned and measured latencies
+
+
+def run(folder, controller, what, *options):
+    """The mean latency of a round; checks each one's forecast."""
+    status, _, err, _ = finish(start(*RESERVED, *options, f"--controller={controller}",
+                                     f"--outputDir={folder / controller}"))
+    if not check(status == 0, f"{what}, {controller}: status {status}: {err}"):
+        return None
+    rows = read_csv(folder / controller / "rounds.csv")
+    for row in rows:
+        planned, measured = float(row["planned_latency_s"]), float(row["latency_s"])
+        check(abs(planned / measured - 1) < CLOSE,
+              f"{what}, {controller}, round {row['round']}: {measured} s, planned {planned} s")
+    return sum(float(row["latency_s"]) for row in rows) / len(rows)
+
+
+def compare(folder, what, *options):
+    best, equal = (run(folder, controller, what, *options)
+                   for controller in ("dssda", "dssda-equal-bandwidth"))
+    if best and equal:
+        check(best < equal, f"{what}: a round takes {best} s, {equal} s with equal shares")
+
+
+def main():
+    if not use_program(sys.argv[1], "collapipe-quickstart"):
+        return 77
+    scenario = pathlib.Path(sys.argv[2]) / "examples/scenarios/phones-lte.toml"
+    with tempfile.TemporaryDirectory() as name:
+        work = pathlib.Path(name)
+        compare(work / "packets", "packets", *PACKETS)
+        # With adapters the control unit has no backward pass, and is done long before the others
+        compare(work / "flow", "flows", f"--scenario={scenario}", "--fidelity=flow")
+    return report()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
