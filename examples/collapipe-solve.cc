@@ -83,8 +83,8 @@ MakeController(const std::string& name, const Instance& instance)
     {
         VirtualQueues queues;
         queues.SetPrices(instance.state,
-                         instance.energyQueueJ,
-                         instance.convergenceQueue,
+                         instance.energyPrices,
+                         instance.convergencePrice,
                          instance.convergenceTarget);
         dssda->SetQueues(queues);
     }

@@ -160,8 +160,8 @@ ControlRecorder::MakeInstance(const Controller& controller, const SystemState& s
     if (const auto dssda = dynamic_cast<const DssdaController*>(&controller))
     {
         instance.penaltyWeight = dssda->GetPenaltyWeight();
-        instance.energyQueueJ = dssda->GetQueues().GetEnergyPrices(state);
-        instance.convergenceQueue =
+        instance.energyPrices = dssda->GetQueues().GetEnergyPrices(state);
+        instance.convergencePrice =
             dssda->GetQueues().GetConvergencePrice(instance.convergenceTarget);
     }
     return instance;
@@ -176,7 +176,7 @@ ControlRecorder::HandlePlan(const Cell* cell, const SystemState& state, const Ro
     row.cell = cell->index;
     row.penaltyWeight = instance.penaltyWeight;
     row.convergenceTarget = instance.convergenceTarget;
-    row.convergenceQueue = instance.convergenceQueue * instance.convergenceTarget;
+    row.convergenceQueue = instance.convergencePrice * instance.convergenceTarget;
     row.evaluation = EvaluatePlan(instance, plan);
     m_rounds.push_back(row);
     for (uint32_t m = 0; m < plan.clusters.size(); ++m)
@@ -190,7 +190,7 @@ ControlRecorder::HandlePlan(const Cell* cell, const SystemState& state, const Ro
                                cell->clusters[m],
                                k,
                                node.energyBudgetJ,
-                               instance.GetEnergyQueue(m, k) * node.energyBudgetJ,
+                               instance.GetEnergyPrice(m, k) * node.energyBudgetJ,
                                node.memoryBytes,
                                GetUsefulFlops(state, plan, m, k),
                                nodes[k]});

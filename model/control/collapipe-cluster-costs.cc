@@ -94,7 +94,7 @@ ClusterCosts::SetDevices(const Instance& instance, double /* edgeSlowdown */)
     for (std::size_t k = 0; k < m_devices; ++k)
     {
         const DeviceState& device = state.clusters[m_cluster].devices[k];
-        const double queue = instance.GetEnergyQueue(m_cluster, k + 1);
+        const double queue = instance.GetEnergyPrice(m_cluster, k + 1);
         const double second = m_iterationPrice + queue * transfers * device.computePowerW;
         m_stageFixedS.push_back(2 * device.overheadS);
         m_stagePerBlockS.push_back((1 + model.backwardRatio) * m_pair.size *
@@ -255,7 +255,7 @@ ClusterCosts::GetParameterCost(const Instance& instance, NodeIndex node) const
         return 0;
     }
     const DeviceState& device = GetNode(state.clusters[m_cluster], node);
-    const double queue = instance.GetEnergyQueue(m_cluster, node);
+    const double queue = instance.GetEnergyPrice(m_cluster, node);
     const RadioLink down = MakeLink(device.downlink, state.downlink, bits, 0);
     const RadioLink up = MakeLink(device.uplink, state.uplink, bits, queue);
     const double share = m_prices.parameterShare;
@@ -286,14 +286,14 @@ ClusterCosts::SetConstant(const Instance& instance, double edgeSlowdown)
     const double decoder = edgeSlowdown * (2 * state.edge.overheadS +
                                            (1 + model.GetDecoderBackwardRatio()) * m_pair.size *
                                                model.decoderForwardFlops / state.edge.flops);
-    const double queue = instance.GetEnergyQueue(m_cluster, 0);
+    const double queue = instance.GetEnergyPrice(m_cluster, 0);
     m_leastBottleneckS = std::max(embedding, decoder);
     m_constant = m_iterationPrice * (embedding + decoder) +
                  queue * transfers * unit.computePowerW * embedding;
-    if (instance.convergenceTarget > 0 && instance.convergenceQueue > 0)
+    if (instance.convergenceTarget > 0 && instance.convergencePrice > 0)
     {
         const double samples = static_cast<double>(m_pair.count) * m_pair.size;
-        m_constant += instance.convergenceQueue * ConvergencePhi(state.learning,
+        m_constant += instance.convergencePrice * ConvergencePhi(state.learning,
                                                                  state.training.localIterations,
                                                                  {state.clusters[m_cluster].weight},
                                                                  {samples});
@@ -341,7 +341,7 @@ ClusterCosts::MakeHop(NodeIndex from, NodeIndex to, double bits) const
     const double share = pooled ? m_prices.uplinkShare
                          : d2d  ? m_prices.d2dShare
                                 : m_prices.edgeShare;
-    const double queue = from == EDGE_SERVER ? 0 : m_instance.GetEnergyQueue(m_cluster, from);
+    const double queue = from == EDGE_SERVER ? 0 : m_instance.GetEnergyPrice(m_cluster, from);
     const double transfers = static_cast<double>(state.training.localIterations) * m_pair.count;
     const RadioLink radio = MakeLink(*link,
                                      GetPoolState(state, m_cluster, pool),

@@ -69,8 +69,8 @@ DssdaController::Decide(const SystemState& state)
     m_state = state;
     Instance instance;
     instance.state = state;
-    instance.energyQueueJ = m_queues.GetEnergyPrices(state);
-    instance.convergenceQueue = m_queues.GetConvergencePrice(m_convergenceTarget);
+    instance.energyPrices = m_queues.GetEnergyPrices(state);
+    instance.convergencePrice = m_queues.GetConvergencePrice(m_convergenceTarget);
     const bool isFirst = GetPenaltyWeight() == 0;
     instance.penaltyWeight = isFirst ? 1 : GetPenaltyWeight();
     instance.convergenceTarget = m_convergenceTarget;

@@ -85,8 +85,8 @@ ExecController::Decide(const SystemState& state)
     m_state = state;
     Instance instance;
     instance.state = state;
-    instance.energyQueueJ = m_queues.GetEnergyPrices(state);
-    instance.convergenceQueue = m_queues.GetConvergencePrice(m_convergenceTarget);
+    instance.energyPrices = m_queues.GetEnergyPrices(state);
+    instance.convergencePrice = m_queues.GetConvergencePrice(m_convergenceTarget);
     instance.penaltyWeight = m_penaltyWeight;
     instance.convergenceTarget = m_convergenceTarget;
     RoundPlan plan;

@@ -77,12 +77,7 @@ FluidSearch::Improve(const Instance& instance,
     m_best.history = {m_best.evaluation.objective};
     m_factor = FIRST_FACTOR;
     m_powerFactor = FIRST_POWER;
-    m_priced =
-        std::any_of(instance.energyQueueJ.begin(),
-                    instance.energyQueueJ.end(),
-                    [](const auto& row) {
-                        return std::any_of(row.begin(), row.end(), [](double q) { return q > 0; });
-                    });
+    m_priced = instance.HasEnergyPrice();
     SetBudget();
     // Equal weights are the best known where nobody competes, and a good start elsewhere
     Try(m_best.choice);

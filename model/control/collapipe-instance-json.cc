@@ -317,7 +317,7 @@ ReadCluster(const Field& field, const SystemState& state)
 void
 ReadQueues(const Field& field, Instance& instance)
 {
-    instance.convergenceQueue = Optional(field, "convergence", 0);
+    instance.convergencePrice = Optional(field, "convergence", 0);
     if (!field.Has("energyJ"))
     {
         return;
@@ -334,10 +334,10 @@ ReadQueues(const Field& field, Instance& instance)
         {
             row.Fail("must have one entry per node: control unit, then devices");
         }
-        instance.energyQueueJ.emplace_back();
+        instance.energyPrices.emplace_back();
         for (std::size_t k = 0; k < row.Size(); ++k)
         {
-            instance.energyQueueJ.back().push_back(row.At(k).Number(Range::NON_NEGATIVE));
+            instance.energyPrices.back().push_back(row.At(k).Number(Range::NON_NEGATIVE));
         }
     }
 }
@@ -586,10 +586,10 @@ FormatInstanceJson(const Instance& instance)
                  {"control",
                   {{"penaltyWeight", instance.penaltyWeight},
                    {"convergenceTarget", instance.convergenceTarget}}},
-                 {"queues", {{"convergence", instance.convergenceQueue}}}};
-    if (!instance.energyQueueJ.empty())
+                 {"queues", {{"convergence", instance.convergencePrice}}}};
+    if (!instance.energyPrices.empty())
     {
-        json["queues"]["energyJ"] = instance.energyQueueJ;
+        json["queues"]["energyJ"] = instance.energyPrices;
     }
     return json.dump(2) + "\n";
 }

@@ -7,6 +7,7 @@
 
 #include "collapipe-system-state.h"
 
+#include <algorithm>
 #include <vector>
 
 namespace ns3
@@ -18,7 +19,7 @@ namespace collapipe
  * @ingroup collapipe
  * One round's problem (13): minimise, over the plans that satisfy (11),
  *
- *     V tau + sum_k Q_k (E_k - Ebar_k) + Z (phi(n) - phibar).
+ *     V tau + sum_k Q_k (E_k / Ebar_k - 1) + Z (phi(n) / phibar - 1).
  *
  * Whether the user fixes n or b is said by `state.training.allowedPairs` alone: the pairs with
  * N b = n, or those with one b. How the numbers enter:
@@ -52,21 +53,29 @@ namespace collapipe
 struct Instance
 {
     SystemState state;                             //!< the system
-    std::vector<std::vector<double>> energyQueueJ; //!< Q_k / Ebar_k in 1/J: per cluster [0]
-    double convergenceQueue{0};                    //!< Z / phibar
+    std::vector<std::vector<double>> energyPrices; //!< Q_k / Ebar_k in 1/J: per cluster [0]
+    double convergencePrice{0};                    //!< Z / phibar
     double penaltyWeight{1};                       //!< V
     double convergenceTarget{0};                   //!< phibar
 
     /**
      * @param cluster the cluster
      * @param node 0 for its control unit, k + 1 for device k
-     * @return Q; 0 where none is stated
+     * @return Q_k / Ebar_k in 1/J; 0 where none is stated
      */
-    double GetEnergyQueue(std::size_t cluster, std::size_t node) const
+    double GetEnergyPrice(std::size_t cluster, std::size_t node) const
     {
-        return cluster < energyQueueJ.size() && node < energyQueueJ[cluster].size()
-                   ? energyQueueJ[cluster][node]
+        return cluster < energyPrices.size() && node < energyPrices[cluster].size()
+                   ? energyPrices[cluster][node]
                    : 0;
+    }
+
+    /// @return whether any node's energy counts in (13)
+    bool HasEnergyPrice() const
+    {
+        return std::any_of(energyPrices.begin(), energyPrices.end(), [](const auto& cluster) {
+            return std::any_of(cluster.begin(), cluster.end(), [](double q) { return q > 0; });
+        });
     }
 };
 

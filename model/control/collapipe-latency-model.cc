@@ -322,7 +322,7 @@ GetEnergyTerm(const Instance& instance, std::size_t m, const ClusterEvaluation& 
     for (std::size_t k = 0; k < evaluation.nodes.size(); ++k)
     {
         const double budget = GetNode(cluster, static_cast<NodeIndex>(k)).energyBudgetJ;
-        term += instance.GetEnergyQueue(m, k) * (evaluation.nodes[k].energyJ - budget);
+        term += instance.GetEnergyPrice(m, k) * (evaluation.nodes[k].energyJ - budget);
     }
     return term;
 }
@@ -443,10 +443,10 @@ EvaluatePlan(const Instance& instance, const RoundPlan& plan, FluidModel& fluid)
     }
     result.phi = ConvergencePhi(instance.state.learning, plan.localIterations, rho, samples);
     result.latencyTerm = instance.penaltyWeight * result.latencyS;
-    if (instance.convergenceTarget > 0 && instance.convergenceQueue > 0)
+    if (instance.convergenceTarget > 0 && instance.convergencePrice > 0)
     {
         result.convergenceTerm =
-            instance.convergenceQueue * (result.phi - instance.convergenceTarget);
+            instance.convergencePrice * (result.phi - instance.convergenceTarget);
     }
     result.objective = result.latencyTerm + result.energyTerm + result.convergenceTerm;
     return result;

@@ -112,7 +112,7 @@ NodesToJson(const Instance& instance, std::size_t m, const ClusterEvaluation& ev
                          {"radioEnergyJ", node.radioEnergyJ},
                          {"energyJ", node.energyJ},
                          {"energyBudgetJ", state.energyBudgetJ},
-                         {"energyQueueJ", instance.GetEnergyQueue(m, k)}});
+                         {"energyQueueJ", instance.GetEnergyPrice(m, k)}});
     }
     return nodes;
 }

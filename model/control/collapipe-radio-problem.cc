@@ -54,7 +54,7 @@ class RadioBuilder
   private:
     double GetConvergenceTerm() const
     {
-        if (m_instance.convergenceTarget <= 0 || m_instance.convergenceQueue <= 0)
+        if (m_instance.convergenceTarget <= 0 || m_instance.convergencePrice <= 0)
         {
             return 0;
         }
@@ -67,7 +67,7 @@ class RadioBuilder
         }
         const uint32_t iterations = m_state.training.localIterations;
         const double phi = ConvergencePhi(m_state.learning, iterations, rho, samples);
-        return m_instance.convergenceQueue * (phi - m_instance.convergenceTarget);
+        return m_instance.convergencePrice * (phi - m_instance.convergenceTarget);
     }
 
     void AddBudgets(std::size_t m)
@@ -75,7 +75,7 @@ class RadioBuilder
         const auto& cluster = m_state.clusters[m];
         for (std::size_t k = 0; k <= cluster.devices.size(); ++k)
         {
-            m_problem.constant -= m_instance.GetEnergyQueue(m, k) *
+            m_problem.constant -= m_instance.GetEnergyPrice(m, k) *
                                   GetNode(cluster, static_cast<NodeIndex>(k)).energyBudgetJ;
         }
     }
@@ -90,7 +90,7 @@ class RadioBuilder
         c.stages.push_back(times);
         if (node != EDGE_SERVER)
         {
-            m_problem.constant += m_instance.GetEnergyQueue(m, node) * GetTransfers(m) * both *
+            m_problem.constant += m_instance.GetEnergyPrice(m, node) * GetTransfers(m) * both *
                                   GetNode(m_state.clusters[m], node).computePowerW;
         }
     }
@@ -187,9 +187,9 @@ class RadioBuilder
         link.pool = GetPoolIndex(m, role, GetBudget(m_state, m, from, to));
         link.maxPowerW = state.maxPowerW;
         link.latencyS = state.latencyS;
-        const double queue = from == EDGE_SERVER ? 0 : m_instance.GetEnergyQueue(m, from);
+        const double queue = from == EDGE_SERVER ? 0 : m_instance.GetEnergyPrice(m, from);
         const double times = training ? GetTransfers(m) : 1;
-        const double receiver = to == EDGE_SERVER ? 0 : m_instance.GetEnergyQueue(m, to);
+        const double receiver = to == EDGE_SERVER ? 0 : m_instance.GetEnergyPrice(m, to);
         link.price = queue * times / state.amplifierEfficiency;
         link.airPrice = times * (queue * state.circuitPowerW + receiver * state.receivePowerW);
         SetRate(link, state, pool, bits + state.overheadBits);

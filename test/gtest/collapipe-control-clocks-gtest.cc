@@ -37,10 +37,10 @@ MakeInstance(uint64_t seed, uint32_t clusters, uint32_t devices, uint32_t clocks
     test::RandomInstance random(seed);
     Instance instance = random.Make(shape);
     SystemState& state = instance.state;
-    instance.energyQueueJ.clear();
+    instance.energyPrices.clear();
     for (auto& cluster : state.clusters)
     {
-        instance.energyQueueJ.emplace_back();
+        instance.energyPrices.emplace_back();
         for (NodeIndex k = 0; k <= cluster.devices.size(); ++k)
         {
             DeviceState& node = k == CONTROL_UNIT ? cluster.controlUnit : cluster.devices[k - 1];
@@ -49,7 +49,7 @@ MakeInstance(uint64_t seed, uint32_t clusters, uint32_t devices, uint32_t clocks
                 node.clocks.push_back(random.Uniform(0.2, 1));
             }
             node.staticPart = random.Chance(0.5) ? random.Uniform(0, 0.8) : 0;
-            instance.energyQueueJ.back().push_back(random.Chance(0.8) ? random.Log(0.1, 100) : 0);
+            instance.energyPrices.back().push_back(random.Chance(0.8) ? random.Log(0.1, 100) : 0);
         }
         cluster.d2d.sharing = works ? Sharing::WORK_CONSERVING : Sharing::RESERVED;
     }
@@ -198,7 +198,7 @@ TEST(ControlClocks, ChoosesAsWellAsTryingAllClocks)
         {
             const auto& cluster = instance.state.clusters[0];
             const auto& node = k == 0 ? cluster.controlUnit : cluster.devices[k - 1];
-            spent += instance.GetEnergyQueue(0, k) * node.energyBudgetJ;
+            spent += instance.GetEnergyPrice(0, k) * node.energyBudgetJ;
         }
         const double gap = (solution.evaluation.objective - best) / spent;
         near += gap <= 0.01;
@@ -214,7 +214,7 @@ TEST(ControlClocks, WhereEnergyHasNoPriceClocksAreFull)
     for (uint64_t seed = 1; seed <= 30; ++seed)
     {
         Instance instance = MakeInstance(seed, 1, 3, 3, seed % 2 == 0);
-        instance.energyQueueJ.clear();
+        instance.energyPrices.clear();
         const RoundPlan plan = solver.Solve(instance).plan;
         if (plan.infeasible.empty())
         {

@@ -212,7 +212,7 @@ class ControlHandMade : public ::testing::Test
         cluster.d2dLinks.assign(3, std::vector<LinkState>(3, link));
         state.clusters = {cluster};
         m_instance.penaltyWeight = 2;
-        m_instance.energyQueueJ = {{0, 3, 0}};
+        m_instance.energyPrices = {{0, 3, 0}};
         m_plan.localIterations = 2;
         m_plan.clusters = {{{MakePipelineChain({{1, 2}, {2, 1}}, {3, 2})}, {}}};
     }

@@ -288,15 +288,15 @@ class RandomInstance
     {
         instance.penaltyWeight = Log(0.1, 10);
         instance.convergenceTarget = Log(1e-4, 1e-2);
-        instance.convergenceQueue = Chance(0.5) ? Log(1, 1e4) : 0;
+        instance.convergencePrice = Chance(0.5) ? Log(1, 1e4) : 0;
         const bool queues = shape.queues && Chance(0.5);
         for (const auto& cluster : instance.state.clusters)
         {
-            instance.energyQueueJ.emplace_back();
+            instance.energyPrices.emplace_back();
             for (std::size_t k = 0; k <= cluster.devices.size(); ++k)
             {
                 const bool waits = queues && Chance(0.7);
-                instance.energyQueueJ.back().push_back(waits ? Log(1e-3, 3) : 0);
+                instance.energyPrices.back().push_back(waits ? Log(1e-3, 3) : 0);
             }
         }
     }

@@ -188,7 +188,7 @@ class Units
                 }
             }
         }
-        for (auto& queues : instance.energyQueueJ)
+        for (auto& queues : instance.energyPrices)
         {
             for (double& queue : queues)
             {

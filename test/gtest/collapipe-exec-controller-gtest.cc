@@ -131,7 +131,7 @@ TEST(ExecController, ItGetsTheInstance)
     Instance read;
     ASSERT_EQ(ParseInstanceJson(line, read), "");
     EXPECT_EQ(read.state.model.blocks, instance.state.model.blocks);
-    EXPECT_EQ(read.energyQueueJ.size(), instance.state.clusters.size());
+    EXPECT_EQ(read.energyPrices.size(), instance.state.clusters.size());
 }
 
 TEST(ExecController, QueuesMoveWithWhatIsMeasured)

@@ -24,16 +24,16 @@ namespace test
 /// Time averages of a long run
 struct LongRunResult
 {
-    double latencyS{0};              //!< of tau
-    double settledLatencyS{0};       //!< of tau, over the second half
-    double queue{0};                 //!< of the sum of queues over their targets, second half
-    std::vector<double> energyJ;     //!< of E per node, [0] control unit
-    std::vector<double> budgetJ;     //!< Ebar
-    double phi{0};                   //!< of phi
-    double phiTarget{0};             //!< phibar
+    double latencyS{0};             //!< of tau
+    double settledLatencyS{0};      //!< of tau, over the second half
+    double queue{0};                //!< of the sum of queues over their targets, second half
+    std::vector<double> energyJ;    //!< of E per node, [0] control unit
+    std::vector<double> budgetJ;    //!< Ebar
+    double phi{0};                  //!< of phi
+    double phiTarget{0};            //!< phibar
     std::vector<double> finalQueue; //!< Q(T)
-    double finalConvergence{0};      //!< Z(T)
-    std::vector<double> meanQueues;  //!< of Q per node and, last, of Z; second half
+    double finalConvergence{0};     //!< Z(T)
+    std::vector<double> meanQueues; //!< of Q per node and, last, of Z; second half
 };
 
 /**
@@ -253,8 +253,8 @@ class LongRun
     {
         FadeAll();
         m_instance.penaltyWeight = penaltyWeight;
-        m_instance.energyQueueJ = m_queues.GetEnergyPrices(m_instance.state);
-        m_instance.convergenceQueue = m_queues.GetConvergencePrice(m_instance.convergenceTarget);
+        m_instance.energyPrices = m_queues.GetEnergyPrices(m_instance.state);
+        m_instance.convergencePrice = m_queues.GetConvergencePrice(m_instance.convergenceTarget);
         const RoundSolution solution = m_solver.Solve(m_instance);
         const Evaluation evaluation = EvaluatePlan(m_instance, solution.plan);
         std::vector<std::vector<double>> measured(1);

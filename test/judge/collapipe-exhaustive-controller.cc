@@ -44,8 +44,8 @@ ExhaustiveController::Decide(const SystemState& state)
     m_queues.Fit(state);
     Instance instance;
     instance.state = state;
-    instance.energyQueueJ = m_queues.GetEnergyPrices(state);
-    instance.convergenceQueue = m_queues.GetConvergencePrice(m_convergenceTarget);
+    instance.energyPrices = m_queues.GetEnergyPrices(state);
+    instance.convergencePrice = m_queues.GetConvergencePrice(m_convergenceTarget);
     instance.penaltyWeight = m_penaltyWeight;
     instance.convergenceTarget = m_convergenceTarget;
     const judge::ExhaustiveResult result = judge::SolveExhaustively(instance);

@@ -401,8 +401,8 @@ MakeSmall(test::RandomInstance& random, const SmallKind& kind, bool works)
         state.training.recomputation = Recomputation::AUTO;
         state.model.segmentInputBytes = state.model.activationBytesPerBlock / 17;
     }
-    instance.convergenceQueue = kind.samples ? random.Log(100, 1e4) : 0;
-    for (auto& row : instance.energyQueueJ)
+    instance.convergencePrice = kind.samples ? random.Log(100, 1e4) : 0;
+    for (auto& row : instance.energyPrices)
     {
         for (double& queue : row)
         {
@@ -449,7 +449,7 @@ MakeCriticalCluster(bool priorities)
     shape.queues = shape.targets = shape.latencies = false;
     shape.tightMemory = 0;
     Instance instance = random.Make(shape);
-    instance.convergenceQueue = 0;
+    instance.convergencePrice = 0;
     SystemState& state = instance.state;
     state.uplink = {SharingMode::AIRTIME, 1e7, Sharing::WORK_CONSERVING, priorities, 0};
     state.downlink = {SharingMode::DEDICATED, 0};

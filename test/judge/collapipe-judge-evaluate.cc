@@ -354,7 +354,7 @@ class Evaluator
         m_result.cost += problem.phiCost;
         for (std::size_t node = 0; node < m_result.energyJ[m].size(); ++node)
         {
-            m_result.cost += m_instance.GetEnergyQueue(m, node) * m_result.energyJ[m][node];
+            m_result.cost += m_instance.GetEnergyPrice(m, node) * m_result.energyJ[m][node];
         }
     }
 

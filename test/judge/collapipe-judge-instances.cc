@@ -201,14 +201,14 @@ InstanceMaker::MakeQueues(Instance& instance)
     const double scale = Chance(0.8) ? instance.penaltyWeight * Log(1e-3, 1e-1) : 0;
     for (const ClusterState& cluster : instance.state.clusters)
     {
-        instance.energyQueueJ.emplace_back();
+        instance.energyPrices.emplace_back();
         for (std::size_t node = 0; node <= cluster.devices.size(); ++node)
         {
-            instance.energyQueueJ.back().push_back(Chance(0.7) ? scale * Log(0.1, 10) : 0);
+            instance.energyPrices.back().push_back(Chance(0.7) ? scale * Log(0.1, 10) : 0);
         }
     }
     instance.convergenceTarget = Chance(0.7) ? Log(1e-3, 1e-1) : 0;
-    instance.convergenceQueue = instance.penaltyWeight * Log(1, 1000);
+    instance.convergencePrice = instance.penaltyWeight * Log(1, 1000);
 }
 
 } // namespace judge

@@ -101,7 +101,7 @@ MakeTransmission(const Instance& instance, std::size_t m, Phase phase, NodeIndex
     t.pool = t.pooled ? UPLINK_POOL : t.pool;
     t.mode = pool->mode;
     t.bandwidthHz = pool->bandwidthHz;
-    t.queue = from == EDGE_SERVER ? 0 : instance.GetEnergyQueue(m, from);
+    t.queue = from == EDGE_SERVER ? 0 : instance.GetEnergyPrice(m, from);
     return t;
 }
 
@@ -254,7 +254,7 @@ class Builder
         for (std::size_t node = 0; node < m_problem.computeEnergyJ.size(); ++node)
         {
             m_problem.computeCost +=
-                m_instance.GetEnergyQueue(m_index, node) * m_problem.computeEnergyJ[node];
+                m_instance.GetEnergyPrice(m_index, node) * m_problem.computeEnergyJ[node];
         }
         return m_problem;
     }
@@ -385,7 +385,7 @@ class Builder
         const double phi =
             4 * etaL * learning.gradientVariance * rho * rho / n +
             10 * etaL * etaL * m_problem.iterations * learning.gradientVariance * rho / n;
-        m_problem.phiCost = m_instance.convergenceQueue * phi;
+        m_problem.phiCost = m_instance.convergencePrice * phi;
     }
 
     const Instance& m_instance;    //!< the problem
@@ -413,12 +413,12 @@ ConstantPart(const Instance& instance)
         const ClusterState& cluster = instance.state.clusters[m];
         for (std::size_t node = 0; node <= cluster.devices.size(); ++node)
         {
-            sum += instance.GetEnergyQueue(m, node) *
+            sum += instance.GetEnergyPrice(m, node) *
                    NodeOf(cluster, static_cast<NodeIndex>(node)).energyBudgetJ;
         }
     }
     const bool required = instance.convergenceTarget > 0;
-    return sum + (required ? instance.convergenceQueue * instance.convergenceTarget : 0);
+    return sum + (required ? instance.convergencePrice * instance.convergenceTarget : 0);
 }
 
 } // namespace judge
