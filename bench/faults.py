@@ -10,7 +10,8 @@
 # network and several faults fall into it. Every schedule runs once, every tenth one a second time: the same
 # schedule and seed must give the same bytes. With --compute=torch, weights are compared with those of a run
 # without faults, where no cluster was left out of a round: under wait and replan, they are to agree but for
-# rounding. Ends with status 1 where a run did not end by itself with status 0, or bytes or weights differ.
+# rounding. Ctrl-C shows what there is so far. Ends with status 1 where a run did not end by itself with status
+# 0, or bytes or weights differ.
 
 import array
 import collections
@@ -177,18 +178,22 @@ def main():
     topologies = chosen["topologies"].split(",")
     begin = int(chosen["first"])
     jobs = [(policy, topologies[seed % len(topologies)], seed, chosen, others)
-            for policy in chosen["policies"].split(",")
-            for seed in range(begin, begin + int(chosen["schedules"]))]
+            for seed in range(begin, begin + int(chosen["schedules"]))
+            for policy in chosen["policies"].split(",")]
     results, bad = [], 0
-    with concurrent.futures.ThreadPoolExecutor(int(chosen["jobs"])) as pool:
+    pool = concurrent.futures.ThreadPoolExecutor(int(chosen["jobs"]))
+    try:
         for result in pool.map(check, jobs):
             results.append(result)
             policy, topology, seed, *rest = result
             wrong = blame(policy, *rest)
             if wrong:
                 bad += 1
-                print(f"faults: {policy} on {topology}, seed {seed}: {wrong}", file=sys.stderr)
+                print(f"\nfaults: {policy} on {topology}, seed {seed}: {wrong}", file=sys.stderr)
             print(f"\r{len(results)} of {len(jobs)} schedules", end="", file=sys.stderr, flush=True)
+    except KeyboardInterrupt:
+        bad += 1
+    pool.shutdown(cancel_futures=True)
     print(file=sys.stderr)
     show(results)
     return 1 if bad else 0
