@@ -213,6 +213,12 @@ WriteSummary(const std::string& path,
     json["parameters_crc32"] = summary.parametersHash;
     json["simulated_s"] = summary.simulatedS;
     json["handovers"] = summary.handovers;
+    json["unexplained_failures"] = nlohmann::ordered_json::array();
+    for (const auto& failure : summary.failures)
+    {
+        json["unexplained_failures"].push_back(
+            {{"at_s", failure.atS}, {"node", failure.node}, {"reason", failure.reason}});
+    }
     json["wall_s"] = summary.wallS;
     json["wall_s_per_simulated_s"] = summary.wallS / summary.simulatedS;
     json["peak_rss_bytes"] = summary.peakRssBytes;

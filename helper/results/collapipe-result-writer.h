@@ -23,6 +23,14 @@ namespace ns3
 namespace collapipe
 {
 
+/// A node that counted as failed, though no fault on request is why
+struct UnexplainedFailure
+{
+    double atS{0};      //!< simulated time at which it was noticed, seconds
+    std::string node;   //!< such as cluster0.device1
+    std::string reason; //!< see CloseReason
+};
+
 /**
  * @ingroup collapipe
  * A run's outcome, as summary.json holds it.
@@ -49,6 +57,7 @@ struct RunSummary
     double simulatedS{0};                     //!< simulated time at the end
     double wallS{0};                          //!< wall time of simulation and learning
     uint32_t handovers{0};                    //!< between cells
+    std::vector<UnexplainedFailure> failures; //!< in their order
     uint64_t peakRssBytes{0};                 //!< peak resident memory of the process
     std::map<std::string, uint64_t> messages; //!< sent, by type
     RunTotals totals;                         //!< figures to compare

@@ -182,12 +182,12 @@ void
 FaultAccount::HandleFailure(const NodeFailure& failure, Time now)
 {
     auto* cause = FindCause(failure, now);
-    m_unexplained += cause ? 0 : 1;
+    const auto node = GetPlace(failure);
     if (!cause)
     {
+        m_unexplained.push_back({now.GetSeconds(), node.GetName(), ToString(failure.reason)});
         return;
     }
-    const auto node = GetPlace(failure);
     for (auto& row : m_rows)
     {
         const bool isHidden = IsSame(cause->fault.place, node) && IsSame(row.fault.place, node) &&
@@ -287,7 +287,7 @@ FaultAccount::GetRows() const
     return m_rows;
 }
 
-uint32_t
+const std::vector<UnexplainedFailure>&
 FaultAccount::GetUnexplained() const
 {
     return m_unexplained;

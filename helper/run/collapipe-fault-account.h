@@ -8,6 +8,7 @@
 #include "collapipe-fault-schedule.h"
 
 #include "ns3/collapipe-recovery-policy.h"
+#include "ns3/collapipe-result-writer.h"
 #include "ns3/nstime.h"
 
 #include <cstdint>
@@ -91,7 +92,7 @@ class FaultAccount
     const std::vector<FaultRow>& GetRows() const;
 
     /// @return failures that no fault explains
-    uint32_t GetUnexplained() const;
+    const std::vector<UnexplainedFailure>& GetUnexplained() const;
 
     /**
      * Writes a CSV file.
@@ -122,9 +123,9 @@ class FaultAccount
     /// @return whether a row is of a cluster, or of the server that the cluster is led by
     bool IsOf(const FaultRow& row, uint32_t cluster) const;
 
-    std::vector<uint32_t> m_cells; //!< by cluster
-    std::vector<FaultRow> m_rows;  //!< in their order
-    uint32_t m_unexplained{0};     //!< failures that no fault explains
+    std::vector<uint32_t> m_cells;                 //!< by cluster
+    std::vector<FaultRow> m_rows;                  //!< in their order
+    std::vector<UnexplainedFailure> m_unexplained; //!< failures that no fault explains
 };
 
 } // namespace collapipe

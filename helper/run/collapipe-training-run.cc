@@ -406,6 +406,7 @@ TrainingRun::CompleteSummary(double wallS)
     m_setup->Export(model);
     m_summary.wallS = wallS;
     m_summary.handovers = m_topology->GetHandovers();
+    m_summary.failures = m_faults->GetAccount().GetUnexplained();
 }
 
 void

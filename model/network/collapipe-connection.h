@@ -153,7 +153,8 @@ class Connection : public SimpleRefCount<Connection>
     /// @return bytes handed to TCP so far
     uint64_t GetBytesSent() const;
 
-    /// Closes the socket and lets go of all callbacks; what is queued is lost.
+    /// Closes the socket and lets go of all callbacks; what is queued is lost, and what still
+    /// comes.
     void Close();
 
     /// As Close(), but sends nothing: for when the node is being taken down.

@@ -108,7 +108,7 @@ TEST_F(FaultAccountTest, KnowsTheNodeItself)
     EXPECT_EQ(Row(0).failed.GetName(), "cluster0.device0");
     Fail(Failure(B, CloseReason::RESET, 10.8), 16);
     ExpectDetected("dd.");
-    EXPECT_EQ(account.GetUnexplained(), 0U);
+    EXPECT_EQ(account.GetUnexplained().size(), 0U);
 }
 
 TEST_F(FaultAccountTest, BlamesTheNeighbourThatCrashedForTheResetOfAnother)
@@ -187,9 +187,12 @@ TEST_F(FaultAccountTest, DoesNotTakeASlowNodeForADeadOne)
     Inject(Make(FaultKind::DUPLICATE, Place(A)), 10);
     Fail(Failure(A, CloseReason::SILENT, 10), 16);
     ExpectDetected("...");
-    EXPECT_EQ(account.GetUnexplained(), 1U);
+    EXPECT_EQ(account.GetUnexplained().size(), 1U);
+    EXPECT_EQ(account.GetUnexplained()[0].node, "cluster0.device0");
+    EXPECT_EQ(account.GetUnexplained()[0].reason, "silent");
+    EXPECT_EQ(account.GetUnexplained()[0].atS, 16);
     Fail(Failure(A, CloseReason::TASK, 10), 16);
-    EXPECT_EQ(account.GetUnexplained(), 1U);
+    EXPECT_EQ(account.GetUnexplained().size(), 1U);
 }
 
 TEST_F(FaultAccountTest, ForgetsWhatIsLongPast)
@@ -197,7 +200,7 @@ TEST_F(FaultAccountTest, ForgetsWhatIsLongPast)
     Inject(Make(FaultKind::REBOOT, Place(A), 5), 10);
     Fail(Failure(A, CloseReason::RESET, 999), 1000);
     ExpectDetected(".");
-    EXPECT_EQ(account.GetUnexplained(), 1U);
+    EXPECT_EQ(account.GetUnexplained().size(), 1U);
 }
 
 TEST_F(FaultAccountTest, CountsRepeatedWorkOnce)
