@@ -18,6 +18,7 @@
 #include <cmath>
 #include <random>
 #include <sstream>
+#include <vector>
 
 using namespace ns3;
 using namespace ns3::collapipe;
@@ -116,6 +117,70 @@ class EqualStateTestCase : public TestCase
 
     std::string m_topology;
     uint32_t m_seed;
+};
+
+/**
+ * Log-normal shadowing of LTE (--lteShadowing) has the standard deviation that is asked for: what a
+ * link's gain differs by from the same place's without it.
+ */
+class ShadowingTestCase : public TestCase
+{
+  public:
+    /// @param sigmaDb the standard deviation, in dB
+    explicit ShadowingTestCase(double sigmaDb)
+        : TestCase("lte: shadowing of " + std::to_string(std::lround(sigmaDb)) + " dB"),
+          m_sigmaDb(sigmaDb)
+    {
+    }
+
+  private:
+    /// @return the uplinks' gains in dB; at each node of 4 clusters of 30 devices
+    std::vector<double> GetGainsDb(bool isShadowed) const
+    {
+        TopologyConfig config;
+        config.clusters = 4;
+        config.devicesPerCluster = 30;
+        config.clusterDistanceM = 40;
+        config.lteBandwidthRb = 25;
+        config.ltePathLoss.shadowing = isShadowed;
+        config.ltePathLoss.shadowingSigmaDb = m_sigmaDb;
+        auto topology = TopologyHelper::Create("lte", Fidelity::FLOWS);
+        topology->Build(config);
+        SystemState state;
+        topology->FillLinks(state);
+        Simulator::Destroy();
+        std::vector<double> gains;
+        for (const auto& cluster : state.clusters)
+        {
+            for (const auto& device : cluster.devices)
+            {
+                gains.push_back(10 * std::log10(device.uplink.gain));
+            }
+        }
+        return gains;
+    }
+
+    void DoRun() override
+    {
+        const auto with = GetGainsDb(true);
+        const auto without = GetGainsDb(false);
+        const double count = static_cast<double>(with.size());
+        double squares = 0;
+        double sum = 0;
+        for (std::size_t i = 0; i < with.size(); ++i)
+        {
+            squares += (with[i] - without[i]) * (with[i] - without[i]) / count;
+            sum += (with[i] - without[i]) / count;
+        }
+        // Four standard errors of a mean and of a standard deviation
+        NS_TEST_EXPECT_MSG_EQ_TOL(sum, 0, 4 * m_sigmaDb / std::sqrt(count), "mean");
+        NS_TEST_EXPECT_MSG_EQ_TOL(std::sqrt(squares),
+                                  m_sigmaDb,
+                                  4 * m_sigmaDb / std::sqrt(2 * count),
+                                  "standard deviation");
+    }
+
+    double m_sigmaDb; //!< in dB
 };
 
 /// @return a training whose messages are large beside their heads
@@ -511,6 +576,8 @@ class FlowRunTestSuite : public TestSuite
     FlowRunTestSuite()
         : TestSuite("collapipe-flow-run", Type::UNIT)
     {
+        AddTestCase(new ShadowingTestCase(3));
+        AddTestCase(new ShadowingTestCase(8));
         for (const std::string topology : {"hybrid", "lte", "wifi"})
         {
             for (uint32_t seed = 1; seed <= 8; ++seed)

@@ -302,7 +302,11 @@ TEST(LinkMonitor, FindsTheSnrGapWhereSinrsChange)
 /// The efficiency after some rounds, in which a link that had so much of the medium was as quick as
 /// `quick` of it would be; 0.4 of it were planned
 double
-LearnEfficiency(Sharing sharing, bool priorities, double had, double quick)
+LearnEfficiency(Sharing sharing,
+                bool priorities,
+                double had,
+                double quick,
+                double bits = LARGE_BITS)
 {
     const auto make = [&] {
         SystemState state = MakeState();
@@ -321,8 +325,8 @@ LearnEfficiency(Sharing sharing, bool priorities, double had, double quick)
         const double rate = GetRateBps(expected, state.uplink, quick, 0.1);
         monitor->ObserveTransfer({0, 1, EDGE_SERVER},
                                  Phase::UPLOAD,
-                                 LARGE_BITS,
-                                 expected.latencyS + LARGE_BITS / rate,
+                                 bits,
+                                 expected.latencyS + bits / rate,
                                  false,
                                  had);
         monitor->EndRound(1);
@@ -330,6 +334,18 @@ LearnEfficiency(Sharing sharing, bool priorities, double had, double quick)
     state = make();
     monitor->Update(state);
     return state.clusters[0].devices[0].uplink.efficiency;
+}
+
+/// Schedulers let messages of a packet pass before any share: they say nothing about it
+TEST(LinkMonitor, SmallMessagesTeachNoRate)
+{
+    EXPECT_GT(LearnEfficiency(Sharing::RESERVED, false, 0.4, 1), 0.6); // as would larger ones
+    for (const double bits : {800.0, 4000.0, 8 * 1500.0})
+    {
+        EXPECT_NEAR(LearnEfficiency(Sharing::RESERVED, false, 0.4, 1, bits), 0.5, 0.005) << bits;
+        EXPECT_NEAR(LearnEfficiency(Sharing::WORK_CONSERVING, false, 0.4, 1, bits), 0.5, 0.005)
+            << bits;
+    }
 }
 
 TEST(LinkMonitor, AShareThatOthersLeftDoesNotCountAsARate)
