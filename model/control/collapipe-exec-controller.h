@@ -53,7 +53,7 @@ class ExecController : public Controller
 
     std::string m_command;         //!< attribute
     Time m_timeout;                //!< attribute; of the wall clock
-    double m_penaltyWeight{10};   //!< V
+    double m_penaltyWeight{10};    //!< V
     double m_convergenceTarget{0}; //!< phibar
     ChildProcess m_child;          //!< the program
     SystemState m_state;           //!< of the last round
