@@ -6,6 +6,7 @@
 
 #include "collapipe-route.h"
 #include "collapipe-wifi-link.h"
+#include "collapipe-wired-link.h"
 
 #include "ns3/abort.h"
 #include "ns3/boolean.h"
@@ -40,10 +41,9 @@ NS_LOG_COMPONENT_DEFINE("CollaPipeAdoptedTopology");
 namespace
 {
 
-constexpr uint32_t PPP_HEADER_BYTES = 2; //!< of PointToPointNetDevice
-constexpr uint32_t ETHERNET_BYTES = 18;  //!< of CsmaNetDevice, with its checksum
-constexpr double DEFAULT_NOISE_DB = 7;   //!< ns-3's noise figure of a Wi-Fi receiver
-constexpr uint32_t EDGE = EDGE_SERVER;   //!< of a link's end
+constexpr uint32_t ETHERNET_BYTES = 18; //!< of CsmaNetDevice, with its checksum
+constexpr double DEFAULT_NOISE_DB = 7;  //!< ns-3's noise figure of a Wi-Fi receiver
+constexpr uint32_t EDGE = EDGE_SERVER;  //!< of a link's end
 
 /// @return a channel's attribute; null where it has none of that name
 template <typename T>

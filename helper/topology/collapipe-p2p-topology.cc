@@ -19,8 +19,6 @@ NS_LOG_COMPONENT_DEFINE("CollaPipeP2pTopology");
 namespace
 {
 
-constexpr uint32_t PPP_HEADER_BYTES = 2; //!< of PointToPointNetDevice
-
 /// One address per node, whatever the number of its links: 10.(cluster + 1).x.y
 Ipv4Address
 MakeAddress(uint32_t cluster, uint32_t node)

@@ -21,13 +21,6 @@ namespace collapipe
 
 NS_LOG_COMPONENT_DEFINE("CollaPipeWifiTopology");
 
-namespace
-{
-
-constexpr uint32_t PPP_HEADER_BYTES = 2; //!< of PointToPointNetDevice
-
-} // namespace
-
 void
 WifiTopologyHelper::DoBuild()
 {

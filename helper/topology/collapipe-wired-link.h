@@ -20,6 +20,8 @@ namespace ns3
 namespace collapipe
 {
 
+constexpr uint32_t PPP_HEADER_BYTES = 2; //!< of every packet on a point-to-point wire
+
 /// One end of a wired link
 struct LinkEnd
 {
