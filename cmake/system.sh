@@ -96,12 +96,13 @@ make_root()
     [ ! -d "$here/../shared" ] || mkdir -p -- "$1/root/root/shared"
 }
 
-# in_system DIR COMMAND...: runs a command in the system's clone. What is mounted goes with it.
-in_system()
+# enter_system DIR COMMAND...: becomes a command in the system's clone. What is mounted goes with it, and
+# what it has started.
+enter_system()
 {
     local root=$1/root
     # shellcheck disable=SC2016 # for the other shell
-    unshare --mount --pid --fork --kill-child /bin/bash -euc '
+    exec unshare --mount --pid --fork --kill-child /bin/bash -euc '
         root=$1 dir=$2 shared=$3
         shift 3
         mount --make-rprivate /
@@ -120,12 +121,36 @@ in_system()
         system "$root" "$1" "$here/../shared" "${@:2}"
 }
 
+# leave_system STATUS: ends what runs in the system, and this program, when that is told to end.
+leave_system()
+{
+    trap - EXIT
+    [ -z "$inside" ] || kill -KILL "$inside" 2>/dev/null || true
+    exit "$1"
+}
+
+# in_system DIR COMMAND...: runs a command in the system's clone.
+in_system()
+{
+    local status=0
+    enter_system "$@" <&0 &
+    inside=$!
+    wait "$inside" || status=$?
+    inside=""
+    return "$status"
+}
+
 # run_in_system DIR COMMAND [ARGUMENT...]: one command of ./collapipe there; its words go to a log, too.
 run_in_system()
 {
-    local start=$SECONDS status=0
+    local start=$SECONDS status=0 reader
     say "$codename: ./collapipe ${*:2} (log: $1/$2.log)"
-    in_system "$1" ./collapipe "${@:2}" </dev/null 2>&1 | tee -- "$1/$2.log" || status=$?
+    : >"$1/$2.log"
+    tail --pid=$$ -n +1 -f -- "$1/$2.log" &
+    reader=$!
+    in_system "$1" ./collapipe "${@:2}" </dev/null >>"$1/$2.log" 2>&1 || status=$?
+    sleep 1 # in which the reader comes to the end
+    kill "$reader" 2>/dev/null || true
     results+=("./collapipe ${*:2}: $([ $status -eq 0 ] && echo passed || echo "failed ($status)") after $((SECONDS - start)) s")
     return "$status"
 }
@@ -141,7 +166,7 @@ system_versions()
 
 command_system()
 {
-    local codename mirror components keyring dir status=0 fresh=yes
+    local codename mirror components keyring dir status=0 fresh=yes inside=""
     local -a results=()
     if [ "${1:-}" = --keep ]; then
         fresh=""
@@ -165,6 +190,9 @@ command_system()
         git -C "$dir/root/root/collapipe" reset -q --hard FETCH_HEAD
     fi
     rm -f -- "$dir"/run.log "$dir"/test.log
+    trap 'leave_system 129' HUP
+    trap 'leave_system 130' INT
+    trap 'leave_system 143' TERM
     if [ "${1:-}" = -- ]; then
         in_system "$dir" "${@:2}"
         return

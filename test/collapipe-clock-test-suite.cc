@@ -60,17 +60,19 @@ class WorkTestCase : public TestCase
             const double clock = piece % 5 == 0 ? 1 : draw(random);
             const double flops = 1e8 * draw(random);
             // One at a time or two that overlap, and the clock changes while they run
-            ScheduleCall(Seconds(0.6 * piece), [=, &expectedS, &expectedJ] {
-                processor->SetClock(clock);
-                processor->Run(
-                    flops,
-                    [] {},
-                    [] {});
-                const double tookS = (2e-3 + flops / 1e9) / clock;
-                expectedS += tookS;
-                expectedJ +=
-                    POWER_W * tookS * (m_staticPart + (1 - m_staticPart) * clock * clock * clock);
-            });
+            ScheduleCall(Seconds(0.6 * piece),
+                         [this, processor, clock, flops, &expectedS, &expectedJ] {
+                             processor->SetClock(clock);
+                             processor->Run(
+                                 flops,
+                                 [] {},
+                                 [] {});
+                             const double tookS = (2e-3 + flops / 1e9) / clock;
+                             expectedS += tookS;
+                             expectedJ +=
+                                 POWER_W * tookS *
+                                 (m_staticPart + (1 - m_staticPart) * clock * clock * clock);
+                         });
         }
         Simulator::Stop(Seconds(100));
         Simulator::Run();
