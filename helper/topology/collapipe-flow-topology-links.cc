@@ -5,7 +5,6 @@
 // What FlowTopologyHelper tells its FlowNetwork of links
 
 #include "collapipe-flow-topology.h"
-
 #include "collapipe-wifi-link.h"
 #include "collapipe-wired-link.h"
 
