@@ -3,6 +3,7 @@
 reports. Started by `./collapipe evaluate`, which builds the program first."""
 
 import argparse
+import contextlib
 import csv
 import errno
 import fcntl
@@ -152,6 +153,14 @@ def run_parallel(folder, jobs, slots, passed_on):
     return subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode
 
 
+def clear_unfinished(unfinished):
+    """Where every job is done, nobody needs their locks any more."""
+    for path in unfinished.glob("*.lock"):
+        path.unlink()
+    with contextlib.suppress(OSError):  # not there, or something of others is
+        unfinished.rmdir()
+
+
 def write_slurm(folder, jobs, count):
     script = folder / "slurm.sh"
     job = pathlib.Path(__file__).resolve().parent / "job.sh"
@@ -197,6 +206,8 @@ def evaluate(options, passed_on, path, runs, folder):
     say(f"{len(runs)} runs, {done} of them finished before; {options.jobs} at a time")
     run_parallel(folder, jobs, options.jobs, passed_on)
     missing = [name for name in runs if not results.is_finished(folder, name)]
+    if not missing:
+        clear_unfinished(folder / "unfinished")
     for name in missing[:5]:
         say(f"{name} failed or was not run; what it said is in {folder}/logs/{name}.txt")
     if len(missing) > 5:

@@ -122,6 +122,7 @@ def test_killing(description, folder):
     check(len(after) == RUNS, f"all {RUNS} runs are there: {sorted(after)}")
     check(all(after[name] == mark for name, mark in before.items()), "nothing was repeated")
     check(not list(folder.glob("unfinished/*/summary.json")), "nothing is left half done")
+    check(not (folder / "unfinished").exists(), "nothing is left of jobs that are done")
     check(out.strip() == str(folder / "report.html"), f"it names its report: {out}")
     again, _, err = run("evaluate.py", description, "--dir", folder)
     check(again == 0 and get_marks(folder) == after, f"a finished campaign runs nothing: {err}")
