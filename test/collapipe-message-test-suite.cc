@@ -279,7 +279,7 @@ class LossTestCase : public TestCase
     {
         double loss = -1;
         NS_TEST_EXPECT_MSG_EQ(DecodeLoss(tensor, loss), "", "a loss is refused");
-        NS_TEST_EXPECT_MSG_EQ(std::isnan(expected) ? std::isnan(loss) : loss == expected,
+        NS_TEST_EXPECT_MSG_EQ((std::isnan(expected) ? std::isnan(loss) : loss == expected),
                               true,
                               loss << " instead of " << expected);
     }

@@ -78,9 +78,10 @@ IsWhole(const RunOption::Target& target)
 double
 GetLargest(const RunOption::Target& target)
 {
-    return std::holds_alternative<uint32_t*>(target)   ? std::numeric_limits<uint32_t>::max()
-           : std::holds_alternative<uint64_t*>(target) ? std::numeric_limits<int64_t>::max()
-                                                       : UNBOUNDED;
+    return std::holds_alternative<uint32_t*>(target) ? std::numeric_limits<uint32_t>::max()
+           : std::holds_alternative<uint64_t*>(target)
+               ? static_cast<double>(std::numeric_limits<int64_t>::max())
+               : UNBOUNDED;
 }
 
 } // namespace

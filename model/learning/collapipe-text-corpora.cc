@@ -8,6 +8,7 @@
 #include "collapipe-partition.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 #include <unordered_map>

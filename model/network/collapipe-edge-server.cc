@@ -402,11 +402,9 @@ double
 EdgeServerApplication::CountEnded() const
 {
     double ended = 0;
-    double all = 0;
     bool isAll = true;
     for (std::size_t i = 0; i < m_runs.size(); ++i)
     {
-        all += GetWeight(i);
         ended += m_runs[i]->IsGivenUp() ? 0 : GetWeight(i);
         isAll &= !m_runs[i]->IsGivenUp();
     }

@@ -13,6 +13,7 @@
 #include "ns3/collapipe-round-solver.h"
 
 #include <gtest/gtest.h>
+#include <iterator>
 #include <set>
 
 namespace ns3
