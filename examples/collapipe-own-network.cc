@@ -43,7 +43,7 @@ PrintQueues(const VirtualQueues& queues)
 {
     const auto& nodes = queues.GetEnergyQueues().front(); // of the only cluster
     std::cout << Simulator::Now().GetSeconds() << " s: longest energy queue "
-              << *std::max_element(nodes.begin(), nodes.end()) << " J\n";
+              << *std::max_element(nodes.begin(), nodes.end()) << " budgets\n";
 }
 
 /// Everything that a script does: once the options are known.

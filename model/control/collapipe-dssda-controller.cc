@@ -41,7 +41,8 @@ DssdaController::GetTypeId()
                           "V of formula (13), in 1/s: the weight of a second of latency beside the "
                           "queues (in budgets) times energy (in budgets). Larger: lower latency, "
                           "longer queues. 0: 20 over the latency that is planned for the first "
-                          "round, so that queues are some 20 budgets long at most, however long "
+                          "round, without frozen weights that are sent once, so that queues are "
+                          "some 20 budgets long at most, however long "
                           "rounds are",
                           DoubleValue(0),
                           MakeDoubleAccessor(&DssdaController::m_penaltyWeight),
@@ -67,26 +68,39 @@ DssdaController::Decide(const SystemState& state)
 {
     m_queues.Fit(state);
     m_state = state;
-    Instance instance;
-    instance.state = state;
-    instance.energyPrices = m_queues.GetEnergyPrices(state);
-    instance.convergencePrice = m_queues.GetConvergencePrice(m_convergenceTarget);
-    const bool isFirst = GetPenaltyWeight() == 0;
-    instance.penaltyWeight = isFirst ? 1 : GetPenaltyWeight();
-    instance.convergenceTarget = m_convergenceTarget;
-    // The last round's plan is at hand too: its links as they were decided for the state then
-    const RoundPlan last = m_solution.plan;
-    m_solution = m_solver.Solve(instance, m_options, last.clusters.empty() ? nullptr : &last);
-    if (isFirst && m_solution.plan.infeasible.empty() && m_solution.evaluation.latencyS > 0)
+    if (GetPenaltyWeight() == 0)
     {
-        // The queues are empty: whatever V is, the plan is the same
+        // The length of a round does not count frozen weights that are sent once
+        SystemState later = state;
+        later.model.sendsBase = false;
+        Solve(later, 1, false);
+        if (!m_solution.plan.infeasible.empty() || m_solution.evaluation.latencyS <= 0)
+        {
+            return m_solution.plan;
+        }
         m_ownWeight = QUEUE_LENGTH / m_solution.evaluation.latencyS;
-        instance.penaltyWeight = m_ownWeight;
-        m_solution.evaluation = EvaluatePlan(instance, m_solution.plan);
     }
+    Solve(state, GetPenaltyWeight(), true);
     NS_LOG_INFO("round " << state.round << ": (13) " << m_solution.evaluation.objective << " after "
                          << m_solution.evaluations << " radio problems");
     return m_solution.plan;
+}
+
+void
+DssdaController::Solve(const SystemState& state, double penaltyWeight, bool pricesQueues)
+{
+    Instance instance;
+    instance.state = state;
+    instance.penaltyWeight = penaltyWeight;
+    instance.convergenceTarget = m_convergenceTarget;
+    if (pricesQueues)
+    {
+        instance.energyPrices = m_queues.GetEnergyPrices(state);
+        instance.convergencePrice = m_queues.GetConvergencePrice(m_convergenceTarget);
+    }
+    // The last round's plan is at hand too: its links as they were decided for the state then
+    const RoundPlan last = m_solution.plan;
+    m_solution = m_solver.Solve(instance, m_options, last.clusters.empty() ? nullptr : &last);
 }
 
 void

@@ -67,6 +67,8 @@ class DssdaController : public Controller
     void SetSolverOptions(const SolverOptions& options);
 
   private:
+    void Solve(const SystemState& state, double penaltyWeight, bool pricesQueues);
+
     double m_penaltyWeight{0};     //!< V as it was set; 0: m_ownWeight
     double m_ownWeight{0};         //!< V by the first round's length; 0: not planned yet
     double m_convergenceTarget{0}; //!< phibar

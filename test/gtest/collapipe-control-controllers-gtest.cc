@@ -472,6 +472,26 @@ TEST(ControlControllers, VGoesByTheLengthOfRounds)
         }
         controller->Decide(state);
         EXPECT_EQ(controller->GetPenaltyWeight(), weight);
+        // Frozen weights that the first round sends do not make it the length of a round
+        SystemState sending = MakeState(seed);
+        sending.model.sendsBase = true;
+        sending.model.frozenBlockBytes = 1e9;
+        sending.model.untrainedBlockBytes = 2e9;
+        for (auto& cluster : sending.clusters)
+        {
+            for (auto& device : cluster.devices)
+            {
+                device.memoryBytes += 1e11;
+            }
+        }
+        SystemState after = sending;
+        after.model.sendsBase = false;
+        const Ptr<DssdaController> first = CreateObject<DssdaController>();
+        const Ptr<DssdaController> second = CreateObject<DssdaController>();
+        const RoundPlan whole = first->Decide(sending);
+        ASSERT_EQ(whole.infeasible, "");
+        EXPECT_GT(whole.plannedLatencyS, 2 * second->Decide(after).plannedLatencyS);
+        EXPECT_DOUBLE_EQ(first->GetPenaltyWeight(), second->GetPenaltyWeight());
         const Ptr<DssdaController> set = CreateObject<DssdaController>();
         set->SetAttribute("PenaltyWeight", DoubleValue(3));
         set->Decide(state);
