@@ -377,8 +377,7 @@ PretrainedModel::MakeConfig(ModelHead head) const
     model.newPooler = head == ModelHead::CLASSIFICATION &&
                       m_config.family == PretrainedFamily::BERT &&
                       !m_weights->Contains("bert.pooler.dense.weight");
-    // Encoders number padded columns, too, where transformers computes them; here none of them does
-    model.padLeft = m_config.IsCausal() && PadsLeft(*m_tokenizer, m_folder);
+    model.padLeft = PadsLeft(*m_tokenizer, m_folder);
     if (m_adapter)
     {
         model.lora = m_adapter->GetConfig();

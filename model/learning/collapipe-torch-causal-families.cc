@@ -163,7 +163,8 @@ class GroupedAttention
             at::bmm(query, key.transpose(1, 2)).view({samples, m_heads, length, length});
         const auto probabilities =
             dropout.ApplyToProbabilities(at::add(sequence.mask, scores, scale).softmax(-1),
-                                         layout.GetFirstSample());
+                                         layout.GetFirstSample(),
+                                         layout.GetFirst());
         const auto attended =
             at::bmm(probabilities.view({samples * m_groups, share * length, length}), value)
                 .view({samples, m_heads, length, m_headWidth})

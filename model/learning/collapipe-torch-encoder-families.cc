@@ -27,7 +27,10 @@ class TorchTransformer : public TorchFamily
     std::unique_ptr<TorchInput> MakeInput(const ModelConfig& config,
                                           TorchParameterReader& reader) const override
     {
-        return std::make_unique<TorchEmbedding>(config, reader, config.sourceLength);
+        return std::make_unique<TorchEmbedding>(config,
+                                                reader,
+                                                config.sourceLength,
+                                                config.padLeft);
     }
 
     std::unique_ptr<TorchBlock> MakeBlock(const ModelConfig& config,

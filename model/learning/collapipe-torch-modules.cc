@@ -65,7 +65,8 @@ Attend(const at::Tensor& query,
     const auto scores = at::bmm(query, key.transpose(1, 2)).view({samples, heads, queries, keys});
     const auto probabilities =
         dropout.ApplyToProbabilities(at::add(mask, scores, scale).softmax(-1),
-                                     layout.GetFirstSample());
+                                     layout.GetFirstSample(),
+                                     layout.GetFirst());
     return at::bmm(probabilities.view({samples * heads, queries, keys}), value)
         .view({samples, heads, queries, -1})
         .transpose(1, 2)
@@ -109,11 +110,18 @@ GetSegments(const at::Tensor& tokens, int32_t end)
 
 /**
  * @param layout positions
- * @return of each row its place within its sample [n] int64
+ * @param tokens [b,T] int32
+ * @param countsTokens padding may stand before them: it is not counted
+ * @param pad padding
+ * @return of each row its place within its text [n] int64
  */
 at::Tensor
-GetPlaces(const TorchRows& layout)
+GetPlaces(const TorchRows& layout, const at::Tensor& tokens, bool countsTokens, int32_t pad)
 {
+    if (countsTokens)
+    {
+        return layout.Pack(CountTokensBefore(MakePadding(tokens, pad)));
+    }
     std::vector<int64_t> places(layout.GetCount());
     for (int64_t row = 0; row < layout.GetCount(); row++)
     {
@@ -282,8 +290,11 @@ TorchCrossAttention::Step(const at::Tensor& rows,
 
 TorchEmbedding::TorchEmbedding(const ModelConfig& config,
                                TorchParameterReader& reader,
-                               int64_t length)
-    : m_table(reader.NextWeight()),
+                               int64_t length,
+                               bool countsTokens)
+    : m_countsTokens(countsTokens),
+      m_pad(config.special.pad),
+      m_table(reader.NextWeight()),
       m_positions(MakePositionalEncoding(length, config.width)),
       m_scale(std::sqrt(double(config.width)))
 {
@@ -294,7 +305,8 @@ TorchEmbedding::Forward(const at::Tensor& tokens,
                         const TorchRows& layout,
                         const TorchDropout& dropout) const
 {
-    const auto positions = m_positions.index_select(0, GetPlaces(layout));
+    const auto places = GetPlaces(layout, tokens, m_countsTokens, m_pad);
+    const auto positions = m_positions.index_select(0, places);
     const auto sum = at::add(positions, m_table.Select(layout.Pack(tokens)), m_scale);
     return dropout.Apply(sum, layout, TorchDropout::EMBEDDING);
 }
@@ -342,9 +354,7 @@ TorchLearntEmbedding::Forward(const at::Tensor& tokens,
     auto sum = m_table.Select(layout.Pack(words));
     if (m_parts.positions)
     {
-        const auto places = m_countsTokens
-                                ? layout.Pack(CountTokensBefore(MakePadding(tokens, m_pad)))
-                                : GetPlaces(layout);
+        const auto places = GetPlaces(layout, tokens, m_countsTokens, m_pad);
         sum = at::add(m_positions.Select(places + m_parts.firstPosition), sum);
     }
     if (m_parts.segments)

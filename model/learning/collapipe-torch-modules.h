@@ -336,8 +336,12 @@ class TorchEmbedding : public TorchInput
      * @param config the model
      * @param reader gives the parameters
      * @param length longest sequence
+     * @param countsTokens padding may stand before them, and then a position counts them alone
      */
-    TorchEmbedding(const ModelConfig& config, TorchParameterReader& reader, int64_t length);
+    TorchEmbedding(const ModelConfig& config,
+                   TorchParameterReader& reader,
+                   int64_t length,
+                   bool countsTokens = false);
 
     at::Tensor Forward(const at::Tensor& tokens,
                        const TorchRows& layout,
@@ -355,6 +359,8 @@ class TorchEmbedding : public TorchInput
     const TorchWeight& GetTable() const;
 
   private:
+    bool m_countsTokens;    //!< padding may stand before them
+    int32_t m_pad;          //!< padding
     TorchWeight m_table;    //!< [V,D]
     at::Tensor m_positions; //!< [length,D]
     double m_scale;         //!< of the tokens' embedding

@@ -35,6 +35,7 @@ MakeIndex(const std::vector<int64_t>& indices)
 TorchRows::TorchRows(int64_t samples, int64_t length, uint32_t firstSample)
     : m_samples(samples),
       m_full(length),
+      m_first(0),
       m_length(length),
       m_firstSample(firstSample)
 {
@@ -49,7 +50,8 @@ TorchRows::TorchRows(const at::Tensor& padding, bool skipPadding, uint32_t first
         return;
     }
     m_all = false;
-    m_length = 1;
+    int64_t first = m_full - 1;
+    int64_t last = 0;
     const auto isPadding = padding.accessor<uint8_t, 2>();
     std::vector<int64_t> full;
     for (int64_t sample = 0; sample < m_samples; sample++)
@@ -59,13 +61,16 @@ TorchRows::TorchRows(const at::Tensor& padding, bool skipPadding, uint32_t first
             if (!isPadding[sample][position])
             {
                 full.push_back(sample * m_full + position);
-                m_length = std::max(m_length, position + 1);
+                first = std::min(first, position);
+                last = std::max(last, position);
             }
         }
     }
+    m_first = std::min(first, last);
+    m_length = last + 1 - m_first;
     for (const auto place : full)
     {
-        m_places.push_back(place / m_full * m_length + place % m_full);
+        m_places.push_back(place / m_full * m_length + place % m_full - m_first);
     }
     m_fullIndex = MakeIndex(full);
     m_index = MakeIndex(m_places);
@@ -84,6 +89,12 @@ TorchRows::GetLength() const
 }
 
 int64_t
+TorchRows::GetFirst() const
+{
+    return m_first;
+}
+
+int64_t
 TorchRows::GetCount() const
 {
     return m_all ? m_samples * m_length : static_cast<int64_t>(m_places.size());
@@ -98,7 +109,7 @@ TorchRows::GetFirstSample() const
 int64_t
 TorchRows::GetPosition(int64_t row) const
 {
-    return (m_all ? row : m_places[row]) % m_length;
+    return m_first + (m_all ? row : m_places[row]) % m_length;
 }
 
 uint64_t
@@ -106,13 +117,14 @@ TorchRows::GetName(int64_t row) const
 {
     const int64_t place = m_all ? row : m_places[row];
     const uint64_t sample = m_firstSample + place / m_length;
-    return sample << 32 | static_cast<uint64_t>(place % m_length);
+    return sample << 32 | static_cast<uint64_t>(m_first + place % m_length);
 }
 
 TorchRows
 TorchRows::Select(const at::Tensor& rows) const
 {
     TorchRows chosen(m_samples, m_length, m_firstSample);
+    chosen.m_first = m_first;
     chosen.m_all = false;
     const auto index = rows.accessor<int64_t, 1>();
     for (int64_t i = 0; i < rows.size(0); i++)
@@ -161,7 +173,7 @@ TorchRows::Collect(const at::Tensor& grid) const
 at::Tensor
 TorchRows::Trim(const at::Tensor& grid) const
 {
-    return grid.slice(1, 0, m_length);
+    return grid.slice(1, m_first, m_first + m_length);
 }
 
 TorchDropout::Rate::Rate(double share)
@@ -241,7 +253,9 @@ TorchDropout::ApplyToAdapter(const at::Tensor& rows, const TorchRows& layout, ui
 }
 
 at::Tensor
-TorchDropout::ApplyToProbabilities(const at::Tensor& probabilities, uint32_t firstSample) const
+TorchDropout::ApplyToProbabilities(const at::Tensor& probabilities,
+                                   uint32_t firstSample,
+                                   int64_t first) const
 {
     if (m_rate.threshold == 0)
     {
@@ -251,15 +265,17 @@ TorchDropout::ApplyToProbabilities(const at::Tensor& probabilities, uint32_t fir
     const int64_t heads = probabilities.size(1);
     const int64_t queries = probabilities.size(2);
     const int64_t keys = probabilities.size(3);
+    std::vector<float> drawn(first + keys); // as if no column had been left out
     for (int64_t row = 0; row < probabilities.size(0) * heads * queries; row++)
     {
         const uint64_t sample = firstSample + row / (heads * queries);
         const uint64_t head = row / queries % heads;
-        const uint64_t query = row % queries;
+        const uint64_t query = first + row % queries;
         Fill(m_rate,
              MakeRandomKey({m_key, PROBABILITIES, sample, head, query}),
-             factors.data_ptr<float>() + row * keys,
-             keys);
+             drawn.data(),
+             first + keys);
+        std::copy_n(drawn.begin() + first, keys, factors.data_ptr<float>() + row * keys);
     }
     return probabilities * factors.to(probabilities.scalar_type());
 }

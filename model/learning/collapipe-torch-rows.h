@@ -12,7 +12,8 @@
  *
  * Outside the modules a hidden state is a grid [b,T,D]. Inside it is rows [n,D]: either all of the
  * grid's positions, or only those that are not padding, since nothing that counts depends on the
- * others. Attention wants a grid again, but no longer than the longest sentence, L.
+ * others. Attention wants a grid again, but no wider than from the first column to the last that
+ * is in use, L.
  */
 
 #include <ATen/ATen.h>
@@ -50,6 +51,9 @@ class TorchRows
 
     /// @return L
     int64_t GetLength() const;
+
+    /// @return column of [b,T] that is the first of [b,L]
+    int64_t GetFirst() const;
 
     /// @return n
     int64_t GetCount() const;
@@ -103,13 +107,14 @@ class TorchRows
 
     /**
      * @param grid [b,T]
-     * @return [b,L]: without the columns in which nobody has a row
+     * @return [b,L]: without the columns at either end in which nobody has a row
      */
     at::Tensor Trim(const at::Tensor& grid) const;
 
   private:
     int64_t m_samples;             //!< b
     int64_t m_full;                //!< T
+    int64_t m_first;               //!< column of [b,T] where [b,L] begins
     int64_t m_length;              //!< L
     uint32_t m_firstSample;        //!< within the iteration
     bool m_all{true};              //!< every position has a row
@@ -173,9 +178,12 @@ class TorchDropout
     /**
      * @param probabilities [b,h,U,T]
      * @param firstSample number of the first sample within the iteration
+     * @param first position of the first query and of the first key
      * @return [b,h,U,T]
      */
-    at::Tensor ApplyToProbabilities(const at::Tensor& probabilities, uint32_t firstSample) const;
+    at::Tensor ApplyToProbabilities(const at::Tensor& probabilities,
+                                    uint32_t firstSample,
+                                    int64_t first = 0) const;
 
     /**
      * @param rows [n,k], which others use too

@@ -73,6 +73,47 @@ ListTranslations(const TorchLayers& layers,
     }
 }
 
+/// Trains a step with and without rows for padding, with every head
+void
+CompareWithoutPadding(bool padLeft)
+{
+    for (const auto head :
+         {ModelHead::TRANSLATION, ModelHead::CLASSIFICATION, ModelHead::MASKED_LANGUAGE})
+    {
+        auto config = MakeSmallConfig();
+        config.head = head;
+        config.padLeft = padLeft;
+        config.dropout = 0.2;
+        config.labelSmoothing = 0.1;
+        config.preNorm = head == ModelHead::CLASSIFICATION;
+        config.tiedProjection = head == ModelHead::TRANSLATION;
+        auto skipping = config;
+        skipping.skipPadding = true;
+        auto samples = MakeSamples(config, 6, 8);
+        for (size_t i = 0; i < samples.size(); i++)
+        {
+            samples[i].label = i % 2;
+        }
+        const auto parameters = CreateObject<TorchBackend>()->CreateParameters(config, 4);
+        UnsplitTrainer full(config, MakeSgd(0), parameters, {3, 0});
+        UnsplitTrainer packed(skipping, MakeSgd(0), parameters, {3, 0});
+        const double loss = full.Iterate(samples);
+        EXPECT_NEAR(packed.Iterate(samples), loss, 1e-6 * loss);
+        EXPECT_LT(
+            GetRelativeError(FromTorch(at::cat({ToTorch(packed.GetGradients()[0]).flatten()})),
+                             FromTorch(ToTorch(full.GetGradients()[0]).flatten())),
+            1e-5);
+        const auto a = packed.GetGradients();
+        const auto b = full.GetGradients();
+        for (size_t i = 0; i < a.size(); i++)
+        {
+            const double norm = ToTorch(b[i]).norm().item<double>();
+            EXPECT_LT((ToTorch(a[i]) - ToTorch(b[i])).norm().item<double>(), 1e-5 * norm + 1e-7)
+                << i;
+        }
+    }
+}
+
 } // namespace
 
 TEST(TorchDropout, DropsTheShareThatItShouldAndKeepsTheMean)
@@ -117,12 +158,22 @@ TEST(TorchDropout, GoesByNameAndNotByOrder)
     EXPECT_FALSE(at::equal(run(dropout, all, TorchDropout::FEED_FORWARD), whole));
     EXPECT_FALSE(at::equal(run(dropout.At(1), all, TorchDropout::ATTENTION), whole));
     EXPECT_FALSE(at::equal(run(TorchDropout(0.5, 8), all, TorchDropout::ATTENTION), whole));
+    // Words that padding on the left precedes, in columns that are left out
+    const TorchRows right(at::tensor({1, 1, 0, 0, 0, 1, 1, 1, 0, 0}, at::kByte).view({2, 5}),
+                          true,
+                          0);
+    EXPECT_EQ(right.GetFirst(), 2);
+    EXPECT_EQ(right.GetLength(), 3);
+    EXPECT_TRUE(at::equal(run(dropout, right, TorchDropout::ATTENTION),
+                          right.Pack(whole.slice(0, 0, 10).view({2, 5, 16}))));
     // Weights of attention: whatever the number of keys
     const auto weights = dropout.ApplyToProbabilities(at::ones({3, 2, 6, 6}), 0);
     EXPECT_TRUE(at::equal(dropout.ApplyToProbabilities(at::ones({3, 2, 4, 4}), 0),
                           weights.slice(2, 0, 4).slice(3, 0, 4)));
     EXPECT_TRUE(
         at::equal(dropout.ApplyToProbabilities(at::ones({1, 2, 6, 6}), 2), weights.slice(0, 2)));
+    EXPECT_TRUE(at::equal(dropout.ApplyToProbabilities(at::ones({3, 2, 4, 4}), 0, 2),
+                          weights.slice(2, 2).slice(3, 2)));
 }
 
 TEST(TorchRows, PackAndSpreadAreInvertible)
@@ -140,46 +191,39 @@ TEST(TorchRows, PackAndSpreadAreInvertible)
         const auto words = padding.eq(0).unsqueeze(2).to(at::kFloat);
         EXPECT_TRUE(at::equal(layout.Unpack(rows), grid * words));
         EXPECT_TRUE(at::equal(layout.Collect(layout.Spread(rows)), rows));
-        EXPECT_TRUE(at::equal(layout.Trim(padding), padding.slice(1, 0, layout.GetLength())));
+        const auto first = layout.GetFirst();
+        EXPECT_TRUE(
+            at::equal(layout.Trim(padding), padding.slice(1, first, first + layout.GetLength())));
         EXPECT_EQ(layout.Trim(padding).eq(0).sum().item<int64_t>(), rows.size(0));
     }
 }
 
-TEST(TorchRows, SkippingPaddingChangesNothing)
+TEST(TorchRows, SkippingPaddingChangesNothingOnEitherSide)
 {
-    for (const auto head :
-         {ModelHead::TRANSLATION, ModelHead::CLASSIFICATION, ModelHead::MASKED_LANGUAGE})
+    for (const bool padLeft : {false, true})
     {
-        auto config = MakeSmallConfig();
-        config.head = head;
-        config.dropout = 0.2;
-        config.labelSmoothing = 0.1;
-        config.preNorm = head == ModelHead::CLASSIFICATION;
-        config.tiedProjection = head == ModelHead::TRANSLATION;
-        auto skipping = config;
-        skipping.skipPadding = true;
-        auto samples = MakeSamples(config, 6, 8);
-        for (size_t i = 0; i < samples.size(); i++)
-        {
-            samples[i].label = i % 2;
-        }
-        const auto parameters = CreateObject<TorchBackend>()->CreateParameters(config, 4);
-        UnsplitTrainer full(config, MakeSgd(0), parameters, {3, 0});
-        UnsplitTrainer packed(skipping, MakeSgd(0), parameters, {3, 0});
-        const double loss = full.Iterate(samples);
-        EXPECT_NEAR(packed.Iterate(samples), loss, 1e-6 * loss);
-        EXPECT_LT(
-            GetRelativeError(FromTorch(at::cat({ToTorch(packed.GetGradients()[0]).flatten()})),
-                             FromTorch(ToTorch(full.GetGradients()[0]).flatten())),
-            1e-5);
-        const auto a = packed.GetGradients();
-        const auto b = full.GetGradients();
-        for (size_t i = 0; i < a.size(); i++)
-        {
-            const double norm = ToTorch(b[i]).norm().item<double>();
-            EXPECT_LT((ToTorch(a[i]) - ToTorch(b[i])).norm().item<double>(), 1e-5 * norm + 1e-7)
-                << i;
-        }
+        CompareWithoutPadding(padLeft);
+    }
+}
+
+TEST(TorchEmbedding, ATranslatorsTextsMayBePaddedOnTheLeft)
+{
+    auto config = MakeSmallConfig();
+    config.labelSmoothing = 0.1;
+    const auto backend = CreateObject<TorchBackend>();
+    const auto parameters = backend->CreateParameters(config, 4);
+    const auto samples = MakeSamples(config, 6, 8);
+    UnsplitTrainer right(config, MakeSgd(0), parameters);
+    const double loss = right.Iterate(samples);
+    const auto texts = backend->Translate(config, parameters, samples, {2, 0.6});
+    config.padLeft = true;
+    for (const bool skipPadding : {false, true})
+    {
+        config.skipPadding = skipPadding;
+        UnsplitTrainer left(config, MakeSgd(0), parameters);
+        EXPECT_NEAR(left.Iterate(samples), loss, 1e-6 * loss);
+        EXPECT_LT(GetRelativeError(left.GetGradients(), right.GetGradients()), 1e-5);
+        EXPECT_EQ(backend->Translate(config, parameters, samples, {2, 0.6}), texts);
     }
 }
 

@@ -96,8 +96,9 @@ def write_byte_tokenizer(folder, begins, side):
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
-def write_wordpiece(folder):
+def write_wordpiece(folder, side):
     """A vocab.txt of letters; the encoder gives [CLS] text [SEP] of one or two texts."""
+    (folder / "tokenizer_config.json").write_text(json.dumps({"padding_side": side}))
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS,
               *("##" + letter for letter in LETTERS)]
     (folder / "vocab.txt").write_text("\n".join(pieces) + "\n")
@@ -139,13 +140,17 @@ class Reference:
     def hidden(self, tokens, mask=None):
         """Rows behind the last norm, of one sequence [T,D]; mask: 1 for tokens, 0 for padding."""
         self.mask = torch.tensor(mask or [1] * len(tokens))
-        # As transformers numbers what it continues (generate), and OPT all: padding does not count
+        # Padding does not count, as transformers numbers what it continues (generate), and all of OPT's.
+        # (Other inputs it numbers by columns unless told: there, padding on the left changes results.)
         self.positions = (self.mask.cumsum(0) - 1).clamp(min=0)
         return {"gpt2": self.gpt2, "opt": self.opt, "llama": self.llama, "qwen2": self.llama,
                 "bert": self.bert, "distilbert": self.distilbert}[self.config["model_type"]](tokens)
 
     def padded(self, texts, side):
-        """Logits of texts that are padded to the same length on one side; one entry a text."""
+        """Logits of texts that are padded to the same length on one side; one entry a text.
+
+        A classifier's are those of its first or its last token, wherever the padding is.
+        """
         longest = max(len(tokens) for tokens in texts) + 3
         result = []
         for tokens in texts:
@@ -322,7 +327,7 @@ class Reference:
     def bert(self, tokens):
         c, base = self.config, "bert.embeddings."
         x = self.get(base + "word_embeddings.weight")[torch.tensor(tokens)]
-        x = x + self.get(base + "position_embeddings.weight")[:len(tokens)]
+        x = x + self.get(base + "position_embeddings.weight")[self.positions]
         segments, second = [], 0
         for token in tokens:
             segments.append(second)
@@ -339,7 +344,7 @@ class Reference:
     def distilbert(self, tokens):
         c, base = self.config, "distilbert.embeddings."
         x = self.get(base + "word_embeddings.weight")[torch.tensor(tokens)]
-        x = x + self.get(base + "position_embeddings.weight")[:len(tokens)]
+        x = x + self.get(base + "position_embeddings.weight")[self.positions]
         x = self.norm(x, base + "LayerNorm", 1e-12)
         return self.encoder(x, c["n_layers"], c["n_heads"],
                             {"layer": "distilbert.transformer.layer.{}.",
@@ -521,7 +526,7 @@ def write_checkpoint(folder, kind, seed, classes=0, dtype=torch.float32, tied=No
     folder.mkdir(parents=True)
     rng = random.Random(seed)
     if kind in ("bert", "distilbert"):
-        encode, vocabulary = write_wordpiece(folder)
+        encode, vocabulary = write_wordpiece(folder, side)
     else:
         encode, vocabulary = write_byte_tokenizer(folder, kind != "gpt2", side), 260
     config = make_config(kind, rng, vocabulary + rng.randint(0, 3), classes, least)
