@@ -152,7 +152,7 @@ class StepTokenizer : public PretrainedTokenizer
         {
             AddToken(token);
         }
-        AssignRoles(files);
+        AssignRoles(files, json.at("model").value("type", std::string("BPE")) == "WordPiece");
     }
 
     uint32_t GetVocabularySize() const override
@@ -270,7 +270,7 @@ class StepTokenizer : public PretrainedTokenizer
                                          : m_model->GetVocabulary().Find(piece).value_or(-1);
     }
 
-    void AssignRoles(const Files& files)
+    void AssignRoles(const Files& files, bool isWordPiece)
     {
         // What models are known to call them, where no file says so
         const std::pair<TokenRole, const char*> habits[] = {{TokenRole::CLASSIFY, "[CLS]"},
@@ -284,7 +284,10 @@ class StepTokenizer : public PretrainedTokenizer
         auto roles = ReadTokenRoles(files, m_name);
         for (const auto& [role, text] : habits)
         {
-            if (roles.count(role) == 0 && FindPiece(text) >= 0)
+            // A piece that byte pairs happen to have been merged into is no special token
+            const bool isHabitual =
+                isWordPiece || *text != '[' || m_addedIds.count(std::string(text)) > 0;
+            if (roles.count(role) == 0 && isHabitual && FindPiece(text) >= 0)
             {
                 roles[role] = text;
             }

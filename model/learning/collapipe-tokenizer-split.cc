@@ -289,7 +289,10 @@ MakeSimpleSplitStep(const std::string& type, const Json& json, const std::string
     }
     if (type == "Whitespace")
     {
-        return MakePatternStep(MakePatternFinder(R"(\w+|[^\w\s]+)"), SplitBehavior::REMOVED, true);
+        // `\w+|[^\w\s]+`, in the sense of IsUnicodeWord()
+        const std::string word = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control})";
+        const auto pattern = "[" + word + "]+|[^" + word + R"(\s]+)";
+        return MakePatternStep(MakePatternFinder(pattern), SplitBehavior::REMOVED, true);
     }
     if (type == "Punctuation")
     {

@@ -50,13 +50,19 @@ GetByteCharacters()
     return characters;
 }
 
-/// @return whether the authors of BERT count a character as Chinese
+/**
+ * @param c a character
+ * @param likeAuthors as the authors of BERT do; Hugging Face's library leaves out U+2B820 to
+ * U+2B91F
+ * @return whether it counts as Chinese
+ */
 bool
-IsChinese(char32_t c)
+IsChinese(char32_t c, bool likeAuthors)
 {
+    const char32_t lastBlock = likeAuthors ? 0x2b820 : 0x2b920;
     return (c >= 0x4e00 && c <= 0x9fff) || (c >= 0x3400 && c <= 0x4dbf) ||
            (c >= 0x20000 && c <= 0x2a6df) || (c >= 0x2a700 && c <= 0x2b73f) ||
-           (c >= 0x2b740 && c <= 0x2b81f) || (c >= 0x2b820 && c <= 0x2ceaf) ||
+           (c >= 0x2b740 && c <= 0x2b81f) || (c >= lastBlock && c <= 0x2ceaf) ||
            (c >= 0xf900 && c <= 0xfaff) || (c >= 0x2f800 && c <= 0x2fa1f);
 }
 
@@ -77,12 +83,13 @@ CleanText(const std::string& text)
 }
 
 std::string
-SeparateChinese(const std::string& text)
+SeparateChinese(const std::string& text, bool likeAuthors)
 {
     std::u32string separated;
     for (const auto c : ToCodePoints(text))
     {
-        separated += IsChinese(c) ? std::u32string{U' ', c, U' '} : std::u32string(1, c);
+        separated +=
+            IsChinese(c, likeAuthors) ? std::u32string{U' ', c, U' '} : std::u32string(1, c);
     }
     return ToUtf8(separated);
 }
@@ -174,10 +181,10 @@ MakeBertStep(const Json& json)
     const bool strips = accents == json.end() || accents->is_null() ? lowers : accents->get<bool>();
     const bool cleans = json.value("clean_text", true);
     const bool separates = json.value("handle_chinese_chars", true);
-    // The authors' own program lowers whole words; whoever writes a tokenizer.json lowers letters.
-    const bool wholeWords = json.value("whole_words", false);
+    // The authors' own program is asked for where there is no tokenizer.json
+    const bool likeAuthors = json.value("whole_words", false);
     return [=](const std::string& text) {
-        return NormalizeLikeBert(text, cleans, separates, strips, lowers, wholeWords);
+        return NormalizeLikeBert(text, cleans, separates, strips, lowers, likeAuthors);
     };
 }
 
@@ -484,16 +491,16 @@ NormalizeLikeBert(const std::string& text,
                   bool separatesChinese,
                   bool stripsAccents,
                   bool lowers,
-                  bool wholeWords)
+                  bool likeAuthors)
 {
     auto result = cleans ? CleanText(text) : text;
-    result = separatesChinese ? SeparateChinese(result) : result;
-    if (lowers && wholeWords)
+    result = separatesChinese ? SeparateChinese(result, likeAuthors) : result;
+    if (lowers && likeAuthors)
     {
         result = ToLowerText(result);
     }
     result = stripsAccents ? StripNonspacing(result) : result;
-    return lowers && !wholeWords ? LowerEach(result) : result;
+    return lowers && !likeAuthors ? LowerEach(result) : result;
 }
 
 NormalizeStep

@@ -85,7 +85,8 @@ bool DecodeBytes(const std::string& text, std::string& bytes);
  * @param separatesChinese whether to do the third
  * @param stripsAccents whether marks that take no space go
  * @param lowers whether letters become small
- * @param wholeWords whether lower case looks at neighbours, as the authors' program does
+ * @param likeAuthors whether lower case looks at neighbours and which characters are Chinese: as in
+ * the authors' program, not as in Hugging Face's library
  * @return the text
  */
 std::string NormalizeLikeBert(const std::string& text,
@@ -93,7 +94,7 @@ std::string NormalizeLikeBert(const std::string& text,
                               bool separatesChinese,
                               bool stripsAccents,
                               bool lowers,
-                              bool wholeWords);
+                              bool likeAuthors);
 
 } // namespace collapipe
 } // namespace ns3

