@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: GPL-2.0-only
  */
 
-// Applies a model to lines of text: translates them, names their class, or continues them. DIR is
+// Applies a model to lines of text: translates them, names their class, continues them, or fills in
+// what is masked. DIR is
 // what a run has saved or exported (--save=DIR, --export=DIR), or any folder of a model in Hugging
 // Face's form.
 //
@@ -10,15 +11,13 @@
 //     collapipe-torch-apply DIR --json < lines.txt
 //
 // With --json it tells what the model makes of every line as it stands: its tokens, the mean loss
-// of those that are predicted, and the logits at its end.
+// of those that are predicted, and the logits at its end, of its class, or of each masked token.
 //
 // The first part is plain LibTorch, for a Transformer's or a BERT's checkpoint: nothing of the
 // simulator but the tokenizer, and the format of the checkpoint (safetensors) read by hand, as any
 // program could. The second part has the module compute, which knows all families.
 
-#include "ns3/collapipe-checkpoint.h"
-#include "ns3/collapipe-frozen-weights.h"
-#include "ns3/collapipe-pretrained-model.h"
+#include "ns3/collapipe-applied-model.h"
 #include "ns3/collapipe-run-option.h"
 #include "ns3/collapipe-sample-form.h"
 #include "ns3/collapipe-tokenizer.h"
@@ -27,7 +26,6 @@
 #include <ATen/ATen.h>
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <iostream>
@@ -334,7 +332,6 @@ Apply(const SavedModel& model)
 // ------------------------------------------------------------------- all other models
 
 using namespace ns3::collapipe;
-namespace fs = std::filesystem;
 
 /// What the command line says
 struct Wishes
@@ -392,108 +389,22 @@ Parse(int argc, char* argv[])
     return wishes;
 }
 
-/// A model with all that it takes to apply it
-struct Model
-{
-    ModelConfig config;               //!< its dimensions, with what is frozen
-    ModelParameters parameters;       //!< what was trained
-    Tokenizer tokenizer;              //!< of texts
-    std::vector<std::string> classes; //!< names of a classification's
-};
-
 ns3::Ptr<ComputeBackend>
 CreateBackend()
 {
     return ns3::ObjectFactory("ns3::collapipe::TorchBackend").Create<ComputeBackend>();
 }
 
-Model
-OpenFolder(const std::string& folder)
-{
-    const PretrainedModel pretrained(folder);
-    const auto& config = pretrained.GetConfig();
-    const auto& saved = config.architectures;
-    const bool classifies = std::any_of(saved.begin(), saved.end(), [](const auto& name) {
-        return name.find("ForSequenceClassification") != name.npos;
-    });
-    Model model;
-    model.tokenizer = Tokenizer(pretrained.GetTokenizer());
-    model.classes = config.classes;
-    model.config = pretrained.MakeConfig(classifies          ? ModelHead::CLASSIFICATION
-                                         : config.IsCausal() ? ModelHead::CAUSAL_LANGUAGE
-                                                             : ModelHead::MASKED_LANGUAGE);
-    pretrained.Check(model.config);
-    const auto all = CreateBackend()->CreateParameters(model.config, 1);
-    model.parameters = FreezeParameters(model.config, pretrained.ReadParameters(model.config, all));
-    return model;
-}
-
-Model
-OpenCheckpoint(const std::string& folder)
-{
-    const auto checkpoint = Checkpoint::Read(folder);
-    RunConfig run;
-    auto program = std::string("collapipe-torch-apply");
-    auto load = "--load=" + folder;
-    char* arguments[] = {program.data(), load.data()};
-    run.Parse(2, arguments);
-    Model model;
-    model.config = run.GetModelConfig();
-    model.config.vocabulary = checkpoint->model.vocabulary;
-    model.config.classes = checkpoint->model.classes;
-    model.tokenizer = Tokenizer(checkpoint->tokenizer, checkpoint->vocabulary);
-    if (model.config.trained != TrainedPart::ALL)
-    {
-        // What is frozen is no part of a checkpoint.
-        auto all = CreateBackend()->CreateParameters(model.config, run.seed);
-        const auto pretrained = run.learning.GetPretrained();
-        all = pretrained ? pretrained->ReadParameters(model.config, all) : all;
-        FreezeParameters(model.config, all);
-    }
-    model.parameters = checkpoint->history.model.parameters;
-    return model;
-}
-
-/// @return the tokens of a line as the model reads them
-std::vector<int32_t>
-Frame(const Model& model, const std::string& line, bool continues)
-{
-    const auto ids = model.tokenizer.Encode({line}).front();
-    const auto& pretrained = model.tokenizer.GetPretrained();
-    const auto& special = model.config.special;
-    std::vector<int32_t> tokens;
-    if (continues)
-    {
-        // What is to go on must not be framed as if it had ended.
-        const bool begins = !pretrained || pretrained->Frame({}).tokens.size() > 0;
-        tokens = begins && special.begin >= 0 ? std::vector<int32_t>{special.begin} : tokens;
-        tokens.insert(tokens.end(), ids.begin(), ids.end());
-        return tokens.empty() ? std::vector<int32_t>{special.end} : tokens;
-    }
-    if (pretrained)
-    {
-        tokens = pretrained->Frame(ids).tokens;
-        const bool isAdded = !GetModelFamily(model.config).IsCausal(); // by the family itself
-        tokens.erase(tokens.begin(), tokens.begin() + (isAdded && !tokens.empty()));
-        return tokens;
-    }
-    tokens = GetModelFamily(model.config).IsCausal() ? std::vector<int32_t>{special.begin} : tokens;
-    tokens.insert(tokens.end(), ids.begin(), ids.end());
-    tokens.push_back(special.end);
-    return tokens;
-}
-
 /// Tells what a model makes of lines as they stand.
 void
-Judge(const Model& model)
+Judge(const AppliedModel& model, const ComputeBackend& backend)
 {
-    const auto backend = CreateBackend();
     const bool isLanguage = IsLanguageModel(model.config);
     std::string line;
     while (std::getline(std::cin, line))
     {
         Sample sample;
-        sample.source = Frame(model, line, isLanguage);
+        sample.source = model.Encode(line);
         auto config = model.config;
         config.sourceLength = config.GetPositions();
         config.positions = config.sourceLength;
@@ -501,62 +412,106 @@ Judge(const Model& model)
         json["tokens"] = sample.source;
         if (isLanguage && sample.source.size() > 1)
         {
-            json["nats_per_token"] = backend->Evaluate(config, model.parameters, {sample}).loss;
+            json["nats_per_token"] = backend.Evaluate(config, model.parameters, {sample}).loss;
         }
-        json["logits"] = backend->GetLogits(config, model.parameters, {sample}).front();
+        auto logits = backend.GetLogits(config, model.parameters, {sample}).front();
+        if (config.head == ModelHead::MASKED_LANGUAGE)
+        {
+            auto& masks = json["logits"] = nlohmann::ordered_json::array();
+            for (auto at = logits.begin(); at != logits.end(); at += config.vocabulary)
+            {
+                masks.push_back(std::vector<float>(at, at + config.vocabulary));
+            }
+        }
+        else
+        {
+            json["logits"] = std::move(logits);
+        }
         std::cout << json.dump() << "\n" << std::flush;
     }
 }
 
-void
-ApplyModel(const Model& model, const Wishes& wishes)
+/// @return a line with the most probable token where one is masked
+std::string
+Fill(const AppliedModel& model, const ComputeBackend& backend, const std::string& line)
 {
-    if (!IsLanguageModel(model.config) && !IsClassifier(model.config))
+    Sample sample;
+    sample.source = model.Encode(line);
+    const auto logits = backend.GetLogits(model.config, model.parameters, {sample}).front();
+    if (logits.empty())
     {
-        throw UserError("this model predicts masked tokens, which lines of text have none of");
+        throw UserError("'" + line + "' has no " + model.GetMask() + " to fill in, or not among " +
+                        "the " + std::to_string(model.config.GetPositions()) +
+                        " tokens that the model reads");
+    }
+    auto next = logits.begin();
+    for (auto& token : sample.source)
+    {
+        if (token == GetMaskToken(model.config) && next != logits.end())
+        {
+            const auto end = next + model.config.vocabulary;
+            token = static_cast<int32_t>(std::max_element(next, end) - next);
+            next = end;
+        }
+    }
+    return model.tokenizer.Decode({sample.source}).front();
+}
+
+/// @return a line with what follows it
+std::string
+Continue(const AppliedModel& model,
+         const ComputeBackend& backend,
+         const GenerationOptions& options,
+         const std::string& line)
+{
+    auto tokens = model.Encode(line);
+    if (tokens.size() >= model.config.GetPositions())
+    {
+        throw UserError("a line is as long as the model's " +
+                        std::to_string(model.config.GetPositions()) +
+                        " positions, so nothing can follow it");
+    }
+    const auto next = backend.Generate(model.config, model.parameters, {tokens}, options).front();
+    tokens.insert(tokens.end(), next.begin(), next.end());
+    return model.tokenizer.Decode({tokens}).front();
+}
+
+/// @return the name of a line's class, or its number where it has none
+std::string
+Name(const AppliedModel& model, const ComputeBackend& backend, const std::string& line)
+{
+    Sample sample;
+    sample.source = model.Encode(line);
+    const auto best = backend.Classify(model.config, model.parameters, {sample}).front();
+    const auto index = static_cast<std::size_t>(best);
+    return index < model.classes.size() ? model.classes[index] : std::to_string(best);
+}
+
+void
+ApplyModel(const std::string& folder, const Wishes& wishes)
+{
+    const auto backend = CreateBackend();
+    const auto model = AppliedModel::Open(folder, *backend);
+    if (IsTranslator(model.config))
+    {
+        throw UserError("a translator's lines cannot be judged: leave --json out");
     }
     if (wishes.wantsJson)
     {
-        Judge(model);
+        Judge(model, *backend);
         return;
     }
-    const auto backend = CreateBackend();
-    const bool continues = IsLanguageModel(model.config);
     auto options = wishes.options;
     options.ends = {model.config.special.end};
     std::string line;
     while (std::getline(std::cin, line))
     {
-        auto tokens = Frame(model, line, continues);
-        if (!continues)
-        {
-            Sample sample;
-            sample.source = tokens;
-            const auto best = backend->Classify(model.config, model.parameters, {sample}).front();
-            const auto index = static_cast<std::size_t>(best);
-            std::cout << (index < model.classes.size() ? model.classes[index]
-                                                       : std::to_string(best))
-                      << "\n";
-            continue;
-        }
-        if (tokens.size() >= model.config.GetPositions())
-        {
-            throw UserError("a line is as long as the model's " +
-                            std::to_string(model.config.GetPositions()) +
-                            " positions, so nothing can follow it");
-        }
-        const auto next =
-            backend->Generate(model.config, model.parameters, {tokens}, options).front();
-        tokens.insert(tokens.end(), next.begin(), next.end());
-        std::cout << model.tokenizer.Decode({tokens}).front() << "\n" << std::flush;
+        std::cout << (IsLanguageModel(model.config) ? Continue(model, *backend, options, line)
+                      : IsClassifier(model.config)  ? Name(model, *backend, line)
+                                                    : Fill(model, *backend, line))
+                  << "\n"
+                  << std::flush;
     }
-}
-
-/// @return whether a folder holds a model in Hugging Face's form
-bool
-IsForeign(const std::string& folder)
-{
-    return fs::exists(fs::path(folder) / "config.json") || PretrainedAdapter::IsIn(folder);
 }
 
 /// @return whether a checkpoint is of a family that the first part knows
@@ -564,7 +519,8 @@ bool
 IsPlain(const json& dimensions)
 {
     const auto family = dimensions.value("family", "");
-    return dimensions.at("head").get<int>() != 3 && dimensions.value("trained", 0) == 0 &&
+    const bool isOwn = dimensions.value("positions", 0) == 0; // begun here, not pretrained
+    return isOwn && dimensions.at("head").get<int>() < 2 && dimensions.value("trained", 0) == 0 &&
            (family.empty() || family == "transformer" || family == "bert");
 }
 
@@ -577,18 +533,16 @@ main(int argc, char* argv[])
     {
         const auto wishes = Parse(argc, argv);
         const torch::NoGradGuard withoutGradients;
-        if (IsForeign(wishes.folder))
+        if (!AppliedModel::IsForeign(wishes.folder) && !wishes.wantsJson)
         {
-            ApplyModel(OpenFolder(wishes.folder), wishes);
-            return 0;
+            const auto model = Load(wishes.folder + "/collapipe.safetensors");
+            if (IsPlain(model.dimensions))
+            {
+                Apply(model);
+                return 0;
+            }
         }
-        const auto model = Load(wishes.folder + "/collapipe.safetensors");
-        if (IsPlain(model.dimensions) && !wishes.wantsJson)
-        {
-            Apply(model);
-            return 0;
-        }
-        ApplyModel(OpenCheckpoint(wishes.folder), wishes);
+        ApplyModel(wishes.folder, wishes);
     }
     catch (const std::exception& error)
     {

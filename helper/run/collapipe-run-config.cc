@@ -84,12 +84,12 @@ RunConfig::GetUsualTask() const
         return (trainSource + trainTarget).empty() ? "classification" : "translation";
     }
     // Decoder-only models continue texts; encoders do what they were saved for.
-    const auto foreign = learning.GetForeignConfig();
-    const auto& saved = foreign.architectures;
-    const bool classifies = std::any_of(saved.begin(), saved.end(), [](const auto& name) {
-        return name.find("ForSequenceClassification") != name.npos;
-    });
-    return classifies ? "classification" : foreign.IsCausal() ? "lm" : "mlm";
+    const auto pretrained = learning.GetPretrained();
+    const auto head =
+        pretrained ? pretrained->GetHead() : GetUsualHead(learning.GetForeignConfig());
+    return head == ModelHead::CLASSIFICATION    ? "classification"
+           : head == ModelHead::CAUSAL_LANGUAGE ? "lm"
+                                                : "mlm";
 }
 
 void

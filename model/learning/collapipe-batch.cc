@@ -72,5 +72,20 @@ MakeBatch(const ModelConfig& config,
     return MakeBatch(config, pointers, position);
 }
 
+Batch
+ReadBatch(const ModelConfig& config, const std::vector<const Sample*>& samples)
+{
+    const uint32_t rows = samples.size();
+    std::vector<int32_t> source(size_t(rows) * config.sourceLength);
+    for (uint32_t i = 0; i < rows; i++)
+    {
+        WriteSource(config, *samples[i], source.data() + size_t(i) * config.sourceLength);
+    }
+    Batch batch;
+    batch.source =
+        TensorData::FromVector(DType::INT32, {rows, config.sourceLength}, std::move(source));
+    return batch;
+}
+
 } // namespace collapipe
 } // namespace ns3

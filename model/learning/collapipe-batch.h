@@ -59,6 +59,13 @@ Batch MakeBatch(const ModelConfig& config,
                 const std::vector<Sample>& samples,
                 const TrainingPosition& position = {});
 
+/**
+ * @param config the model
+ * @param samples the samples, in the order of the rows
+ * @return a batch without labels: sources as they stand, no token of them masked
+ */
+Batch ReadBatch(const ModelConfig& config, const std::vector<const Sample*>& samples);
+
 } // namespace collapipe
 } // namespace ns3
 

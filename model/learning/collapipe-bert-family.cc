@@ -144,7 +144,7 @@ class BertFamily : public ModelFamily
         {
             return "A BERT's edge server holds its head and no blocks.";
         }
-        return CheckActivation(config, {"gelu", "gelu_new", "relu"});
+        return CheckActivation(config, {"gelu", "gelu_new", "relu", "silu"});
     }
 
     void DescribeEmbedding(const ModelConfig& config, LinkDescription& link) const override

@@ -141,11 +141,13 @@ class ComputeBackend : public Object
 
     /**
      * What a model thinks of texts: of a language model logits of what comes next, of a classifier
-     * those of the classes. Run it as a job.
-     * @param config the model; a language model or a classifier
+     * those of the classes, of a model that predicts masked tokens those of what GetMaskToken()
+     * stands for. Run it as a job.
+     * @param config the model; any but a translator
      * @param parameters of the whole model
      * @param samples whose source is read
-     * @return logits of each, [V] or [classes]; nothing where nothing is computed
+     * @return logits of each, [V], [classes] or [masks V], one mask after the other; nothing where
+     *         nothing is computed
      */
     virtual std::vector<std::vector<float>> GetLogits(const ModelConfig& config,
                                                       const ModelParameters& parameters,

@@ -121,7 +121,7 @@ class Gpt2Family : public CausalFamily
             return "A GPT-2 has as many keys and values as queries, and heads that share its "
                    "width.";
         }
-        return CheckActivation(config, {"gelu_new", "gelu", "relu"});
+        return CheckActivation(config, {"gelu_new", "gelu", "relu", "silu"});
     }
 
     void DescribeEmbedding(const ModelConfig& config, LinkDescription& link) const override

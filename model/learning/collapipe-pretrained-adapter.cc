@@ -33,6 +33,7 @@ constexpr const char* ADAPTER_WEIGHTS = "adapter_model.safetensors"; //!< their 
 const std::string PREFIX = "base_model.model.";                      //!< of all names
 const std::string DOWN_END = ".lora_A.weight";                       //!< of A
 constexpr uint32_t MOST_RANK = 1024;                                 //!< as --lora allows
+constexpr uint32_t MOST_CLASSES = 100'000;                           //!< as config.json may have
 
 bool
 EndsWith(const std::string& text, const std::string& end)
@@ -72,6 +73,7 @@ PretrainedAdapter::PretrainedAdapter(const std::string& folder)
     }
     m_file = std::make_unique<SafetensorsFile>(path);
     FindTargets();
+    FindClasses();
 }
 
 void
@@ -148,6 +150,46 @@ PretrainedAdapter::FindTargets()
         throw DataError("'" + m_file->GetName() + "' holds no adapters.");
     }
     m_config.targets.assign(targets.begin(), targets.end());
+}
+
+void
+PretrainedAdapter::FindClasses()
+{
+    for (const char* name : {"classifier.weight", "score.weight"}) // of encoders, of others
+    {
+        const auto* entry = m_file->Find(PREFIX + name);
+        if (!entry || entry->shape.size() != 2 || entry->shape.front() > MOST_CLASSES)
+        {
+            continue;
+        }
+        m_classes.resize(entry->shape.front());
+        for (std::size_t i = 0; i < m_classes.size(); ++i)
+        {
+            m_classes[i] = std::to_string(i);
+        }
+    }
+    // PEFT has no place for their names; what is exported here has them beside the tensors
+    const auto& metadata = m_file->GetHead().metadata;
+    const auto names = metadata.find(ADAPTER_CLASSES);
+    const auto json = names == metadata.end() ? Json() : Json::parse(names->second, nullptr, false);
+    if (json.is_array() && json.size() == m_classes.size() &&
+        std::all_of(json.begin(), json.end(), [](const Json& name) { return name.is_string(); }))
+    {
+        m_classes = json.get<std::vector<std::string>>();
+        m_namesClasses = true;
+    }
+}
+
+bool
+PretrainedAdapter::NamesClasses() const
+{
+    return m_namesClasses;
+}
+
+const std::vector<std::string>&
+PretrainedAdapter::GetClasses() const
+{
+    return m_classes;
 }
 
 const std::string&

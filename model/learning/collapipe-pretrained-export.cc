@@ -370,7 +370,13 @@ WritePretrained(const PretrainedExport& what,
             named.first = ADAPTER_PREFIX + named.first;
         }
         WriteFileAtomically(at("adapter_config.json"), FormatAdapterConfig(model, what.base));
-        WriteSafetensors(at(ADAPTER), tensors, GetMetadata());
+        auto metadata = GetMetadata();
+        if (model.head == ModelHead::CLASSIFICATION && !what.classes.empty())
+        {
+            metadata[ADAPTER_CLASSES] =
+                Json(what.classes).dump(-1, ' ', false, Json::error_handler_t::replace);
+        }
+        WriteSafetensors(at(ADAPTER), tensors, metadata);
         removeOld({MODEL, "config.json"});
         return;
     }

@@ -172,6 +172,18 @@ GetPretrainedHead(ModelHead head)
                                              : PretrainedHead::LANGUAGE;
 }
 
+ModelHead
+GetUsualHead(const PretrainedConfig& config)
+{
+    const auto& saved = config.architectures;
+    const bool classifies = std::any_of(saved.begin(), saved.end(), [](const auto& name) {
+        return name.find("ForSequenceClassification") != name.npos;
+    });
+    return classifies          ? ModelHead::CLASSIFICATION
+           : config.IsCausal() ? ModelHead::CAUSAL_LANGUAGE
+                               : ModelHead::MASKED_LANGUAGE;
+}
+
 ModelConfig
 MakeModelConfig(const PretrainedConfig& config, ModelHead head)
 {
@@ -324,6 +336,11 @@ PretrainedModel::PretrainedModel(const std::string& folder)
     m_tokenizer = PretrainedTokenizer::Read(m_folder);
     m_tokenizer->CheckVocabulary(m_config.vocabulary);
     m_weights = std::make_unique<PretrainedWeights>(m_folder, m_config.family);
+    const auto count = m_adapter ? m_adapter->GetClasses().size() : 0;
+    if (count > 0 && (m_adapter->NamesClasses() || count != m_config.classes.size()))
+    {
+        m_config.classes = m_adapter->GetClasses();
+    }
 }
 
 const std::string&
@@ -336,6 +353,14 @@ const PretrainedConfig&
 PretrainedModel::GetConfig() const
 {
     return m_config;
+}
+
+ModelHead
+PretrainedModel::GetHead() const
+{
+    // Adapters may end in another layer than the model that they belong to
+    return m_adapter && !m_adapter->GetClasses().empty() ? ModelHead::CLASSIFICATION
+                                                         : GetUsualHead(m_config);
 }
 
 const std::shared_ptr<const PretrainedTokenizer>&

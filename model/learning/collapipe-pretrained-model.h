@@ -31,6 +31,13 @@ namespace collapipe
 ModelConfig MakeModelConfig(const PretrainedConfig& config, ModelHead head);
 
 /**
+ * @param config a pretrained model
+ * @return what it was saved for: to classify; else, decoder-only models continue texts and encoders
+ *         predict masked tokens
+ */
+ModelHead GetUsualHead(const PretrainedConfig& config);
+
+/**
  * The inverse of MakeModelConfig(), for models that were trained here.
  * @param model of any family
  * @return as a config.json has it
@@ -58,6 +65,9 @@ ModelParameters ReadPretrainedParameters(const PretrainedWeights& weights,
                                          const PretrainedConfig& pretrained,
                                          const ModelConfig& config,
                                          const ModelParameters& initial);
+
+/// Metadata of adapter_model.safetensors, written here only: a JSON list of the classes' names
+constexpr const char* ADAPTER_CLASSES = "classes";
 
 /**
  * @ingroup collapipe
@@ -91,6 +101,15 @@ class PretrainedAdapter
     bool Contains(const std::string& name) const;
 
     /**
+     * @return names of the classes that the last layer of a classification tells apart, numbers
+     *         where the file does not name them; none where it has no such layer
+     */
+    const std::vector<std::string>& GetClasses() const;
+
+    /// @return whether the file names the classes
+    bool NamesClasses() const;
+
+    /**
      * @param config the model, with these adapters
      * @param parameters every parameter; adapters, and the last layer of a classification where the
      *        file has it, are replaced
@@ -105,9 +124,14 @@ class PretrainedAdapter
     /// Finds out from the tensors' names which modules are adapted.
     void FindTargets();
 
+    /// Finds the last layer of a classification.
+    void FindClasses();
+
     std::string m_folder;                    //!< for messages
     std::string m_base;                      //!< folder of the model
     LoraConfig m_config;                     //!< rank, scale, targets
+    std::vector<std::string> m_classes;      //!< of a classification
+    bool m_namesClasses{false};              //!< they are no mere numbers
     std::unique_ptr<SafetensorsFile> m_file; //!< the tensors
 };
 
@@ -128,8 +152,11 @@ class PretrainedModel
     /// @return the folder of the model, which is another one where adapters were given
     const std::string& GetFolder() const;
 
-    /// @return its config.json
+    /// @return its config.json, with the classes that adapters have learnt to tell apart
     const PretrainedConfig& GetConfig() const;
+
+    /// @return what the model, or its adapters, were saved for
+    ModelHead GetHead() const;
 
     /// @return its tokenizer
     const std::shared_ptr<const PretrainedTokenizer>& GetTokenizer() const;

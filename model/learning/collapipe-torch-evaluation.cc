@@ -67,9 +67,9 @@ struct EncodedBatch
      */
     EncodedBatch(const ModelConfig& config,
                  const std::vector<at::Tensor>& parameters,
-                 const std::vector<const Sample*>& samples)
+                 Batch samples)
         : layers(config, {true, 0, config.encoderBlocks, true}, parameters),
-          batch(MakeBatch(config, samples)),
+          batch(std::move(samples)),
           tokens(ToTorch(batch.source)),
           padding(MakePadding(tokens, config.special.pad)),
           layout(padding, true, 0),
@@ -84,6 +84,34 @@ struct EncodedBatch
     TorchRows layout;   //!< its words
     at::Tensor memory;  //!< what the encoder gives: rows
 };
+
+/**
+ * @param run a batch on its way through a classifier or a language model
+ * @return what its head says of each text [b,C] or [b,V]
+ */
+at::Tensor
+GetHeadLogits(const EncodedBatch& run)
+{
+    const auto& head = static_cast<const TorchClassifyingHead&>(run.layers.GetHead());
+    return head.Classify(run.memory, run.layout, run.padding, {});
+}
+
+/**
+ * @param config the model; it predicts masked tokens
+ * @param run a batch on its way through it
+ * @return of each text, what may stand where a token is masked: [masks,V]
+ */
+std::vector<at::Tensor>
+PredictMasked(const ModelConfig& config, const EncodedBatch& run)
+{
+    const auto isMasked = run.tokens.eq(GetMaskToken(config));
+    const auto masked = run.layout.Pack(isMasked).nonzero().flatten();
+    const auto& head = static_cast<const TorchMaskedLanguageHead&>(run.layers.GetHead());
+    const auto logits = head.Predict(run.memory, run.layout, masked, {});
+    const auto counts = isMasked.sum(1).to(at::kLong);
+    return logits.split_with_sizes(
+        at::IntArrayRef(counts.data_ptr<int64_t>(), static_cast<size_t>(counts.numel())));
+}
 
 } // namespace
 
@@ -128,7 +156,8 @@ TorchEvaluation::Evaluate(const std::vector<Sample>& samples) const
     EvaluationResult result;
     for (const auto& group : MakeGroups(samples))
     {
-        const EncodedBatch run(FitLengths(m_config, group.samples), m_parameters, group.samples);
+        const auto config = FitLengths(m_config, group.samples);
+        const EncodedBatch run(config, m_parameters, MakeBatch(config, group.samples));
         result.loss += run.layers.GetHead()
                            .Forward(run.memory,
                                     run.layout,
@@ -153,7 +182,7 @@ TorchEvaluation::Translate(const std::vector<Sample>& samples, const DecodingOpt
     {
         auto config = FitLengths(m_config, group.samples);
         config.targetLength = m_config.targetLength;
-        const EncodedBatch run(config, m_parameters, group.samples);
+        const EncodedBatch run(config, m_parameters, ReadBatch(config, group.samples));
         const auto& decoder = static_cast<const TorchDecoder&>(run.layers.GetHead());
         TorchBeamSearch search(decoder, options, config.targetLength);
         auto results = search.Run(run.memory, run.layout, run.padding);
@@ -182,9 +211,9 @@ TorchEvaluation::Generate(const std::vector<std::vector<int32_t>>& prompts,
             samples[i].source = texts[i];
             pointers.push_back(&samples[i]);
         }
-        const EncodedBatch run(FitLengths(config, pointers), m_parameters, pointers);
-        const auto& head = static_cast<const TorchCausalHead&>(run.layers.GetHead());
-        return head.Classify(run.memory, run.layout, run.padding, {}); // what the last row says
+        const auto own = FitLengths(config, pointers);
+        const EncodedBatch run(own, m_parameters, ReadBatch(own, pointers));
+        return GetHeadLogits(run); // what the last row says
     };
     const TorchGeneration generation(options, config.sourceLength, next);
     std::vector<std::vector<int32_t>> results;
@@ -207,19 +236,21 @@ TorchEvaluation::Generate(const std::vector<std::vector<int32_t>>& prompts,
 std::vector<std::vector<float>>
 TorchEvaluation::GetLogits(const std::vector<Sample>& samples) const
 {
-    NS_ABORT_MSG_IF(!IsClassifier(m_config) && !IsLanguageModel(m_config),
-                    "Only classifiers and language models give logits of a text");
+    NS_ABORT_MSG_IF(IsTranslator(m_config), "A translator gives no logits of a text alone");
     const torch::NoGradGuard withoutGradients;
     std::vector<std::vector<float>> results(samples.size());
     for (const auto& group : MakeGroups(samples))
     {
-        const EncodedBatch run(FitLengths(m_config, group.samples), m_parameters, group.samples);
-        const auto& head = static_cast<const TorchClassifyingHead&>(run.layers.GetHead());
-        const auto logits = head.Classify(run.memory, run.layout, run.padding, {}).contiguous();
+        const auto config = FitLengths(m_config, group.samples);
+        const EncodedBatch run(config, m_parameters, ReadBatch(config, group.samples));
+        const auto logits = config.head == ModelHead::MASKED_LANGUAGE
+                                ? PredictMasked(config, run)
+                                : GetHeadLogits(run).unbind(0);
         for (size_t i = 0; i < group.places.size(); i++)
         {
-            const auto* row = logits.data_ptr<float>() + static_cast<int64_t>(i) * logits.size(1);
-            results[group.places[i]].assign(row, row + logits.size(1));
+            const auto values = logits[i].contiguous();
+            results[group.places[i]].assign(values.data_ptr<float>(),
+                                            values.data_ptr<float>() + values.numel());
         }
     }
     return results;
@@ -233,9 +264,9 @@ TorchEvaluation::Classify(const std::vector<Sample>& samples) const
     std::vector<int32_t> classes(samples.size());
     for (const auto& group : MakeGroups(samples))
     {
-        const EncodedBatch run(FitLengths(m_config, group.samples), m_parameters, group.samples);
-        const auto& classifier = static_cast<const TorchClassifyingHead&>(run.layers.GetHead());
-        const auto best = classifier.Classify(run.memory, run.layout, run.padding, {}).argmax(1);
+        const auto config = FitLengths(m_config, group.samples);
+        const EncodedBatch run(config, m_parameters, ReadBatch(config, group.samples));
+        const auto best = GetHeadLogits(run).argmax(1);
         for (size_t i = 0; i < group.places.size(); i++)
         {
             classes[group.places[i]] = static_cast<int32_t>(best[i].item<int64_t>());

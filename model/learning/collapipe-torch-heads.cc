@@ -229,17 +229,24 @@ TorchMaskedLanguageHead::Forward(const at::Tensor& memory,
                                  double labelSmoothing,
                                  const TorchDropout& ofStep) const
 {
-    const auto dropout = ofStep.At(TorchDropout::HEAD_LINK);
     const auto labels = layout.Pack(targets.slice(1, 1)).to(at::kLong);
     const auto masked = labels.ne(PAD_TOKEN).nonzero().flatten();
-    const auto own = layout.Select(masked);
-    const auto rows = m_memoryNorm.Forward(memory.index_select(0, masked));
-    const auto transformed = m_transform.Forward(rows, own, dropout);
-    const auto active = m_activation == TorchActivation::RELU   ? transformed.relu()
-                        : m_activation == TorchActivation::GELU ? at::gelu(transformed)
-                                                                : at::gelu(transformed, "tanh");
-    const auto logits = m_projection.Forward(m_norm.Forward(active), own, dropout);
-    return SumCrossEntropies(logits, labels.index_select(0, masked), labelSmoothing);
+    return SumCrossEntropies(Predict(memory, layout, masked, ofStep),
+                             labels.index_select(0, masked),
+                             labelSmoothing);
+}
+
+at::Tensor
+TorchMaskedLanguageHead::Predict(const at::Tensor& memory,
+                                 const TorchRows& layout,
+                                 const at::Tensor& wanted,
+                                 const TorchDropout& ofStep) const
+{
+    const auto dropout = ofStep.At(TorchDropout::HEAD_LINK);
+    const auto own = layout.Select(wanted);
+    const auto rows = m_memoryNorm.Forward(memory.index_select(0, wanted));
+    const auto active = Activate(m_activation, m_transform.Forward(rows, own, dropout));
+    return m_projection.Forward(m_norm.Forward(active), own, dropout);
 }
 
 } // namespace collapipe

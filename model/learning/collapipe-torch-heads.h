@@ -215,6 +215,18 @@ class TorchMaskedLanguageHead : public TorchHead
                        double labelSmoothing,
                        const TorchDropout& dropout) const override;
 
+    /**
+     * @param memory rows of what comes before [n,D]
+     * @param layout what they stand for
+     * @param wanted indices of rows [m] int64
+     * @param ofStep dropout of the step
+     * @return logits of the tokens that stand there [m,V]
+     */
+    at::Tensor Predict(const at::Tensor& memory,
+                       const TorchRows& layout,
+                       const at::Tensor& wanted,
+                       const TorchDropout& ofStep) const;
+
   private:
     TorchActivation m_activation; //!< behind the transform
     TorchFinalNorm m_memoryNorm;  //!< of the encoder

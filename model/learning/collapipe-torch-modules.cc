@@ -7,6 +7,8 @@
 #include "ns3/abort.h"
 
 #include <cmath>
+#include <map>
+#include <utility>
 
 namespace ns3
 {
@@ -192,11 +194,30 @@ TorchResidual::TorchResidual(const ModelConfig& config, TorchParameterReader& re
 TorchActivation
 ParseActivation(const std::string& name)
 {
-    NS_ABORT_MSG_IF(name != "relu" && name != "gelu" && name != "gelu_new",
-                    "There is no activation " << name << " here");
-    return name == "relu"   ? TorchActivation::RELU
-           : name == "gelu" ? TorchActivation::GELU
-                            : TorchActivation::GELU_TANH;
+    const std::map<std::string, TorchActivation> known{{"relu", TorchActivation::RELU},
+                                                       {"gelu", TorchActivation::GELU},
+                                                       {"gelu_new", TorchActivation::GELU_TANH},
+                                                       {"silu", TorchActivation::SILU}};
+    const auto found = known.find(name);
+    NS_ABORT_MSG_IF(found == known.end(), "There is no activation " << name << " here");
+    return found->second;
+}
+
+at::Tensor
+Activate(TorchActivation activation, at::Tensor inner)
+{
+    switch (activation)
+    {
+    case TorchActivation::RELU:
+        return inner.relu_();
+    case TorchActivation::GELU:
+        return at::gelu(inner);
+    case TorchActivation::GELU_TANH:
+        return at::gelu(inner, "tanh");
+    case TorchActivation::SILU:
+        break;
+    }
+    return at::silu(inner);
 }
 
 TorchFeedForward::TorchFeedForward(TorchActivation activation, TorchParameterReader& reader)
@@ -211,10 +232,7 @@ TorchFeedForward::Forward(const at::Tensor& rows,
                           const TorchRows& layout,
                           const TorchDropout& dropout) const
 {
-    auto inner = m_inner.Forward(rows, layout, dropout);
-    const auto active = m_activation == TorchActivation::RELU   ? inner.relu_()
-                        : m_activation == TorchActivation::GELU ? at::gelu(inner)
-                                                                : at::gelu(inner, "tanh");
+    const auto active = Activate(m_activation, m_inner.Forward(rows, layout, dropout));
     return m_outer.Forward(active, layout, dropout);
 }
 

@@ -133,13 +133,21 @@ enum class TorchActivation : uint8_t
     RELU,
     GELU,      //!< Hendrycks and Gimpel 2016, exactly
     GELU_TANH, //!< their approximation
+    SILU,      //!< x times its sigmoid, also theirs
 };
 
 /**
- * @param name relu, gelu or gelu_new
+ * @param name relu, gelu, gelu_new or silu
  * @return the activation; aborts where it has no such name
  */
 TorchActivation ParseActivation(const std::string& name);
+
+/**
+ * @param activation any
+ * @param inner [n,F], which nobody else uses
+ * @return [n,F]
+ */
+at::Tensor Activate(TorchActivation activation, at::Tensor inner);
 
 /**
  * The feed-forward layers: linear, activation, linear.

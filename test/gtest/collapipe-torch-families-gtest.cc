@@ -483,6 +483,8 @@ TEST(TorchFamilies, KeepAsMuchMemoryAsIsPlanned)
                 config.feedForward = 16 + random() % 200;
                 config.sourceLength = 8 + random() % 40;
                 config.encoderBlocks = 4;
+                const bool isGated = family == std::string("llama");
+                config.activation = dropout > 0 && !isGated ? "silu" : ""; // or its own
                 config.dropout = dropout;
                 config.lora.dropout = dropout;
                 const uint32_t size = 1 + random() % 5;

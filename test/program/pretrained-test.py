@@ -12,7 +12,6 @@ import os
 import pathlib
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 
@@ -24,7 +23,8 @@ except ImportError:
     print("skipped: there is no PyTorch for Python (package python3-torch)")
     sys.exit(77)
 
-from support import hf_reference as hf
+from support import apply, hf_reference as hf
+from support.apply import apply_model, judge
 from support.runs import check, finish, near, read_csv, report, start, use_program
 
 torch.manual_seed(1)
@@ -32,20 +32,6 @@ torch.set_num_threads(1)
 CAUSAL = ["gpt2", "opt", "llama", "qwen2"]
 RUN = ["--topology=p2p", "--controller=uniform-pipeline", "--compare=none", "--progress=none",
        "--rounds=1", "--localIterations=1", "--memoryShare=0"]
-build = None
-
-
-def apply_model(folder, lines, *options):
-    """What collapipe-torch-apply says of lines."""
-    result = subprocess.run([build / "collapipe-torch-apply", str(folder), *options],
-                            input="".join(line + "\n" for line in lines), capture_output=True,
-                            encoding="utf-8", timeout=120)
-    check(result.returncode == 0, f"apply {folder.name} {options}: {result.stderr}")
-    return result.stdout
-
-
-def judge(folder, lines):
-    return [json.loads(line) for line in apply_model(folder, lines, "--json").splitlines()]
 
 
 def run(work, name, *options, timeout=200):
@@ -452,10 +438,9 @@ def check_stories(work, stories):
 
 
 def main():
-    global build
-    build = pathlib.Path(sys.argv[1]).absolute()
+    apply.build = pathlib.Path(sys.argv[1]).absolute()
     source = pathlib.Path(sys.argv[2]).absolute()
-    if not use_program(build, "collapipe-quickstart"):
+    if not use_program(apply.build, "collapipe-quickstart"):
         return 1
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     with tempfile.TemporaryDirectory() as folder:

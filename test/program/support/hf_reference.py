@@ -115,6 +115,14 @@ def write_wordpiece(folder, side):
 # ---------------------------------------------------------------- models
 
 
+def gelu_by_tanh(y):
+    return 0.5 * y * (1 + torch.tanh(math.sqrt(2 / math.pi) * (y + 0.044715 * y ** 3)))
+
+
+ACTIVATIONS = {"gelu": F.gelu, "gelu_new": gelu_by_tanh, "gelu_pytorch_tanh": gelu_by_tanh,
+               "relu": F.relu, "silu": F.silu}
+
+
 class Reference:
     """A model by its config.json and its tensors."""
 
@@ -132,6 +140,10 @@ class Reference:
 
     def conv1d(self, x, name):
         return x @ self.get(name + ".weight") + self.get(name + ".bias")
+
+    def activate(self, x):
+        names = ("hidden_act", "activation_function", "activation")
+        return ACTIVATIONS[next(self.config[name] for name in names if name in self.config)](x)
 
     def norm(self, x, name, epsilon):
         return F.layer_norm(x, x.shape[-1:], self.get(name + ".weight"), self.get(name + ".bias"),
@@ -208,7 +220,7 @@ class Reference:
             names = ("vocab_transform", "vocab_layer_norm", "vocab_projector.weight",
                      "distilbert.embeddings.word_embeddings.weight", "vocab_projector.bias")
         epsilon = self.config.get("layer_norm_eps", 1e-12)
-        rows = self.norm(F.gelu(self.linear(rows, names[0])), names[1], epsilon)
+        rows = self.norm(self.activate(self.linear(rows, names[0])), names[1], epsilon)
         own = self.tensors.get(names[2])
         return F.linear(rows, own if own is not None else self.get(names[3]), self.get(names[4]))
 
@@ -241,8 +253,7 @@ class Reference:
             heads = [self.split(part, c["n_head"]) for part in parts]
             x = x + self.conv1d(self.attend(*heads, True), name + "attn.c_proj")
             y = self.conv1d(self.norm(x, name + "ln_2", c["layer_norm_epsilon"]), name + "mlp.c_fc")
-            tanh = torch.tanh(math.sqrt(2 / math.pi) * (y + 0.044715 * y ** 3))
-            x = x + self.conv1d(0.5 * y * (1 + tanh), name + "mlp.c_proj")
+            x = x + self.conv1d(self.activate(y), name + "mlp.c_proj")
         return self.norm(x, "transformer.ln_f", c["layer_norm_epsilon"])
 
     def opt(self, tokens):
@@ -320,7 +331,8 @@ class Reference:
             parts = [self.split(self.linear(x, name + part), heads) for part in names["qkv"]]
             y = self.linear(self.attend(*parts, False), name + names["out"])
             x = self.norm(x + y, name + names["norm1"], epsilon)
-            y = self.linear(F.gelu(self.linear(x, name + names["inner"])), name + names["outer"])
+            y = self.activate(self.linear(x, name + names["inner"]))
+            y = self.linear(y, name + names["outer"])
             x = self.norm(x + y, name + names["norm2"], epsilon)
         return x
 
