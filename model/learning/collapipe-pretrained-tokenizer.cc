@@ -120,6 +120,29 @@ ReadFrames(const Json& json, const std::string& name, Frames& frames)
     }
 }
 
+/// @return one more than the largest id of frames' tokens
+uint32_t
+CountFrameIds(const Frames& frames, const std::string& name)
+{
+    uint32_t count = 0;
+    for (const auto* frame : {&frames.single, &frames.pair})
+    {
+        for (const auto& part : *frame)
+        {
+            for (const auto id : part.ids)
+            {
+                if (id < 0)
+                {
+                    throw DataError("'" + name + "': the post_processor adds the token " +
+                                    std::to_string(id) + ", which there cannot be.");
+                }
+                count = std::max(count, static_cast<uint32_t>(id) + 1);
+            }
+        }
+    }
+    return count;
+}
+
 PretrainedTokenizer::Framed
 ApplyFrame(const std::vector<FramePart>& frame,
            const std::vector<int32_t>& first,
@@ -147,7 +170,7 @@ class StepTokenizer : public PretrainedTokenizer
           m_model(MakeTokenModel(json.at("model"), name))
     {
         ReadFrames(json.value("post_processor", Json()), name, m_frames);
-        m_size = m_model->GetVocabulary().GetSize();
+        m_size = std::max(m_model->GetVocabulary().GetSize(), CountFrameIds(m_frames, name));
         for (const auto& token : ListAddedTokens(files, json, name))
         {
             AddToken(token);

@@ -252,6 +252,18 @@ TEST(PretrainedTokenizer, CutsByEveryPatternThatModelsUse)
               (Words{"a\xe2\x80\x8d\xe2\x93\x90", "!"}));
 }
 
+TEST(PretrainedTokenizer, TokensOfFramesCountAsItsOwn)
+{
+    json file = {
+        {"model", {{"type", "BPE"}, {"vocab", {{"a", 0}}}, {"merges", json::array()}}},
+        {"post_processor", {{"type", "BertProcessing"}, {"sep", {"s", 7}}, {"cls", {"c", 900}}}}};
+    const auto tokenizer = PretrainedTokenizer::FromFiles({{"tokenizer.json", file.dump()}}, "t");
+    EXPECT_EQ(tokenizer->GetVocabularySize(), 901U);
+    EXPECT_THROW(tokenizer->CheckVocabulary(900), DataError);
+    file["post_processor"]["sep"] = {"s", -7};
+    EXPECT_THROW(PretrainedTokenizer::FromFiles({{"tokenizer.json", file.dump()}}, "t"), DataError);
+}
+
 TEST(PretrainedTokenizer, WhatIsSpecialInOneModelIsTextInAnother)
 {
     json file = {{"model",
