@@ -3,6 +3,7 @@
 #
 # How well does the controller know what a round will take? Planned against measured, phase by phase.
 #
+# Without options all scenarios but the random ones run.
 # Options: --scenarios=NAME,... runs those only (a name's beginning is enough), --jobs=N as many at once
 # (default: one per core), --rounds=N of each (default 3), --keep=FOLDER keeps the results; other options
 # are collapipe-quickstart's. A line per scenario and round: the latency, and of the cluster that took
@@ -22,7 +23,7 @@ BUILD = pathlib.Path(os.environ.get("COLLAPIPE_BUILD") or
                      pathlib.Path(__file__).resolve().parent.parent / "build")
 COMMON = ["--compute=analytic", "--compare=none", "--progress=none", "--maxPairs=300",
           "--maxValidation=10", "--vocabulary=300", "--timelineSize=0", "--heartbeat=0",
-          "--controller=dssda", "--task=translation"]
+          "--task=translation"]
 TOY = ["--model=128x4x512", "--blocks=4", "--sequenceLength=24", "--localIterations=8"]
 # Activations as BERT-base has them at sequence 128, and adapters of rank 8 as what is distributed
 BERT = ["--model=base", "--blocks=12", "--sequenceLength=128", "--lora=8", "--localIterations=2",
@@ -30,26 +31,58 @@ BERT = ["--model=base", "--blocks=12", "--sequenceLength=128", "--lora=8", "--lo
 SMALL = ["--clusters=1", "--devices=2"]
 MIDDLE = ["--clusters=2", "--devices=3"]
 LARGE = ["--clusters=2", "--devices=8"]
+TWENTY = ["--clusters=2", "--devices=10"]
+WIDE = ["--topology=hybrid", "--clusters=4", "--devices=2", "--clusterDistances=50,100,150,230"]
+EQUAL = ["--controller=dssda-equal-bandwidth"]
+RESERVED = ["--sharing=reserved"]
 SCENARIOS = {
     "wifi-near": ["--topology=wifi", "--clusterRadius=5", *SMALL, *TOY],
     "wifi-middle": ["--topology=wifi", *MIDDLE, *TOY],
     "wifi-far": ["--topology=wifi", "--clusterRadius=15", *MIDDLE, *TOY],
     "wifi-large": ["--topology=wifi", *LARGE, *TOY],
+    "wifi-twenty": ["--topology=wifi", *TWENTY, *TOY],
+    "wifi-equal": ["--topology=wifi", *MIDDLE, *TOY, *EQUAL],
+    "wifi-1f1b": ["--topology=wifi", *MIDDLE, *TOY, "--schedule=1f1b"],
     "wifi-bert": ["--topology=wifi", *MIDDLE, *BERT],
-    "wifi-reserved": ["--topology=wifi", "--sharing=reserved", *MIDDLE, *TOY],
+    "wifi-bert-far": ["--topology=wifi", "--clusterRadius=15", *MIDDLE, *BERT],
+    "wifi-bert-1f1b": ["--topology=wifi", *MIDDLE, *BERT, "--schedule=1f1b"],
+    "wifi-reserved": ["--topology=wifi", *RESERVED, *MIDDLE, *TOY],
+    "wifi-reserved-near": ["--topology=wifi", *RESERVED, "--clusterRadius=5", *SMALL, *TOY],
+    "wifi-reserved-far": ["--topology=wifi", *RESERVED, "--clusterRadius=15", *MIDDLE, *TOY],
+    "wifi-reserved-equal": ["--topology=wifi", *RESERVED, *MIDDLE, *TOY, *EQUAL],
+    "wifi-reserved-1f1b": ["--topology=wifi", *RESERVED, *MIDDLE, *TOY, "--schedule=1f1b"],
+    "wifi-reserved-bert": ["--topology=wifi", *RESERVED, *MIDDLE, *BERT],
     "hybrid-near": ["--topology=hybrid", "--clusterDistance=50", *SMALL, *TOY],
     "hybrid-middle": ["--topology=hybrid", *MIDDLE, *TOY],
     "hybrid-far": ["--topology=hybrid", "--clusterDistance=230", "--lteResourceBlocks=50", *MIDDLE,
                    *TOY],
     "hybrid-large": ["--topology=hybrid", *LARGE, *TOY],
+    "hybrid-twenty": ["--topology=hybrid", *TWENTY, *TOY],
+    "hybrid-wide": [*WIDE, *TOY],
+    "hybrid-equal": [*WIDE, *TOY, *EQUAL],
+    "hybrid-1f1b": ["--topology=hybrid", *MIDDLE, *TOY, "--schedule=1f1b"],
     "hybrid-bert": ["--topology=hybrid", *MIDDLE, *BERT],
-    "hybrid-reserved": ["--topology=hybrid", "--sharing=reserved", *MIDDLE, *TOY],
+    "hybrid-bert-wide": [*WIDE, *BERT],
+    "hybrid-reserved": ["--topology=hybrid", *RESERVED, *MIDDLE, *TOY],
+    "hybrid-reserved-wide": [*WIDE, *RESERVED, *TOY],
+    "hybrid-reserved-equal": [*WIDE, *RESERVED, *TOY, *EQUAL],
+    "hybrid-reserved-bert": ["--topology=hybrid", *RESERVED, *MIDDLE, *BERT],
     "lte-near": ["--topology=lte", "--clusterDistance=50", *SMALL, *TOY],
     "lte-middle": ["--topology=lte", *MIDDLE, *TOY],
     "lte-far": ["--topology=lte", "--clusterDistance=230", *SMALL, *TOY],
+    "lte-equal": ["--topology=lte", *MIDDLE, *TOY, *EQUAL],
+    "lte-1f1b": ["--topology=lte", *SMALL, *TOY, "--schedule=1f1b"],
     "lte-bert": ["--topology=lte", *SMALL, *BERT],
-    "lte-reserved": ["--topology=lte", "--sharing=reserved", *SMALL, *TOY],
+    "lte-reserved": ["--topology=lte", *RESERVED, *SMALL, *TOY],
+    "lte-reserved-middle": ["--topology=lte", *RESERVED, *MIDDLE, *TOY],
+    "lte-reserved-far": ["--topology=lte", *RESERVED, "--clusterDistance=230", *SMALL, *TOY],
+    "lte-reserved-bert": ["--topology=lte", *RESERVED, *SMALL, *BERT],
 }
+# Plans drawn at random, whose shares no controller would choose, in reserved media
+for _topology in ("wifi", "hybrid", "lte"):
+    for _seed in range(1, 8):
+        SCENARIOS[f"random-{_topology}-{_seed}"] = [f"--topology={_topology}", *RESERVED, *MIDDLE, *TOY,
+                                                    "--controller=random", f"--seed={_seed}"]
 
 
 def parse(arguments):
@@ -91,7 +124,7 @@ def run(folder, name, rounds, others):
 def show(name, rows):
     for number, planned, measured, report_s, phases in rows:
         parts = "".join(f"{1e3 * before:>10.1f} > {1e3 * after:>7.1f}" for before, after in phases)
-        print(f"{name:<17}{number:>2}{1e3 * planned:>10.1f}{1e3 * measured:>10.1f}"
+        print(f"{name:<22}{number:>2}{1e3 * planned:>10.1f}{1e3 * measured:>10.1f}"
               f"{100 * (planned / measured - 1):>8.1f}{1e3 * report_s:>8.1f}{parts}", flush=True)
 
 
@@ -110,8 +143,9 @@ def summarise(results):
 def main():
     chosen, others = parse(sys.argv[1:])
     wanted = tuple(filter(None, chosen["scenarios"].split(",")))
-    names = [name for name in SCENARIOS if not wanted or name.startswith(wanted)]
-    print(f"{'scenario, round':<19}{'plan ms':>10}{'real ms':>10}{'error %':>8}{'report':>8}"
+    names = [name for name in SCENARIOS
+             if (name.startswith(wanted) if wanted else not name.startswith("random"))]
+    print(f"{'scenario, round':<24}{'plan ms':>10}{'real ms':>10}{'error %':>8}{'report':>8}"
           f"{'distribution':>20}{'iteration':>20}{'upload':>20}")
     results = []
     with tempfile.TemporaryDirectory() as temporary:

@@ -4,6 +4,7 @@
 
 #include "ns3/boolean.h"
 #include "ns3/collapipe-airtime-ledger.h"
+#include "ns3/double.h"
 #include "ns3/nstime.h"
 #include "ns3/simulator.h"
 #include "ns3/test.h"
@@ -442,7 +443,8 @@ class ReservedTest : public TestCase
     }
 
   private:
-    static constexpr double OVERHEAD_S = 2e-4;
+    static constexpr double OVERHEAD_S = 2e-4; //!< of a message, here one frame
+    static constexpr double FACTOR = 1.5;      //!< what a frame costs over its airtime
     static constexpr double SPAN_S = 20;
 
     /// Frames of a link whenever it may send; a queue disc would be woken, here it is asked often
@@ -450,7 +452,8 @@ class ReservedTest : public TestCase
     {
         if (ledger->MaySend(link))
         {
-            ledger->Charge(link, Seconds(frameS));
+            ledger->HandOver(link, {1000, false, 1000});
+            ledger->Charge(link, Seconds(frameS), 1000);
             ++m_frames[link];
             Simulator::Schedule(Seconds(frameS + OVERHEAD_S),
                                 &ReservedTest::Serve,
@@ -463,14 +466,18 @@ class ReservedTest : public TestCase
         Simulator::Schedule(MicroSeconds(50), &ReservedTest::Serve, this, ledger, link, frameS);
     }
 
-    /// Share of the time, overhead included, that each of these links had
+    /// Share of the time, at what a frame and a message cost, that each of these links had
     std::vector<double> Measure(const std::vector<double>& shares, const std::vector<bool>& sends)
     {
         Ptr<AirtimeLedger> ledger =
             CreateObjectWithAttributes<AirtimeLedger>("WorkConserving",
                                                       BooleanValue(false),
+                                                      "TransferFactor",
+                                                      DoubleValue(FACTOR),
                                                       "ExchangeOverhead",
-                                                      TimeValue(Seconds(OVERHEAD_S)));
+                                                      TimeValue(Seconds(OVERHEAD_S / 2)),
+                                                      "ReplyOverhead",
+                                                      TimeValue(Seconds(OVERHEAD_S / 2)));
         m_frames.assign(shares.size(), 0);
         const std::vector<double> frames{2e-3, 5e-4, 4e-3};
         for (std::size_t link = 0; link < shares.size(); ++link)
@@ -489,7 +496,8 @@ class ReservedTest : public TestCase
         for (std::size_t link = 0; link < shares.size(); ++link)
         {
             measured.push_back(
-                (ledger->GetCharged(link).GetSeconds() + m_frames[link] * OVERHEAD_S) / SPAN_S);
+                (FACTOR * ledger->GetCharged(link).GetSeconds() + m_frames[link] * OVERHEAD_S) /
+                SPAN_S);
         }
         ledger->Dispose();
         Simulator::Destroy();

@@ -132,51 +132,6 @@ class ShareTest : public TestCase
     bool m_common;
 };
 
-/// Reserved shares: a link's goodput follows from its share alone
-class ReservedShareTest : public TestCase
-{
-  public:
-    ReservedShareTest()
-        : TestCase("Reserved airtime shares, alone, beside another link, and with acknowledgements")
-    {
-    }
-
-  private:
-    /// Goodput in bit/s of the flow 1 -> 0 at a share, where 2 -> 0 and 0 -> 1 have others
-    static double Measure(double share, double beside, double back)
-    {
-        TopologyConfig config = WifiCell::MakeConfig(3, 20);
-        config.sharing = Sharing::RESERVED;
-        double bits = 0;
-        {
-            WifiCell cell(config);
-            cell.AddFlow({1, 0});
-            if (beside > 0)
-            {
-                cell.AddFlow({2, 0});
-            }
-            cell.Run(MilliSeconds(50));
-            cell.Apply({{Phase::TRAINING, 1, 0, share, 0},
-                        {Phase::TRAINING, 2, 0, beside, 0},
-                        {Phase::TRAINING, 0, 1, back, 0}});
-            cell.Run(MilliSeconds(500));
-            cell.ResetCounters();
-            cell.Run(Seconds(3));
-            bits = 8.0 * cell.GetCounters({1, 0}).bytes / 3;
-        }
-        return bits;
-    }
-
-    void DoRun() override
-    {
-        const double quarter = Measure(0.25, 0, 0.25);
-        NS_TEST_EXPECT_MSG_GT(quarter, 12e6, "20 MHz carry some 79 Mb/s");
-        NS_TEST_EXPECT_MSG_EQ_TOL(Measure(0.5, 0, 0.25) / quarter, 2, 0.15, "twice the share");
-        NS_TEST_EXPECT_MSG_EQ_TOL(Measure(0.25, 0.5, 0.25) / quarter, 1, 0.1, "beside another");
-        NS_TEST_EXPECT_MSG_EQ_TOL(Measure(0.25, 0, 0.002) / quarter, 1, 0.1, "way back narrow");
-    }
-};
-
 /// Who has the higher priority has all that he can carry; a change takes effect at once
 class PriorityTest : public TestCase
 {
@@ -685,7 +640,6 @@ static class WifiActuationTestSuite : public TestSuite
         AddTestCase(new ShareTest({{0.1, 0.2, 0.3, 0.4}, {0.3, 0.1, 0.4, 0.2}}, false));
         AddTestCase(new IdleShareTest);
         AddTestCase(new PriorityTest);
-        AddTestCase(new ReservedShareTest);
         AddTestCase(new AliveTest);
         AddTestCase(new PowerTest);
         AddTestCase(new RandomStepsTest);

@@ -191,6 +191,16 @@ class WifiCell
         return m_actuator;
     }
 
+    /// @return media and links, as the topology expects them
+    SystemState GetState() const
+    {
+        SystemState state;
+        state.clusters.resize(1);
+        state.clusters[0].devices.resize(GetN() - 1);
+        m_topology->FillLinks(state);
+        return state;
+    }
+
     /// @return what was built
     const Network& GetNetwork() const
     {

@@ -231,7 +231,7 @@ ControlRecorder::AddLink(const SystemState& state,
         return;
     }
     const Pool pool = GetPool(evaluation.from, evaluation.to);
-    const PoolState& medium = GetPoolState(state, cluster, pool);
+    const PoolState& medium = GetLinkPool(state, cluster, evaluation.from, evaluation.to);
     ControlLinkRow row;
     row.round = state.round;
     row.cluster = number;

@@ -106,6 +106,16 @@ GetWireDelayS(Ptr<NetDevice> device)
                                                                       : 0;
 }
 
+/// @return the link over a path, the first or last hop of which is one of the cluster's Wi-Fi
+LinkState
+AddHop(const LinkState& path, LinkState hop)
+{
+    hop.fixedRateBps = path.fixedRateBps;
+    hop.latencyS = path.latencyS;
+    hop.relay = Relay::CONTROL_UNIT;
+    return hop;
+}
+
 } // namespace
 
 AdoptedTopologyHelper::AdoptedTopologyHelper(Ptr<Node> edgeServer,
@@ -208,6 +218,18 @@ AdoptedTopologyHelper::MakePath(const LinkKey& key, Ptr<Node> from, Ipv4Address 
     return link;
 }
 
+bool
+AdoptedTopologyHelper::IsRelayed(const Radios& radios, uint32_t device, Ptr<Node> node) const
+{
+    if (radios.devices.empty() || FindDevice<WifiNetDevice>(m_network.edgeServer))
+    {
+        return false;
+    }
+    const auto route = FindRoute(node, m_network.edgeAddress);
+    return route.size() > 1 && route.front().from == radios.devices[device] &&
+           route.front().to == radios.devices[0];
+}
+
 PoolState
 AdoptedTopologyHelper::MakePool(Ptr<WifiNetDevice> device)
 {
@@ -238,6 +260,11 @@ AdoptedTopologyHelper::DoFillLinks(SystemState& state) const
             DeviceState& node = i == 0 ? cluster.controlUnit : cluster.devices[i - 1];
             node.uplink = MakePath({m, i, EDGE}, net.GetNode(i), m_network.edgeAddress);
             node.downlink = MakePath({m, EDGE, i}, m_network.edgeServer, net.addresses[i]);
+            if (i > 0 && IsRelayed(radios, i, net.GetNode(i)))
+            {
+                node.uplink = AddHop(node.uplink, MakeRadioLink(radios, i, 0));
+                node.downlink = AddHop(node.downlink, MakeRadioLink(radios, 0, i));
+            }
             for (uint32_t j = 0; j < net.GetN(); ++j)
             {
                 if (i != j)

@@ -89,6 +89,9 @@ class AdoptedTopologyHelper : public TopologyHelper, public MonitoredRadios
     /// @return the Wi-Fi link between two of a cluster's nodes
     static LinkState MakeRadioLink(const Radios& radios, uint32_t from, uint32_t to);
 
+    /// @return whether a device's way to the edge server begins with Wi-Fi to its control unit
+    bool IsRelayed(const Radios& radios, uint32_t device, Ptr<Node> node) const;
+
     /// @return the channel of a device as a medium
     static PoolState MakePool(Ptr<WifiNetDevice> device);
 

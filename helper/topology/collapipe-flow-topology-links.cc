@@ -130,6 +130,7 @@ FlowTopologyHelper::MakeWifiLink(uint32_t cluster, uint32_t from, uint32_t to)
     FlowLinkConfig config;
     config.sender = FindFlowRadio(sender, FlowRadioKind::WIFI);
     config.receiver = FindFlowRadio(receiver, FlowRadioKind::WIFI);
+    config.holder = {config.sender, config.receiver};
     config.measure = [channel,
                       sender,
                       receiver,
@@ -159,7 +160,8 @@ FlowTopologyHelper::MakeBackhaulLink(uint32_t cluster, uint32_t node, bool isUp)
         const double wireBps = config.measure().link.fixedRateBps;
         config = isUp ? MakeWifiLink(cluster, node, CONTROL_UNIT)
                       : MakeWifiLink(cluster, CONTROL_UNIT, node);
-        config.weighed = false;
+        // A reservation is one of the hop, whatever passes it
+        config.weighed = m_config.sharing == Sharing::RESERVED;
         config.measure = [hop = config.measure, wireBps, delay = m_config.backhaulDelay] {
             FlowLinkState state = hop();
             state.mostBps = wireBps;
@@ -194,7 +196,7 @@ FlowTopologyHelper::MakeUplink(uint32_t cluster, uint32_t node)
     const Ptr<Node> ue = net.GetNode(node);
     FlowLinkConfig config;
     config.sender = FindFlowRadio(ue, FlowRadioKind::LTE);
-    config.holder = config.sender;
+    config.holder.first = config.sender;
     config.others = {m_edgeWires.at(m_network.cells[net.cell].edgeServer->GetId())};
     config.measure = [this, ue] {
         UpdateCell(ue);
@@ -239,7 +241,7 @@ FlowTopologyHelper::MakeRelayedLink(uint32_t cluster, uint32_t from, uint32_t to
     const Ptr<Node> receiver = m_network.clusters[cluster].GetNode(to);
     FlowLinkConfig config;
     config.sender = FindFlowRadio(sender, FlowRadioKind::LTE);
-    config.holder = config.sender;
+    config.holder.first = config.sender;
     config.receiver = FindFlowRadio(receiver, FlowRadioKind::LTE);
     config.measure = [this, sender, receiver] {
         UpdateCell(sender);

@@ -155,7 +155,7 @@ CheckLink(const SystemState& state, std::size_t cluster, const LinkPlan& link)
         return name + " is not in the system state";
     }
     const bool shared =
-        GetPoolState(state, cluster, GetPool(link.from, link.to)).mode != SharingMode::DEDICATED;
+        GetLinkPool(state, cluster, link.from, link.to).mode != SharingMode::DEDICATED;
     const double least = shared ? std::numeric_limits<double>::min() : 0;
     if (!(link.share >= least && link.share <= 1 + TOLERANCE))
     {

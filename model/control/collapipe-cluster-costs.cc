@@ -255,9 +255,12 @@ ClusterCosts::GetParameterCost(const Instance& instance, NodeIndex node) const
         return 0;
     }
     const DeviceState& device = GetNode(state.clusters[m_cluster], node);
+    const auto poolOf = [&](NodeIndex from, NodeIndex to) -> const PoolState& {
+        return GetLinkPool(state, m_cluster, from, to);
+    };
     const double queue = instance.GetEnergyPrice(m_cluster, node);
-    const RadioLink down = MakeLink(device.downlink, state.downlink, bits, 0);
-    const RadioLink up = MakeLink(device.uplink, state.uplink, bits, queue);
+    const RadioLink down = MakeLink(device.downlink, poolOf(EDGE_SERVER, node), bits, 0);
+    const RadioLink up = MakeLink(device.uplink, poolOf(node, EDGE_SERVER), bits, queue);
     const double share = m_prices.parameterShare;
     double best = NO_LIMIT;
     for (const double fraction : POWERS)
@@ -338,13 +341,14 @@ ClusterCosts::MakeHop(NodeIndex from, NodeIndex to, double bits) const
     const bool d2d = pool == Pool::D2D;
     const Pool budget = GetBudget(state, m_cluster, from, to);
     const bool pooled = IsPooled(state, m_cluster, from, to);
-    const double share = pooled ? m_prices.uplinkShare
-                         : d2d  ? m_prices.d2dShare
-                                : m_prices.edgeShare;
+    const bool ofNode = pooled && budget == Pool::UPLINK;
+    const double share = ofNode                       ? m_prices.uplinkShare
+                         : d2d || budget == Pool::D2D ? m_prices.d2dShare
+                                                      : m_prices.edgeShare;
     const double queue = from == EDGE_SERVER ? 0 : m_instance.GetEnergyPrice(m_cluster, from);
     const double transfers = static_cast<double>(state.training.localIterations) * m_pair.count;
     const RadioLink radio = MakeLink(*link,
-                                     GetPoolState(state, m_cluster, pool),
+                                     GetLinkPool(state, m_cluster, from, to),
                                      bits + link->overheadBits,
                                      queue * transfers);
     const bool dedicated = radio.mode == SharingMode::DEDICATED;
@@ -353,7 +357,7 @@ ClusterCosts::MakeHop(NodeIndex from, NodeIndex to, double bits) const
                    : budget == Pool::UPLINK ? m_prices.uplink
                                             : m_prices.downlink;
     // A device's reservation is that of its activations and of its gradients
-    result.price *= pooled && from != CONTROL_UNIT ? 0.5 : 1;
+    result.price *= ofNode && from != CONTROL_UNIT ? 0.5 : 1;
     double best = NO_LIMIT;
     for (const double fraction : POWERS)
     {

@@ -140,7 +140,8 @@ FluidPlayer::AddFlow(std::size_t m, const Transfer& t)
 {
     const LinkState& link = *FindLinkState(m_state->clusters[m], t.from, t.to);
     const std::size_t index = GetMediumIndex(m, link, t.from, t.to);
-    const PoolState& pool = GetPool(index);
+    const bool works = IsWorkConserving(GetPool(index));
+    const PoolState& pool = works ? GetPool(index) : GetLinkPool(*m_state, m, t.from, t.to);
     double share = 1;
     double power = link.maxPowerW;
     PlayedFlow flow;
@@ -157,11 +158,11 @@ FluidPlayer::AddFlow(std::size_t m, const Transfer& t)
     flow.latencyS = link.latencyS;
     flow.weight = share;
     flow.startupS = link.startupS;
-    if (!IsWorkConserving(pool))
+    if (!works)
     {
-        const double rateBps = GetRateBps(link, pool, share, power);
+        const double rateBps = GetLinkRateBps(*m_state, m, t.from, t.to, share, power);
         flow.fixedS = flow.bits / rateBps;
-        flow.duty = pool.mode == SharingMode::AIRTIME ? share * pool.GetFreePart() : 1;
+        flow.duty = GetAirTimeS(link, pool, share, power, flow.bits) / flow.fixedS;
         SetTurns(m, t, rateBps, flow);
         m_flows.push_back(flow);
         return;

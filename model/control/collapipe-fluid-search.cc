@@ -54,7 +54,7 @@ NormaliseWeights(const SystemState& state, RoundPlan& plan)
         {
             const Reservation own = GetReservation(state, m, link.from, link.to);
             const double most = largest.at({own.pool, own.GetOwner()});
-            const PoolState& pool = GetPoolState(state, m, GetPool(link.from, link.to));
+            const PoolState& pool = GetLinkPool(state, m, link.from, link.to);
             const double sum = sums.at({link.phase, own.pool, own.GetOwner()});
             const bool works = pool.sharing == Sharing::WORK_CONSERVING;
             link.share /= pool.mode == SharingMode::DEDICATED ? 1
@@ -292,7 +292,7 @@ FluidSearch::ListChoices(std::size_t m) const
 const PoolState&
 FluidSearch::GetPoolOf(std::size_t m, const LinkPlan& link) const
 {
-    return GetPoolState(m_instance->state, m, GetPool(link.from, link.to));
+    return GetLinkPool(m_instance->state, m, link.from, link.to);
 }
 
 /// Whether a link's weight matters at all

@@ -128,8 +128,9 @@ class ClusterEvaluator
         const LinkState& link = *FindLinkState(cluster, result.from, result.to);
         const Pool own = GetPool(result.from, result.to);
         const PoolState& taken = GetPoolState(m_state, m_cluster, GetMedium(link, own));
-        const PoolState& pool =
-            IsWorkConserving(taken) ? taken : GetPoolState(m_state, m_cluster, own);
+        const PoolState& pool = IsWorkConserving(taken)
+                                    ? taken
+                                    : GetLinkPool(m_state, m_cluster, result.from, result.to);
         result.airS = airS;
         result.energyJ =
             result.from == EDGE_SERVER ? 0 : GetTransmitPowerW(link, pool, powerW) * airS;
@@ -173,7 +174,7 @@ class ClusterEvaluator
     LinkEvaluation EvaluateLink(const Transfer& t, double times) const
     {
         const LinkState& link = *FindLinkState(m_state.clusters[m_cluster], t.from, t.to);
-        const PoolState& pool = GetPoolState(m_state, m_cluster, GetPool(t.from, t.to));
+        const PoolState& pool = GetLinkPool(m_state, m_cluster, t.from, t.to);
         const LinkPlan plan = FindPlan(t);
         const double share = plan.share;
         const double power = plan.powerW;
@@ -183,7 +184,7 @@ class ClusterEvaluator
         result.to = t.to;
         result.bits = t.bits;
         result.latencyS = link.latencyS;
-        result.rateBps = GetRateBps(link, pool, share, power);
+        result.rateBps = GetLinkRateBps(m_state, m_cluster, t.from, t.to, share, power);
         const double bits = t.bits + link.overheadBits;
         result.occupationS = bits / result.rateBps;
         SetEnergy(result, power, times * GetAirTimeS(link, pool, share, power, bits));

@@ -4,6 +4,7 @@
 
 #include "collapipe-plan-prices.h"
 
+#include "collapipe-fluid-medium.h"
 #include "collapipe-reservation.h"
 #include "collapipe-transfers.h"
 
@@ -105,8 +106,9 @@ GuessPrices(const Instance& instance,
     prices.upload = instance.penaltyWeight;
     prices.d2dShare = 1 / links;
     prices.edgeShare = 1 / clusters;
-    prices.parameterShare = 1 / (clusters * static_cast<double>(devices + 1));
-    prices.uplinkShare = prices.parameterShare;
+    prices.uplinkShare = 1 / (clusters * static_cast<double>(devices + 1));
+    const bool relays = GetBudget(state, cluster, 1, EDGE_SERVER) == Pool::D2D;
+    prices.parameterShare = prices.uplinkShare * (relays ? clusters : 1);
     prices.sharesFixed = !freedom.shares;
     if (freedom.shares)
     {
@@ -115,7 +117,7 @@ GuessPrices(const Instance& instance,
         prices.d2d = iteration * links * links * GetD2dLoad(own, bits);
         prices.uplink = iteration * others * GetEdgeLoad(state, own, true, bits);
         prices.downlink = iteration * others * GetEdgeLoad(state, own, false, bits);
-        if (IsPooled(state))
+        if (IsPooled(state) && IsReserved(state.uplink))
         {
             // Activations and gradients with the reservation of each node, of which there are n
             const double nodes = 1 / prices.uplinkShare;
@@ -135,20 +137,22 @@ GetPrices(const RadioProblem& problem,
     const double share = problem.penaltyWeight / clusters;
     ClusterPrices prices;
     prices.latency = std::max(solution.latencyPrices[cluster], 1e-2 * share);
-    prices.d2d = solution.poolPrices[4 + cluster];
+    prices.d2d = solution.poolPrices[problem.GetOwnPool(cluster, Phase::TRAINING)];
     prices.uplink = solution.poolPrices[1];
     prices.downlink = solution.poolPrices[3];
+    const bool relays = problem.ownPools > 1;
     // In a pool whose slowest link counts, load c costs price c / tau
-    const double distribution = solution.distributionS[cluster];
-    const double upload = solution.uploadS[cluster];
-    const bool down = solution.poolPrices[2] > 0 && distribution > 0;
-    const bool up = solution.poolPrices[0] > 0 && upload > 0;
-    prices.distribution = down ? solution.poolPrices[2] / distribution : prices.latency;
-    prices.upload = up ? solution.poolPrices[0] / upload : prices.latency;
+    const auto getPrice = [&](std::size_t common, Phase phase, double seconds) {
+        const double price =
+            solution.poolPrices[relays ? problem.GetOwnPool(cluster, phase) : common];
+        return price > 0 && seconds > 0 ? price / seconds : prices.latency;
+    };
+    prices.distribution = getPrice(2, Phase::DISTRIBUTION, solution.distributionS[cluster]);
+    prices.upload = getPrice(0, Phase::UPLOAD, solution.uploadS[cluster]);
     prices.d2dShare = 1 / (2.0 * static_cast<double>(devices));
     prices.edgeShare = 1 / clusters;
-    prices.parameterShare = 1 / (clusters * static_cast<double>(devices + 1));
-    prices.uplinkShare = prices.parameterShare;
+    prices.uplinkShare = 1 / (clusters * static_cast<double>(devices + 1));
+    prices.parameterShare = prices.uplinkShare * (relays ? clusters : 1);
     prices.sharesFixed = !problem.freedom.shares;
     return prices;
 }

@@ -216,11 +216,12 @@ RadioMethod::SetUnits(const RadioProblem& problem)
     SetIndices();
 }
 
-/// Cluster by cluster its own pool, its paths and its times; then what all share
+/// Cluster by cluster its own pools, its paths and its times; then what all share
 void
 RadioMethod::SetIndices()
 {
-    const std::size_t shared = m_pools - m_iterations.size();
+    const std::size_t shared = RadioProblem::SHARED_POOLS;
+    const std::size_t own = (m_pools - shared) / m_iterations.size();
     m_size = m_pools + m_paths.size() + m_times.size();
     m_index.assign(m_size, 0);
     m_first.assign(m_size, 0);
@@ -228,7 +229,10 @@ RadioMethod::SetIndices()
     for (std::size_t m = 0; m < m_iterations.size(); ++m)
     {
         const std::size_t first = next;
-        m_index[shared + m] = next++;
+        for (std::size_t p = shared + own * m; p < shared + own * (m + 1); ++p)
+        {
+            m_index[p] = next++;
+        }
         for (std::size_t p = 0; p < m_paths.size(); ++p)
         {
             if (m_paths[p].cluster == m)

@@ -39,7 +39,8 @@ class RadioBuilder
         m_problem.clusters.clear();
         m_problem.penaltyWeight = m_instance.penaltyWeight;
         m_problem.constant = GetConvergenceTerm();
-        m_problem.pools = 4 + m_choice.size();
+        m_problem.ownPools = HasRelays() ? 3 : 1;
+        m_problem.pools = RadioProblem::SHARED_POOLS + m_problem.ownPools * m_choice.size();
         m_problem.schedule = GetSchedule(m_state.training.schedule);
         m_problem.isFlowShop = m_problem.schedule->IsFlowShop();
         for (std::size_t m = 0; m < m_choice.size(); ++m)
@@ -52,6 +53,23 @@ class RadioBuilder
     }
 
   private:
+    /// Whether a cluster's D2D medium carries parameters, too
+    bool HasRelays() const
+    {
+        for (std::size_t m = 0; m < m_choice.size(); ++m)
+        {
+            for (NodeIndex node = 1; node <= m_state.clusters[m].devices.size(); ++node)
+            {
+                if (GetBudget(m_state, m, node, EDGE_SERVER) == Pool::D2D ||
+                    GetBudget(m_state, m, EDGE_SERVER, node) == Pool::D2D)
+                {
+                    return true;
+                }
+            }
+        }
+        return false;
+    }
+
     double GetConvergenceTerm() const
     {
         if (m_instance.convergenceTarget <= 0 || m_instance.convergencePrice <= 0)
@@ -158,10 +176,16 @@ class RadioBuilder
     {
         if (pool == Pool::D2D)
         {
-            return 4 + m;
+            return m_problem.GetOwnPool(m, GetPhase(role));
         }
-        const bool training = role != LinkRole::DISTRIBUTION && role != LinkRole::UPLOAD;
-        return (pool == Pool::UPLINK ? 0 : 2) + (training ? 1 : 0);
+        return (pool == Pool::UPLINK ? 0 : 2) + (GetPhase(role) == Phase::TRAINING ? 1 : 0);
+    }
+
+    static Phase GetPhase(LinkRole role)
+    {
+        return role == LinkRole::UPLOAD         ? Phase::UPLOAD
+               : role == LinkRole::DISTRIBUTION ? Phase::DISTRIBUTION
+                                                : Phase::TRAINING;
     }
 
     void AddLink(std::size_t m, LinkRole role, NodeIndex from, NodeIndex to, double bits)
@@ -170,14 +194,11 @@ class RadioBuilder
         {
             return;
         }
-        const Pool kind = GetPool(from, to);
-        const PoolState& pool = GetPoolState(m_state, m, kind);
+        const PoolState& pool = GetLinkPool(m_state, m, from, to);
         const LinkState& state = *FindLinkState(m_state.clusters[m], from, to);
-        const bool training = role != LinkRole::DISTRIBUTION && role != LinkRole::UPLOAD;
         RadioLink link;
-        link.phase = training                   ? Phase::TRAINING
-                     : role == LinkRole::UPLOAD ? Phase::UPLOAD
-                                                : Phase::DISTRIBUTION;
+        link.phase = GetPhase(role);
+        const bool training = link.phase == Phase::TRAINING;
         link.from = from;
         link.to = to;
         link.cluster = m;
@@ -216,7 +237,6 @@ class RadioBuilder
         {
             const RadioLink& other = links[i];
             if (other.cluster == link.cluster && other.phase == link.phase &&
-                other.from == link.from &&
                 GetReservation(m_state, other.cluster, other.from, other.to) == reservation)
             {
                 return i;
@@ -257,6 +277,9 @@ class RadioBuilder
             m_problem.constant += (link.price * link.maxPowerW + link.airPrice) * link.fixedS;
             return;
         }
+        const Pool kind = GetPool(link.from, link.to);
+        const bool hasWire = kind != Pool::D2D && &pool == &m_state.clusters[link.cluster].d2d;
+        link.fixedS = hasWire ? bits / state.fixedRateBps : 0;
         const double freeHz = pool.GetFreePart() * pool.bandwidthHz;
         const double noiseHz = link.mode == SharingMode::FREQUENCY ? freeHz : pool.bandwidthHz;
         link.freePart = link.mode == SharingMode::FREQUENCY ? 1 : pool.GetFreePart();
@@ -287,19 +310,18 @@ BuildRadioProblem(const Instance& instance,
 }
 
 double
+GetMediumS(const RadioLink& link, double share, double powerFraction)
+{
+    const double occupied = link.mode == SharingMode::FREQUENCY ? share : 1;
+    const double bitsPerHz = std::min(link.cap, std::log1p(powerFraction * link.snr / occupied));
+    return link.kappaS / (share * bitsPerHz);
+}
+
+double
 GetOccupationS(const RadioLink& link, double share, double powerFraction)
 {
-    switch (link.mode)
-    {
-    case SharingMode::DEDICATED:
-        break;
-    case SharingMode::FREQUENCY:
-        return link.kappaS /
-               (share * std::min(link.cap, std::log1p(powerFraction * link.snr / share)));
-    case SharingMode::AIRTIME:
-        return link.kappaS / (share * std::min(link.cap, std::log1p(powerFraction * link.snr)));
-    }
-    return link.fixedS;
+    const bool dedicated = link.mode == SharingMode::DEDICATED;
+    return dedicated ? link.fixedS : std::max(link.fixedS, GetMediumS(link, share, powerFraction));
 }
 
 IterationTimes
@@ -352,7 +374,8 @@ EvaluateRadio(const RadioProblem& problem,
         if (!dedicated)
         {
             const double duty = link.mode == SharingMode::AIRTIME ? shares[i] * link.freePart : 1;
-            objective += (link.price * powersW[i] + link.airPrice) * duty * x;
+            objective += (link.price * powersW[i] + link.airPrice) * duty *
+                         GetMediumS(link, shares[i], fraction);
         }
     }
     double tau = 0;

@@ -72,7 +72,7 @@ struct RadioLink
     double price{0};    //!< per J radiated in a transfer; 0: it is free
     double airPrice{0}; //!< per second on the air: circuits, receiver (7')
     double latencyS{0}; //!< d
-    double fixedS{0};   //!< a / r where dedicated
+    double fixedS{0};   //!< a / r where dedicated; else the least, of the wire behind the medium
     double freePart{1}; //!< under AIRTIME: of the share that is on the air, background apart
 
     /// Index among the problem's links of the first one that uses the same reservation in turn:
@@ -101,9 +101,23 @@ struct RadioCluster
  */
 struct RadioProblem
 {
+    /// Pools that all clusters share: uplink and downlink, beside training and in it
+    static constexpr std::size_t SHARED_POOLS = 4;
+
+    /// @return the budget of a cluster's D2D medium in a phase
+    std::size_t GetOwnPool(std::size_t cluster, Phase phase) const
+    {
+        const std::size_t kind = phase == Phase::TRAINING       ? 0
+                                 : phase == Phase::DISTRIBUTION ? 1
+                                                                : 2;
+        return SHARED_POOLS + ownPools * cluster + (kind < ownPools ? kind : 0);
+    }
+
     double penaltyWeight{1};            //!< V
     double constant{0};                 //!< terms of (13) that do not depend on the radio
     std::size_t pools{0};               //!< number of pool-and-phase budgets
+    std::size_t ownPools{1};            //!< of these, of each cluster: its D2D medium in training,
+                                        //!< and where it relays in distribution and upload
     RadioFreedom freedom;               //!< what may be decided
     Ptr<const Schedule> schedule;       //!< gives tau_iter
     bool isFlowShop{true};              //!< tau_iter is (3), else the schedule's longest path
@@ -161,10 +175,18 @@ IterationTimes GetIterationTimes(const RadioProblem& problem,
                                  const std::vector<double>& occupationS);
 
 /**
+ * @param link a link that is not dedicated
+ * @param share w
+ * @param powerFraction p / p_max
+ * @return a / r in seconds, of its medium alone
+ */
+double GetMediumS(const RadioLink& link, double share, double powerFraction);
+
+/**
  * @param link a link
  * @param share w
  * @param powerFraction p / p_max
- * @return a / r in seconds
+ * @return a / r in seconds; no less than the wire behind its medium takes
  */
 double GetOccupationS(const RadioLink& link, double share, double powerFraction);
 

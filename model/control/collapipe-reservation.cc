@@ -17,22 +17,29 @@ Reservation
 GetReservation(const SystemState& state, std::size_t cluster, NodeIndex from, NodeIndex to)
 {
     const Pool budget = GetBudget(state, cluster, from, to);
-    return {budget, cluster, from, budget == Pool::UPLINK ? EDGE_SERVER : to};
+    const auto hop = [budget](NodeIndex end) {
+        return budget == Pool::D2D && end == EDGE_SERVER ? CONTROL_UNIT : end;
+    };
+    return {budget, cluster, hop(from), budget == Pool::UPLINK ? EDGE_SERVER : hop(to)};
 }
 
 bool
 IsPooled(const SystemState& state, std::size_t cluster, NodeIndex from, NodeIndex to)
 {
-    if (!IsReserved(state.uplink))
-    {
-        return false;
-    }
-    if (GetPool(from, to) == Pool::D2D)
-    {
-        return GetBudget(state, cluster, from, to) == Pool::UPLINK;
-    }
     const ClusterState& own = state.clusters[cluster];
-    for (NodeIndex other = 0; to == EDGE_SERVER && other < own.d2dLinks.size(); ++other)
+    const Pool pool = GetPool(from, to);
+    const Pool budget = GetBudget(state, cluster, from, to);
+    if (pool != budget)
+    {
+        return true; // relayed: with the links between the nodes of its hop
+    }
+    if (pool == Pool::D2D)
+    {
+        // The other part of such a hop
+        return (to == CONTROL_UNIT && GetBudget(state, cluster, from, EDGE_SERVER) == Pool::D2D) ||
+               (from == CONTROL_UNIT && GetBudget(state, cluster, EDGE_SERVER, to) == Pool::D2D);
+    }
+    for (NodeIndex other = 0; pool == Pool::UPLINK && other < own.d2dLinks.size(); ++other)
     {
         if (other != from && GetBudget(state, cluster, from, other) == Pool::UPLINK)
         {
@@ -49,7 +56,7 @@ IsPooled(const SystemState& state)
     {
         for (NodeIndex node = 0; node <= state.clusters[m].devices.size(); ++node)
         {
-            if (IsPooled(state, m, node, EDGE_SERVER))
+            if (IsPooled(state, m, node, EDGE_SERVER) || IsPooled(state, m, EDGE_SERVER, node))
             {
                 return true;
             }
@@ -83,7 +90,7 @@ FindLinkPlan(const SystemState& state,
     const double most = FindLinkState(state.clusters[cluster], from, to)->maxPowerW;
     for (const auto& other : plan.links)
     {
-        if (other.phase == phase && other.from == from &&
+        if (other.phase == phase &&
             GetReservation(state, cluster, other.from, other.to) == reservation)
         {
             link.share = std::max(link.share, other.share);

@@ -24,7 +24,8 @@ namespace collapipe
  * alone has all of it, n that are active together have each an n-th of the time. So the budget of
  * (11) counts a node once, and every link of the node has the node's share and power. Elsewhere a
  * link's share is its own: on Wi-Fi a link has an account of airtime, and in a work-conserving
- * medium a weight.
+ * medium a weight. What the control unit relays between a device and a wire has the reservation of
+ * the hop between these two, in turn with what they send each other.
  */
 struct Reservation
 {

@@ -5,6 +5,7 @@
 #include "collapipe-transfers.h"
 
 #include "collapipe-fluid-medium.h"
+#include "collapipe-link-model.h"
 
 #include <algorithm>
 
@@ -118,11 +119,44 @@ Pool
 GetBudget(const SystemState& state, std::size_t cluster, NodeIndex from, NodeIndex to)
 {
     const Pool own = GetPool(from, to);
-    const LinkState* link = own == Pool::D2D && IsReserved(state.uplink)
-                                ? FindLinkState(state.clusters[cluster], from, to)
-                                : nullptr;
-    const bool isRelayed = link && link->relay == Relay::BASE_STATION;
-    return isRelayed && IsReserved(state.clusters[cluster].d2d) ? Pool::UPLINK : own;
+    const PoolState& d2d = state.clusters[cluster].d2d;
+    const LinkState* link =
+        IsReserved(d2d) ? FindLinkState(state.clusters[cluster], from, to) : nullptr;
+    if (!link)
+    {
+        return own;
+    }
+    if (own == Pool::D2D)
+    {
+        const bool inCell = link->relay == Relay::BASE_STATION && IsReserved(state.uplink);
+        return inCell ? Pool::UPLINK : own;
+    }
+    const bool isWire = GetPoolState(state, cluster, own).mode == SharingMode::DEDICATED;
+    return isWire && link->relay == Relay::CONTROL_UNIT ? Pool::D2D : own;
+}
+
+const PoolState&
+GetLinkPool(const SystemState& state, std::size_t cluster, NodeIndex from, NodeIndex to)
+{
+    const Pool own = GetPool(from, to);
+    return GetPoolState(state,
+                        cluster,
+                        own == Pool::D2D ? own : GetBudget(state, cluster, from, to));
+}
+
+double
+GetLinkRateBps(const SystemState& state,
+               std::size_t cluster,
+               NodeIndex from,
+               NodeIndex to,
+               double share,
+               double powerW)
+{
+    const LinkState& link = *FindLinkState(state.clusters[cluster], from, to);
+    const double rateBps = GetRateBps(link, GetLinkPool(state, cluster, from, to), share, powerW);
+    const bool hasWire = GetPool(from, to) != GetBudget(state, cluster, from, to) &&
+                         link.relay == Relay::CONTROL_UNIT;
+    return hasWire ? std::min(rateBps, link.fixedRateBps) : rateBps;
 }
 
 const PoolState&

@@ -54,9 +54,41 @@ Pool GetMedium(const LinkState& link, Pool pool);
  * @param from transmitter
  * @param to receiver
  * @return the pool of whose reservations a link has one: its own; the uplink where both are
- *         reserved and a base station relays the link, whose resource blocks are the cell's
+ *         reserved and a base station relays the link, whose resource blocks are the cell's; the
+ *         cluster's D2D medium where that is reserved and the control unit relays the link between
+ *         it and a wire
  */
 Pool GetBudget(const SystemState& state, std::size_t cluster, NodeIndex from, NodeIndex to);
+
+/**
+ * @param state the system
+ * @param cluster m
+ * @param from transmitter
+ * @param to receiver
+ * @return the medium by whose bandwidth (5), (6) give the link's rate, where it is not one of a
+ *         work-conserving medium that relays it: that of its pool, or of its GetBudget() where its
+ *         pool is a wire
+ */
+const PoolState& GetLinkPool(const SystemState& state,
+                             std::size_t cluster,
+                             NodeIndex from,
+                             NodeIndex to);
+
+/**
+ * @param state the system
+ * @param cluster m
+ * @param from transmitter
+ * @param to receiver; the link is one of the state
+ * @param share of GetLinkPool()
+ * @param powerW in W
+ * @return bit/s; where the control unit relays the link, no more than the wire behind it carries
+ */
+double GetLinkRateBps(const SystemState& state,
+                      std::size_t cluster,
+                      NodeIndex from,
+                      NodeIndex to,
+                      double share,
+                      double powerW);
 
 /**
  * @param state the system

@@ -105,10 +105,9 @@ FlowActuator::ApplyLinks(uint32_t cluster,
         for (const auto& [other, asked] : settings)
         {
             // A radio has one power for all that it sends in turn
-            if (other.first == link.first && setting.isSet && asked.isSet &&
-                m_network->IsPooled(GetNode(own, link.first),
-                                    GetNode(own, link.second),
-                                    GetNode(own, other.second)))
+            if (setting.isSet && asked.isSet &&
+                m_network->IsPooled({GetNode(own, link.first), GetNode(own, link.second)},
+                                    {GetNode(own, other.first), GetNode(own, other.second)}))
             {
                 setting.weight = std::max(setting.weight, asked.weight);
                 setting.powerW = std::max(setting.powerW, asked.powerW);

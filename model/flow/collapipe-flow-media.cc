@@ -105,10 +105,10 @@ FlowNetwork::DivideReserved(Medium& medium)
         std::size_t active{0}; //!< links that use it in turn
     };
 
-    std::map<const void*, Holder> holders; // never in this order
+    std::map<std::pair<const void*, const void*>, Holder> holders; // never in this order
     const auto find = [&holders](const Link& link) -> Holder& {
-        const void* radio = PeekPointer(link.config.holder);
-        return holders[radio ? radio : &link];
+        const void* sender = PeekPointer(link.config.holder.first);
+        return holders[{sender ? sender : &link, PeekPointer(link.config.holder.second)}];
     };
     double promised = 0; // to all that have a share, whether they use it or not
     for (const Link* link : medium.links)

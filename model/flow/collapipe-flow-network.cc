@@ -294,11 +294,11 @@ FlowNetwork::IsWeighed(Ptr<Node> from, Ptr<Node> to)
 }
 
 bool
-FlowNetwork::IsPooled(Ptr<Node> from, Ptr<Node> to, Ptr<Node> other)
+FlowNetwork::IsPooled(const NodePair& one, const NodePair& other)
 {
-    const Link* first = FindLink(from, to);
-    const Link* second = FindLink(from, other);
-    return first && second && first->config.holder &&
+    const Link* first = FindLink(one.first, one.second);
+    const Link* second = FindLink(other.first, other.second);
+    return first && second && first->config.holder.first &&
            first->config.holder == second->config.holder &&
            first->GetMedium() == second->GetMedium() &&
            IsReserved(m_media[first->GetMedium()]->pool);

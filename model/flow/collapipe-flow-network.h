@@ -62,9 +62,10 @@ struct FlowLinkConfig
     Ptr<FlowRadio> receiver;                     //!< whose radio receives; null: a mast
     std::vector<Ptr<NetDevice>> others; //!< that must be up as well: wires, those of who relays
     bool weighed{true}; //!< a scheduler keeps its weight and priority; else it takes turns
-    /// Whose reservation it has, where the medium is reserved: in turn with the other links of that
-    /// radio (see GetReservation()); null: one of its own
-    Ptr<FlowRadio> holder;
+    /// Whose reservation it has, where the medium is reserved: transmitter and, unless it is one
+    /// for all receivers, receiver. Links with the same use it in turn (see GetReservation()); no
+    /// transmitter: it has one of its own
+    std::pair<Ptr<FlowRadio>, Ptr<FlowRadio>> holder;
 };
 
 /// What an actuator sets of a link
@@ -163,13 +164,15 @@ class FlowNetwork : public Object
      */
     bool IsWeighed(Ptr<Node> from, Ptr<Node> to);
 
+    /// Transmitter and receiver
+    using NodePair = std::pair<Ptr<Node>, Ptr<Node>>;
+
     /**
-     * @param from transmitter
-     * @param to receiver
-     * @param other another receiver
-     * @return whether links to both have one reservation, one share and one power
+     * @param one a link
+     * @param other a link
+     * @return whether both have one reservation, one share and one power
      */
-    bool IsPooled(Ptr<Node> from, Ptr<Node> to, Ptr<Node> other);
+    bool IsPooled(const NodePair& one, const NodePair& other);
 
     /**
      * @param from transmitter

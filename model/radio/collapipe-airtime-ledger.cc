@@ -27,17 +27,12 @@ namespace collapipe
 NS_LOG_COMPONENT_DEFINE("CollaPipeAirtimeLedger");
 NS_OBJECT_ENSURE_REGISTERED(AirtimeLedger);
 
-namespace
-{
-
 /**
- * How long after the frame that pays for it a link is woken. Preambles are detected 4 us after they
- * begin to arrive: before that the others' channel still looks idle, so a station that was woken
- * earlier could send at once, into the frame that has just begun.
+ * Preambles are detected 4 us after they begin to arrive: before that the others' channel still
+ * looks idle, so a station that was woken earlier could send at once, into the frame that has just
+ * begun.
  */
-const Time WAKE_DELAY = MicroSeconds(10);
-
-} // namespace
+const Time AirtimeLedger::WAKE_DELAY = MicroSeconds(10);
 
 TypeId
 AirtimeLedger::GetTypeId()
@@ -89,12 +84,27 @@ AirtimeLedger::GetTypeId()
                           MakeTimeAccessor(&AirtimeLedger::m_priorityBurst),
                           MakeTimeChecker(Time(0)))
             .AddAttribute("ExchangeOverhead",
-                          "Not work-conserving: what a link pays for an exchange beside its frame. "
+                          "What an exchange takes beside its frame. Not work-conserving: paid for "
+                          "each message. "
                           "AIFS of best effort, half of the least contention window, SIFS and a "
                           "block acknowledgement at 24 Mb/s (IEEE 802.11ax, 5 GHz)",
                           TimeValue(NanoSeconds(158500)),
                           MakeTimeAccessor(&AirtimeLedger::m_exchangeOverhead),
                           MakeTimeChecker(Time(0)))
+            .AddAttribute("ReplyOverhead",
+                          "Not work-conserving: what a link pays with each message for the "
+                          "acknowledgement of TCP that comes back, whose sender pays nothing. "
+                          "ExchangeOverhead and an HE preamble of 48 us",
+                          TimeValue(NanoSeconds(206500)),
+                          MakeTimeAccessor(&AirtimeLedger::m_replyOverhead),
+                          MakeTimeChecker(Time(0)))
+            .AddAttribute("TransferFactor",
+                          "Not work-conserving: what a link pays for a frame, over its time on the "
+                          "air. A share is one of what TCP gets through alone, which is not on the "
+                          "air all the time",
+                          DoubleValue(1.35),
+                          MakeDoubleAccessor(&AirtimeLedger::m_transferFactor),
+                          MakeDoubleChecker<double>(1))
             .AddTraceSource("Charge",
                             "An account was charged: its number, airtime, balance after it",
                             MakeTraceSourceAccessor(&AirtimeLedger::m_chargeTrace),
@@ -244,10 +254,7 @@ AirtimeLedger::SetBacklogged(Account account, bool isBacklogged)
     }
     if (!m_workConserving)
     {
-        // Debts are paid off while there is nothing to send, credit is not saved up.
-        Earn(entry);
-        entry.balance = std::min(entry.balance, 0.0);
-        WakeWhenEarned(entry);
+        KeepForHanded(entry);
         return;
     }
     if (isBacklogged)
@@ -315,18 +322,18 @@ AirtimeLedger::DropIdle()
 }
 
 bool
-AirtimeLedger::MaySend(Account account) const
+AirtimeLedger::MaySend(Account account, const AirtimeBatch& batch)
 {
-    const Entry& entry = m_entries[account];
+    Entry& entry = m_entries[account];
     if (!m_workConserving && entry.share > 0)
     {
-        return GetEarned(entry) >= 0;
+        return HasEarned(entry, batch);
     }
     return entry.share == 0 || entry.balance >= GetNeededS(entry);
 }
 
 void
-AirtimeLedger::Charge(Account account, Time airtime)
+AirtimeLedger::Charge(Account account, Time airtime, uint32_t bytes)
 {
     Entry& entry = m_entries.at(account);
     if (entry.share == 0)
@@ -336,7 +343,7 @@ AirtimeLedger::Charge(Account account, Time airtime)
     const double airtimeS = airtime.GetSeconds();
     if (!m_workConserving)
     {
-        ChargeReserved(entry, airtimeS);
+        ChargeReserved(entry, airtimeS, bytes);
         m_chargeTrace(account, airtime, Seconds(entry.balance));
         return;
     }
@@ -419,45 +426,6 @@ AirtimeLedger::TakeOthersPart()
     const double wholeS = std::exchange(m_backlogS, 0);
     const double othersS = std::exchange(m_othersS, 0);
     return wholeS > 0 ? std::min(1.0, othersS / wholeS) : std::numeric_limits<double>::quiet_NaN();
-}
-
-// ---------------------------------------------------------------- reserved shares
-
-double
-AirtimeLedger::GetEarned(const Entry& entry) const
-{
-    const double passedS = (Simulator::Now() - entry.earnedUntil).GetSeconds();
-    return std::min(m_maxCredit.GetSeconds(), entry.balance + entry.share * passedS);
-}
-
-void
-AirtimeLedger::Earn(Entry& entry)
-{
-    entry.balance = GetEarned(entry);
-    entry.earnedUntil = Simulator::Now();
-}
-
-void
-AirtimeLedger::ChargeReserved(Entry& entry, double airtimeS)
-{
-    Earn(entry);
-    // The largest frame takes some 5 ms: what small messages send in spite of a debt adds no more
-    // to it than MaxCredit.
-    entry.balance = std::max(entry.balance - airtimeS - m_exchangeOverhead.GetSeconds(),
-                             -m_maxCredit.GetSeconds());
-    entry.charged += airtimeS;
-    WakeWhenEarned(entry);
-}
-
-void
-AirtimeLedger::WakeWhenEarned(Entry& entry)
-{
-    if (entry.isBacklogged && entry.balance < 0)
-    {
-        entry.waking.Cancel();
-        const Time wait = Seconds(-entry.balance / entry.share) + NanoSeconds(1);
-        entry.waking = ScheduleCall(std::max(wait, WAKE_DELAY), [wake = entry.wake]() { wake(); });
-    }
 }
 
 Time

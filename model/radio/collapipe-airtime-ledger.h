@@ -24,6 +24,14 @@ namespace ns3
 namespace collapipe
 {
 
+/// What a link is about to send; only where shares are reserved it matters
+struct AirtimeBatch
+{
+    uint32_t bytes{0};      //!< waiting
+    bool isBegun{true};     //!< whether some of the same message were sent before
+    uint32_t frameBytes{0}; //!< most that the MAC takes as one frame
+};
+
 /**
  * @ingroup collapipe
  * Who owes whom airtime on one Wi-Fi channel.
@@ -49,9 +57,14 @@ namespace collapipe
  *   is said above then holds among those of the highest.
  *
  * All this is work-conserving. Without the attribute WorkConserving shares are reserved instead: a
- * link earns its share of the time that passes while it has something to send, and pays for each
- * frame and for what an exchange takes beside it (the attribute ExchangeOverhead); what a link does
- * not use is lost, and nobody gets more than his share of the time.
+ * link earns its share of the time that passes while it has something to send, and pays for what it
+ * sends; what a link does not use is lost, and nobody gets more than his share of the time. A frame
+ * costs its airtime times the attribute TransferFactor, a message also two accesses (the attributes
+ * ExchangeOverhead and ReplyOverhead): as much of a link's time as it takes alone on the channel,
+ * which is what (6) has shares of. A frame is earned before it is sent, all but what is earned
+ * while it is on the air: so even a message that is a single frame has arrived no sooner than (6)
+ * has it. What a byte takes is known from the link's last frames; the very first one is paid for
+ * afterwards.
  *
  * The ledger is one object for all stations of a channel: each knows what the others sent, as if it
  * had heard all of it.
@@ -111,17 +124,37 @@ class AirtimeLedger : public Object
     void SetBacklogged(Account account, bool isBacklogged);
 
     /**
+     * Where shares are reserved and it may not, it is woken when it may.
      * @param account of a link
+     * @param batch that it is about to send
      * @return whether it may send
      */
-    bool MaySend(Account account) const;
+    bool MaySend(Account account, const AirtimeBatch& batch = AirtimeBatch());
+
+    /**
+     * Where shares are reserved, whether a small packet may go though its airtime is not earned: if
+     * the link owes no more than one.
+     * @param account of a link
+     * @param bytes of the packet
+     * @return whether it may
+     */
+    bool MayOwe(Account account, uint32_t bytes) const;
+
+    /**
+     * Bytes are on their way to the air. Without a meaning where the medium is work-conserving.
+     * @param account of their link
+     * @param batch bytes that the MAC was given, and whether they are not the first of a message;
+     *              for the first the link pays what a message takes beside its frames
+     */
+    void HandOver(Account account, const AirtimeBatch& batch);
 
     /**
      * Pays for a frame.
      * @param account of its link
      * @param airtime that it takes
+     * @param bytes in it, of those that were handed over
      */
-    void Charge(Account account, Time airtime);
+    void Charge(Account account, Time airtime, uint32_t bytes = 0);
 
     /// @return whether airtime that a link does not use goes to others
     bool IsWorkConserving() const;
@@ -154,6 +187,9 @@ class AirtimeLedger : public Object
     void DoDispose() override;
 
   private:
+    /// How long after the frame that pays for it a link is woken
+    static const Time WAKE_DELAY;
+
     /// A link's account; times in s
     struct Entry
     {
@@ -166,14 +202,25 @@ class AirtimeLedger : public Object
         Time lastActive;          //!< when it last had, or the end of its last frame
         double silenceS{0};       //!< how long the channel had been silent in all until then
         Time earnedUntil;         //!< reserved: up to when its share is in the balance
+        AirtimeBatch waiting;     //!< reserved: that it said it is about to send
+        uint32_t handedBytes{0};  //!< reserved: of the MAC, not yet on the air
+        Time lastHanded;          //!< reserved: when the MAC last got or sent some
+        double sentS{0};          //!< reserved: airtime of its last frames
+        double sentBytes{0};      //!< reserved: bytes in these
         Callback<void> wake;      //!< whom to tell
         EventId waking;           //!< about to be told
     };
 
     // Reserved shares
     double GetEarned(const Entry& entry) const;
+    double GetAirtimeS(const Entry& entry, uint32_t bytes) const;
+    double GetMessageS() const;
+    double GetHandedS(const Entry& entry) const;
+    double GetPriceS(const Entry& entry) const;
     void Earn(Entry& entry);
-    void ChargeReserved(Entry& entry, double airtimeS);
+    void KeepForHanded(Entry& entry);
+    bool HasEarned(Entry& entry, const AirtimeBatch& batch);
+    void ChargeReserved(Entry& entry, double airtimeS, uint32_t bytes);
     void WakeWhenEarned(Entry& entry);
 
     void Join(Account account);
@@ -206,6 +253,8 @@ class AirtimeLedger : public Object
     Time m_maxCredit;                 //!< attribute
     bool m_workConserving{true};      //!< attribute
     Time m_exchangeOverhead;          //!< attribute
+    Time m_replyOverhead;             //!< attribute
+    double m_transferFactor{1};       //!< attribute
     double m_priorityFloor{0};        //!< attribute
     Time m_priorityBurst;             //!< attribute
     uint8_t m_top{0};                 //!< highest priority of those that compete

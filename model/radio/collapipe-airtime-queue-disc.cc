@@ -11,7 +11,9 @@
 #include "ns3/queue-size.h"
 #include "ns3/uinteger.h"
 #include "ns3/wifi-phy.h"
+#include "ns3/wifi-psdu.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace ns3
@@ -42,8 +44,9 @@ AirtimeQueueDisc::GetTypeId()
                           MakeUintegerChecker<uint32_t>())
             .AddAttribute("SmallBytes",
                           "A receiver for whom no more than this is waiting is sent it at once, "
-                          "whatever its reserved share and whoever has a higher priority, so that "
-                          "small messages come through",
+                          "whoever has a higher priority, and with a reserved share before it is "
+                          "earned if the link owes no more than this, so that small messages come "
+                          "through",
                           UintegerValue(1500),
                           MakeUintegerAccessor(&AirtimeQueueDisc::m_smallBytes),
                           MakeUintegerChecker<uint32_t>())
@@ -158,15 +161,17 @@ AirtimeQueueDisc::DoEnqueue(Ptr<QueueDiscItem> item)
         DropBeforeEnqueue(item, "Queue disc limit exceeded");
         return false;
     }
-    if (item->GetSize() <= m_expressBytes)
+    Link& link = GetLink(Mac48Address::ConvertFrom(item->GetAddress()));
+    if (item->GetSize() <= m_expressBytes && (!link.isWaiting || OvertakingAcks::MayOvertake(item)))
     {
         return GetInternalQueue(m_expressQueue)->Enqueue(item);
     }
-    Link& link = GetLink(Mac48Address::ConvertFrom(item->GetAddress()));
+    const uint32_t bytes = item->GetSize();
     if (!GetInternalQueue(link.queue)->Enqueue(item))
     {
         return false;
     }
+    AddToBatch(link, bytes);
     if (!link.isWaiting)
     {
         link.isWaiting = true;
@@ -181,21 +186,29 @@ AirtimeQueueDisc::DoDequeue()
 {
     if (Ptr<QueueDiscItem> item = GetInternalQueue(m_expressQueue)->Dequeue())
     {
+        Link& link = GetLink(Mac48Address::ConvertFrom(item->GetAddress()));
+        if (link.isWaiting)
+        {
+            link.overtaking.Remember(item);
+        }
         return item;
     }
     for (std::size_t tried = 0; tried <= m_waiting.size() && !m_waiting.empty(); ++tried)
     {
         Link& link = *m_waiting[m_turn];
-        if (m_left == 0 || !(m_ledger->MaySend(link.account) || IsSmall(link)))
+        if (m_left == 0 || !(m_ledger->MaySend(link.account, GetBatch(link)) || IsSmall(link)))
         {
             TakeTurn(m_turn + 1);
             continue;
         }
         --m_left;
         Ptr<QueueDiscItem> item = GetInternalQueue(link.queue)->Dequeue();
+        link.overtaking.Renew(item);
+        m_ledger->HandOver(link.account, TakeFromBatch(link, item->GetSize()));
         if (GetInternalQueue(link.queue)->IsEmpty())
         {
             link.isWaiting = false;
+            link.overtaking.Forget();
             m_waiting.erase(m_waiting.begin() + m_turn);
             TakeTurn(m_turn);
             m_ledger->SetBacklogged(link.account, false);
@@ -205,11 +218,66 @@ AirtimeQueueDisc::DoDequeue()
     return nullptr;
 }
 
+void
+AirtimeQueueDisc::AddToBatch(Link& link, uint32_t bytes)
+{
+    if (!link.isBatchOpen)
+    {
+        link.batches.push_back({0, false, 0});
+    }
+    link.batches.back().bytes += bytes;
+    link.largest = std::max(link.largest, bytes);
+    link.isBatchOpen = bytes == link.largest;
+}
+
+AirtimeBatch
+AirtimeQueueDisc::TakeFromBatch(Link& link, uint32_t bytes)
+{
+    AirtimeBatch& batch = link.batches.front();
+    const bool wasBegun = batch.isBegun;
+    batch.bytes -= bytes;
+    batch.isBegun = true;
+    // An open one waits for the rest of its message, which TCP may send later
+    if (batch.bytes == 0 && (link.batches.size() > 1 || !link.isBatchOpen))
+    {
+        link.batches.pop_front();
+    }
+    return {bytes, wasBegun, bytes};
+}
+
+AirtimeBatch
+AirtimeQueueDisc::GetBatch(const Link& link) const
+{
+    const AirtimeBatch& batch = link.batches.front();
+    return {batch.bytes, batch.isBegun, m_burst * link.largest};
+}
+
+bool
+AirtimeQueueDisc::IsExpress(Ptr<const WifiPsdu> psdu) const
+{
+    constexpr uint32_t LLC_BYTES = 8;
+    for (std::size_t i = 0; i < psdu->GetNMpdus(); ++i)
+    {
+        if (psdu->GetPayload(i)->GetSize() > m_expressBytes + LLC_BYTES)
+        {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool
 AirtimeQueueDisc::IsSmall(const Link& link) const
 {
-    return (!m_ledger->IsWorkConserving() || m_ledger->IsHeldBack(link.account)) &&
-           GetInternalQueue(link.queue)->GetNBytes() <= m_smallBytes;
+    const uint32_t bytes = GetInternalQueue(link.queue)->GetNBytes();
+    if (bytes > m_smallBytes)
+    {
+        return false;
+    }
+    // Of an open batch more may come at once: two frames for one message would cost more
+    return m_ledger->IsWorkConserving()
+               ? m_ledger->IsHeldBack(link.account)
+               : !link.isBatchOpen && m_ledger->MayOwe(link.account, bytes);
 }
 
 void
@@ -249,13 +317,15 @@ AirtimeQueueDisc::ChargeFrame(WifiConstPsduMap psdus, WifiTxVector txVector, dou
         const WifiMacHeader& header = psdu->GetHeader(0);
         const auto link = m_links.find(header.GetAddr1());
         if (link == m_links.end() || m_ledger->GetShare(link->second.account) == 0 ||
-            !(header.IsData() || header.IsRts() || header.IsBlockAckReq()))
+            !(header.IsData() || header.IsRts() || header.IsBlockAckReq()) ||
+            (header.IsData() && !m_ledger->IsWorkConserving() && IsExpress(psdu)))
         {
             continue;
         }
         m_ledger->Charge(
             link->second.account,
-            WifiPhy::CalculateTxDuration(psdu, txVector, m_device->GetPhy()->GetPhyBand()));
+            WifiPhy::CalculateTxDuration(psdu, txVector, m_device->GetPhy()->GetPhyBand()),
+            header.IsData() ? psdu->GetSize() : 0);
     }
 }
 

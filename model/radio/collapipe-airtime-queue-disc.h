@@ -6,6 +6,7 @@
 #define COLLAPIPE_AIRTIME_QUEUE_DISC_H
 
 #include "collapipe-airtime-ledger.h"
+#include "collapipe-overtaking-acks.h"
 
 #include "ns3/mac48-address.h"
 #include "ns3/queue-disc.h"
@@ -16,6 +17,7 @@
 #include "ns3/wifi-tx-vector.h"
 
 #include <cstdint>
+#include <deque>
 #include <unordered_map>
 #include <vector>
 
@@ -38,7 +40,15 @@ namespace collapipe
  * sends to its receiver, at their length on the air, retransmissions included.
  *
  * Packets of up to ExpressBytes (TCP acknowledgments, connection set-up) never wait for airtime,
- * else the data of one direction would wait for the share of the other.
+ * else the data of one direction would wait for the share of the other. Data never overtake others
+ * of their connection, however small. Where shares are reserved
+ * they are not paid for either: the rates that shares are planned with are those of TCP, its
+ * acknowledgments included.
+ *
+ * Where shares are reserved, a link earns the airtime of what it sends as one frame before it sends
+ * it. A message must not wait until the next ones are earned, too: what TCP gets at once ends with
+ * a segment that is not full, so a packet shorter than the link's largest ends a batch, which may
+ * go when it is earned.
  */
 class AirtimeQueueDisc : public QueueDisc
 {
@@ -98,6 +108,10 @@ class AirtimeQueueDisc : public QueueDisc
         std::size_t queue{0};              //!< internal queue
         AirtimeLedger::Account account{0}; //!< in the ledger
         bool isWaiting{false};             //!< has packets
+        std::deque<AirtimeBatch> batches;  //!< of these, see AddToBatch
+        bool isBatchOpen{false};           //!< whether the next packet belongs to the last batch
+        uint32_t largest{0};               //!< packet so far, bytes
+        OvertakingAcks overtaking;         //!< sent while these were waiting
     };
 
     bool DoEnqueue(Ptr<QueueDiscItem> item) override;
@@ -110,6 +124,18 @@ class AirtimeQueueDisc : public QueueDisc
 
     /// @return whether so little waits for a receiver that it need wait for nobody
     bool IsSmall(const Link& link) const;
+
+    /// A packet joins the batches of its link: one for each message, as far as packets tell.
+    static void AddToBatch(Link& link, uint32_t bytes);
+
+    /// A packet leaves them. @return it, as the part of a batch that it is
+    static AirtimeBatch TakeFromBatch(Link& link, uint32_t bytes);
+
+    /// @return what is to be sent to a receiver as one frame
+    AirtimeBatch GetBatch(const Link& link) const;
+
+    /// @return whether all that is in a frame never waits for airtime
+    bool IsExpress(Ptr<const WifiPsdu> psdu) const;
 
     /// Begins a burst.
     void TakeTurn(std::size_t turn);

@@ -4,6 +4,7 @@
 
 #include "collapipe-link-monitor.h"
 
+#include "ns3/collapipe-fluid-medium.h"
 #include "ns3/collapipe-latency-model.h"
 #include "ns3/collapipe-link-model.h"
 #include "ns3/collapipe-reservation.h"
@@ -25,7 +26,11 @@ NS_OBJECT_ENSURE_REGISTERED(LinkMonitor);
 namespace
 {
 
-constexpr double PROBE_S = 1e-6;      //!< by which latencies are varied to count them on a path
+constexpr double PROBE = 1e-6;        //!< by which waits are varied to see what they do to a path
+constexpr double LEAST_PART = 0.01;   //!< of an iteration on the air, less tells nothing
+constexpr double LEAST_WAIT = -0.5;   //!< of the time on the air in a reserved medium
+constexpr double MOST_WAIT = 4;       //!< of it
+constexpr int WAIT_STEPS = 5;         //!< of Newton's method
 constexpr double WAIT_WEIGHT = 0.5;   //!< of a round in what is known of waiting
 constexpr double OTHERS_WEIGHT = 0.5; //!< of a round in what is known of other users
 constexpr double MOST_OTHERS = 0.95;  //!< of a medium: something is always left
@@ -168,10 +173,25 @@ LinkMonitor::Correct(const LinkId& id, LinkState& link) const
 {
     CorrectByFit(id, link);
     const auto wait = m_waits.find(id.cluster);
-    if (wait != m_waits.end() && !IsWire(id))
+    if (wait != m_waits.end())
     {
-        link.latencyS = std::max(0.0, link.latencyS + wait->second);
+        AddWait(id, wait->second, link);
     }
+}
+
+void
+LinkMonitor::AddWait(const LinkId& id, double wait, LinkState& link) const
+{
+    if (IsWire(id))
+    {
+        return;
+    }
+    if (IsReserved(GetPoolState(m_expected, id.cluster, GetMediumId(id).first)))
+    {
+        link.efficiency /= 1 + wait;
+        return;
+    }
+    link.latencyS = std::max(0.0, link.latencyS + wait);
 }
 
 bool
@@ -511,12 +531,15 @@ LinkMonitor::UpdateFits()
 }
 
 SystemState
-LinkMonitor::MakeFittedState(uint32_t cluster, double extraS) const
+LinkMonitor::MakeFittedState(uint32_t cluster, double wait) const
 {
     SystemState state = m_expected;
     ForEachLink(state, [&](const LinkId& id, LinkState& link) {
         CorrectByFit(id, link);
-        link.latencyS += id.cluster == cluster && !IsWire(id) ? extraS : 0;
+        if (id.cluster == cluster)
+        {
+            AddWait(id, wait, link);
+        }
     });
     return state;
 }
@@ -526,20 +549,33 @@ LinkMonitor::UpdateWaits()
 {
     for (const auto& [cluster, measuredS] : m_iterations)
     {
-        const auto predict = [this, cluster = cluster](double extraS) {
+        const auto predict = [this, cluster = cluster](double wait) {
             Instance instance;
-            instance.state = MakeFittedState(cluster, extraS);
+            instance.state = MakeFittedState(cluster, wait);
             return EvaluatePlan(instance, m_plan).clusters.at(cluster).iterationS;
         };
-        const double predictedS = predict(0);
-        const double latencies = (predict(PROBE_S) - predictedS) / PROBE_S;
-        if (latencies < 1)
+        const bool isReserved = IsReserved(m_expected.clusters.at(cluster).d2d);
+        double wait = 0;
+        bool isKnown = false;
+        // Linear but for changes of the longest path
+        for (int step = 0; step < (isReserved ? WAIT_STEPS : 1); ++step)
         {
-            continue; // no radio is in the way
+            const double predictedS = predict(wait);
+            // Latencies on the path, or seconds on the air there where shares are reserved
+            const double slope = (predict(wait + PROBE) - predictedS) / PROBE;
+            if (slope < (isReserved ? LEAST_PART * predictedS : 1))
+            {
+                break; // no radio is in the way
+            }
+            wait += (measuredS - predictedS) / slope;
+            wait = isReserved ? std::clamp(wait, LEAST_WAIT, MOST_WAIT) : wait;
+            isKnown = true;
         }
-        const double waitS = (measuredS - predictedS) / latencies;
-        const auto [known, isNew] = m_waits.emplace(cluster, waitS);
-        known->second += isNew ? 0 : WAIT_WEIGHT * (waitS - known->second);
+        if (isKnown)
+        {
+            const auto [known, isNew] = m_waits.emplace(cluster, wait);
+            known->second += isNew ? 0 : WAIT_WEIGHT * (wait - known->second);
+        }
     }
 }
 

@@ -272,8 +272,16 @@ class LinkMonitor : public Object
     /// Compares the round's iterations with what the fits say of them.
     void UpdateWaits();
 
-    /// @return the state as the fits correct it, with so much more latency in a cluster's links
-    SystemState MakeFittedState(uint32_t cluster, double extraS) const;
+    /// @return the state as the fits correct it, with such a wait in a cluster's links
+    SystemState MakeFittedState(uint32_t cluster, double wait) const;
+
+    /**
+     * Lets a radio link wait for more than its fit knows of.
+     * @param id of the link
+     * @param wait seconds of each latency; where shares are reserved, over the time on the air
+     * @param link is changed
+     */
+    void AddWait(const LinkId& id, double wait, LinkState& link) const;
 
     /**
      * What (5) or (6) expect of a mean transfer at the gain that the round saw, with the plan's
@@ -316,7 +324,7 @@ class LinkMonitor : public Object
     std::map<LinkId, Fits> m_fits;           //!< learnt
     std::map<PoolId, GapChoice> m_gaps;      //!< learnt
     std::map<uint32_t, double> m_iterations; //!< of the current round: seconds, by cluster
-    std::map<uint32_t, double> m_waits;      //!< learnt: seconds for each latency, by cluster
+    std::map<uint32_t, double> m_waits;      //!< learnt, by cluster; see AddWait()
     std::map<PoolId, Others> m_others;       //!< learnt: who else uses the media
 
     TracedCallback<const LinkId&, double, double> m_sinrTrace;

@@ -92,6 +92,14 @@ WifiActuator::Resolve(const Cluster& cluster, NodeIndex from, NodeIndex to) cons
     return Link{from, to};
 }
 
+bool
+WifiActuator::Decides(const Cluster& cluster, const Link& link, NodeIndex from, NodeIndex to)
+{
+    const auto& disc = cluster.radios.at(link.first).disc;
+    const bool isReserved = disc && !disc->GetLedger()->IsWorkConserving();
+    return isReserved || Link{from, to} == link;
+}
+
 std::map<WifiActuator::Link, LinkSetting>
 WifiActuator::Combine(const Cluster& cluster, const std::vector<LinkPlan>& links) const
 {
@@ -106,9 +114,11 @@ WifiActuator::Combine(const Cluster& cluster, const std::vector<LinkPlan>& links
         }
         CheckLinkPlan(decision);
         LinkSetting& setting = wanted.emplace(*link, LinkSetting{0, NO_POWER, 0}).first->second;
-        const bool isDirect = decision.from == link->first && decision.to == link->second;
-        setting.share = isDirect ? decision.share : setting.share;
-        setting.priority = isDirect ? decision.priority : setting.priority;
+        if (Decides(cluster, *link, decision.from, decision.to))
+        {
+            setting.share = std::max(setting.share, decision.share);
+            setting.priority = std::max(setting.priority, decision.priority);
+        }
         // The highest; the default, written as 0, is higher than any
         const bool isDefault = decision.powerW == 0 || setting.powerW == 0;
         setting.powerW = isDefault ? 0 : std::max(setting.powerW, decision.powerW);
@@ -202,9 +212,11 @@ WifiActuator::Read(uint32_t cluster, NodeIndex from, NodeIndex to) const
         return std::nullopt;
     }
     LinkSetting setting = ReadLink(it->second, *link);
-    const bool isDirect = from == link->first && to == link->second;
-    setting.share = isDirect ? setting.share : 0;
-    setting.priority = isDirect ? setting.priority : uint8_t{0};
+    if (!Decides(it->second, *link, from, to))
+    {
+        setting.share = 0;
+        setting.priority = 0;
+    }
     return setting;
 }
 

@@ -31,8 +31,10 @@ namespace collapipe
  * station manager has a single power for all receivers: the highest that the phase asks of it.
  *
  * Where the nodes reach the edge server through the control unit (attribute Gateway), a node's link
- * to or from the edge server is its Wi-Fi link to or from the control unit as far as power goes. It
- * has neither share nor priority, since its rate is not decided on this channel alone.
+ * to or from the edge server is its Wi-Fi link to or from the control unit as far as power goes.
+ * Where the channel's shares are reserved, both have one share, the larger of the plan's (see
+ * GetReservation()); where it is work-conserving, what is relayed has neither share nor priority,
+ * since its rate is not decided on this channel alone.
  */
 class WifiActuator : public RadioActuator
 {
@@ -93,6 +95,8 @@ class WifiActuator : public RadioActuator
         std::map<Link, LinkSetting> wanted; //!< those named in this phase
     };
 
+    /// @return whether a link of the plan decides the share of the Wi-Fi link that it goes over
+    static bool Decides(const Cluster& cluster, const Link& link, NodeIndex from, NodeIndex to);
     std::optional<Link> Resolve(const Cluster& cluster, NodeIndex from, NodeIndex to) const;
     std::map<Link, LinkSetting> Combine(const Cluster& cluster,
                                         const std::vector<LinkPlan>& links) const;

@@ -189,6 +189,132 @@ TEST(ControlReservation, InTurnIsAsAloneUnderGPipe)
     }
 }
 
+/// A random instance whose control units relay between reserved Wi-Fi and wires
+struct GatewayCase
+{
+    explicit GatewayCase(uint64_t seed)
+        : random(seed)
+    {
+        test::RandomShape shape;
+        shape.clusters = 1 + seed % 3;
+        shape.devices = 1 + seed % 4;
+        shape.microBatches = 1 + seed % 5;
+        instance = random.Make(shape);
+        SystemState& state = instance.state;
+        state.uplink.mode = state.downlink.mode = SharingMode::DEDICATED;
+        for (auto& cluster : state.clusters)
+        {
+            cluster.d2d.mode = SharingMode::AIRTIME;
+            cluster.controlUnit.uplink.fixedRateBps = cluster.controlUnit.downlink.fixedRateBps =
+                1e9;
+            for (std::size_t k = 0; k < cluster.devices.size(); ++k)
+            {
+                DeviceState& device = cluster.devices[k];
+                device.uplink = cluster.d2dLinks[k + 1][0];
+                device.downlink = cluster.d2dLinks[0][k + 1];
+                for (LinkState* link : {&device.uplink, &device.downlink})
+                {
+                    link->relay = Relay::CONTROL_UNIT;
+                    link->fixedRateBps = random.Log(1e6, 1e9);
+                }
+            }
+        }
+    }
+
+    test::RandomInstance random; //!< source of randomness
+    Instance instance;           //!< the round's problem
+};
+
+/// Shares of the hops of a cluster's medium in a phase, by transmitter and receiver
+std::map<std::tuple<Phase, std::size_t, NodeIndex, NodeIndex>, double>
+GetHopShares(const RoundPlan& plan)
+{
+    const auto hop = [](NodeIndex end) { return end == EDGE_SERVER ? CONTROL_UNIT : end; };
+    std::map<std::tuple<Phase, std::size_t, NodeIndex, NodeIndex>, double> shares;
+    for (std::size_t m = 0; m < plan.clusters.size(); ++m)
+    {
+        for (const auto& link : plan.clusters[m].links)
+        {
+            if (hop(link.from) != hop(link.to))
+            {
+                double& share = shares[{link.phase, m, hop(link.from), hop(link.to)}];
+                share = std::max(share, link.share);
+            }
+        }
+    }
+    return shares;
+}
+
+TEST(ControlReservation, WhatTheControlUnitRelaysHasTheHopsOne)
+{
+    GatewayCase c(3);
+    SystemState& state = c.instance.state;
+    EXPECT_TRUE(IsPooled(state));
+    EXPECT_TRUE(GetReservation(state, 0, 1, EDGE_SERVER) ==
+                GetReservation(state, 0, 1, CONTROL_UNIT));
+    EXPECT_TRUE(GetReservation(state, 0, EDGE_SERVER, 1) ==
+                GetReservation(state, 0, CONTROL_UNIT, 1));
+    EXPECT_FALSE(GetReservation(state, 0, EDGE_SERVER, 1) ==
+                 GetReservation(state, 0, 1, EDGE_SERVER));
+    EXPECT_EQ(GetBudget(state, 0, CONTROL_UNIT, EDGE_SERVER), Pool::UPLINK);
+    EXPECT_FALSE(IsPooled(state, 0, CONTROL_UNIT, EDGE_SERVER));
+    // Half the share is half the rate, up to what the wire carries
+    LinkState& up = state.clusters[0].devices[0].uplink;
+    up.fixedRateBps = 1e12;
+    const double whole = GetLinkRateBps(state, 0, 1, EDGE_SERVER, 1, up.maxPowerW);
+    EXPECT_NEAR(GetLinkRateBps(state, 0, 1, EDGE_SERVER, 0.5, up.maxPowerW),
+                whole / 2,
+                1e-9 * whole);
+    up.fixedRateBps = whole / 4;
+    EXPECT_EQ(GetLinkRateBps(state, 0, 1, EDGE_SERVER, 0.5, up.maxPowerW), whole / 4);
+    // Weights, or a medium of frequencies to the edge server: each has its own
+    state.clusters[0].d2d.sharing = Sharing::WORK_CONSERVING;
+    EXPECT_EQ(GetBudget(state, 0, 1, EDGE_SERVER), Pool::UPLINK);
+    state.clusters[0].d2d.sharing = Sharing::RESERVED;
+    state.uplink.mode = SharingMode::FREQUENCY;
+    EXPECT_EQ(GetBudget(state, 0, 1, EDGE_SERVER), Pool::UPLINK);
+}
+
+TEST(ControlReservation, HopsShareTheMediumInEveryPhase)
+{
+    for (uint64_t i = 0; i < 60; ++i)
+    {
+        GatewayCase c(i);
+        const SystemState& state = c.instance.state;
+        RoundPlan equal;
+        equal.mayExceedMemory = true;
+        equal.localIterations = state.training.localIterations;
+        equal.schedule = state.training.schedule;
+        for (const auto& choice : c.random.MakeChoice(c.instance))
+        {
+            equal.clusters.push_back({{MakePipelineChain(choice.segments, choice.pair)}, {}});
+        }
+        SetEqualLinks(state, equal);
+        RoundSolver solver;
+        const RoundSolution solution = solver.Solve(c.instance);
+        for (const RoundPlan& plan : {equal, solution.plan})
+        {
+            // The equal plan's cuts are drawn without regard to memory
+            EXPECT_EQ(CheckPlan(state, plan).find("shares"), std::string::npos) << i;
+            std::map<std::pair<Phase, std::size_t>, double> sums;
+            for (const auto& [key, share] : GetHopShares(plan))
+            {
+                sums[{std::get<0>(key), std::get<1>(key)}] += share;
+            }
+            for (const auto& [key, sum] : sums)
+            {
+                EXPECT_NEAR(sum, 1, 1e-9) << i;
+            }
+        }
+        // Deciding shares and powers is no worse than equal shares and full power
+        SolverOptions without;
+        without.radio.shares = without.radio.powers = false;
+        EXPECT_LE(solution.evaluation.objective,
+                  solver.Solve(c.instance, without).evaluation.objective * (1 + 1e-9))
+            << i;
+    }
+}
+
 /// @return every node's share and part of its power, the same for all its links
 void
 ExpectOneShareAndPower(const RadioProblem& problem, const RadioSolution& solution, uint64_t number)

@@ -49,6 +49,11 @@ Share(test::RandomInstance& random, SystemState& state)
     };
     const bool throughCell = random.Chance(0.3);
     const bool overControlUnit = random.Chance(0.3);
+    if (overControlUnit && random.Chance(0.7))
+    {
+        // Wires behind hops, faster or slower than these
+        state.uplink.mode = state.downlink.mode = SharingMode::DEDICATED;
+    }
     for (auto& cluster : state.clusters)
     {
         change(cluster.d2d);

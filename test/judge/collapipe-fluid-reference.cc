@@ -71,8 +71,11 @@ struct Radio
     PoolState backMedium;
     NodeIndex from{0};
     NodeIndex to{0};
-    bool ranked{true};  //!< subject to priorities
-    bool inTurn{false}; //!< has its node's share of a reserved cell, in turn with its other links
+    bool ranked{true};     //!< subject to priorities
+    bool inTurn{false};    //!< has one reservation with other links
+    NodeIndex turnFrom{0}; //!< whose that is
+    NodeIndex turnTo{0};   //!< and to whom; the edge server in a cell
+    bool hasHop{false};    //!< that is a hop to or from the control unit
     double wireBps{std::numeric_limits<double>::infinity()};
 
     double RateBps(double x) const
@@ -258,6 +261,10 @@ class World
         {
             TakeNodeShare(m, phase, radio);
         }
+        if (HasHop(m, from, to))
+        {
+            TakeHopShare(m, phase, radio);
+        }
         if (relayed && radio.link.relay == Relay::CONTROL_UNIT)
         {
             TakeTurns(m, phase, radio);
@@ -271,20 +278,62 @@ class World
     }
 
     /// Whether a link uses the one reservation that a reserved cell gives its node
+    static bool IsReservedPool(const PoolState& pool)
+    {
+        return pool.mode != SharingMode::DEDICATED && pool.sharing == Sharing::RESERVED;
+    }
+
+    /// Whether a link is a wire's, behind a hop between the control unit and a device
+    bool IsBehindHop(std::size_t m, NodeIndex from, NodeIndex to) const
+    {
+        return (from == EDGE_SERVER || to == EDGE_SERVER) &&
+               IsReservedPool(m_state.clusters[m].d2d) &&
+               Medium(PoolOf(m, from, to)).mode == SharingMode::DEDICATED &&
+               Find(m, from, to)->relay == Relay::CONTROL_UNIT;
+    }
+
+    /// Whether a link has one reservation of the cluster's medium with what is relayed
+    bool HasHop(std::size_t m, NodeIndex from, NodeIndex to) const
+    {
+        return IsBehindHop(m, from, to) ||
+               (from != EDGE_SERVER && to == CONTROL_UNIT && IsBehindHop(m, from, EDGE_SERVER)) ||
+               (from == CONTROL_UNIT && to != EDGE_SERVER && IsBehindHop(m, EDGE_SERVER, to));
+    }
+
+    void TakeHopShare(std::size_t m, Phase phase, Radio& radio) const
+    {
+        const auto end = [](NodeIndex node) { return node == EDGE_SERVER ? CONTROL_UNIT : node; };
+        radio.inTurn = true;
+        radio.hasHop = true;
+        radio.turnFrom = end(radio.from);
+        radio.turnTo = end(radio.to);
+        radio.medium = m_state.clusters[m].d2d;
+        const bool isWire = IsBehindHop(m, radio.from, radio.to);
+        radio.wireBps = isWire ? radio.link.fixedRateBps : radio.wireBps;
+        for (const auto& link : m_plan.clusters[m].links)
+        {
+            if (link.phase == phase && end(link.from) == radio.turnFrom &&
+                end(link.to) == radio.turnTo)
+            {
+                radio.share = std::max(radio.share, link.share);
+                radio.powerW = std::max(radio.powerW, std::min(link.powerW, radio.link.maxPowerW));
+            }
+        }
+    }
+
     bool HasTurns(std::size_t m, NodeIndex from, NodeIndex to) const
     {
-        const auto isReserved = [](const PoolState& pool) {
-            return pool.mode != SharingMode::DEDICATED && pool.sharing == Sharing::RESERVED;
-        };
         const bool relayed = from != EDGE_SERVER && to != EDGE_SERVER &&
-                             isReserved(m_state.clusters[m].d2d) &&
+                             IsReservedPool(m_state.clusters[m].d2d) &&
                              Find(m, from, to)->relay == Relay::BASE_STATION;
-        return isReserved(m_state.uplink) && (relayed || to == EDGE_SERVER);
+        return IsReservedPool(m_state.uplink) && (relayed || to == EDGE_SERVER);
     }
 
     void TakeNodeShare(std::size_t m, Phase phase, Radio& radio) const
     {
         radio.inTurn = true;
+        radio.turnFrom = radio.from;
+        radio.turnTo = EDGE_SERVER;
         for (const auto& link : m_plan.clusters[m].links)
         {
             if (link.phase == phase && link.from == radio.from && HasTurns(m, link.from, link.to))
@@ -301,7 +350,7 @@ class World
         return static_cast<double>(
             std::count_if(m_air.begin(), m_air.end(), [&](const Sending& other) {
                 return other.radio.inTurn && other.radio.cluster == radio.cluster &&
-                       other.radio.from == radio.from;
+                       other.radio.turnFrom == radio.turnFrom && other.radio.turnTo == radio.turnTo;
             }));
     }
 
@@ -631,7 +680,14 @@ class World
     {
         const bool airtime = one.radio.medium.mode == SharingMode::AIRTIME;
         const double turn = one.radio.inTurn ? 1 / CountTurns(one.radio) : 1;
-        const double air = one.rate > 0 ? passed * turn * (airtime ? one.share : 1) : 0;
+        double air = one.rate > 0 ? passed * turn * (airtime ? one.share : 1) : 0;
+        if (one.radio.hasHop)
+        {
+            // A slower wire behind the hop leaves it silent for a part of its time
+            Radio hop = one.radio;
+            hop.wireBps = std::numeric_limits<double>::infinity();
+            air = passed * one.rate / hop.RateBps(airtime ? 1 : one.share);
+        }
         const std::size_t i = static_cast<std::size_t>(&one - m_air.data());
         const bool edge = m_senders[i] == EDGE_SERVER;
         const double radiated = one.radio.medium.mode == SharingMode::DEDICATED
