@@ -48,6 +48,12 @@
 #define COLLAPIPE_NS3_43 0
 #endif
 
+#if defined(NS_DEPRECATED_3_44) || (COLLAPIPE_NS3_43 && !defined(NS_DEPRECATED_3_43))
+#define COLLAPIPE_NS3_44 1
+#else
+#define COLLAPIPE_NS3_44 0
+#endif
+
 #if !COLLAPIPE_NS3_36
 #include "ns3/regular-wifi-mac.h"
 #include "ns3/wifi-phy.h"

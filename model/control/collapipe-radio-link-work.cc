@@ -155,10 +155,17 @@ LinkWork::EvaluatePooled()
     x = kappa / (w * bitsPerHz);
     logGradient = {frequency ? slope - 1 : -1, -slope};
     logHessian = {frequency ? curvature : 0, frequency ? -curvature : 0, curvature};
+    EvaluatePooledPower();
+    if (x < leastX)
+    {
+        // The wire behind the medium is the slower: the larger of two convex times is convex
+        x = leastX;
+        logGradient = {};
+        logHessian = {};
+    }
     xGradient = {x * logGradient.u, x * logGradient.v};
     xHessian = {};
     AddSquare(xHessian, x, logGradient, logHessian);
-    EvaluatePooledPower();
 }
 
 /// Radiated energy and that of circuits, and the limit of the power

@@ -92,8 +92,9 @@ struct LinkWork
     const RadioLink* link{nullptr};          //!< its constants
     LinkFreedom freedom{LinkFreedom::FIXED}; //!< its variables
     double kappa{0};                         //!< kappaS in the method's unit of time
-    double latency{0};                       //!< d in that unit, where it counts in the cap
-    double energyScale{0};                   //!< of y (exp(kappa / y) - 1), in units of (13)
+    double leastX{0};           //!< of the wire behind the medium, which a pooled link may have
+    double latency{0};          //!< d in that unit, where it counts in the cap
+    double energyScale{0};      //!< of y (exp(kappa / y) - 1), in units of (13)
     double timePrice{0};        //!< of x, in units of (13): energy at full power, circuits
     double airPrice{0};         //!< of y = w x under airtime shares: circuits
     Vector2 z;                  //!< log w, log x; log p / p_max of a link that is pooled

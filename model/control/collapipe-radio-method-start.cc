@@ -287,6 +287,7 @@ RadioMethod::StartLinks()
             continue;
         }
         work.kappa = link.kappaS / m_unitS;
+        work.leastX = link.fixedS / m_unitS;
         const double scale = link.price * link.maxPowerW * m_unitS / m_unit;
         const double air = link.airPrice * m_unitS / m_unit;
         const bool airtime = link.mode == SharingMode::AIRTIME;

@@ -179,6 +179,13 @@ LinkMonitor::Correct(const LinkId& id, LinkState& link) const
     }
 }
 
+bool
+LinkMonitor::HasReservedAirtime(uint32_t cluster) const
+{
+    const PoolState& d2d = m_expected.clusters.at(cluster).d2d;
+    return IsReserved(d2d) && d2d.mode == SharingMode::AIRTIME;
+}
+
 void
 LinkMonitor::AddWait(const LinkId& id, double wait, LinkState& link) const
 {
@@ -186,7 +193,7 @@ LinkMonitor::AddWait(const LinkId& id, double wait, LinkState& link) const
     {
         return;
     }
-    if (IsReserved(GetPoolState(m_expected, id.cluster, GetMediumId(id).first)))
+    if (HasReservedAirtime(id.cluster))
     {
         link.efficiency /= 1 + wait;
         return;
@@ -554,7 +561,7 @@ LinkMonitor::UpdateWaits()
             instance.state = MakeFittedState(cluster, wait);
             return EvaluatePlan(instance, m_plan).clusters.at(cluster).iterationS;
         };
-        const bool isReserved = IsReserved(m_expected.clusters.at(cluster).d2d);
+        const bool isReserved = HasReservedAirtime(cluster);
         double wait = 0;
         bool isKnown = false;
         // Linear but for changes of the longest path

@@ -275,10 +275,13 @@ class LinkMonitor : public Object
     /// @return the state as the fits correct it, with such a wait in a cluster's links
     SystemState MakeFittedState(uint32_t cluster, double wait) const;
 
+    /// @return whether a cluster's nodes share a Wi-Fi channel by reservation
+    bool HasReservedAirtime(uint32_t cluster) const;
+
     /**
      * Lets a radio link wait for more than its fit knows of.
      * @param id of the link
-     * @param wait seconds of each latency; where shares are reserved, over the time on the air
+     * @param wait seconds of each latency; where HasReservedAirtime(), over the time on the air
      * @param link is changed
      */
     void AddWait(const LinkId& id, double wait, LinkState& link) const;

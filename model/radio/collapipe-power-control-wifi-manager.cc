@@ -403,6 +403,7 @@ PowerControlWifiManager::DoReportDataFailed(WifiRemoteStation* st)
     }
 }
 
+#if !COLLAPIPE_NS3_44
 bool
 PowerControlWifiManager::DoNeedRetransmission(WifiRemoteStation* station,
                                               Ptr<const Packet> /* packet */,
@@ -410,6 +411,7 @@ PowerControlWifiManager::DoNeedRetransmission(WifiRemoteStation* station,
 {
     return static_cast<Station*>(station)->failures < m_retryLimit;
 }
+#endif
 
 void
 PowerControlWifiManager::DoReportFinalDataFailed(WifiRemoteStation* st)

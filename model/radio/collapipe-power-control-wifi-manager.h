@@ -154,10 +154,12 @@ class PowerControlWifiManager : public WifiManagerBase
                                WifiWidth dataChannelWidth,
                                uint8_t dataNss) override;
 
-    // An override in releases whose base class asks this; later ones count retries of each frame
-    virtual bool DoNeedRetransmission(WifiRemoteStation* station,
-                                      Ptr<const Packet> packet,
-                                      bool normally);
+#if !COLLAPIPE_NS3_44
+    // Later releases count retries of each frame
+    bool DoNeedRetransmission(WifiRemoteStation* station,
+                              Ptr<const Packet> packet,
+                              bool normally) override;
+#endif
 
     void UpdateLevels();
     uint8_t GetLevel(double powerDbm) const;

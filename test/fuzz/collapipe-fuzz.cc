@@ -288,6 +288,14 @@ Fuzz(const Target& target, uint64_t seed, double seconds, uint64_t inputs)
 
 } // namespace
 
+/// What --help says
+constexpr const char* HELP =
+    "collapipe-fuzz [TARGET] [options]: feeds damaged inputs to what reads them\n"
+    "  --list: names the targets; without one all of them run\n"
+    "  --seconds=S: for each target [5]\n"
+    "  --seed=N: of the inputs [1]\n"
+    "  --inputs=N: at most, for each target [no limit]\n";
+
 /**
  * Runs fuzz targets.
  * @param argc number of arguments
@@ -324,6 +332,16 @@ main(int argc, char* argv[])
         else if (argument.compare(0, 9, "--inputs=") == 0)
         {
             inputs = std::strtoull(value.c_str(), nullptr, 10);
+        }
+        else if (argument == "--help" || argument == "-h")
+        {
+            std::cout << HELP;
+            return 0;
+        }
+        else if (argument.compare(0, 1, "-") == 0)
+        {
+            std::cerr << "collapipe-fuzz: there is no option " << argument << "; see --help\n";
+            return 2;
         }
         else
         {
