@@ -79,10 +79,13 @@ def run(folder, topology, seed, options):
         done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
     except subprocess.TimeoutExpired:
         return Run("hung", "", [], b"", 0, 0, None, time.monotonic() - begin)
-    rows, results, rounds = [], b"", 0
+    rows, results, rounds, left_out = [], b"", 0, 0
     if (folder / "faults.csv").exists():
         with open(folder / "faults.csv", encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
+    if (folder / "clusters.csv").exists():
+        with open(folder / "clusters.csv", encoding="utf-8", newline="") as file:
+            left_out = sum(row["measured_total_s"] == "" for row in csv.DictReader(file))
     for name in ("faults.csv", "rounds.csv"):
         if (folder / name).exists():
             results += (folder / name).read_bytes()
@@ -90,7 +93,7 @@ def run(folder, topology, seed, options):
         rounds = (folder / "rounds.csv").read_bytes().count(b"\n") - 1
     weights = read_weights(saved) if saved.exists() else None
     return Run(done.returncode, done.stderr.strip(), rows, results,
-               sum(int(row["left_out"]) for row in rows), rounds, weights, time.monotonic() - begin)
+               left_out, rounds, weights, time.monotonic() - begin)
 
 
 @functools.lru_cache(maxsize=None)

@@ -193,7 +193,12 @@ FaultAccount::HandleFailure(const NodeFailure& failure, Time now)
         const bool isHidden = IsSame(cause->fault.place, node) && IsSame(row.fault.place, node) &&
                               IsOutage(cause->fault.kind) && IsOutage(row.fault.kind) &&
                               row.injected <= now && now <= GetEnd(row);
-        if (!row.isDetected && (&row == cause || isHidden))
+        const bool isNews = !row.isDetected && (&row == cause || isHidden);
+        if (failure.isNeeded && node.kind == FaultPlace::NODE && (&row == cause || isNews))
+        {
+            row.held.insert(failure.cluster);
+        }
+        if (isNews)
         {
             row.isDetected = true;
             row.detected = now;
@@ -205,10 +210,10 @@ FaultAccount::HandleFailure(const NodeFailure& failure, Time now)
 }
 
 bool
-FaultAccount::IsOf(const FaultRow& row, uint32_t cluster) const
+FaultAccount::IsOfServer(const FaultRow& row, uint32_t cluster) const
 {
-    return row.failed.kind == FaultPlace::NODE ? row.failed.index == cluster
-                                               : row.failed.index == m_cells.at(cluster);
+    return row.failed.kind != FaultPlace::NODE && row.failed.index == m_cells.at(cluster) &&
+           row.isDetected && row.isNeeded && !row.isRecovered;
 }
 
 void
@@ -217,12 +222,12 @@ FaultAccount::HandleRecovery(const RecoveryRecord& record, Time now)
     uint32_t repeated = record.repeated;
     for (auto& row : m_rows)
     {
-        if (row.isDetected && !row.isRecovered && row.isNeeded && IsOf(row, record.cluster))
+        if (row.held.erase(record.cluster) > 0 || IsOfServer(row, record.cluster))
         {
             row.isRecovered = true;
             row.recovered = now;
-            row.isGivenUp = record.isGivenUp;
-            row.repeated = repeated; // once, however many faults there were
+            row.isGivenUp = row.isGivenUp || record.isGivenUp;
+            row.repeated += repeated; // once, however many faults there were
             repeated = 0;
         }
     }
@@ -273,11 +278,12 @@ FaultAccount::HandleRound(Time end)
 {
     for (auto& row : m_rows)
     {
-        if (row.isDetected && !row.isRecovered)
+        if (row.isDetected && (!row.isRecovered || !row.held.empty()))
         {
             row.isRecovered = true;
             row.recovered = end;
         }
+        row.held.clear();
     }
 }
 

@@ -12,6 +12,7 @@
 #include "ns3/nstime.h"
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,9 +33,10 @@ struct FaultRow
     FaultPlace failed;       //!< the node that counted as failed, which may be another one
     bool isNeeded{false};    //!< the round could not end without that node
     bool isRecovered{false}; //!< whether the cluster has gone on, or was left out of the round
-    Time recovered;          //!< when
+    Time recovered;          //!< when, the last time
     uint32_t repeated{0};    //!< local iterations that were done again
-    bool isGivenUp{false};   //!< the cluster was left out of the round
+    bool isGivenUp{false};   //!< a cluster was left out of the round
+    std::set<uint32_t> held; //!< clusters that it holds up; it may do so to several, and again
 };
 
 /**
@@ -48,6 +50,7 @@ struct FaultRow
  * the node's own before its neighbour's before the server's, then the one that began when the node
  * was last heard of. A failure that follows from a fault which is known already is no news of
  * another one; only where a node was out for several reasons at once all of them are known with it.
+ * What it does to the cluster again, or to another one, adds to its account.
  */
 class FaultAccount
 {
@@ -120,8 +123,8 @@ class FaultAccount
     /// @return the nearest fault that explains a failure; null: there is none
     FaultRow* FindCause(const NodeFailure& failure, Time now);
 
-    /// @return whether a row is of a cluster, or of the server that the cluster is led by
-    bool IsOf(const FaultRow& row, uint32_t cluster) const;
+    /// @return whether a row is of a server that has failed as a whole, and leads the cluster
+    bool IsOfServer(const FaultRow& row, uint32_t cluster) const;
 
     std::vector<uint32_t> m_cells;                 //!< by cluster
     std::vector<FaultRow> m_rows;                  //!< in their order

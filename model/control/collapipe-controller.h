@@ -15,7 +15,8 @@ namespace ns3
 namespace collapipe
 {
 
-/// How long a cluster's phases took, what ClusterEvaluation predicts
+/// How long a cluster's phases took, what ClusterEvaluation predicts; NaN where it was left out of
+/// the round
 struct ClusterMeasurement
 {
     double distributionS{0}; //!< until the last node was ready

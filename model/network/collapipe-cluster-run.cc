@@ -162,6 +162,7 @@ ClusterRun::GiveUp()
     m_running = false;
     m_givenUp = true;
     m_uploads.clear();
+    m_times.isLeftOut = true;
     const Time now = Simulator::Now();
     for (auto* time : {&m_times.distribution, &m_times.backward, &m_times.upload})
     {

@@ -41,6 +41,7 @@ struct PhaseTimes
     uint32_t lastIteration{0};  //!< which one ended at lastFlush
     Time backward; //!< the edge server's own stage, or the first node, has finished training
     Time upload;   //!< last upload complete
+    bool isLeftOut{false}; //!< the cluster was given up: what did not end is as late as that
 
     /**
      * How long a local iteration took from start to start. The edge server sees its own stage only:

@@ -12,6 +12,7 @@
 #include "ns3/trace-source-accessor.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace ns3
 {
@@ -277,6 +278,12 @@ ControlLoop::Measure(const RoundRecord& record) const
     for (const auto& phases : record.phases)
     {
         ClusterMeasurement cluster;
+        if (phases.isLeftOut)
+        {
+            constexpr double NONE = std::numeric_limits<double>::quiet_NaN();
+            measurement.clusters.push_back({NONE, NONE, NONE, NONE});
+            continue;
+        }
         cluster.distributionS = (phases.distribution - record.planned).GetSeconds();
         cluster.iterationS = phases.GetIterationS(m_plan->localIterations);
         cluster.totalS = (phases.upload - record.planned).GetSeconds();

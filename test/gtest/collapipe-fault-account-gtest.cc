@@ -227,6 +227,37 @@ TEST_F(FaultAccountTest, CountsRepeatedWorkOnce)
     EXPECT_FALSE(Row(0).isGivenUp);
 }
 
+TEST_F(FaultAccountTest, KeepsAccountOfAFaultThatHoldsUpAClusterAgainOrSeveral)
+{
+    // Every message of the server is damaged: clusters fail again and again, and one is given up
+    Inject(Make(FaultKind::CORRUPT, Edge()), 10);
+    RecoveryRecord record;
+    record.repeated = 2;
+    for (uint32_t attempt = 0; attempt < 3; ++attempt)
+    {
+        Fail(Failure(A, CloseReason::PROTOCOL, 11 + attempt), 11 + attempt);
+        account.HandleRecovery(record, Seconds(11.5 + attempt));
+    }
+    EXPECT_EQ(Row(0).repeated, 6U);
+    EXPECT_EQ(Row(0).detected, Seconds(11));
+    EXPECT_EQ(Row(0).recovered, Seconds(13.5));
+    EXPECT_FALSE(Row(0).isGivenUp);
+    auto other = Failure(B, CloseReason::PROTOCOL, 14);
+    other.cluster = 1;
+    Fail(other, 14);
+    record.cluster = 1;
+    record.repeated = 0;
+    record.isGivenUp = true;
+    account.HandleRecovery(record, Seconds(15));
+    EXPECT_TRUE(Row(0).isGivenUp);
+    EXPECT_EQ(Row(0).recovered, Seconds(15));
+    EXPECT_EQ(Row(0).failed.GetName(), "cluster0.device0"); // as it was noticed first
+    record.isGivenUp = false;
+    account.HandleRecovery(record, Seconds(16)); // of something else
+    EXPECT_EQ(Row(0).recovered, Seconds(15));
+    EXPECT_TRUE(Row(0).isGivenUp);
+}
+
 TEST_F(FaultAccountTest, LetsWhatNobodyNeedsReturnOrEndWithTheRound)
 {
     Inject(Make(FaultKind::REBOOT, Place(A)), 10);
