@@ -48,8 +48,17 @@ GetState()
     return *state;
 }
 
-std::atomic<int> g_child{0};     //!< see SetChildProcess
-std::atomic<int> g_interrupt{0}; //!< see GetInterruptSignal
+/// @return held while something must be done as a whole, and for ever by who ends the process
+std::recursive_mutex&
+GetExitMutex()
+{
+    static auto* mutex = new std::recursive_mutex; // never destroyed, likewise
+    return *mutex;
+}
+
+std::atomic<bool> g_isLeaving{false}; //!< the process is about to end, by Leave()
+std::atomic<int> g_child{0};          //!< see SetChildProcess
+std::atomic<int> g_interrupt{0};      //!< see GetInterruptSignal
 
 /// The child writes into our staging folder: it must be gone before that is removed, and need keep
 /// nothing.
@@ -76,14 +85,39 @@ RemoveFiles()
     }
 }
 
+/// Registered for the usual end: where another thread ends the process, its status counts.
+void
+WaitForLeave()
+{
+    while (g_isLeaving)
+    {
+        pause();
+    }
+}
+
+/// Other threads go on meanwhile, and may fail as their files go: they have nothing to say to that.
+void
+Silence()
+{
+    const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (nowhere >= 0)
+    {
+        dup2(nowhere, STDOUT_FILENO);
+        dup2(nowhere, STDERR_FILENO);
+    }
+}
+
 [[noreturn]] void
 Leave(int status)
 {
+    GetExitMutex().lock();
+    g_isLeaving = true;
+    std::cout.flush();
+    std::cerr.flush();
+    Silence();
     EndChild();
     RemoveStagingFolder();
     RemoveFiles();
-    std::cout.flush();
-    std::cerr.flush();
     _exit(status);
 }
 
@@ -199,6 +233,7 @@ InstallCleanExit()
         Listen(SIGHUP);
     }
     std::set_terminate(HandleTerminate);
+    std::atexit(WaitForLeave);
 }
 
 void
@@ -227,6 +262,21 @@ SetChildProcess(int child)
 }
 
 void
+StopChildProcess()
+{
+    if (const int child = g_child)
+    {
+        kill(child, SIGTERM);
+    }
+}
+
+std::unique_lock<std::recursive_mutex>
+HoldExit()
+{
+    return std::unique_lock<std::recursive_mutex>(GetExitMutex());
+}
+
+void
 SetStagingFolder(const std::string& path)
 {
     std::lock_guard<std::mutex> lock(GetState().mutex);
@@ -239,8 +289,11 @@ RemoveStagingFolder()
     std::lock_guard<std::mutex> lock(GetState().mutex);
     if (!GetState().staging.empty())
     {
+        // Under another name first: nobody can put a file there any more while it is emptied
+        const auto leaving = GetState().staging + LEAVING;
         std::error_code ignored;
-        std::filesystem::remove_all(GetState().staging, ignored);
+        std::filesystem::rename(GetState().staging, leaving, ignored);
+        std::filesystem::remove_all(ignored ? GetState().staging : leaving, ignored);
         GetState().staging.clear();
     }
 }

@@ -6,6 +6,7 @@
 #define COLLAPIPE_CLEAN_EXIT_H
 
 #include <functional>
+#include <mutex>
 #include <string>
 
 namespace ns3
@@ -45,10 +46,23 @@ int GetInterruptSignal();
  */
 void SetChildProcess(int child);
 
+/// Asks that process, where there is one, to end and to keep what it has.
+void StopChildProcess();
+
+/**
+ * What must be done as a whole: while this is held, no signal ends the process. One that comes then
+ * does so afterwards.
+ * @return to be kept until it is done
+ */
+std::unique_lock<std::recursive_mutex> HoldExit();
+
 /**
  * @param path folder to remove on the exits that run no destructors; empty: none
  */
 void SetStagingFolder(const std::string& path);
+
+/// Ends the name of a staging folder that is being removed
+constexpr const char* LEAVING = ".leaving";
 
 /// Removes the staging folder, where there is one.
 void RemoveStagingFolder();

@@ -82,7 +82,8 @@ RemoveStale(const fs::path& parent, const std::string& name, bool isAlone)
             file.rfind(before, 0) == 0 ? std::strtol(file.c_str() + before.size(), nullptr, 10) : 0;
         // In containers every run may have the same number; one of this number is of none that
         // lives
-        if (process > 0 && file == GetStagingName(name, std::to_string(process)) &&
+        const auto staging = GetStagingName(name, std::to_string(process));
+        if (process > 0 && (file == staging || file == staging + LEAVING) &&
             (isAlone || process == getpid() ||
              (kill(static_cast<pid_t>(process), 0) == -1 && errno == ESRCH)))
         {
@@ -343,6 +344,7 @@ OutputDirectory::ExchangeContents() const
 void
 OutputDirectory::Commit()
 {
+    const auto hold = HoldExit(); // a folder that is half exchanged is neither old nor new
     try
     {
         if (m_isKept)

@@ -213,10 +213,9 @@ Comparison::Wait()
     {
         return;
     }
-    const bool isInterrupted = GetInterruptSignal() != 0;
-    if (isInterrupted)
+    if (GetInterruptSignal() != 0)
     {
-        kill(m_process, SIGTERM); // it keeps its finished rounds, too
+        StopChildProcess(); // it keeps its finished rounds, too
     }
     int status = 0;
     waitpid(m_process, &status, 0);
@@ -227,7 +226,11 @@ Comparison::Wait()
     {
         m_totals = ReadTotals((std::filesystem::path(m_folder) / "summary.json").string());
     }
-    else if (!isInterrupted)
+    else if (GetInterruptSignal() != 0)
+    {
+        m_run.Warn("interrupted: the run of " + m_name + " for comparison has not ended");
+    }
+    else
     {
         m_run.Warn("the run of " + m_name + " for comparison failed: " + ReadLastError());
     }

@@ -329,7 +329,8 @@ TrainingRun::Simulate()
         throw UserError(std::string("--topology=") + m_config.topology + ": " + error.what());
     }
     m_applications.leader->GetEvaluations();
-    SetInterruptHandler({});
+    // What has ended is kept; a run beside this one need not be waited for
+    SetInterruptHandler(StopChildProcess);
     if (m_background)
     {
         m_backgroundFlows = m_background->GetFlows();
@@ -388,7 +389,7 @@ int
 TrainingRun::GetExitStatus() const
 {
     constexpr int NOT_SAVED = 2;
-    return m_summary.isInterrupted               ? 128 + GetInterruptSignal()
+    return GetInterruptSignal() != 0             ? 128 + GetInterruptSignal()
            : m_setup->GetCheckpoints().IsSaved() ? 0
                                                  : NOT_SAVED;
 }

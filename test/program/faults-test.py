@@ -140,19 +140,54 @@ def check_signals(work, data):
         check(not folder.exists() or read_csv(folder / "rounds.csv"), f"{what.name}: whole results")
 
 
-def check_comparison(work, data):
-    """Row 24: a run for comparison does not outlive the one that it is compared with."""
+def start_both(work, data, name, *more):
+    """A run and, once it is there, the process of the run that it is compared with."""
     options = [option for option in SMALL if "compare" not in option]
     first = start(*options, *data, "--compare=static-pipeline", "--topology=p2p",
-                  f"--outputDir={work / 'orphan'}", "--rounds=1000000")
+                  f"--outputDir={work / name}", *more)
     tasks = pathlib.Path(f"/proc/{first.pid}/task")
     children = []
 
     def find():
-        children[:] = [child for file in tasks.glob("*/children") for child in file.read_text().split()]
+        # Not what it, or a library, starts for a moment
+        children[:] = [int(child) for file in tasks.glob("*/children")
+                       for child in file.read_text().split()
+                       if "--compare=none" in read_arguments(child)]
         return children
 
     wait_for(find, "a run for comparison is under way")
+    return first, children
+
+
+def read_arguments(process):
+    """The words that a process was started with."""
+    try:
+        return pathlib.Path(f"/proc/{process}/cmdline").read_text(encoding="utf-8").split("\0")
+    except OSError:
+        return []
+
+
+def check_late_signal(work, data):
+    """Who ends a run that waits for nothing but the one it is compared with keeps its results."""
+    first, children = start_both(work, data, "late", "--progress=lines")
+    for child in children:
+        os.kill(child, signal.SIGSTOP)
+    for line in first.stderr:
+        if line.startswith("round 3/3"):
+            break
+    first.send_signal(signal.SIGTERM)
+    for child in children:
+        os.kill(child, signal.SIGCONT)
+    status, _, err, _ = finish(first, 60)
+    check(status == 128 + signal.SIGTERM and "static-pipeline for comparison has not ended" in err,
+          f"a late signal: status {status}: {err}")
+    check(len(read_csv(work / "late" / "rounds.csv")) == 3, "a late signal: all rounds are kept")
+    check(not list_hidden(work), f"a late signal: {list_hidden(work)} is left")
+
+
+def check_comparison(work, data):
+    """Row 24: a run for comparison does not outlive the one that it is compared with."""
+    first, children = start_both(work, data, "orphan", "--rounds=1000000")
     first.send_signal(signal.SIGKILL)
     first.wait()
     wait_for(lambda: not any(is_alive(child) for child in children), "it ends with the other")
@@ -387,6 +422,7 @@ def main():
         check_folder(work, data)
         check_signals(work, data)
         check_comparison(work, data)
+        check_late_signal(work, data)
         check_streams(work, data)
         check_limits(work, data)
         check_stuck(work, data)
