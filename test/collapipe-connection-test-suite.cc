@@ -15,9 +15,11 @@
 #include "ns3/simulator.h"
 #include "ns3/string.h"
 #include "ns3/tcp-header.h"
+#include "ns3/tcp-l4-protocol.h"
 #include "ns3/tcp-socket-base.h"
 #include "ns3/test.h"
 
+#include <functional>
 #include <random>
 #include <string>
 #include <vector>
@@ -124,9 +126,7 @@ class LeavingTestCase : public TestCase
         InternetStackHelper().Install(nodes);
         Ipv4AddressHelper addressing("10.0.0.0", "255.255.255.0");
         const auto addresses = addressing.Assign(devices);
-        auto listener = Connection::CreateSocket(nodes.Get(1), m_config);
-        listener->Bind(InetSocketAddress(Ipv4Address::GetAny(), PORT));
-        listener->Listen();
+        auto listener = Connection::Listen(nodes.Get(1), m_config, PORT);
         listener->SetAcceptCallback(MakeNullCallback<bool, Ptr<Socket>, const Address&>(),
                                     MakeCallback(&LeavingTestCase::HandleAccept, this));
         ScheduleCall(Seconds(0), [&, this] {
@@ -153,6 +153,73 @@ class LeavingTestCase : public TestCase
 };
 
 /**
+ * A node that has just come back hears of a connection that it no longer knows, and of nobody else
+ * for some time. ns-3's TcpSocketBase::PersistTimeout() would crash, as above.
+ */
+class StraySegmentTestCase : public TestCase
+{
+  public:
+    StraySegmentTestCase()
+        : TestCase("segments of an old connection come to a node that listens")
+    {
+    }
+
+  private:
+    void DoRun() override
+    {
+        NodeContainer nodes;
+        nodes.Create(2);
+        const auto devices = PointToPointHelper().Install(nodes);
+        InternetStackHelper().Install(nodes);
+        Ipv4AddressHelper addressing("10.0.0.0", "255.255.255.0");
+        const auto addresses = addressing.Assign(devices);
+        const auto from = addresses.GetAddress(0);
+        const auto to = addresses.GetAddress(1);
+        const TransportConfig config;
+        auto listener = Connection::Listen(nodes.Get(1), config, PORT);
+        Ptr<Connection> callee;
+        m_onAccept = [&callee, &config](Ptr<Socket> socket) {
+            TimeValue probing;
+            callee = Create<Connection>(socket, config);
+            socket->GetAttribute("PersistTimeout", probing);
+            return probing.Get();
+        };
+        listener->SetAcceptCallback(MakeNullCallback<bool, Ptr<Socket>, const Address&>(),
+                                    MakeCallback(&StraySegmentTestCase::HandleAccept, this));
+        ScheduleCall(Seconds(1), [&nodes, from, to] {
+            for (const uint8_t flags : {TcpHeader::RST, TcpHeader::FIN})
+            {
+                TcpHeader header;
+                header.SetFlags(flags);
+                header.SetSourcePort(50000);
+                header.SetDestinationPort(PORT);
+                nodes.Get(0)->GetObject<TcpL4Protocol>()->SendPacket(Create<Packet>(),
+                                                                     header,
+                                                                     from,
+                                                                     to);
+            }
+        });
+        Ptr<Connection> caller;
+        ScheduleCall(Seconds(100), [&caller, &nodes, &config, to] {
+            caller = Connection::Connect(nodes.Get(0), InetSocketAddress(to, PORT), config);
+        });
+        Simulator::Stop(Seconds(END_S));
+        Simulator::Run();
+        Simulator::Destroy();
+        NS_TEST_EXPECT_MSG_EQ(bool(callee), true, "who calls later is heard");
+        NS_TEST_EXPECT_MSG_EQ(m_probing, Seconds(6), "ns-3's own time for who was accepted");
+    }
+
+    void HandleAccept(Ptr<Socket> socket, const Address& /* from */)
+    {
+        m_probing = m_onAccept(socket);
+    }
+
+    std::function<Time(Ptr<Socket>)> m_onAccept; //!< what becomes of a caller
+    Time m_probing;                              //!< after which a caller's window is probed
+};
+
+/**
  * @ingroup collapipe-tests
  * The ends of connections.
  */
@@ -162,6 +229,7 @@ class ConnectionTestSuite : public TestSuite
     ConnectionTestSuite()
         : TestSuite("collapipe-connection", Type::UNIT)
     {
+        AddTestCase(new StraySegmentTestCase);
         for (uint64_t seed = 1; seed <= 200; ++seed)
         {
             AddTestCase(new LeavingTestCase(seed));

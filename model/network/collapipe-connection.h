@@ -91,6 +91,14 @@ class Connection : public SimpleRefCount<Connection>
     static Ptr<Socket> CreateSocket(Ptr<Node> node, const TransportConfig& config);
 
     /**
+     * @param node who listens
+     * @param config settings of the sockets that callers get
+     * @param port on which
+     * @return a socket that listens; it lacks a callback for those who call
+     */
+    static Ptr<Socket> Listen(Ptr<Node> node, const TransportConfig& config, uint16_t port);
+
+    /**
      * Starts to connect; tries again where it fails.
      * @param node the caller
      * @param remote whom to connect to

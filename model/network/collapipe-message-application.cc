@@ -191,9 +191,7 @@ MessageApplication::StartApplication()
         std::min<std::size_t>(8 * GetParameterShapes(context.model, whole).size() + 2 * frozen + 64,
                               std::numeric_limits<uint16_t>::max()));
     m_up = true;
-    m_listener = Connection::CreateSocket(GetNode(), context.transport);
-    m_listener->Bind(InetSocketAddress(Ipv4Address::GetAny(), context.port));
-    m_listener->Listen();
+    m_listener = Connection::Listen(GetNode(), context.transport, context.port);
     m_listener->SetAcceptCallback(MakeNullCallback<bool, Ptr<Socket>, const Address&>(),
                                   MakeCallback(&MessageApplication::HandleAccept, this));
 }
