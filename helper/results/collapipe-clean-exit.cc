@@ -72,6 +72,31 @@ EndChild()
     }
 }
 
+/// Descriptors kept for the exit: who has run out of them cannot list a folder to empty it.
+constexpr int SPARE = 4;
+std::atomic<int> g_spare[SPARE];
+
+void
+TakeSpareDescriptors()
+{
+    for (auto& spare : g_spare)
+    {
+        spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    }
+}
+
+void
+FreeSpareDescriptors()
+{
+    for (auto& spare : g_spare)
+    {
+        if (const int descriptor = spare.exchange(-1); descriptor > STDERR_FILENO)
+        {
+            close(descriptor);
+        }
+    }
+}
+
 /// Removes what RemoveOnExit() was told of.
 void
 RemoveFiles()
@@ -224,6 +249,7 @@ InstallCleanExit()
 {
     EndWithParent();
     OpenStandardStreams();
+    TakeSpareDescriptors();
     std::signal(SIGXFSZ, SIG_IGN);
     if (pipe2(g_signalPipe, O_CLOEXEC) == 0)
     {
@@ -289,6 +315,7 @@ RemoveStagingFolder()
     std::lock_guard<std::mutex> lock(GetState().mutex);
     if (!GetState().staging.empty())
     {
+        FreeSpareDescriptors();
         // Under another name first: nobody can put a file there any more while it is emptied
         const auto leaving = GetState().staging + LEAVING;
         std::error_code ignored;

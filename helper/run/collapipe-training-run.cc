@@ -114,7 +114,14 @@ TrainingRun::BuildNetwork()
     }
     if (m_config.pcap && m_output)
     {
-        m_topology->EnablePcap(m_output->GetPath("collapipe"));
+        try
+        {
+            m_topology->EnablePcap(m_output->GetPath("collapipe"));
+        }
+        catch (const TopologyError& error)
+        {
+            throw UserError(std::string("--pcap: ") + error.what());
+        }
     }
 }
 

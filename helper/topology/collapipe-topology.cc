@@ -19,12 +19,17 @@
 #include "ns3/double.h"
 #include "ns3/internet-stack-helper.h"
 #include "ns3/log.h"
+#include "ns3/node-list.h"
 #include "ns3/node.h"
 #include "ns3/point-to-point-helper.h"
 
 #include <algorithm>
+#include <fcntl.h>
 #include <functional>
 #include <map>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <vector>
 
 namespace ns3
 {
@@ -67,6 +72,42 @@ JoinFirstCell(Network& network)
     {
         cell.edgeAddress = network.edgeAddress;
         cell.baseStation = network.baseStation;
+    }
+}
+
+/**
+ * Captures stay open, and ns-3 aborts where one cannot be opened.
+ * @throws TopologyError where a capture of every node and device may be more than the process may
+ * have open, whose limit is raised as far as may be
+ */
+void
+CheckDescriptors()
+{
+    constexpr std::size_t OTHERS = 16; // results and data that are open meanwhile
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+    {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    std::size_t needed = OTHERS;
+    for (auto node = NodeList::Begin(); node != NodeList::End(); ++node)
+    {
+        needed += 1 + (*node)->GetNDevices();
+    }
+    std::vector<int> files;
+    for (int file = 0; files.size() < needed && file >= 0;)
+    {
+        file = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        files.insert(files.end(), file >= 0 ? 1 : 0, file);
+    }
+    std::for_each(files.begin(), files.end(), close);
+    if (files.size() < needed)
+    {
+        throw TopologyError("captures may need " + std::to_string(needed) +
+                            " files at a time, and this process may open " +
+                            std::to_string(files.size()) +
+                            " more; raise the limit (ulimit -n), or do without captures");
     }
 }
 
@@ -284,6 +325,7 @@ TopologyHelper::GetHandovers() const
 void
 TopologyHelper::EnablePcap(const std::string& prefix)
 {
+    CheckDescriptors();
     const bool several = m_network.cells.size() > 1;
     for (uint32_t c = 0; c < m_network.cells.size(); ++c)
     {

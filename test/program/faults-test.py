@@ -247,6 +247,22 @@ def check_limits(work, data):
     check(len(refused) > 3, f"several files are found out: {refused}")
 
 
+def check_descriptors(work, data):
+    """Who may open few files is told so in a sentence, and nothing is left."""
+    folder = work / "few"
+    ended = set()
+    for limit in (4, 6, 8, 12, 20, 32, 64, 256):
+        process = start(*SMALL, *data, f"--outputDir={folder}", "--topology=p2p", "--pcap",
+                        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)))
+        status, _, err, _ = finish(process)
+        # Below that a program does not even begin: its libraries are files, too
+        check(status == 0 or limit == 4 and status == 127 or
+              status == 2 and len(err.splitlines()) == 1, f"{limit} files: status {status}: {err}")
+        check(not list_hidden(work), f"{limit} files: {list_hidden(work)} is left")
+        ended.add(status)
+    check({0, 2} <= ended, f"some limits are enough, some are not: {ended}")
+
+
 #: By name: fault, node, fields; whether the cell is left out of the round
 OF_CELLS = {
     "edge-for-ever": ("crash", "edge0", "round = 2", True),
@@ -425,6 +441,7 @@ def main():
         check_late_signal(work, data)
         check_streams(work, data)
         check_limits(work, data)
+        check_descriptors(work, data)
         check_stuck(work, data)
         check_gone(work, data)
         check_phases(work, data)
