@@ -54,6 +54,14 @@
 #define COLLAPIPE_NS3_44 0
 #endif
 
+/// Says that a station manager's DoNeedRetransmission overrides its base class's, which asks it up
+/// to release 3.43; later ones count the retries of each frame.
+#if COLLAPIPE_NS3_44
+#define COLLAPIPE_ASKED_FOR_RETRIES
+#else
+#define COLLAPIPE_ASKED_FOR_RETRIES override
+#endif
+
 #if !COLLAPIPE_NS3_36
 #include "ns3/regular-wifi-mac.h"
 #include "ns3/wifi-phy.h"

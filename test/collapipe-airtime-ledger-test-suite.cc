@@ -530,9 +530,43 @@ class ReservedTest : public TestCase
         NS_TEST_EXPECT_MSG_EQ(ledger->MaySend(link), true, "has earned it");
         ledger->Dispose();
         Simulator::Destroy();
+        TestChange();
+    }
+
+    /// Who waits for what a small share earns does not go on waiting with a large one
+    void TestChange()
+    {
+        Ptr<AirtimeLedger> ledger =
+            CreateObjectWithAttributes<AirtimeLedger>("WorkConserving",
+                                                      BooleanValue(false),
+                                                      "MaxCredit",
+                                                      TimeValue(MilliSeconds(1)));
+        const auto link = ledger->Open(MakeCallback(&ReservedTest::CountWake, this));
+        ledger->SetShare(link, 1e-4);
+        ledger->SetBacklogged(link, true);
+        ledger->HandOver(link, {1000, false, 1000});
+        ledger->Charge(link, MilliSeconds(1), 1000);
+        Channel::Pass(MilliSeconds(100));
+        NS_TEST_EXPECT_MSG_EQ(ledger->MaySend(link, {1000, false, 1000}), false, "has to wait");
+        m_wakes = 0;
+        ledger->SetShare(link, 0.5);
+        Channel::Pass(MilliSeconds(5));
+        NS_TEST_EXPECT_MSG_GT(m_wakes, 0, "is told of its new share");
+        // A frame that costs more than can be saved up is sent all the same
+        ledger->Charge(link, MilliSeconds(5), 1000);
+        Channel::Pass(MilliSeconds(20));
+        NS_TEST_EXPECT_MSG_EQ(ledger->MaySend(link, {5000, false, 5000}), true, "at its most");
+        ledger->Dispose();
+        Simulator::Destroy();
+    }
+
+    void CountWake()
+    {
+        ++m_wakes;
     }
 
     std::vector<uint64_t> m_frames; //!< by link
+    uint32_t m_wakes{0};            //!< of the link that waits
 };
 
 static class AirtimeLedgerTestSuite : public TestSuite

@@ -155,6 +155,7 @@ AirtimeLedger::SetShare(Account account, double share)
         Join(account);
     }
     Settle();
+    entry.waking.Cancel(); // it was to be when the old share had earned enough
     Wake(entry);
 }
 

@@ -67,7 +67,8 @@ AirtimeLedger::GetPriceS(const Entry& entry) const
     const double frameS =
         std::min(GetAirtimeS(entry, bytes), m_transferFactor * m_priorityBurst.GetSeconds());
     const double accessS = entry.waiting.isBegun ? 0 : GetMessageS();
-    return (1 - entry.share) * std::max(handedS, frameS) + accessS;
+    const double priceS = (1 - entry.share) * std::max(handedS, frameS) + accessS;
+    return std::min(priceS, m_maxCredit.GetSeconds()); // nobody can save up more
 }
 
 void

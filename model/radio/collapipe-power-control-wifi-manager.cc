@@ -403,7 +403,6 @@ PowerControlWifiManager::DoReportDataFailed(WifiRemoteStation* st)
     }
 }
 
-#if !COLLAPIPE_NS3_44
 bool
 PowerControlWifiManager::DoNeedRetransmission(WifiRemoteStation* station,
                                               Ptr<const Packet> /* packet */,
@@ -411,7 +410,6 @@ PowerControlWifiManager::DoNeedRetransmission(WifiRemoteStation* station,
 {
     return static_cast<Station*>(station)->failures < m_retryLimit;
 }
-#endif
 
 void
 PowerControlWifiManager::DoReportFinalDataFailed(WifiRemoteStation* st)

@@ -154,12 +154,9 @@ class PowerControlWifiManager : public WifiManagerBase
                                WifiWidth dataChannelWidth,
                                uint8_t dataNss) override;
 
-#if !COLLAPIPE_NS3_44
-    // Later releases count retries of each frame
-    bool DoNeedRetransmission(WifiRemoteStation* station,
-                              Ptr<const Packet> packet,
-                              bool normally) override;
-#endif
+    virtual bool DoNeedRetransmission(WifiRemoteStation* station,
+                                      Ptr<const Packet> packet,
+                                      bool normally) COLLAPIPE_ASKED_FOR_RETRIES;
 
     void UpdateLevels();
     uint8_t GetLevel(double powerDbm) const;

@@ -177,6 +177,20 @@ def send_through_cell(instance):
                 link["relay"] = "baseStation"
 
 
+def send_over_control_units(instance, random):
+    """Devices reach the edge server over reserved Wi-Fi to their control unit, and a wire."""
+    instance["uplink"] = instance["downlink"] = {"mode": "dedicated"}
+    instance["training"]["schedule"] = "gpipe"
+    for cluster in instance["clusters"]:
+        if cluster["d2d"]["mode"] == "dedicated":
+            cluster["d2d"]["mode"] = "airtime"
+        for number, device in enumerate(cluster["devices"]):
+            hops = {"uplink": cluster["d2dLinks"][number + 1][0],
+                    "downlink": cluster["d2dLinks"][0][number + 1]}
+            for name, hop in hops.items():
+                device[name] = {**hop, "relay": "controlUnit", "fixedRateBps": 10 ** random.uniform(6, 9)}
+
+
 # ---------------------------------------------------------------- the objective, recomputed
 
 
@@ -248,6 +262,9 @@ class Recomputation:
     def transfer(self, m, decision, bits):
         """d, a / r and the sender's energy for one transfer."""
         pool, key, link = self.medium(m, decision["from"], decision["to"])
+        wire = math.inf
+        if self.is_relayed(m, decision["from"], decision["to"]):
+            pool, wire = self.instance["clusters"][m]["d2d"], link["fixedRateBps"]
         if pool["mode"] == "dedicated":
             seconds = bits / link["fixedRateBps"]
             return link["latencyS"], seconds, link["maxPowerW"] * seconds
@@ -255,7 +272,10 @@ class Recomputation:
         share, band = max(d["share"] for d in decisions), pool["bandwidthHz"]
         power = max(decision["powerW"],
                     *(min(d["powerW"], link["maxPowerW"]) for d in decisions))
-        holder = (m, decision["from"], None if len(decisions) > 1 else decision["to"])
+        hop = [end if end != "edgeServer" else "controlUnit" for end in
+               (decision["from"], decision["to"])]
+        holder = ((m, *hop) if key.startswith("d2d") else
+                  (m, decision["from"], None if len(decisions) > 1 else decision["to"]))
         self.shares.setdefault((key, decision["phase"]), {})[holder] = share
         width = share * band if pool["mode"] == "frequency" else band
         snr = power * link["gain"] / (link["snrGap"] * link["noiseDensityWPerHz"] * width)
@@ -265,7 +285,12 @@ class Recomputation:
         check(decision["from"] != "edgeServer" or math.isclose(power, link["maxPowerW"]),
               "the edge server does not send with full power")
         duty = 1 if pool["mode"] == "frequency" else share
-        return link["latencyS"], bits / rate, power * duty * bits / rate
+        return link["latencyS"], bits / min(rate, wire), power * duty * bits / rate
+
+    def is_relayed(self, m, source, target):
+        """Whether a control unit relays a link between a wire and a reserved medium."""
+        pool, _, link = self.medium(m, source, target)
+        return pool["mode"] == "dedicated" and link.get("relay") == "controlUnit"
 
     def reservation(self, m, decision, key, link):
         """The pool of whose budget a link's share is, and all links that have it in turn."""
@@ -274,6 +299,17 @@ class Recomputation:
             relay = "edgeServer" not in ends and self.medium(m, *ends)[2].get("relay")
             return ends[1] == "edgeServer" or relay == "baseStation"
 
+        def hop(one):
+            return [end if end != "edgeServer" else "controlUnit"
+                    for end in (one["from"], one["to"])]
+
+        if key.startswith("d2d") or self.is_relayed(m, decision["from"], decision["to"]):
+            if not any(self.is_relayed(m, *ends) for ends in
+                       ((d, "edgeServer") for d in range(len(self.instance["clusters"][m]["devices"])))):
+                return key, [decision]
+            return f"d2d {m}", [other for other in self.plan["clusters"][m]["links"]
+                                if other["phase"] == decision["phase"] and "share" in other and
+                                hop(other) == hop(decision)]
         cells = "baseStation" in (link.get("relay") for row in
                                   self.instance["clusters"][m]["d2dLinks"] for link in row)
         if not cells or not is_in_cell(decision):
@@ -434,6 +470,8 @@ def test_plan(controller, seed):
     instance = Maker(seed).make(roomy=controller in ROOMY)
     if seed % 4 == 3:
         send_through_cell(instance)
+    if seed % 4 == 1:
+        send_over_control_units(instance, random.Random(seed))
     what = f"{controller}, instance {seed}"
     status, plan, errors = solve(json.dumps(instance), f"--controller={controller}")
     if not check(status in (0, 1) and plan is not None, f"{what}: status {status}: {errors}"):
