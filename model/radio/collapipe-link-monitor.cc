@@ -183,7 +183,8 @@ bool
 LinkMonitor::HasReservedAirtime(uint32_t cluster) const
 {
     const PoolState& d2d = m_expected.clusters.at(cluster).d2d;
-    return IsReserved(d2d) && d2d.mode == SharingMode::AIRTIME;
+    return IsReserved(d2d) && d2d.mode == SharingMode::AIRTIME &&
+           m_expected.uplink.mode == SharingMode::DEDICATED;
 }
 
 void

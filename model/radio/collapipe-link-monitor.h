@@ -275,7 +275,7 @@ class LinkMonitor : public Object
     /// @return the state as the fits correct it, with such a wait in a cluster's links
     SystemState MakeFittedState(uint32_t cluster, double wait) const;
 
-    /// @return whether a cluster's nodes share a Wi-Fi channel by reservation
+    /// @return whether reserved Wi-Fi is all that a cluster's transfers wait for
     bool HasReservedAirtime(uint32_t cluster) const;
 
     /**
