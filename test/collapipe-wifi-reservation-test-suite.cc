@@ -206,7 +206,7 @@ class ReservedMessageTest : public TestCase
   private:
     void DoRun() override
     {
-        for (const uint16_t widthMhz : {20, 80})
+        for (const uint16_t widthMhz : {20, 40, 80})
         {
             for (const uint32_t bytes : {4000, 15000, 60000, 200000})
             {

@@ -23,8 +23,9 @@ namespace
 /// Parts of the full power that are tried where energy has a price
 constexpr std::array<double, 7> POWERS{1, 0.5, 0.25, 0.12, 0.06, 0.03, 0.01};
 
+/// `hasWire`: a wire behind the medium carries it, too
 RadioLink
-MakeLink(const LinkState& state, const PoolState& pool, double bits, double price)
+MakeLink(const LinkState& state, const PoolState& pool, double bits, double price, bool hasWire)
 {
     RadioLink link;
     link.mode = pool.mode;
@@ -36,12 +37,29 @@ MakeLink(const LinkState& state, const PoolState& pool, double bits, double pric
         link.fixedS = bits / state.fixedRateBps;
         return link;
     }
+    link.fixedS = hasWire ? bits / state.fixedRateBps : 0;
     const double freeHz = pool.GetFreePart() * pool.bandwidthHz;
     const double noiseHz = pool.mode == SharingMode::FREQUENCY ? freeHz : pool.bandwidthHz;
     link.kappaS = bits * std::log(2.0) / (state.efficiency * freeHz);
     link.cap = state.maxSpectralEfficiency * std::log(2.0);
     link.snr = state.maxPowerW * state.gain / (state.snrGap * state.noiseDensityWPerHz * noiseHz);
     return link;
+}
+
+/// A link to or from the edge server, with the medium and the wire that it really takes
+RadioLink
+MakeEdgeLink(const SystemState& state,
+             std::size_t cluster,
+             NodeIndex from,
+             NodeIndex to,
+             double bits,
+             double price)
+{
+    return MakeLink(*FindLinkState(state.clusters[cluster], from, to),
+                    GetLinkPool(state, cluster, from, to),
+                    bits,
+                    price,
+                    GetBudget(state, cluster, from, to) == Pool::D2D);
 }
 
 /// Energy times its price, at a part of the full power, with a load in seconds of the whole pool
@@ -141,7 +159,8 @@ ClusterCosts::SetBaseCosts()
     for (std::size_t k = 0; k < m_devices; ++k)
     {
         const DeviceState& device = state.clusters[m_cluster].devices[k];
-        const RadioLink down = MakeLink(device.downlink, state.downlink, 1, 0);
+        const auto node = static_cast<NodeIndex>(k + 1);
+        const RadioLink down = MakeEdgeLink(state, m_cluster, EDGE_SERVER, node, 1, 0);
         const double bitCost = m_prices.distribution * share * GetOccupationS(down, share, 1);
         for (uint32_t blocks = 0; blocks <= m_blocks; ++blocks)
         {
@@ -254,13 +273,9 @@ ClusterCosts::GetParameterCost(const Instance& instance, NodeIndex node) const
     {
         return 0;
     }
-    const DeviceState& device = GetNode(state.clusters[m_cluster], node);
-    const auto poolOf = [&](NodeIndex from, NodeIndex to) -> const PoolState& {
-        return GetLinkPool(state, m_cluster, from, to);
-    };
     const double queue = instance.GetEnergyPrice(m_cluster, node);
-    const RadioLink down = MakeLink(device.downlink, poolOf(EDGE_SERVER, node), bits, 0);
-    const RadioLink up = MakeLink(device.uplink, poolOf(node, EDGE_SERVER), bits, queue);
+    const RadioLink down = MakeEdgeLink(state, m_cluster, EDGE_SERVER, node, bits, 0);
+    const RadioLink up = MakeEdgeLink(state, m_cluster, node, EDGE_SERVER, bits, queue);
     const double share = m_prices.parameterShare;
     double best = NO_LIMIT;
     for (const double fraction : POWERS)
@@ -350,7 +365,8 @@ ClusterCosts::MakeHop(NodeIndex from, NodeIndex to, double bits) const
     const RadioLink radio = MakeLink(*link,
                                      GetLinkPool(state, m_cluster, from, to),
                                      bits + link->overheadBits,
-                                     queue * transfers);
+                                     queue * transfers,
+                                     !d2d && budget == Pool::D2D);
     const bool dedicated = radio.mode == SharingMode::DEDICATED;
     result.price = dedicated                ? 0
                    : budget == Pool::D2D    ? m_prices.d2d

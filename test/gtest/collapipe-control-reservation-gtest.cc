@@ -277,6 +277,7 @@ TEST(ControlReservation, WhatTheControlUnitRelaysHasTheHopsOne)
 
 TEST(ControlReservation, HopsShareTheMediumInEveryPhase)
 {
+    int feasible = 0;
     for (uint64_t i = 0; i < 60; ++i)
     {
         GatewayCase c(i);
@@ -292,10 +293,14 @@ TEST(ControlReservation, HopsShareTheMediumInEveryPhase)
         SetEqualLinks(state, equal);
         RoundSolver solver;
         const RoundSolution solution = solver.Solve(c.instance);
+        if (!solution.plan.infeasible.empty())
+        {
+            continue; // the devices' memory is too small
+        }
+        ++feasible;
+        EXPECT_EQ(CheckPlan(state, solution.plan), "") << i;
         for (const RoundPlan& plan : {equal, solution.plan})
         {
-            // The equal plan's cuts are drawn without regard to memory
-            EXPECT_EQ(CheckPlan(state, plan).find("shares"), std::string::npos) << i;
             std::map<std::pair<Phase, std::size_t>, double> sums;
             for (const auto& [key, share] : GetHopShares(plan))
             {
@@ -317,6 +322,7 @@ TEST(ControlReservation, HopsShareTheMediumInEveryPhase)
                 << i;
         }
     }
+    EXPECT_GT(feasible, 30);
 }
 
 /// @return every node's share and part of its power, the same for all its links
