@@ -4,6 +4,8 @@
 
 #include "collapipe-connection.h"
 
+#include "collapipe-listening-socket.h"
+
 #include "ns3/abort.h"
 #include "ns3/log.h"
 #include "ns3/simulator.h"
@@ -25,9 +27,6 @@ namespace
 
 constexpr uint32_t MAX_PACKET_BYTES = 64 * 1024;
 constexpr double RETRY_S = 1; //!< least time between attempts to connect
-
-/// After which a socket that listens may probe somebody's window: never, within a run
-constexpr double NEVER_S = 4e9;
 
 /// @return an address for the user's eyes
 std::string
@@ -57,22 +56,6 @@ Discard(Ptr<Socket> socket)
 {
     for (auto packet = socket->Recv(); packet && packet->GetSize() > 0; packet = socket->Recv())
     {
-    }
-}
-
-/**
- * Gives a socket that was accepted the time after which it probes a window that is closed: it has
- * that of the socket that listens, see Connection::Listen().
- * @param socket the socket
- */
-void
-RestorePersistTimeout(Ptr<Socket> socket)
-{
-    TypeId::AttributeInformation usual;
-    if (DynamicCast<TcpSocket>(socket) &&
-        TcpSocket::GetTypeId().LookupAttributeByName("PersistTimeout", &usual))
-    {
-        socket->SetAttribute("PersistTimeout", *usual.initialValue);
     }
 }
 
@@ -112,7 +95,6 @@ Connection::Connection(Ptr<Socket> socket, const TransportConfig& config)
 {
     if (m_socket)
     {
-        RestorePersistTimeout(m_socket);
         Address own;
         m_socket->GetSockName(own);
         if (InetSocketAddress::IsMatchingType(own))
@@ -138,11 +120,7 @@ Connection::CreateSocket(Ptr<Node> node, const TransportConfig& config)
 Ptr<Socket>
 Connection::Listen(Ptr<Node> node, const TransportConfig& config, uint16_t port)
 {
-    auto socket = CreateSocket(node, config);
-    // It knows of no window as long as nobody has called. Where a segment of an old connection
-    // comes to it, after a reboot, TcpSocketBase takes that for a window that is closed, and probes
-    // it with a byte of an empty buffer, see Discard().
-    socket->SetAttributeFailSafe("PersistTimeout", TimeValue(Seconds(NEVER_S)));
+    auto socket = ListeningSocket::Replace(CreateSocket(node, config));
     socket->Bind(InetSocketAddress(Ipv4Address::GetAny(), port));
     socket->Listen();
     return socket;
