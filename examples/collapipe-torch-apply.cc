@@ -18,6 +18,7 @@
 // program could. The second part has the module compute, which knows all families.
 
 #include "ns3/collapipe-applied-model.h"
+#include "ns3/collapipe-model-family.h"
 #include "ns3/collapipe-run-option.h"
 #include "ns3/collapipe-sample-form.h"
 #include "ns3/collapipe-tokenizer.h"
@@ -301,6 +302,14 @@ Classify(const SavedModel& model, const at::Tensor& memory)
     return link.Linear()(pooled).argmax().item<int64_t>();
 }
 
+/// Says that a model does not read the end of a line.
+void
+TellCut(const std::string& line, std::size_t tokens, std::size_t limit)
+{
+    std::cerr << "collapipe-torch-apply: '" << line.substr(0, 40) << (line.size() > 40 ? "..." : "")
+              << "' has " << tokens << " tokens, of which the model reads " << limit << "\n";
+}
+
 void
 Apply(const SavedModel& model)
 {
@@ -312,6 +321,10 @@ Apply(const SavedModel& model)
     while (std::getline(std::cin, line))
     {
         const auto pieces = tokenizer.Encode({line}).front();
+        if (pieces.size() > limit)
+        {
+            TellCut(line, pieces.size() + 1 + isBert, limit + 1 + isBert);
+        }
         std::vector<int64_t> tokens(isBert, BEGIN_TOKEN); // BERT's [CLS]
         tokens.insert(tokens.end(),
                       pieces.begin(),
@@ -395,6 +408,20 @@ CreateBackend()
     return ns3::ObjectFactory("ns3::collapipe::TorchBackend").Create<ComputeBackend>();
 }
 
+/// @return a line as a model reads it
+Sample
+Read(const AppliedModel& model, const std::string& line)
+{
+    Sample sample;
+    sample.source = model.Encode(line);
+    const auto tokens = GetModelFamily(model.config).CountInput(sample);
+    if (tokens > model.config.GetPositions())
+    {
+        TellCut(line, tokens, model.config.GetPositions());
+    }
+    return sample;
+}
+
 /// Tells what a model makes of lines as they stand.
 void
 Judge(const AppliedModel& model, const ComputeBackend& backend)
@@ -403,11 +430,8 @@ Judge(const AppliedModel& model, const ComputeBackend& backend)
     std::string line;
     while (std::getline(std::cin, line))
     {
-        Sample sample;
-        sample.source = model.Encode(line);
-        auto config = model.config;
-        config.sourceLength = config.GetPositions();
-        config.positions = config.sourceLength;
+        const auto sample = Read(model, line);
+        const auto& config = model.config;
         nlohmann::ordered_json json;
         json["tokens"] = sample.source;
         if (isLanguage && sample.source.size() > 1)
@@ -435,8 +459,7 @@ Judge(const AppliedModel& model, const ComputeBackend& backend)
 std::string
 Fill(const AppliedModel& model, const ComputeBackend& backend, const std::string& line)
 {
-    Sample sample;
-    sample.source = model.Encode(line);
+    auto sample = Read(model, line);
     const auto logits = backend.GetLogits(model.config, model.parameters, {sample}).front();
     if (logits.empty())
     {
@@ -480,9 +503,7 @@ Continue(const AppliedModel& model,
 std::string
 Name(const AppliedModel& model, const ComputeBackend& backend, const std::string& line)
 {
-    Sample sample;
-    sample.source = model.Encode(line);
-    const auto best = backend.Classify(model.config, model.parameters, {sample}).front();
+    const auto best = backend.Classify(model.config, model.parameters, {Read(model, line)}).front();
     const auto index = static_cast<std::size_t>(best);
     return index < model.classes.size() ? model.classes[index] : std::to_string(best);
 }

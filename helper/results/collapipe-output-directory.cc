@@ -8,6 +8,8 @@
 #include "collapipe-complete-files.h"
 #include "collapipe-user-error.h"
 
+#include "ns3/collapipe-bounded-json.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
@@ -117,7 +119,7 @@ ReadNames(const fs::path& folder)
 {
     std::set<std::string> names{"summary.json", "report.html", "figures"};
     std::ifstream file(folder / "summary.json");
-    const auto json = nlohmann::json::parse(file, nullptr, false);
+    const auto json = ParseBoundedJson<nlohmann::json>(file, false);
     if (json.is_object() && json.contains("files") && json["files"].is_array())
     {
         for (const auto& name : json["files"])

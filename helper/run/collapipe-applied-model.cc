@@ -84,7 +84,11 @@ OpenCheckpoint(const std::string& folder, const ComputeBackend& backend)
 AppliedModel
 AppliedModel::Open(const std::string& folder, const ComputeBackend& backend)
 {
-    return IsForeign(folder) ? OpenFolder(folder, backend) : OpenCheckpoint(folder, backend);
+    auto model = IsForeign(folder) ? OpenFolder(folder, backend) : OpenCheckpoint(folder, backend);
+    // Texts may be longer than those of the training
+    model.config.positions = model.config.GetPositions();
+    model.config.sourceLength = model.config.positions;
+    return model;
 }
 
 bool

@@ -6,6 +6,7 @@
 
 #include "collapipe-run-options.h"
 
+#include "ns3/collapipe-bounded-json.h"
 #include "ns3/collapipe-clean-exit.h"
 
 #include <algorithm>
@@ -45,7 +46,7 @@ RunTotals
 ReadTotals(const std::string& path)
 {
     std::ifstream file(path);
-    const auto json = nlohmann::json::parse(file);
+    const auto json = ParseBoundedJson<nlohmann::json>(file);
     const auto& from = json.at("totals");
     RunTotals totals;
     totals.latencyS = from.at("latency_s");

@@ -9,6 +9,7 @@
 #include "collapipe-latency-model.h"
 #include "collapipe-plan-json.h"
 
+#include "ns3/collapipe-bounded-json.h"
 #include "ns3/double.h"
 #include "ns3/log.h"
 #include "ns3/nstime.h"
@@ -72,7 +73,7 @@ ExecController::Ask(const Instance& instance, std::string& error)
     error = m_child.IsRunning() ? "" : m_child.Start(m_command);
     if (error.empty())
     {
-        const auto line = Json::parse(FormatInstanceJson(instance)).dump();
+        const auto line = ParseBoundedJson<Json>(FormatInstanceJson(instance)).dump();
         error = m_child.Ask(line, std::chrono::milliseconds(m_timeout.GetMilliSeconds()), answer);
     }
     return answer;

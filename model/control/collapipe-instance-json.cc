@@ -4,7 +4,6 @@
 
 #include "collapipe-instance-json.h"
 
-#include "collapipe-bounded-json.h"
 #include "collapipe-clock-states.h"
 #include "collapipe-fluid-model.h"
 #include "collapipe-held-base-json.h"
@@ -12,6 +11,7 @@
 #include "collapipe-json-field.h"
 #include "collapipe-recomputation.h"
 
+#include "ns3/collapipe-bounded-json.h"
 #include "ns3/collapipe-schedule.h"
 
 #include <cmath>

@@ -11,6 +11,8 @@
 #include "collapipe-pipeline-plan.h"
 #include "collapipe-transfers.h"
 
+#include "ns3/collapipe-bounded-json.h"
+
 #include <limits>
 
 namespace ns3
@@ -319,7 +321,7 @@ ParsePlanJson(const std::string& text, const SystemState& state, RoundPlan& plan
 {
     try
     {
-        const Json json = Json::parse(text);
+        const Json json = ParseBoundedJson<Json>(text);
         const Field root(json, "");
         plan = ReadPlan(root, state);
         return plan.infeasible.empty() ? Complete(root, state, plan) : "";

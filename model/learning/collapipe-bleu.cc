@@ -215,15 +215,21 @@ TokenizeForBleu(std::string_view text)
     line = RewritePairs(
         line,
         [](char a, char b) { return !IsDigit(a) && IsPeriodOrComma(b); },
-        [](char a, char b) { return std::string{a, ' ', b, ' '}; });
+        [](char a, char b) {
+            return std::string{a, ' ', b, ' '};
+        });
     line = RewritePairs(
         line,
         [](char a, char b) { return IsPeriodOrComma(a) && !IsDigit(b); },
-        [](char a, char b) { return std::string{' ', a, ' ', b}; });
+        [](char a, char b) {
+            return std::string{' ', a, ' ', b};
+        });
     line = RewritePairs(
         line,
         [](char a, char b) { return IsDigit(a) && b == '-'; },
-        [](char a, char b) { return std::string{a, ' ', b, ' '}; });
+        [](char a, char b) {
+            return std::string{a, ' ', b, ' '};
+        });
     return SplitAtWhiteSpace(line);
 }
 

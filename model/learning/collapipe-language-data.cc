@@ -6,6 +6,8 @@
 
 #include "collapipe-corpus-parts.h"
 
+#include "ns3/collapipe-bounded-json.h"
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -59,7 +61,7 @@ ReadJsonLines(const std::string& path)
         {
             continue;
         }
-        const auto json = Json::parse(lines[i], nullptr, false);
+        const auto json = ParseBoundedJson<Json>(lines[i], false);
         const bool isObject = json.is_object();
         const auto* text = isObject ? FindText(json, "text") : nullptr;
         const auto* prompt = isObject ? FindText(json, "prompt") : nullptr;

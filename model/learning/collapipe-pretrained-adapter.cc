@@ -10,6 +10,8 @@
 #include "collapipe-text-files.h"
 #include "collapipe-tokenizer-files.h"
 
+#include "ns3/collapipe-bounded-json.h"
+
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -171,7 +173,8 @@ PretrainedAdapter::FindClasses()
     // PEFT has no place for their names; what is exported here has them beside the tensors
     const auto& metadata = m_file->GetHead().metadata;
     const auto names = metadata.find(ADAPTER_CLASSES);
-    const auto json = names == metadata.end() ? Json() : Json::parse(names->second, nullptr, false);
+    const auto json =
+        names == metadata.end() ? Json() : ParseBoundedJson<Json>(names->second, false);
     if (json.is_array() && json.size() == m_classes.size() &&
         std::all_of(json.begin(), json.end(), [](const Json& name) { return name.is_string(); }))
     {

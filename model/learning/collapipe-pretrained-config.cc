@@ -6,6 +6,8 @@
 
 #include "collapipe-text-files.h"
 
+#include "ns3/collapipe-bounded-json.h"
+
 #include <algorithm>
 #include <cmath>
 #include <initializer_list>
@@ -42,7 +44,7 @@ class Fields
   public:
     Fields(const std::string& text, std::string name)
         : m_name(std::move(name)),
-          m_json(Json::parse(text, nullptr, false))
+          m_json(ParseBoundedJson<Json>(text, false))
     {
         if (!m_json.is_object())
         {
@@ -71,14 +73,14 @@ class Fields
     /// @return a whole number from 1 on
     uint32_t Dimension(const char* name, std::optional<uint32_t> byDefault = {}) const
     {
-        const auto* field = Find(name);
-        if (!field && byDefault)
+        if (!m_json.contains(name) && byDefault)
         {
             return *byDefault;
         }
+        const auto* field = Find(name);
         if (!field)
         {
-            Refuse(std::string(name) + " is missing");
+            Refuse(std::string(name) + (m_json.contains(name) ? " is null" : " is missing"));
         }
         const bool isFit = field->is_number_unsigned() && field->get<uint64_t>() >= 1 &&
                            field->get<uint64_t>() <= LARGEST;
@@ -90,40 +92,63 @@ class Fields
         return static_cast<uint32_t>(field->get<uint64_t>());
     }
 
+    /// @return a whole number from 1 on; null says that the default is meant, too
+    uint32_t OptionalDimension(const char* name, uint32_t byDefault) const
+    {
+        return Find(name) ? Dimension(name) : byDefault;
+    }
+
     double Number(const char* name, double byDefault, double lowest, double highest) const
     {
-        const auto* field = Find(name);
-        if (!field)
-        {
-            return byDefault;
-        }
-        const double value = field->is_number() ? field->get<double>() : NAN;
+        const auto field = m_json.value(name, Json(byDefault));
+        const double value = field.is_number() ? field.get<double>() : NAN;
         if (!(value >= lowest && value <= highest))
         {
             Refuse(std::string(name) + " must be a number from " + Json(lowest).dump() + " to " +
-                   Json(highest).dump() + ", and is " + Shorten(*field));
+                   Json(highest).dump() + ", and is " + Shorten(field));
         }
         return value;
     }
 
+    /// @return true or false, which null stands for as it does in Python
     bool Flag(const char* name, bool byDefault) const
     {
-        const auto* field = Find(name);
-        if (field && !field->is_boolean())
+        const auto field = m_json.value(name, Json(byDefault));
+        if (!field.is_boolean() && !field.is_null())
         {
-            Refuse(std::string(name) + " must be true or false, and is " + Shorten(*field));
+            Refuse(std::string(name) + " must be true or false, and is " + Shorten(field));
         }
-        return field ? field->get<bool>() : byDefault;
+        return field.is_boolean() && field.get<bool>();
     }
 
     std::string Text(const char* name, const std::string& byDefault) const
     {
-        const auto* field = Find(name);
-        if (field && !field->is_string())
+        const auto field = m_json.value(name, Json(byDefault));
+        if (!field.is_string())
         {
-            Refuse(std::string(name) + " must be a text, and is " + Shorten(*field));
+            Refuse(std::string(name) + " must be a text, and is " + Shorten(field));
         }
-        return field ? field->get<std::string>() : byDefault;
+        return field.get<std::string>();
+    }
+
+    /// @return the texts of a list; absent or null: none
+    std::vector<std::string> Texts(const char* name) const
+    {
+        std::vector<std::string> texts;
+        const auto* field = Find(name);
+        if (!field)
+        {
+            return texts;
+        }
+        for (const auto& text : field->is_array() ? *field : Json::array({nullptr}))
+        {
+            if (!text.is_string())
+            {
+                Refuse(std::string(name) + " must be a list of texts");
+            }
+            texts.push_back(text.get<std::string>());
+        }
+        return texts;
     }
 
     /// @return token ids: of a list or of a single number; absent: none
@@ -253,7 +278,7 @@ ReadGpt2(const Fields& fields, PretrainedConfig& config)
     config.width = fields.Dimension("n_embd");
     config.blocks = fields.Dimension("n_layer");
     config.heads = fields.Dimension("n_head");
-    config.feedForward = fields.Dimension("n_inner", 4 * config.width);
+    config.feedForward = fields.OptionalDimension("n_inner", 4 * config.width);
     config.positions = fields.Dimension("n_positions", fields.Dimension("n_ctx", 1024));
     config.normEpsilon = fields.Number("layer_norm_epsilon", 1e-5, 0, 1);
     config.hiddenDropout = fields.Number("resid_pdrop", 0.1, 0, 0.999);
@@ -280,7 +305,7 @@ ReadOpt(const Fields& fields, PretrainedConfig& config)
     fields.RequireFlag("_remove_final_layer_norm", false);
     fields.RequireFlag("enable_bias", true);
     fields.RequireFlag("layer_norm_elementwise_affine", true);
-    if (fields.Dimension("word_embed_proj_dim", config.width) != config.width)
+    if (fields.OptionalDimension("word_embed_proj_dim", config.width) != config.width)
     {
         fields.Refuse("a word_embed_proj_dim other than hidden_size is not supported");
     }
@@ -296,7 +321,7 @@ ReadRotaryScaling(const Fields& fields, const Json& json, PretrainedConfig& conf
     const Fields own(json, "rope_scaling");
     auto& scaling = config.rotaryScaling;
     config.rotaryBase = own.Number("rope_theta", config.rotaryBase, 1, 1e12);
-    scaling.type = own.Text("rope_type", own.Text("type", "default"));
+    scaling.type = own.Text(own.Find("rope_type") ? "rope_type" : "type", "default");
     if (scaling.type == "default")
     {
         return;
@@ -323,10 +348,11 @@ ReadLlama(const Fields& fields, PretrainedConfig& config)
     config.width = fields.Dimension("hidden_size");
     config.blocks = fields.Dimension("num_hidden_layers");
     config.heads = fields.Dimension("num_attention_heads");
-    config.keyValueHeads = fields.Dimension("num_key_value_heads", config.heads);
+    config.keyValueHeads = fields.OptionalDimension("num_key_value_heads", config.heads);
     config.feedForward = fields.Dimension("intermediate_size");
     config.positions = fields.Dimension("max_position_embeddings", isQwen ? 32768 : 2048);
-    config.headWidth = fields.Dimension("head_dim", std::max(config.width / config.heads, 1U));
+    config.headWidth =
+        fields.OptionalDimension("head_dim", std::max(config.width / config.heads, 1U));
     config.normEpsilon = fields.Number("rms_norm_eps", 1e-6, 0, 1);
     config.attentionBias = isQwen || fields.Flag("attention_bias", false);
     config.outputBias = !isQwen && config.attentionBias;
@@ -415,7 +441,7 @@ CheckDimensions(const Fields& fields, PretrainedConfig& config)
 PretrainedFamily
 ReadFamily(const Fields& fields)
 {
-    const auto type = fields.Text("model_type", "");
+    const auto type = fields.Find("model_type") ? fields.Text("model_type", "") : "";
     for (const auto& [name, family] : MODEL_TYPES)
     {
         if (type == name)
@@ -505,16 +531,7 @@ ParsePretrainedConfig(const std::string& text, const std::string& name)
         fields.Refuse("weights that were quantised are not supported; take the model's fp32, fp16 "
                       "or bf16 weights");
     }
-    if (const auto* architectures = fields.Find("architectures"))
-    {
-        for (const auto& architecture : *architectures)
-        {
-            if (architecture.is_string())
-            {
-                config.architectures.push_back(architecture.get<std::string>());
-            }
-        }
-    }
+    config.architectures = fields.Texts("architectures");
     ReadClasses(fields, config);
     CheckDimensions(fields, config);
     return config;

@@ -159,8 +159,14 @@ PadsLeft(const PretrainedTokenizer& tokenizer, const std::string& name)
     {
         return false;
     }
-    const auto json = ParseTokenizerJson(file->second, name + "/tokenizer_config.json");
-    return json.value("padding_side", nlohmann::json()) == "left";
+    const auto path = name + "/tokenizer_config.json";
+    const auto side =
+        ParseTokenizerJson(file->second, path).value("padding_side", nlohmann::json("right"));
+    if (side != "left" && side != "right")
+    {
+        throw DataError("'" + path + "': padding_side must be \"left\" or \"right\".");
+    }
+    return side == "left";
 }
 
 } // namespace

@@ -554,7 +554,9 @@ PretrainedTokenizer::FromFiles(const Files& files, const std::string& name)
     }
     catch (const Json::exception& error)
     {
-        throw DataError("'" + name + "': the tokenizer's files are damaged: " + error.what() + ".");
+        const std::string what = error.what(); // begins with the library's name for it, in brackets
+        throw DataError("'" + name + "': the tokenizer's files are damaged:" +
+                        what.substr(what.find(']') + 1) + ".");
     }
     throw DataError("'" + name +
                     "' has no tokenizer: no tokenizer.json, tokenizer.model, vocab.json "

@@ -6,6 +6,8 @@
 
 #include "collapipe-text-files.h"
 
+#include "ns3/collapipe-bounded-json.h"
+
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -71,7 +73,7 @@ FormatShape(const std::vector<T>& shape)
 std::map<std::string, std::vector<std::string>>
 ParseIndex(const std::string& index, const std::string& path)
 {
-    const auto json = nlohmann::json::parse(index, nullptr, false);
+    const auto json = ParseBoundedJson<nlohmann::json>(index, false);
     if (!json.is_object() || !json.contains("weight_map") || !json["weight_map"].is_object() ||
         json["weight_map"].empty())
     {

@@ -22,7 +22,7 @@ namespace collapipe
 struct LanguageSources
 {
     std::vector<std::string> languages{}; //!< such as "de"; "en" are the messages themselves
-    uint64_t maximumPerLanguage{3000};      //!< texts taken at random of each; 0: all
+    uint64_t maximumPerLanguage{3000};    //!< texts taken at random of each; 0: all
 };
 
 /**
@@ -44,9 +44,9 @@ Corpus BuildLanguageCorpus(const LanguageSources& sources, const CorpusOptions& 
  */
 struct PlainTextSources
 {
-    std::string training{};      //!< file, one text a line, or empty
-    std::string validation{};    //!< file, or empty
-    std::string language{"de"};  //!< of the catalogs
+    std::string training{};                 //!< file, one text a line, or empty
+    std::string validation{};               //!< file, or empty
+    std::string language{"de"};             //!< of the catalogs
     std::vector<std::string> directories{}; //!< of the catalogs; empty: GetCatalogDirectories()
 };
 

@@ -6,6 +6,8 @@
 
 #include "collapipe-text-files.h"
 
+#include "ns3/collapipe-bounded-json.h"
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -21,9 +23,6 @@ namespace
 
 using Json = nlohmann::json;
 using Files = std::map<std::string, std::string>;
-
-/// Deepest nesting of a tokenizer's file that is read
-constexpr int DEEPEST = 32;
 
 /// Qwen2's words (its tokenization_qwen2.py); digits one by one
 constexpr const char* QWEN2_PATTERN =
@@ -267,17 +266,10 @@ Insert(std::vector<AddedToken>& tokens, const AddedToken& token, const std::stri
 Json
 ParseTokenizerJson(const std::string& text, const std::string& name)
 {
-    bool isDeep = false;
-    const auto json = Json::parse(
-        text,
-        [&isDeep](int depth, Json::parse_event_t /* event */, Json& /* value */) {
-            isDeep = isDeep || depth > DEEPEST;
-            return !isDeep;
-        },
-        false);
-    if (isDeep || !json.is_object())
+    const auto json = ParseBoundedJson<Json>(text, false);
+    if (!json.is_object())
     {
-        throw DataError("'" + name + "' is no JSON object" + (isDeep ? " of bounded depth." : "."));
+        throw DataError("'" + name + "' is no JSON object, or too deep.");
     }
     return json;
 }
@@ -336,12 +328,17 @@ ReadTokenRoles(const Files& files, const std::string& name)
         for (const auto& [field, role] : fields)
         {
             const auto found = json.find(field);
-            const bool isText = found != json.end() && found->is_string();
-            const bool isObject = found != json.end() && found->is_object();
-            if (isText || (isObject && found->contains("content")))
+            if (found == json.end() || found->is_null())
             {
-                roles[role] = (isText ? *found : found->at("content")).get<std::string>();
+                continue;
             }
+            const auto token = found->is_object() ? found->value("content", Json()) : *found;
+            if (!token.is_string())
+            {
+                throw DataError("'" + name + "/" + file + "': " + field +
+                                " must be a text, or an object whose content is one.");
+            }
+            roles[role] = token.get<std::string>();
         }
     }
     return roles;

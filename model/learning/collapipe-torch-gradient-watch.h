@@ -50,12 +50,12 @@ class TorchGradientWatch
     GradientStatistics Get() const;
 
   private:
-    ModelConfig m_config;                 //!< the model
-    PartRange m_part;                     //!< the run of it
-    uint32_t m_iteration{0};              //!< iterations ended
-    std::shared_ptr<double> m_squares;    //!< of this iteration's micro-batches; hooks hold it too
-    std::shared_ptr<bool> m_watching;     //!< whether hooks look at gradients; they hold it too
-    GradientStatistics m_sums;            //!< sums instead of means
+    ModelConfig m_config;              //!< the model
+    PartRange m_part;                  //!< the run of it
+    uint32_t m_iteration{0};           //!< iterations ended
+    std::shared_ptr<double> m_squares; //!< of this iteration's micro-batches; hooks hold it too
+    std::shared_ptr<bool> m_watching;  //!< whether hooks look at gradients; they hold it too
+    GradientStatistics m_sums;         //!< sums instead of means
 };
 
 } // namespace collapipe

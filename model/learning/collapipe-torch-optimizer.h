@@ -17,8 +17,8 @@ namespace collapipe
 
 /**
  * Private: the optimizer that OptimizerConfig names, in one pass over the memory per parameter:
- * stochastic gradient descent with momentum (Sutskever et al. 2013, as torch::optim::SGD has it), or
- * Adam (Kingma and Ba 2015).
+ * stochastic gradient descent with momentum (Sutskever et al. 2013, as torch::optim::SGD has it),
+ * or Adam (Kingma and Ba 2015).
  */
 class TorchOptimizer
 {

@@ -16,8 +16,8 @@ namespace collapipe
 
 /**
  * @ingroup collapipe
- * In which type float32 tensors travel. What computes is float32 always; a tensor is rounded when it
- * is sent, and what the receiver computes on is what it got.
+ * In which type float32 tensors travel. What computes is float32 always; a tensor is rounded when
+ * it is sent, and what the receiver computes on is what it got.
  *
  * INT8 is symmetric with one scale per tensor, max |x| / 127, which travels as a float32 behind it.
  */

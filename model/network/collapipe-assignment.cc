@@ -4,6 +4,7 @@
 
 #include "collapipe-assignment.h"
 
+#include "ns3/collapipe-bounded-json.h"
 #include "ns3/collapipe-clock-states.h"
 #include "ns3/collapipe-schedule.h"
 
@@ -177,9 +178,8 @@ DecodeAssignment(const TensorData& tensor, StageAssignment& assignment)
     {
         return "a segment assignment is longer than any description";
     }
-    const auto* text = tensor.As<char>();
-    const auto json =
-        nlohmann::json::parse(text, text + tensor.GetByteSize(), nullptr, /* throw */ false);
+    const std::string text(tensor.As<char>(), tensor.GetByteSize());
+    const auto json = ParseBoundedJson<nlohmann::json>(text, false);
     if (json.is_discarded())
     {
         return "a segment assignment is no JSON";

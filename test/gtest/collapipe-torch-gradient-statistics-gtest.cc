@@ -100,12 +100,13 @@ TEST(GradientSketch, OfPartsAreThoseOfTheModel)
 {
     const auto config = MakeSmallConfig();
     ModelParameters gradients = CreateObject<TorchBackend>()->CreateParameters(config, 2);
-    const auto whole = SketchGradients(config, GetWhole(config), gradients.Gather(GetWhole(config)));
+    const auto whole =
+        SketchGradients(config, GetWhole(config), gradients.Gather(GetWhole(config)));
     EXPECT_EQ(whole.size(), (config.encoderBlocks + 2) * SKETCH_SIZE);
     for (const auto& part : GetAllParts(config))
     {
         const auto sketch = SketchGradients(config, part, gradients.Gather(part));
-        const uint32_t first = part.embedding            ? 0
+        const uint32_t first = part.embedding         ? 0
                                : part.GetBlocks() > 0 ? part.firstBlock + 1
                                                       : config.encoderBlocks + 1;
         const auto begin = whole.begin() + first * SKETCH_SIZE;
@@ -260,9 +261,8 @@ class QuadraticClusters
         for (const auto& shape : GetParameterShapes(m_config, GetWhole(m_config)))
         {
             const auto end = next + static_cast<std::ptrdiff_t>(shape.GetElementCount());
-            list.push_back(TensorData::FromVector(DType::FLOAT32,
-                                                  shape.shape,
-                                                  std::vector<float>(next, end)));
+            list.push_back(
+                TensorData::FromVector(DType::FLOAT32, shape.shape, std::vector<float>(next, end)));
             next = end;
         }
         return list;

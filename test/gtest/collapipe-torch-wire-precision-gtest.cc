@@ -26,9 +26,24 @@ std::vector<float>
 MakeValues(uint32_t seed)
 {
     std::mt19937 random(seed);
-    std::vector<float> values{0.0f,     -0.0f,    1.0f,     65504.0f,   65519.99f, 65520.0f, 1e30f,
-                              INFINITY, NAN,      0x1p-24f, 0x1p-25f,   0x1.8p-25f, 0x1p-14f,
-                              2049.0f,  2051.0f,  1e-45f,   0x1.fffp-15f, 3.4e38f};
+    std::vector<float> values{0.0f,
+                              -0.0f,
+                              1.0f,
+                              65504.0f,
+                              65519.99f,
+                              65520.0f,
+                              1e30f,
+                              INFINITY,
+                              NAN,
+                              0x1p-24f,
+                              0x1p-25f,
+                              0x1.8p-25f,
+                              0x1p-14f,
+                              2049.0f,
+                              2051.0f,
+                              1e-45f,
+                              0x1.fffp-15f,
+                              3.4e38f};
     for (int i = 0; i < 200000; i++)
     {
         const auto bits = static_cast<uint32_t>(random());
@@ -196,8 +211,7 @@ TEST_P(WireParts, ComputeOnWhatArrived)
     const auto list = torch->CreateParameters(config, 1).Gather(range);
     const auto sent = EncodeParameters(list, list.size(), GetParam());
     WirePart part(*torch, config, range, {}, sent, {}, precision);
-    const auto plain =
-        torch->CreatePart(config, range, {}, DecodeParameters(sent, list.size()));
+    const auto plain = torch->CreatePart(config, range, {}, DecodeParameters(sent, list.size()));
     auto input = MakeInput(config, range, 2, 3);
     TensorList wire;
     AppendEncoded(wire, input[0], GetParam());
@@ -210,9 +224,7 @@ TEST_P(WireParts, ComputeOnWhatArrived)
     EXPECT_TRUE(AreIdentical(part.Forward(0, wire), expected));
 }
 
-INSTANTIATE_TEST_SUITE_P(Precisions,
-                         WireParts,
-                         ::testing::Values(DType::FLOAT32,
-                                           DType::FLOAT16,
-                                           DType::BFLOAT16,
-                                           DType::INT8));
+INSTANTIATE_TEST_SUITE_P(
+    Precisions,
+    WireParts,
+    ::testing::Values(DType::FLOAT32, DType::FLOAT16, DType::BFLOAT16, DType::INT8));

@@ -178,6 +178,28 @@ def check_refusals(work):
               f"{folder.name}: status {status}: {error}")
 
 
+def check_lengths(work):
+    """Lines longer than the positions: the model reads the first tokens, and says so."""
+    rng = random.Random(31)
+    for kind in ("bert", "distilbert", "gpt2", "llama"):
+        folder = work / f"long-{kind}"
+        encode = hf.write_checkpoint(folder, kind, 23, 3)
+        line = random_words(rng, 0) + " a" * 90
+        tokens = encode(line)
+        status, said, error = ask(folder, [line, "a b"], "--json")
+        check(status == 0 and len(error.splitlines()) == 1 and
+              f"{len(tokens)} tokens" in error and "reads 64" in error,
+              f"{folder.name}: status {status}: {error}")
+        tokens = tokens[:63] + tokens[-1:] if kind in ENCODERS else tokens[:64]
+        with torch.no_grad():
+            logits = hf.Reference(folder).logits(tokens)
+        error = distance(torch.tensor(json.loads(said.splitlines()[0])["logits"]), logits)
+        check(error < 1e-4, f"{folder.name}: logits of a long line differ by {error}")
+        named = ask(folder, [line, "a b"])
+        check(named[0] == 0 and len(named[1].splitlines()) == 2 and "reads 64" in named[2],
+              f"{folder.name}: {named}")
+
+
 def check_activations(work):
     """Those that a family has, and those that it has not."""
     field = {"gpt2": "activation_function", "distilbert": "activation"}
@@ -209,6 +231,7 @@ def main():
         check_filling(work)
         check_refusals(work)
         check_activations(work)
+        check_lengths(work)
         check_own(work)
         check_adapters(work)
     return report()

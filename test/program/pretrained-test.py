@@ -340,6 +340,7 @@ def check_refusals(work):
         for file, content in how.items():
             target = path / {"config": "config.json", "weights": "model.safetensors",
                              "tokenizer": "tokenizer.json",
+                             "settings": "tokenizer_config.json",
                              "index": "model.safetensors.index.json"}[file]
             if content is None:
                 target.unlink()
@@ -359,11 +360,16 @@ def check_refusals(work):
         "missing tensor": ({"weights": {n: t for n, t in tensors.items() if n != name}}, name),
         "other shape": ({"config": json.dumps({**config, "intermediate_size": 99})}, "shape"),
         "other type": ({"config": json.dumps({**config, "model_type": "mamba"})}, "mamba"),
+        "no list": ({"config": json.dumps({**config, "architectures": "x"})}, "architectures"),
+        "null": ({"config": json.dumps({**config, "rms_norm_eps": None})}, "rms_norm_eps"),
+        "deep": ({"config": '{"model_type": ' + "[" * 200000 + "]" * 200000 + "}"}, "config.json"),
         "no config": ({"config": None}, "config.json"),
         "no JSON": ({"config": "{"}, "config.json"),
         "no weights": ({"weights": None}, "model.safetensors"),
         "NaN": ({"weights": nan}, "finite"),
         "far token": ({"tokenizer": json.dumps(big)}, "5000"),
+        "no side": ({"settings": json.dumps({"padding_side": "top"})}, "padding_side"),
+        "no token": ({"settings": json.dumps({"eos_token": 3})}, "eos_token"),
         "no tokenizer": ({"tokenizer": None}, "tokenizer"),
         "no shard": ({"weights": None, "index": json.dumps(
             {"weight_map": {name: "model-00001-of-00001.safetensors"}})}, "missing"),

@@ -22,12 +22,13 @@ constexpr int MAX_JSON_DEPTH = 64;
  * @tparam Json nlohmann::json or nlohmann::ordered_json
  * @tparam Text what its parse() takes: a text, or a stream
  * @param text what to parse
- * @return the value
+ * @param throws whether what is no JSON is an exception, not a discarded value
+ * @return the value; `is_discarded()` where it is no JSON, or too deep
  * @throws Json::exception where it is no JSON, or too deep
  */
 template <typename Json, typename Text>
 Json
-ParseBoundedJson(Text&& text)
+ParseBoundedJson(Text&& text, bool throws = true)
 {
     bool isTooDeep = false;
     auto json = Json::parse(
@@ -35,11 +36,12 @@ ParseBoundedJson(Text&& text)
         [&isTooDeep](int depth, typename Json::parse_event_t /* event */, Json& /* value */) {
             isTooDeep |= depth > MAX_JSON_DEPTH;
             return !isTooDeep; // what is refused is not kept
-        });
+        },
+        throws);
     if (isTooDeep)
     {
-        return Json::parse(
-            std::string("[")); // an error like that of any other text that is no JSON
+        // an error like that of any other text that is no JSON
+        return Json::parse(std::string("["), nullptr, throws);
     }
     return json;
 }
