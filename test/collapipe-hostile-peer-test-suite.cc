@@ -275,6 +275,69 @@ class StrangersTestCase : public TestCase
 };
 
 /**
+ * Without seals a node says hello in the names of others, with numbers higher than any of theirs:
+ * it is known by its address, and nobody is locked out.
+ */
+class ImpostorTestCase : public TestCase
+{
+  public:
+    ImpostorTestCase()
+        : TestCase("a node calls in the names of others, without seals")
+    {
+    }
+
+  private:
+    void DoRun() override
+    {
+        TensorList undisturbed;
+        {
+            TestRun run(MakeConfig(false, Kind::TRANSLATION));
+            run.Run();
+            undisturbed = GetWeights(run);
+        }
+        TestRun run(MakeConfig(false, Kind::TRANSLATION));
+        const auto& network = run.GetTopology().GetNetwork();
+        Attacker attacker(network.clusters[1].GetNode(1), 1);
+        uint64_t lies = 0;
+        for (uint16_t cluster = 0; cluster < 2; ++cluster)
+        {
+            for (uint16_t node = 0; node < 3; ++node)
+            {
+                MessageHeader hello;
+                hello.runId = 1;
+                hello.cluster = cluster;
+                hello.node = node;
+                hello.iteration = 0xfffffff0;
+                const auto bytes = Serialize({hello, {}});
+                const bool isOwn = cluster == 1 && node == 1;
+                for (const double atS : {0.5, 1.0, 2.0, 3.0})
+                {
+                    const auto send = [&attacker, bytes](Ipv4Address victim) {
+                        return [&attacker, victim, bytes] { attacker.Send(victim, bytes); };
+                    };
+                    const auto peer = network.clusters[1].addresses[node == 0 ? 2 : 0];
+                    if (!isOwn)
+                    {
+                        Simulator::Schedule(Seconds(atS), send(network.edgeAddress));
+                        Simulator::Schedule(Seconds(atS), send(peer));
+                        lies += 2;
+                    }
+                }
+            }
+        }
+        run.Run();
+        NS_TEST_ASSERT_MSG_EQ(run.IsFinished(), true, "the run did not end");
+        uint64_t refused = 0;
+        for (const auto& application : run.GetApplications().GetAll())
+        {
+            refused += application->GetRefused();
+        }
+        NS_TEST_ASSERT_MSG_EQ(refused, lies, "every lie is refused, and nothing else");
+        NS_TEST_ASSERT_MSG_EQ(AreSame(GetWeights(run), undisturbed), true, "weights differ");
+    }
+};
+
+/**
  * What a message announces takes no memory before it is checked.
  */
 class AnnouncementTestCase : public TestCase
@@ -396,6 +459,7 @@ class HostilePeerTestSuite : public TestSuite
     HostilePeerTestSuite()
         : TestSuite("collapipe-hostile-peer", Type::UNIT)
     {
+        AddTestCase(new ImpostorTestCase);
         AddTestCase(new AnnouncementTestCase);
         AddTestCase(new AssignmentTestCase);
         for (uint64_t seed = 1; seed <= 4; ++seed)

@@ -216,6 +216,16 @@ Connection::HandleFailed(Ptr<Socket> /* socket */)
         Simulator::Schedule(Max(next - Simulator::Now(), Seconds(0)), &Connection::Open, this);
 }
 
+Ipv4Address
+Connection::GetPeerAddress() const
+{
+    Address peer;
+    const bool isKnown = m_socket && m_socket->GetPeerName(peer) == 0;
+    return isKnown && InetSocketAddress::IsMatchingType(peer)
+               ? InetSocketAddress::ConvertFrom(peer).GetIpv4()
+               : Ipv4Address::GetAny();
+}
+
 void
 Connection::HandleLost(Ptr<Socket> socket)
 {

@@ -158,6 +158,9 @@ class Connection : public SimpleRefCount<Connection>
     /// @return when the first byte of the message came that is, or was last, being received
     Time GetReceptionStart() const;
 
+    /// @return the address at the other end; any where there is none
+    Ipv4Address GetPeerAddress() const;
+
     /// @return bytes handed to TCP so far
     uint64_t GetBytesSent() const;
 

@@ -19,6 +19,7 @@
 #include <algorithm>
 #include <functional>
 #include <limits>
+#include <sstream>
 
 namespace ns3
 {
@@ -349,6 +350,15 @@ MessageApplication::Check(Ptr<Connection> connection,
         return MessageVerdict::Refuse("a " + ToString(header.type) +
                                       " message without bytes came to a run that computes");
     }
+    if (header.type == MessageType::HELLO &&
+        !context.callers->Allow(header, connection->GetPeerAddress()))
+    {
+        std::ostringstream address;
+        address << connection->GetPeerAddress();
+        return MessageVerdict::Refuse("node " + std::to_string(header.node) + " of cluster " +
+                                      std::to_string(header.cluster) + " does not call from " +
+                                      address.str());
+    }
     return CheckMessage(connection, header, shapes);
 }
 
@@ -423,6 +433,7 @@ MessageApplication::Call(Ipv4Address address, const MessageHeader& hello, uint32
                                           GetContext().transport,
                                           attempts);
     Adopt(connection);
+    GetContext().callers->Add(hello, GetNode());
     SendMessage(connection, {hello, {}});
     return connection;
 }

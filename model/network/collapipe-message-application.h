@@ -5,6 +5,7 @@
 #ifndef COLLAPIPE_MESSAGE_APPLICATION_H
 #define COLLAPIPE_MESSAGE_APPLICATION_H
 
+#include "collapipe-caller-addresses.h"
 #include "collapipe-connection.h"
 #include "collapipe-early-inputs.h"
 #include "collapipe-processor.h"
@@ -51,6 +52,8 @@ struct TrainingContext
     uint32_t replicaPeriod{0};   //!< local iterations between two snapshots; 0: none
     /// Where those who compute see what is on its way to them
     std::shared_ptr<EarlyInputs> earlyInputs{std::make_shared<EarlyInputs>()};
+    /// Where they call from
+    std::shared_ptr<CallerAddresses> callers{std::make_shared<CallerAddresses>()};
 };
 
 /**
