@@ -9,6 +9,7 @@
 
 #include "ns3/collapipe-latency-model.h"
 #include "ns3/collapipe-pipeline-plan.h"
+#include "ns3/collapipe-program.h"
 #include "ns3/collapipe-training-run.h"
 #include "ns3/uinteger.h"
 
@@ -106,8 +107,7 @@ NS_OBJECT_ENSURE_REGISTERED(FastestFirstController);
 int
 main(int argc, char* argv[])
 {
-    try
-    {
+    return RunProgram("collapipe-own-controller", [&] {
         RunConfig config;
         config.controller = "ns3::FastestFirstController";
         config.compare = "none";
@@ -118,10 +118,5 @@ main(int argc, char* argv[])
         PrintTable(std::cout, run.GetSummary(), run.GetRecorder().GetRounds());
         FinishOutput();
         return run.GetExitStatus();
-    }
-    catch (const UserError& error)
-    {
-        std::cerr << "collapipe-own-controller: " << error.what() << "\n";
-        return 2;
-    }
+    });
 }

@@ -112,18 +112,12 @@ Simulate(const RunConfig& config)
 int
 main(int argc, char* argv[])
 {
-    try
-    {
+    return RunProgram("collapipe-own-network", [&] {
         RunConfig config; // what to train, and how
         config.energyBudgetJ = 1;
         config.compare = "none";
         config.Parse(argc, argv);
         Simulate(config);
-    }
-    catch (const UserError& error)
-    {
-        std::cerr << "collapipe-own-network: " << error.what() << "\n";
-        return 2;
-    }
-    return 0;
+        return 0;
+    });
 }

@@ -7,6 +7,7 @@
 //
 //     ./collapipe run own-schedule --topology=p2p --rounds=2
 
+#include "ns3/collapipe-program.h"
 #include "ns3/collapipe-schedule.h"
 #include "ns3/collapipe-training-run.h"
 
@@ -69,8 +70,7 @@ main(int argc, char* argv[])
     }
 
     // Train with it.
-    try
-    {
+    return RunProgram("collapipe-own-schedule", [&] {
         RunConfig config;
         config.schedule = "ns3::LastInFirstOutSchedule";
         config.controller = "uniform-pipeline";
@@ -81,10 +81,5 @@ main(int argc, char* argv[])
         PrintTable(std::cout, run.GetSummary(), run.GetRecorder().GetRounds());
         FinishOutput();
         return run.GetExitStatus();
-    }
-    catch (const UserError& error)
-    {
-        std::cerr << "collapipe-own-schedule: " << error.what() << "\n";
-        return 2;
-    }
+    });
 }

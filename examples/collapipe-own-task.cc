@@ -7,6 +7,7 @@
 //
 //     ./collapipe run own-task --topology=p2p
 
+#include "ns3/collapipe-program.h"
 #include "ns3/collapipe-training-run.h"
 
 #include <algorithm>
@@ -58,8 +59,7 @@ MakeDigits(const RunConfig& config)
 int
 main(int argc, char* argv[])
 {
-    try
-    {
+    return RunProgram("collapipe-own-task", [&] {
         RunConfig config;
         config.ownCorpus = MakeDigits;
         config.task = "translation"; // of one sequence into another
@@ -74,10 +74,5 @@ main(int argc, char* argv[])
         PrintTable(std::cout, run.GetSummary(), run.GetRecorder().GetRounds());
         FinishOutput();
         return run.GetExitStatus();
-    }
-    catch (const UserError& error)
-    {
-        std::cerr << "collapipe-own-task: " << error.what() << "\n";
-        return 2;
-    }
+    });
 }

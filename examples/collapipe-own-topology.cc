@@ -7,6 +7,7 @@
 //
 //     ./collapipe run own-topology --rounds=2 --pcap
 
+#include "ns3/collapipe-program.h"
 #include "ns3/collapipe-training-run.h"
 #include "ns3/csma-helper.h"
 #include "ns3/data-rate.h"
@@ -99,8 +100,7 @@ int
 main(int argc, char* argv[])
 {
     TopologyHelper::Register("ethernet", [] { return std::make_unique<EthernetTopology>(); });
-    try
-    {
+    return RunProgram("collapipe-own-topology", [&] {
         RunConfig config;
         config.topology = "ethernet";
         config.compare = "none";
@@ -110,10 +110,5 @@ main(int argc, char* argv[])
         PrintTable(std::cout, run.GetSummary(), run.GetRecorder().GetRounds());
         FinishOutput();
         return run.GetExitStatus();
-    }
-    catch (const UserError& error)
-    {
-        std::cerr << "collapipe-own-topology: " << error.what() << "\n";
-        return 2;
-    }
+    });
 }

@@ -9,6 +9,7 @@
 // in each of several clusters, averaged per block at the edge server after every round.
 
 #include "ns3/collapipe-comparison.h"
+#include "ns3/collapipe-program.h"
 #include "ns3/collapipe-training-run.h"
 
 #include <iostream>
@@ -18,9 +19,7 @@ using namespace ns3::collapipe;
 int
 main(int argc, char* argv[])
 {
-    InstallCleanExit();
-    try
-    {
+    return RunProgram("collapipe-quickstart", [&] {
         RunConfig config;
         config.Parse(argc, argv);
         TrainingRun run(config);
@@ -32,10 +31,5 @@ main(int argc, char* argv[])
         comparison.Print(std::cout);
         FinishOutput();
         return run.GetExitStatus();
-    }
-    catch (const UserError& error)
-    {
-        std::cerr << "collapipe-quickstart: " << error.what() << "\n";
-        return 2;
-    }
+    });
 }

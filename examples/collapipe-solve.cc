@@ -22,6 +22,7 @@
 #include "ns3/collapipe-ns3-options.h"
 #include "ns3/collapipe-plan-json.h"
 #include "ns3/collapipe-plugin.h"
+#include "ns3/collapipe-program.h"
 #include "ns3/collapipe-run-options.h"
 #include "ns3/collapipe-suggestion.h"
 #include "ns3/collapipe-user-error.h"
@@ -209,10 +210,8 @@ SolveLines(const std::string& name, std::istream& input, std::ostream& output)
     return status;
 }
 
-} // namespace
-
 int
-main(int argc, char* argv[])
+Run(int argc, char* argv[])
 {
     std::string instancePath;
     std::string outputPath;
@@ -288,4 +287,12 @@ main(int argc, char* argv[])
         return Fail("cannot write " + outputPath);
     }
     return SolveLines(name, input, outputPath.empty() ? std::cout : output);
+}
+
+} // namespace
+
+int
+main(int argc, char* argv[])
+{
+    return RunProgram("collapipe-solve", [&] { return Run(argc, argv); });
 }

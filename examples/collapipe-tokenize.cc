@@ -11,6 +11,7 @@
 // With --json texts and lists of ids are JSON, one a line, so that a text may hold line breaks.
 
 #include "ns3/collapipe-pretrained-tokenizer.h"
+#include "ns3/collapipe-program.h"
 #include "ns3/collapipe-text-files.h"
 
 #include <algorithm>
@@ -91,20 +92,15 @@ main(int argc, char* argv[])
         std::cerr << "usage: collapipe-tokenize DIR [--frame] [--decode] [--json] < lines.txt\n";
         return 2;
     }
-    try
-    {
-        Apply(*PretrainedTokenizer::Read(argv[1]), options);
-    }
-    catch (const DataError& error)
-    {
-        std::cerr << "collapipe-tokenize: " << error.what() << "\n";
-        return 2;
-    }
-    catch (const json::exception& error)
-    {
-        std::cerr << "collapipe-tokenize: a line is no JSON of the form wanted: " << error.what()
-                  << "\n";
-        return 2;
-    }
-    return 0;
+    return RunProgram("collapipe-tokenize", [&] {
+        try
+        {
+            Apply(*PretrainedTokenizer::Read(argv[1]), options);
+        }
+        catch (const json::exception& error)
+        {
+            throw DataError(std::string("a line is no JSON of the form wanted: ") + error.what());
+        }
+        return 0;
+    });
 }

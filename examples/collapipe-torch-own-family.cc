@@ -10,6 +10,7 @@
 //     ./collapipe run torch-own-family --topology=p2p
 
 #include "ns3/collapipe-causal-family.h"
+#include "ns3/collapipe-program.h"
 #include "ns3/collapipe-torch-causal.h"
 #include "ns3/collapipe-torch-family.h"
 #include "ns3/collapipe-training-run.h"
@@ -172,8 +173,7 @@ main(int argc, char* argv[])
 {
     RegisterModelFamily(std::make_unique<ParallelFamily>());
     RegisterTorchFamily(std::make_unique<TorchParallel>());
-    try
-    {
+    return RunProgram("collapipe-torch-own-family", [&] {
         RunConfig config;
         config.task = "lm";
         config.learning.family = NAME;
@@ -185,10 +185,5 @@ main(int argc, char* argv[])
         PrintTable(std::cout, run.GetSummary(), run.GetRecorder().GetRounds());
         FinishOutput();
         return run.GetExitStatus();
-    }
-    catch (const UserError& error)
-    {
-        std::cerr << "collapipe-torch-own-family: " << error.what() << "\n";
-        return 2;
-    }
+    });
 }

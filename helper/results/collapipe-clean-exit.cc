@@ -8,15 +8,19 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <cstdlib>
 #include <exception>
 #include <fcntl.h>
 #include <filesystem>
 #include <iostream>
 #include <mutex>
+#include <new>
 #include <string>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -201,6 +205,41 @@ HandleTerminate()
     Leave(EXIT_FAILURE);
 }
 
+/// Memory for the exit of who has run out of it: listing a folder takes some.
+constexpr std::size_t RESERVE_BYTES = 1 << 20;
+std::atomic<char*> g_reserve{nullptr};
+
+/// Seconds for the exit of who has aborted
+constexpr unsigned int LONGEST_EXIT_S = 10;
+
+/// Allocators may throw where there is no memory, which any library may not expect.
+[[noreturn]] void
+HandleNoMemory()
+{
+    std::set_new_handler(nullptr);
+    delete[] g_reserve.exchange(nullptr);
+    std::cerr << program_invocation_short_name
+              << ": there is not enough memory; is it limited (ulimit -v)?\n";
+    Leave(EXIT_FAILURE);
+}
+
+/// Others abort without a word. Whatever such an abort has interrupted, the exit must not wait for.
+extern "C" void
+HandleAbort(int /* signal */)
+{
+    std::signal(SIGABRT, SIG_DFL);
+    alarm(LONGEST_EXIT_S);
+    HandleNoMemory();
+}
+
+/// @return whether the process may have so much memory only
+bool
+IsMemoryLimited()
+{
+    rlimit limit;
+    return getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+}
+
 /// Opens the standard streams that are closed, so that no file of ours becomes one of them.
 void
 OpenStandardStreams()
@@ -259,6 +298,12 @@ InstallCleanExit()
         Listen(SIGHUP);
     }
     std::set_terminate(HandleTerminate);
+    g_reserve = new char[RESERVE_BYTES];
+    std::set_new_handler(HandleNoMemory);
+    if (IsMemoryLimited())
+    {
+        std::signal(SIGABRT, HandleAbort);
+    }
     std::atexit(WaitForLeave);
 }
 

@@ -23,6 +23,7 @@ namespace collapipe
  *   SetInterruptHandler() said, and where there is nothing to do, or a second signal comes, ends
  *   with 128 plus the signal, likewise;
  * - where PARENT_VARIABLE names the process that has started it, ends as by SIGTERM when that does;
+ * - ends with status 1 and a sentence where there is no memory, likewise;
  * - takes a file that grows beyond its limit for a write that fails, not for a reason to die;
  * - has standard streams, if only /dev/null: what it opens cannot be taken for one of them.
  */

@@ -10,8 +10,14 @@
 #include "ns3/collapipe-version.h"
 #include "ns3/type-id.h"
 
-#include <cstdio>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
 #include <dlfcn.h>
+#include <fstream>
+#include <sys/resource.h>
+#include <thread>
+#include <unistd.h>
 
 // The build says one of these: COLLAPIPE_COMPUTE_LIBRARY, the file name of the library; or
 // COLLAPIPE_COMPUTE_LINKED, where it is linked to the module; or neither, where there is no
@@ -51,14 +57,37 @@ GetOwnPath()
 }
 
 /**
- * @param path of a file
- * @return whether there is such a file
+ * LibTorch's libraries take some 600 MB of address space, its threads' memory comes on top. Where
+ * it runs out they abort, or ask for it again and again, and say nothing.
+ * @return what is wrong with the limit of this process; empty: nothing
  */
-bool
-Exists(const std::string& path)
+std::string
+CheckAddressSpace()
 {
-    std::FILE* file = std::fopen(path.c_str(), "rb");
-    return file && std::fclose(file) == 0;
+    constexpr double MIB = 1024 * 1024;
+    rlimit limit;
+    if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+    {
+        return "";
+    }
+    const double neededMib = 1280 + 64.0 * std::thread::hardware_concurrency();
+    double pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    const double leftMib = (limit.rlim_cur - pages * sysconf(_SC_PAGESIZE)) / MIB;
+    return leftMib >= neededMib
+               ? ""
+               : "The limit of address space (ulimit -v) leaves " +
+                     std::to_string(std::lround(leftMib)) + " MiB, and LibTorch may need " +
+                     std::to_string(std::lround(neededMib)) + ": raise it";
+}
+
+/// @return what to do where a library could not be opened, by what dlerror() says
+std::string
+Advise(const std::string& reason)
+{
+    const bool isFull = reason.find(std::strerror(EMFILE)) != std::string::npos;
+    return isFull ? "raise the limit of open files (ulimit -n)"
+                  : "install the LibTorch that it was built with";
 }
 
 /**
@@ -71,7 +100,12 @@ Open()
     const std::string name = COLLAPIPE_COMPUTE_LIBRARY;
     const std::string own = GetOwnPath();
     const std::string beside = own.substr(0, own.rfind('/') + 1) + name;
-    const std::string path = Exists(beside) ? beside : name;
+    const std::string path = access(beside.c_str(), F_OK) == 0 ? beside : name;
+    const auto narrow = CheckAddressSpace();
+    if (!narrow.empty())
+    {
+        return {nullptr, narrow + ADVICE};
+    }
     // Global, as all that a program is linked to: LibTorch's BLAS is then found by name, whichever
     // the system has. Never closed: the backend's memory and types are in use until the end.
     void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL);
@@ -83,7 +117,7 @@ Open()
                                    ", which computes with LibTorch, is not beside " + own +
                                    ": build or install it again" + ADVICE
                              : "CollaPipe's library " + path + " cannot be loaded (" + reason +
-                                   "): install the LibTorch that it was built with" + ADVICE};
+                                   "): " + Advise(reason) + ADVICE};
     }
     const auto get =
         reinterpret_cast<GetComputeLibraryFunction>(dlsym(handle, GET_COMPUTE_LIBRARY));

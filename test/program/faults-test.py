@@ -263,6 +263,28 @@ def check_descriptors(work, data):
     check({0, 2} <= ended, f"some limits are enough, some are not: {ended}")
 
 
+def check_memory(work, data):
+    """Who may have little memory is told so in a sentence, with LibTorch and without, soon and not by
+    an abort; nothing is left."""
+    folder = work / "little"
+    ended = set()
+    for limit in (150, 170, 200, 300, 700, 900, 1100, 1300, 8000):
+        for compute in ("analytic", "torch"):
+            size = limit << 20
+            process = start(*SMALL, *data, f"--outputDir={folder}", "--topology=p2p",
+                            f"--compute={compute}", preexec_fn=lambda: resource.setrlimit(
+                                resource.RLIMIT_AS, (size, size)))
+            status, _, err, _ = finish(process, 60)
+            what = f"{limit} MiB, {compute}: status {status}: {err}"
+            # Below that a program does not even begin: its libraries are mapped, too
+            check(status == 0 or status in (1, 2) and len(err.splitlines()) == 1 or
+                  limit < 200 and status == 127, what)
+            check(not list_hidden(work), f"{what}: {list_hidden(work)} is left")
+            ended.add((compute, status))
+    check({("analytic", 0), ("torch", 0), ("torch", 2)} <= ended,
+          f"some limits are enough, some are not: {ended}")
+
+
 #: By name: fault, node, fields; whether the cell is left out of the round
 OF_CELLS = {
     "edge-for-ever": ("crash", "edge0", "round = 2", True),
@@ -442,6 +464,7 @@ def main():
         check_streams(work, data)
         check_limits(work, data)
         check_descriptors(work, data)
+        check_memory(work, data)
         check_stuck(work, data)
         check_gone(work, data)
         check_phases(work, data)
