@@ -6,6 +6,8 @@
 
 #include "collapipe-user-error.h"
 
+#include "ns3/collapipe-private-directory.h"
+
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
@@ -145,6 +147,7 @@ Leave(int status)
     std::cerr.flush();
     Silence();
     EndChild();
+    RemovePrivateDirectories();
     RemoveStagingFolder();
     RemoveFiles();
     _exit(status);

@@ -5,25 +5,13 @@
 #include "collapipe-tokenizer.h"
 
 #include "collapipe-content-cache.h"
+#include "collapipe-private-directory.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <fcntl.h>
-#include <filesystem>
 #include <map>
-#include <memory>
 #include <optional>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <system_error>
-#include <unistd.h>
 #include <utility>
-
-extern char** environ;
 
 namespace ns3
 {
@@ -35,191 +23,6 @@ namespace
 
 /// Special tokens in every vocabulary: padding, unknown, begin, end
 constexpr uint32_t SPECIAL_TOKENS = 4;
-
-/**
- * A directory that only this user can read, removed with all it holds at the end of the scope.
- */
-class PrivateDirectory
-{
-  public:
-    /**
-     * @param parent where to make it; empty: `$TMPDIR`, else `/tmp`
-     */
-    explicit PrivateDirectory(std::string parent)
-    {
-        const char* temporary = std::getenv("TMPDIR");
-        if (parent.empty())
-        {
-            parent = temporary && *temporary ? temporary : "/tmp";
-        }
-        m_path = parent + "/collapipe-tokenizer-XXXXXX";
-        if (!::mkdtemp(m_path.data()))
-        {
-            throw DataError("Cannot create a temporary directory in '" + parent +
-                            "': " + std::strerror(errno) + ".");
-        }
-    }
-
-    ~PrivateDirectory()
-    {
-        std::error_code ignored;
-        std::filesystem::remove_all(m_path, ignored);
-    }
-
-    PrivateDirectory(const PrivateDirectory&) = delete;
-    PrivateDirectory& operator=(const PrivateDirectory&) = delete;
-
-    /// @return its path
-    const std::string& GetPath() const
-    {
-        return m_path;
-    }
-
-    /**
-     * @param name of a file in it
-     * @return the file's path
-     */
-    std::string GetFile(const std::string& name) const
-    {
-        return m_path + "/" + name;
-    }
-
-    /**
-     * @param name of a file in it, created
-     * @param bytes to write
-     */
-    void Write(const std::string& name, const std::string& bytes) const
-    {
-        const auto path = GetFile(name);
-        std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "wb"),
-                                                             std::fclose);
-        const bool written =
-            file && std::fwrite(bytes.data(), 1, bytes.size(), file.get()) == bytes.size() &&
-            std::fflush(file.get()) == 0;
-        if (!written)
-        {
-            throw DataError("Cannot write '" + path + "': " + std::strerror(errno) + ".");
-        }
-    }
-
-  private:
-    std::string m_path; //!< its path
-};
-
-/**
- * How a child process is set up: its working directory and standard streams.
- */
-class SpawnActions
-{
-  public:
-    /**
-     * @param directory where the process runs; its standard streams are the files `input`, `output`
-     *        and `error` there
-     */
-    explicit SpawnActions(const PrivateDirectory& directory)
-    {
-        const int create = O_WRONLY | O_CREAT | O_TRUNC;
-        ::posix_spawn_file_actions_init(&m_actions);
-        ::posix_spawn_file_actions_addchdir_np(&m_actions, directory.GetPath().c_str());
-        ::posix_spawn_file_actions_addopen(&m_actions, STDIN_FILENO, "input", O_RDONLY, 0);
-        ::posix_spawn_file_actions_addopen(&m_actions, STDOUT_FILENO, "output", create, 0600);
-        ::posix_spawn_file_actions_addopen(&m_actions, STDERR_FILENO, "error", create, 0600);
-    }
-
-    ~SpawnActions()
-    {
-        ::posix_spawn_file_actions_destroy(&m_actions);
-    }
-
-    SpawnActions(const SpawnActions&) = delete;
-    SpawnActions& operator=(const SpawnActions&) = delete;
-
-    /// @return the actions
-    const posix_spawn_file_actions_t* Get() const
-    {
-        return &m_actions;
-    }
-
-  private:
-    posix_spawn_file_actions_t m_actions; //!< the actions
-};
-
-/**
- * @param process a child
- * @return its wait status once it has ended; -1 where it cannot be waited for
- */
-int
-WaitFor(pid_t process)
-{
-    int status = 0;
-    while (::waitpid(process, &status, 0) < 0)
-    {
-        if (errno != EINTR)
-        {
-            return -1;
-        }
-    }
-    return status;
-}
-
-/**
- * Runs a program to its end, without a shell.
- * @param directory where it runs; `input` there is its standard input
- * @param arguments program and arguments
- * @return whether it ended with exit status 0
- * @throws DataError where it cannot be started
- */
-bool
-Run(const PrivateDirectory& directory, std::vector<std::string> arguments)
-{
-    std::vector<char*> pointers;
-    for (auto& argument : arguments)
-    {
-        pointers.push_back(argument.data());
-    }
-    pointers.push_back(nullptr);
-    const SpawnActions actions(directory);
-    pid_t process = 0;
-    const int error =
-        ::posix_spawnp(&process, pointers[0], actions.Get(), nullptr, pointers.data(), environ);
-    if (error == ENOENT)
-    {
-        throw DataError("The program '" + arguments[0] +
-                        "' is missing: install the package 'sentencepiece'.");
-    }
-    if (error != 0)
-    {
-        throw DataError("Cannot start '" + arguments[0] + "': " + std::strerror(error) + ".");
-    }
-    const int status = WaitFor(process);
-    return status != -1 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-/**
- * @param directory where a program has run
- * @return the line of its standard error that says most: the last that speaks of a failed check,
- *         else the last but for "Program terminated"
- */
-std::string
-ReadComplaint(const PrivateDirectory& directory)
-{
-    const auto text = ReadFileBytes(directory.GetFile("error"));
-    std::string complaint;
-    bool specific = false;
-    for (std::size_t begin = 0; begin < text.size();)
-    {
-        const auto end = std::min(text.find('\n', begin), text.size());
-        const auto line = FoldWhiteSpace(text.substr(begin, end - begin));
-        const bool check = line.find("_status.ok()") != std::string::npos;
-        if (check || (!specific && !line.empty() && line.find("terminated") == std::string::npos))
-        {
-            complaint = line;
-            specific = check;
-        }
-        begin = end + 1;
-    }
-    return complaint.empty() ? "it gave no reason" : complaint;
-}
 
 /**
  * @param complaint of spm_train
@@ -408,7 +211,7 @@ class KeptResults
         : m_cache(ContentCache::GetFolder("tokenizer")),
           m_key(program)
     {
-        const bool isKnown = Run(directory, {program, "--version"});
+        const bool isKnown = RunIn(directory, {program, "--version"});
         const auto version = ReadFileBytes(directory.GetFile("output"));
         if (!isKnown || version.empty())
         {
@@ -504,7 +307,7 @@ Tokenizer::Train(const std::vector<std::string>& lines,
     if (!kept)
     {
         arguments.insert(arguments.begin(), "spm_train");
-        if (!Run(directory, arguments))
+        if (!RunIn(directory, arguments))
         {
             RefuseTraining(ReadComplaint(directory), vocabularySize);
         }
@@ -562,7 +365,7 @@ Tokenizer::Apply(const std::string& program,
     if (!output)
     {
         directory.Write("input", text);
-        if (!Run(directory, {program, "--model=model", option}))
+        if (!RunIn(directory, {program, "--model=model", option}))
         {
             throw DataError(program + " failed: " + ReadComplaint(directory) + ".");
         }

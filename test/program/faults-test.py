@@ -7,6 +7,7 @@
 
 import os
 import pathlib
+import random
 import re
 import resource
 import signal
@@ -138,6 +139,38 @@ def check_signals(work, data):
         check(status == 128 + what, f"{what.name}: status {status}: {err}")
         check(not list_hidden(work), f"{what.name}: {list_hidden(work)} is left")
         check(not folder.exists() or read_csv(folder / "rounds.csv"), f"{what.name}: whole results")
+
+
+def check_tokenizing(work):
+    """What ends a run while its tokenizer is trained leaves no directory of it, and a kill leaves one
+    that the next run removes."""
+    temporary, empty = work / "temporary", work / "no-cache"
+    temporary.mkdir()
+    rng = random.Random(5)
+    for side in ("en", "de"):
+        (work / f"much.{side}").write_text("".join(
+            " ".join("".join(rng.choices("abcdefghijklmnop", k=rng.randint(2, 9))) for _ in range(12))
+            + "\n" for _ in range(20000)), encoding="utf-8")
+    data = [f"--trainSource={work}/much.en", f"--trainTarget={work}/much.de", "--vocabulary=4000",
+            "--maxPairs=20000", f"--outputDir={work}/tokenized", "--topology=p2p", "--rounds=1"]
+    how = {"env": {**os.environ, "TMPDIR": str(temporary), "COLLAPIPE_CACHE": str(empty)}}
+    for what in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        process = start(*SMALL, *data, **how)
+        wait_for(lambda: list(temporary.glob("collapipe-tokenizer-*/output")), "it is tokenizing")
+        process.send_signal(what)
+        status, _, err, _ = finish(process, 60)
+        left = list(temporary.iterdir())
+        expected = -what if what == signal.SIGKILL else 128 + what
+        check(status == expected, f"tokenizing, {what.name}: status {status}: {err}")
+        check(len(left) == (what == signal.SIGKILL), f"tokenizing, {what.name}: {left} is left")
+    # Its programs may go on for some time; who is new may not be locked yet
+    for path in temporary.iterdir():
+        os.utime(path, (0, 0))
+    (temporary / "collapipe-tokenizer-mine").mkdir()
+    status, _, err, _ = finish(start(*SMALL, *data[:-5], *data[-3:], "--vocabulary=300", **how), 60)
+    left = [path.name for path in temporary.iterdir()]
+    check(status == 0 and left == ["collapipe-tokenizer-mine"],
+          f"after a kill: status {status}, {left} is left: {err}")
 
 
 def start_both(work, data, name, *more):
@@ -459,6 +492,7 @@ def main():
         check_files(work, data)
         check_folder(work, data)
         check_signals(work, data)
+        check_tokenizing(work)
         check_comparison(work, data)
         check_late_signal(work, data)
         check_streams(work, data)
