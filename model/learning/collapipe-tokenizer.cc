@@ -11,6 +11,7 @@
 #include <charconv>
 #include <map>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 namespace ns3
