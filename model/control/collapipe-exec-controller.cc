@@ -4,6 +4,7 @@
 
 #include "collapipe-exec-controller.h"
 
+#include "collapipe-dssda-controller.h"
 #include "collapipe-instance-json.h"
 #include "collapipe-json-field.h"
 #include "collapipe-latency-model.h"
@@ -44,8 +45,9 @@ ExecController::GetTypeId()
                           MakeTimeAccessor(&ExecController::m_timeout),
                           MakeTimeChecker(MilliSeconds(1)))
             .AddAttribute("PenaltyWeight",
-                          "V of formula (13), in 1/s, for the program; see DssdaController.",
-                          DoubleValue(10),
+                          "V of formula (13), in 1/s, for the program; 0: what DssdaController "
+                          "would take.",
+                          DoubleValue(0),
                           MakeDoubleAccessor(&ExecController::m_penaltyWeight),
                           MakeDoubleChecker<double>(0))
             .AddAttribute("ConvergenceTarget",
@@ -79,6 +81,22 @@ ExecController::Ask(const Instance& instance, std::string& error)
     return answer;
 }
 
+double
+ExecController::GetPenaltyWeight(const SystemState& state)
+{
+    if (m_penaltyWeight > 0)
+    {
+        return m_penaltyWeight;
+    }
+    if (m_ownWeight == 0)
+    {
+        const auto dssda = CreateObject<DssdaController>();
+        dssda->Decide(state);
+        m_ownWeight = dssda->GetPenaltyWeight();
+    }
+    return m_ownWeight > 0 ? m_ownWeight : 1; // it found no plan: another may
+}
+
 RoundPlan
 ExecController::Decide(const SystemState& state)
 {
@@ -88,7 +106,7 @@ ExecController::Decide(const SystemState& state)
     instance.state = state;
     instance.energyPrices = m_queues.GetEnergyPrices(state);
     instance.convergencePrice = m_queues.GetConvergencePrice(m_convergenceTarget);
-    instance.penaltyWeight = m_penaltyWeight;
+    instance.penaltyWeight = GetPenaltyWeight(state);
     instance.convergenceTarget = m_convergenceTarget;
     RoundPlan plan;
     std::string error;

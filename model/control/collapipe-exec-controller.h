@@ -48,12 +48,16 @@ class ExecController : public Controller
     void DoDispose() override;
 
   private:
+    /// @return V, for a round's state; as DssdaController has it where the attribute is 0
+    double GetPenaltyWeight(const SystemState& state);
+
     /// @return the answer to an instance; or, in `error`, why there is none
     std::string Ask(const Instance& instance, std::string& error);
 
     std::string m_command;         //!< attribute
     Time m_timeout;                //!< attribute; of the wall clock
-    double m_penaltyWeight{10};    //!< V
+    double m_penaltyWeight{0};     //!< attribute: V; 0: its own
+    double m_ownWeight{0};         //!< V by the length of the first round; 0: not known yet
     double m_convergenceTarget{0}; //!< phibar
     ChildProcess m_child;          //!< the program
     SystemState m_state;           //!< of the last round

@@ -132,6 +132,10 @@ TEST(ExecController, ItGetsTheInstance)
     ASSERT_EQ(ParseInstanceJson(line, read), "");
     EXPECT_EQ(read.state.model.blocks, instance.state.model.blocks);
     EXPECT_EQ(read.energyPrices.size(), instance.state.clusters.size());
+    const auto dssda = CreateObject<DssdaController>();
+    dssda->Decide(instance.state);
+    EXPECT_GT(read.penaltyWeight, 0);
+    EXPECT_DOUBLE_EQ(read.penaltyWeight, dssda->GetPenaltyWeight()); // V is no other where it asks
 }
 
 TEST(ExecController, QueuesMoveWithWhatIsMeasured)
