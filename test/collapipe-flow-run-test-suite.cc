@@ -42,8 +42,9 @@ DescribeLinks(const SystemState& state)
              << link.maxSpectralEfficiency << " " << link.noiseDensityWPerHz << " "
              << link.maxPowerW << " " << link.latencyS << " " << link.overheadBits << " "
              << link.fixedRateBps << " " << link.circuitPowerW << " " << link.amplifierEfficiency
-             << " " << link.receivePowerW << " " << link.acknowledgementRatio << " "
-             << link.startupS << " " << static_cast<int>(link.relay) << "\n";
+             << " " << link.receivePowerW << " " << link.receiveJPerBit << " "
+             << link.acknowledgementRatio << " " << link.startupS << " "
+             << static_cast<int>(link.relay) << "\n";
     };
     addPool(state.uplink);
     addPool(state.downlink);

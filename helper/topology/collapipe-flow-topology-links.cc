@@ -5,6 +5,7 @@
 // What FlowTopologyHelper tells its FlowNetwork of links
 
 #include "collapipe-flow-topology.h"
+#include "collapipe-radio-powers.h"
 #include "collapipe-wifi-link.h"
 #include "collapipe-wired-link.h"
 
@@ -177,10 +178,7 @@ FlowTopologyHelper::MakeBackhaulLink(uint32_t cluster, uint32_t node, bool isUp)
 FlowAcknowledging
 FlowTopologyHelper::GetAcknowledging() const
 {
-    // A subframe of 1 ms for every second segment, or for all that came in one subframe
-    constexpr double SUBFRAME_S = 1e-3;
-    constexpr double SEGMENTS = 2;
-    return {SUBFRAME_S / (SEGMENTS * 8 * m_config.segmentBytes), DbmToW(m_config.lteUePowerDbm)};
+    return {GetLteAcknowledgingS(m_config.segmentBytes), DbmToW(m_config.lteUePowerDbm)};
 }
 
 double

@@ -10,6 +10,7 @@
 #include "collapipe-node-capture.h"
 #include "collapipe-node-placement.h"
 #include "collapipe-p2p-topology.h"
+#include "collapipe-radio-powers.h"
 #include "collapipe-topology-error.h"
 #include "collapipe-wifi-topology.h"
 #include "collapipe-wired-link.h"
@@ -266,6 +267,7 @@ TopologyHelper::FillLinks(SystemState& state) const
         cluster.d2dLinks.assign(nodes, std::vector<LinkState>(nodes));
     }
     DoFillLinks(state);
+    SetRadioPowers(m_network.clusters, m_config.segmentBytes, state);
 }
 
 void

@@ -175,6 +175,7 @@ ReadEnergy(const Field& field, LinkState& link)
 {
     link.circuitPowerW = Optional(field, "circuitPowerW", 0);
     link.receivePowerW = Optional(field, "receivePowerW", 0);
+    link.receiveJPerBit = Optional(field, "receiveJPerBit", 0);
     if (field.Has("amplifierEfficiency"))
     {
         link.amplifierEfficiency = Number(field, "amplifierEfficiency", Range::POSITIVE);
@@ -457,6 +458,7 @@ ToJson(const LinkState& link, const PoolState& pool)
                  {"circuitPowerW", link.circuitPowerW},
                  {"amplifierEfficiency", link.amplifierEfficiency},
                  {"receivePowerW", link.receivePowerW},
+                 {"receiveJPerBit", link.receiveJPerBit},
                  {"latencyS", link.latencyS},
                  {"startupS", link.startupS},
                  {"overheadBits", link.overheadBits}};

@@ -44,10 +44,10 @@ CountEdgePipelines(const RoundPlan& plan)
 /// One way of a shared table's gradient
 struct TableTransfer
 {
-    double timeS{0};         //!< until it is there
-    double airS{0};          //!< on the air
-    double sendPowerW{0};    //!< of the sender, meanwhile
-    double receivePowerW{0}; //!< of the receiver, meanwhile
+    double timeS{0};      //!< until it is there
+    double airS{0};       //!< on the air
+    double sendPowerW{0}; //!< of the sender, meanwhile
+    double receivedJ{0};  //!< of the receiver
 };
 
 /// @return zeros where there is no such transfer
@@ -68,10 +68,11 @@ GetTableTransfer(const SystemState& state,
     const bool isCommon = kind != Pool::D2D && pool.mode != SharingMode::DEDICATED;
     const double share = isCommon ? 1.0 / static_cast<double>(state.clusters.size()) : 1;
     const double bits = state.model.tableGradientBits + link->overheadBits;
+    const double airS = GetAirTimeS(*link, pool, share, link->maxPowerW, bits);
     return {link->latencyS + bits / GetRateBps(*link, pool, share, link->maxPowerW),
-            GetAirTimeS(*link, pool, share, link->maxPowerW, bits),
+            airS,
             GetTransmitPowerW(*link, pool, link->maxPowerW),
-            link->receivePowerW};
+            link->receivePowerW * airS + link->receiveJPerBit * bits};
 }
 
 /// The evaluation of one cluster
@@ -134,7 +135,10 @@ class ClusterEvaluator
         result.airS = airS;
         result.energyJ =
             result.from == EDGE_SERVER ? 0 : GetTransmitPowerW(link, pool, powerW) * airS;
-        result.receiverEnergyJ = result.to == EDGE_SERVER ? 0 : link.receivePowerW * airS;
+        const double carriedBits = result.times * (result.bits + link.overheadBits);
+        result.receiverEnergyJ = result.to == EDGE_SERVER ? 0
+                                                          : link.receivePowerW * airS +
+                                                                link.receiveJPerBit * carriedBits;
     }
 
     /// (16) in place of (3), (4)
@@ -183,6 +187,7 @@ class ClusterEvaluator
         result.from = t.from;
         result.to = t.to;
         result.bits = t.bits;
+        result.times = times;
         result.latencyS = link.latencyS;
         result.rateBps = GetLinkRateBps(m_state, m_cluster, t.from, t.to, share, power);
         const double bits = t.bits + link.overheadBits;
@@ -228,8 +233,7 @@ class ClusterEvaluator
             }
             if (transfer.airS > 0 && to != EDGE_SERVER)
             {
-                m_result.nodes[to].radioEnergyJ +=
-                    m_plan.localIterations * transfer.receivePowerW * transfer.airS;
+                m_result.nodes[to].radioEnergyJ += m_plan.localIterations * transfer.receivedJ;
             }
         }
     }

@@ -213,6 +213,7 @@ class RadioBuilder
         const double receiver = to == EDGE_SERVER ? 0 : m_instance.GetEnergyPrice(m, to);
         link.price = queue * times / state.amplifierEfficiency;
         link.airPrice = times * (queue * state.circuitPowerW + receiver * state.receivePowerW);
+        m_problem.constant += receiver * times * state.receiveJPerBit * (bits + state.overheadBits);
         SetRate(link, state, pool, bits + state.overheadBits);
         link.lead = FindLead(link);
         link.pooled = link.lead < m_problem.links.size();

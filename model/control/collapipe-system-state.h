@@ -204,6 +204,7 @@ struct LinkState
     double circuitPowerW{0};        //!< P_c of (7'), while sending
     double amplifierEfficiency{1};  //!< eta_a of (7'): radiated over drawn power, 0..1
     double receivePowerW{0};        //!< P_rx of (7'), of the receiver while it receives
+    double receiveJPerBit{0};       //!< more that a bit costs the receiver: what it sends back
     double acknowledgementRatio{0}; //!< bits sent back per bit of a message, over the way back
     double startupS{0};             //!< more for a round's first transfer: connections are new
     Relay relay{Relay::NONE};       //!< over whom it goes

@@ -298,6 +298,7 @@ TEST_F(ControlHandMade, GradientsOfASharedTableFollowEachIteration)
     auto& controlUnit = m_instance.state.clusters[0].controlUnit;
     controlUnit.downlink.fixedRateBps = 2;
     controlUnit.downlink.receivePowerW = 0.1;
+    controlUnit.downlink.receiveJPerBit = 0.25;
     m_instance.state.training.clipping = true;
     after = EvaluatePlan(m_instance, m_plan).clusters[0];
     const ChainPlan& chain = m_plan.clusters[0].chains[0];
@@ -305,7 +306,10 @@ TEST_F(ControlHandMade, GradientsOfASharedTableFollowEachIteration)
     EXPECT_NEAR(after.iterationS, before.iterationS + 10.25 + 0.5, 1e-9);
     m_instance.state.model.tableGradientBits = 0;
     const auto without = EvaluatePlan(m_instance, m_plan).clusters[0];
-    EXPECT_NEAR(after.nodes[0].energyJ - without.nodes[0].energyJ, 5 + 2 * 10 * 0.1, 1e-9);
+    // 20 bits each time
+    EXPECT_NEAR(after.nodes[0].energyJ - without.nodes[0].energyJ,
+                5 + 2 * (10 * 0.1 + 20 * 0.25),
+                1e-9);
 
     // One stage holds both ends
     ChainPlan alone;

@@ -43,6 +43,7 @@ Share(test::RandomInstance& random, SystemState& state)
         link.circuitPowerW = random.Uniform(0, 0.5);
         link.amplifierEfficiency = random.Uniform(0.2, 1);
         link.receivePowerW = random.Uniform(0, 0.5);
+        link.receiveJPerBit = random.Chance(0.5) ? random.Log(1e-9, 1e-6) : 0;
         link.startupS = random.Chance(0.3) ? random.Log(1e-3, 0.1) : 0;
         link.maxSpectralEfficiency =
             random.Chance(0.3) ? random.Uniform(1, 8) : link.maxSpectralEfficiency;

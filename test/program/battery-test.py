@@ -101,6 +101,29 @@ def check_clocks(work, data):
     check(energy["dssda"] < 0.99 * energy["dssda-full-clock"], f"energy is saved: {energy}")
 
 
+def check_plans(work, data):
+    """What radios and processors are planned to take is what they take: (7') with the constants that
+    the energy models charge. Medians over all that train; half of it would be missing without them."""
+    for topology, bound in (("wifi", 0.03), ("hybrid", 0.12), ("lte", 0.2)):
+        folder = work / f"planned-{topology}"
+        rows, _ = train(folder, *data, f"--topology={topology}", "--rounds=4", "--energyBudget=1000")
+        if rows is None:
+            return
+        taken = {(row["round"], row["cluster"], row["node"]): float(row["active_energy_j"])
+                 for row in rows}
+        errors = []
+        for row in read_csv(folder / "budgets.csv"):
+            planned = float(row["planned_compute_energy_j"]) + float(row["planned_radio_energy_j"])
+            key = (row["round"], row["cluster"], row["node"])
+            if topology == "wifi" and row["node"] == "0":
+                continue  # what it relays as the gateway of its devices is in nobody's plan
+            if int(row["round"]) > 1 and planned > 0.05 * max(taken.values()):
+                errors.append(abs(planned / taken[key] - 1))
+        median = sorted(errors)[len(errors) // 2] if errors else None
+        check(median is not None and median < bound,
+              f"{topology}: planned energy is off by {median} in the median of {len(errors)}")
+
+
 def check_all_empty(work, data, topology, battery, rounds):
     name = f"empty-{topology}"
     rows, err = train(work / name, *data, f"--topology={topology}",
@@ -119,6 +142,7 @@ def main():
         for controller in ("dssda", "uniform-pipeline", "static-pipeline"):
             check_controller(work, data, controller)
         check_clocks(work, data)
+        check_plans(work, data)
         check_all_empty(work, data, "p2p", 0.001, 3)
         # Idle radios empty it as well, but not before the first round
         check_all_empty(work, data, "wifi", 1, 30)
