@@ -104,6 +104,13 @@ ReadTraining(const Field& field)
     {
         field.Get("recomputation").Fail("must be \"never\", \"always\" or \"auto\"");
     }
+    UploadPath path = UploadPath::DIRECT;
+    if (field.Has("uploadPath") && !ParseUploadPath(field.Get("uploadPath").Text(), path))
+    {
+        field.Get("uploadPath").Fail("must be \"direct\" or \"collected\"");
+    }
+    const bool collected = path == UploadPath::COLLECTED;
+    training.uploadRule = collected ? UploadRule::COLLECTED : UploadRule::DIRECT;
     training.schedule = field.Get("schedule").Text();
     if (!IsScheduleName(training.schedule))
     {
@@ -433,6 +440,7 @@ ToJson(const TrainingProfile& training)
             {"fixedPair", ToJson(training.fixedPair)},
             {"clipping", training.clipping},
             {"recomputation", ToString(training.recomputation)},
+            {"uploadPath", ToString(training.uploadRule)},
             {"schedule", training.schedule}};
 }
 

@@ -25,6 +25,7 @@ struct LinkEvaluation
     NodeIndex from{CONTROL_UNIT}; //!< transmitter
     NodeIndex to{CONTROL_UNIT};   //!< receiver
     double bits{0};               //!< payload; in TRAINING per micro-batch
+    uint32_t messages{1};         //!< that the payload is sent as
     double rateBps{0};            //!< (5), (6)
     double occupationS{0};        //!< a / r, with the overhead of a message
     double latencyS{0};           //!< d

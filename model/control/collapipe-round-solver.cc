@@ -77,7 +77,9 @@ MakeEqualPlan(const Instance& instance, const RoundChoice& choice)
     plan.schedule = instance.state.training.schedule;
     for (const auto& cluster : choice)
     {
-        plan.clusters.push_back({{MakePipelineChain(cluster.segments, cluster.pair)}, {}});
+        plan.clusters.push_back(MakeClusterPlan(instance.state,
+                                                plan.clusters.size(),
+                                                MakePipelineChain(cluster.segments, cluster.pair)));
     }
     SetEqualLinks(instance.state, plan);
     return plan;
