@@ -115,7 +115,32 @@ ClusterRun::MakeAssignment(uint32_t chain, uint32_t stage) const
     {
         assignment.first = GetNeighbour(chain, 0);
     }
+    if (IsCollected() && own.node != CONTROL_UNIT)
+    {
+        assignment.carrier = {CONTROL_UNIT, m_addresses[CONTROL_UNIT]};
+    }
+    const uint32_t others = IsCollected() && own.node == CONTROL_UNIT ? assignment.stages : 0;
+    for (uint32_t other = stage + 1; other < others; ++other)
+    {
+        const auto& part = plan.stages[other];
+        if (part.node != EDGE_SERVER)
+        {
+            assignment.parts.push_back({other, part, m_addresses[part.node]});
+        }
+    }
     return assignment;
+}
+
+bool
+ClusterRun::IsCollected() const
+{
+    return m_plan.path == UploadPath::COLLECTED;
+}
+
+NodeIndex
+ClusterRun::GetCarrier(NodeIndex node) const
+{
+    return IsCollected() ? CONTROL_UNIT : node;
 }
 
 MessageHeader
@@ -195,7 +220,7 @@ ClusterRun::Distribute(std::shared_ptr<const ModelState> state)
                             {MakeHeader(MessageType::SEGMENT_ASSIGNMENT, chain, stage),
                              {EncodeAssignment(MakeAssignment(chain, stage))}});
             SendBase(chain, stage);
-            m_services.send(node,
+            m_services.send(GetCarrier(node),
                             {MakeHeader(MessageType::SEGMENT_PARAMETERS, chain, stage),
                              EncodeModel(ToPartRange(stages[stage]), model)});
         }
@@ -211,11 +236,29 @@ ClusterRun::SendBase(uint32_t chain, uint32_t stage)
         return;
     }
     const auto& plan = m_plan.chains[chain].stages[stage];
-    for (const auto number : m_services.takeMissingBase(plan.node, ToPartRange(plan)))
+    const NodeIndex carrier = GetCarrier(plan.node);
+    for (const auto number :
+         m_services.takeMissingBase(plan.node, ToPartRange(plan), carrier == plan.node))
     {
         auto header = MakeHeader(MessageType::BASE_WEIGHTS, chain, stage);
         header.microBatch = number;
-        m_services.send(plan.node, {header, GetBaseWeights(context.model, number)});
+        m_services.send(carrier, {header, GetBaseWeights(context.model, number)});
+    }
+}
+
+void
+ClusterRun::NoteBase(NodeIndex node)
+{
+    if (!m_services.context->sendsBase || GetCarrier(node) == node)
+    {
+        return;
+    }
+    for (const auto& stage : m_plan.chains.front().stages)
+    {
+        if (stage.node == node)
+        {
+            m_services.takeMissingBase(node, ToPartRange(stage), true);
+        }
     }
 }
 
@@ -495,6 +538,10 @@ ClusterRun::GetNeededNodes() const
                 nodes.insert(stages[stage].node);
             }
         }
+    }
+    if (IsCollected() && !nodes.empty())
+    {
+        nodes.insert(CONTROL_UNIT); // what others have sent it is lost with it
     }
     return nodes;
 }
