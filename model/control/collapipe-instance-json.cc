@@ -104,13 +104,11 @@ ReadTraining(const Field& field)
     {
         field.Get("recomputation").Fail("must be \"never\", \"always\" or \"auto\"");
     }
-    UploadPath path = UploadPath::DIRECT;
-    if (field.Has("uploadPath") && !ParseUploadPath(field.Get("uploadPath").Text(), path))
+    if (field.Has("uploadPath") &&
+        !ParseUploadRule(field.Get("uploadPath").Text(), training.uploadRule))
     {
-        field.Get("uploadPath").Fail("must be \"direct\" or \"collected\"");
+        field.Get("uploadPath").Fail("must be \"direct\", \"collected\" or \"auto\"");
     }
-    const bool collected = path == UploadPath::COLLECTED;
-    training.uploadRule = collected ? UploadRule::COLLECTED : UploadRule::DIRECT;
     training.schedule = field.Get("schedule").Text();
     if (!IsScheduleName(training.schedule))
     {

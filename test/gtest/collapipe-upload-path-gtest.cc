@@ -11,10 +11,14 @@
 #include "ns3/collapipe-pipeline-plan.h"
 #include "ns3/collapipe-plan-json.h"
 #include "ns3/collapipe-replan.h"
+#include "ns3/collapipe-round-solver.h"
 #include "ns3/collapipe-transfers.h"
 #include "ns3/collapipe-upload-path.h"
 
+#include <algorithm>
+#include <cmath>
 #include <gtest/gtest.h>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -187,6 +191,70 @@ TEST(UploadPath, PlansSurviveTheRoundTrip)
         wrong.replace(wrong.find(path), path.size(), "\"by mail\"");
         EXPECT_EQ(ParsePlanJson(wrong, instance.state, read),
                   "clusters[0].uploadPath must be \"direct\" or \"collected\"");
+    }
+}
+
+/// With two clusters, the best of the four ways to distribute the paths
+TEST(UploadPath, OpenPathsAreTheBest)
+{
+    RoundSolver solver;
+    uint32_t mixed = 0;
+    uint32_t collected = 0;
+    for (uint64_t seed = 1; seed <= 24; ++seed)
+    {
+        Instance instance = MakeInstance(seed, UploadRule::AUTO);
+        const RoundSolution solution = solver.Solve(instance);
+        ASSERT_EQ(CheckPlan(instance.state, solution.plan), "") << seed;
+        const auto& clusters = solution.plan.clusters;
+        mixed += clusters[0].path != clusters[1].path ? 1 : 0;
+        collected += clusters[0].path == UploadPath::COLLECTED ? 1 : 0;
+        const double most = solution.evaluation.objective - 2e-6 * solution.evaluation.latencyTerm;
+        for (const UploadRule rule : {UploadRule::DIRECT, UploadRule::COLLECTED})
+        {
+            instance.state.training.uploadRule = rule;
+            EXPECT_GE(solver.Solve(instance).evaluation.objective, most) << seed;
+        }
+        instance.state.training.uploadRule = UploadRule::AUTO;
+        for (const SolverOptions& fewer :
+             {SolverOptions{false, true, {true, true}}, SolverOptions{true, true, {false, true}}})
+        {
+            const RoundSolution other = solver.Solve(instance, fewer);
+            EXPECT_TRUE(!other.plan.infeasible.empty() || other.evaluation.objective >= most)
+                << seed;
+        }
+    }
+    EXPECT_GT(mixed, 0U);
+    EXPECT_GT(collected, 3U);
+    EXPECT_LT(collected, 21U);
+}
+
+/// With many clusters no plan is worse than with one path for all, or than a plan at hand
+TEST(UploadPath, OpenPathsAreNoWorseThanOneForAll)
+{
+    RoundSolver solver;
+    for (const uint32_t clusters : {3U, 4U, 6U})
+    {
+        test::RandomShape shape;
+        shape.clusters = clusters;
+        shape.tightMemory = 0;
+        Instance instance = test::RandomInstance(70 + clusters).Make(shape);
+        double least = std::numeric_limits<double>::infinity();
+        RoundPlan known;
+        for (const UploadRule rule : {UploadRule::DIRECT, UploadRule::COLLECTED})
+        {
+            instance.state.training.uploadRule = rule;
+            const RoundSolution solution = solver.Solve(instance);
+            known = solution.evaluation.objective < least ? solution.plan : known;
+            least = std::min(least, solution.evaluation.objective);
+        }
+        instance.state.training.uploadRule = UploadRule::AUTO;
+        for (const bool isKnown : {false, true})
+        {
+            const RoundPlan* plan = isKnown ? &known : nullptr;
+            const RoundSolution open = solver.Solve(instance, SolverOptions(), plan);
+            EXPECT_LE(open.evaluation.objective, least + 2e-6 * open.evaluation.latencyTerm)
+                << clusters;
+        }
     }
 }
 

@@ -490,7 +490,8 @@ def test_plan(controller, seed, path="direct"):
     if status == 1:
         return False
     Recomputation(instance, plan).run(what)
-    check(all(cluster["uploadPath"] == path for cluster in plan["clusters"]), f"{what}: the path")
+    check(all(path in ("auto", cluster["uploadPath"]) for cluster in plan["clusters"]),
+          f"{what}: the path")
     pairs = [(p["count"], p["size"]) for p in instance["training"]["allowedPairs"]]
     for cluster in plan["clusters"]:
         for chain in cluster["chains"] if controller not in ("fedavg", "splitfed") else []:
@@ -515,6 +516,24 @@ def test_collected(pool):
     for c, controller in enumerate(CONTROLLERS):
         has_plan = any(planned[PLANS_EACH * c:PLANS_EACH * (c + 1)])
         check(has_plan == (controller not in alone), f"{controller} collects: {has_plan}")
+
+
+def test_auto(pool):
+    """Left to the controller, the paths are no worse than either one, and recomputed like these."""
+    def solve_all(seed):
+        instance, totals = Maker(seed).make(roomy=False), {}
+        for path in ("direct", "collected", "auto"):
+            instance["training"]["uploadPath"] = path
+            status, plan, _ = solve(json.dumps(instance))
+            if status == 0:
+                totals[path] = Recomputation(instance, plan).run(f"{path}, instance {seed}")
+                totals["scale"] = plan["objective"]["latency"]
+        return totals
+    found = list(pool.map(solve_all, range(4000, 4012)))
+    for totals in filter(None, found):
+        least = min(totals["direct"], totals["collected"])
+        check(totals["auto"] <= least + 1e-5 * totals["scale"], f"auto is worse: {totals}")
+    check(sum(bool(totals) for totals in found) > 6, "hardly any plan")
 
 
 def test_repeats(pool):
@@ -625,7 +644,7 @@ def main():
         print("collapipe-solve was not built")
         return 77
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for test in (test_plans, test_collected, test_repeats, test_bad_input, test_infeasible,
+        for test in (test_plans, test_collected, test_auto, test_repeats, test_bad_input, test_infeasible,
                      test_stream, test_stream_status):
             test(pool)
     print(f"{failures} failures")
