@@ -47,10 +47,11 @@ class FastestFirstController : public Controller
         {
             return plan;
         }
-        for (const auto& cluster : state.clusters)
+        for (std::size_t m = 0; m < state.clusters.size(); ++m)
         {
-            const auto segments = Cut(cluster, state.model.blocks);
-            plan.clusters.push_back({{MakePipelineChain(segments, state.training.fixedPair)}, {}});
+            const auto segments = Cut(state.clusters[m], state.model.blocks);
+            const auto chain = MakePipelineChain(segments, state.training.fixedPair);
+            plan.clusters.push_back(MakeClusterPlan(state, m, chain));
         }
         SetEqualLinks(state, plan);                          // shares and powers of the radios
         plan.infeasible = CheckMemory(state, plan);          // one sentence where it cannot be done

@@ -61,12 +61,13 @@ class SequenceController : public Controller
 /// What is trained, and how the rest is held
 struct BaseCase
 {
-    std::string name;              //!< for messages
-    TrainedPart trained;           //!< adapters, last blocks, or the head
-    DType base;                    //!< precision
-    uint32_t trainedBlocks;        //!< of last blocks
-    bool isWhole{false};           //!< every device trains the whole model on its own
-    std::string schedule{"gpipe"}; //!< of the chains
+    std::string name;                    //!< for messages
+    TrainedPart trained;                 //!< adapters, last blocks, or the head
+    DType base;                          //!< precision
+    uint32_t trainedBlocks;              //!< of last blocks
+    bool isWhole{false};                 //!< every device trains the whole model on its own
+    std::string schedule{"gpipe"};       //!< of the chains
+    UploadPath path{UploadPath::DIRECT}; //!< of the parameters
 };
 
 constexpr uint32_t BLOCKS = 5;
@@ -82,6 +83,7 @@ MakeConfig(const BaseCase& base, const std::string& backend)
     config.notesGradients = false;
     config.profiles = {{"slow", 1e6, 1e-3, 1e12, 5, 23}};
     config.schedule = base.schedule;
+    config.path = base.path;
     config.adaptModel = [base](ModelConfig& model) {
         model.family = "gpt2";
         model.head = ModelHead::CAUSAL_LANGUAGE;

@@ -218,8 +218,13 @@ class SequenceTestCase : public TestCase
 class FaultTestCase : public TestCase
 {
   public:
-    FaultTestCase(const std::string& name, uint32_t node, bool isReboot, double atS)
-        : TestCase(name + " at " + std::to_string(atS) + " s"),
+    FaultTestCase(const std::string& name,
+                  uint32_t node,
+                  bool isReboot,
+                  double atS,
+                  UploadPath path = UploadPath::DIRECT)
+        : TestCase(name + " at " + std::to_string(atS) + " s, " + ToString(path)),
+          m_path(path),
           m_node(node),
           m_isReboot(isReboot),
           m_at(Seconds(atS))
@@ -231,6 +236,7 @@ class FaultTestCase : public TestCase
     {
         const BaseCase base{"adapters", TrainedPart::ADAPTERS, DType::FLOAT32, 0};
         auto config = MakeConfig(base, "ns3::collapipe::AnalyticBackend");
+        config.path = m_path;
         config.iterations = 6;
         config.replicaPeriod = 2;
         config.heartbeat = Seconds(1);
@@ -274,6 +280,7 @@ class FaultTestCase : public TestCase
         }
     }
 
+    UploadPath m_path;
     uint32_t m_node;
     bool m_isReboot;
     Time m_at;
@@ -332,8 +339,9 @@ class CellsTestCase : public TestCase
 class ForecastTestCase : public TestCase
 {
   public:
-    ForecastTestCase()
-        : TestCase("the forecast of distribution knows what travels")
+    explicit ForecastTestCase(UploadPath path)
+        : TestCase("the forecast of distribution knows what travels, " + ToString(path)),
+          m_path(path)
     {
     }
 
@@ -343,6 +351,7 @@ class ForecastTestCase : public TestCase
         const BaseCase base{"adapters", TrainedPart::ADAPTERS, DType::FLOAT32, 0};
         auto config = MakeConfig(base, "ns3::collapipe::AnalyticBackend");
         const auto adapt = config.adaptModel;
+        config.path = m_path;
         config.adaptModel = [adapt](ModelConfig& model) {
             adapt(model);
             model.width = 64;
@@ -384,6 +393,8 @@ class ForecastTestCase : public TestCase
         NS_TEST_EXPECT_MSG_GT(measured[2], 1.5 * measured[1], "a block that moves takes no time");
         NS_TEST_EXPECT_MSG_LT(measured[2], measured[0], "one block takes as long as all");
     }
+
+    UploadPath m_path;
 };
 
 class BaseTestSuite : public TestSuite
@@ -399,7 +410,14 @@ class BaseTestSuite : public TestSuite
               BaseCase{"two blocks in bf16", TrainedPart::LAST, DType::BFLOAT16, 2},
               BaseCase{"the head", TrainedPart::HEAD, DType::FLOAT32, 0},
               BaseCase{"1F1B", TrainedPart::LAST, DType::INT8, 3, false, "1f1b"},
-              BaseCase{"whole models", TrainedPart::ADAPTERS, DType::INT8, 0, true}})
+              BaseCase{"whole models", TrainedPart::ADAPTERS, DType::INT8, 0, true},
+              BaseCase{"collected",
+                       TrainedPart::ADAPTERS,
+                       DType::INT8,
+                       0,
+                       false,
+                       "gpipe",
+                       UploadPath::COLLECTED}})
         {
             for (uint64_t seed = 1; seed <= 3; ++seed)
             {
@@ -418,8 +436,22 @@ class BaseTestSuite : public TestSuite
             AddTestCase(
                 new FaultTestCase("a device that calls anew has its blocks", 2, false, atS));
         }
+        for (const double atS : {4.0, 9.0})
+        {
+            const auto path = UploadPath::COLLECTED;
+            AddTestCase(
+                new FaultTestCase("a device that reboots has lost its blocks", 2, true, atS, path));
+            AddTestCase(new FaultTestCase("a control unit that reboots has lost its table",
+                                          0,
+                                          true,
+                                          atS,
+                                          path));
+            AddTestCase(
+                new FaultTestCase("a device that calls anew has its blocks", 2, false, atS, path));
+        }
         AddTestCase(new CellsTestCase);
-        AddTestCase(new ForecastTestCase);
+        AddTestCase(new ForecastTestCase(UploadPath::DIRECT));
+        AddTestCase(new ForecastTestCase(UploadPath::COLLECTED));
     }
 };
 

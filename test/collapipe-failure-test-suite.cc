@@ -48,6 +48,14 @@ enum class Fault
     DUPLICATE //!< it sends messages twice
 };
 
+/// Of what the time of a fault is meant
+enum class When
+{
+    SECONDS,      //!< from the start
+    DISTRIBUTION, //!< part of the first round's
+    UPLOAD        //!< likewise
+};
+
 /**
  * One fault of one node.
  */
@@ -58,12 +66,14 @@ class FailureTestCase : public TestCase
                     const TestRunConfig& config,
                     Fault fault,
                     NodeIndex node,
-                    double atS)
+                    double at,
+                    When when = When::SECONDS)
         : TestCase(name),
           m_config(config),
           m_fault(fault),
           m_node(node),
-          m_at(Seconds(atS))
+          m_at(Seconds(at)),
+          m_when(when)
     {
     }
 
@@ -108,6 +118,23 @@ class FailureTestCase : public TestCase
         }
     }
 
+    /// Finds the time that is meant, in a run without the fault.
+    void SetTime()
+    {
+        if (m_when == When::SECONDS)
+        {
+            return;
+        }
+        TestRun run(m_config);
+        run.Run();
+        const auto& record = run.GetRounds().front();
+        const auto& phases = record.phases.front();
+        const bool isDown = m_when == When::DISTRIBUTION;
+        const Time begin = isDown ? record.planned : phases.backward;
+        const Time end = isDown ? phases.distribution : phases.upload;
+        m_at = begin + Seconds(m_at.GetSeconds() * (end - begin).GetSeconds());
+    }
+
     /// @return the whole model after an undisturbed loop over the samples that were drawn
     TensorList RunLoop(const TestRun& run) const
     {
@@ -128,6 +155,7 @@ class FailureTestCase : public TestCase
 
     void DoRun() override
     {
+        SetTime();
         TestRun run(m_config);
         Inject(run);
         run.Run();
@@ -159,6 +187,7 @@ class FailureTestCase : public TestCase
     Fault m_fault;
     NodeIndex m_node;
     Time m_at;
+    When m_when;
 };
 
 /**
@@ -414,6 +443,7 @@ class FailureTestSuite : public TestSuite
             AddLanguageCases(trained);
         }
         AddFlowCases();
+        AddCollectedCases();
         AddTestCase(new DropTestCase);
         AddTestCase(new RestartTestCase("replan"));
         AddTestCase(new NoProgressTestCase("wait"));
@@ -447,6 +477,53 @@ class FailureTestSuite : public TestSuite
             add("a device stands still", make("wait", 2), Fault::PAUSE, 2);
             add("a damaged message", make("wait", 1), Fault::CORRUPT, 3);
             add("messages that come twice", make("replan", 1), Fault::DUPLICATE, 2);
+        }
+    }
+
+    /// Faults while the control unit has others' parts, on links on which parameters take seconds
+    void AddCollectedCases()
+    {
+        for (const auto when : {When::DISTRIBUTION, When::UPLOAD})
+        {
+            for (const double part : {0.1, 0.4, 0.6, 0.9})
+            {
+                const auto add =
+                    [&](const std::string& name, const std::string& recovery, Fault f, int node) {
+                        auto config = MakeConfig(recovery, part < 0.5 ? 2 : 0);
+                        config.path = UploadPath::COLLECTED;
+                        config.network.p2pD2dRate = DataRate("50kbps");
+                        config.network.p2pD2eRate = DataRate("200kbps");
+                        const std::string phase =
+                            when == When::UPLOAD ? " of the upload" : " of the distribution";
+                        AddTestCase(new FailureTestCase("collected: " + name + " at " +
+                                                            std::to_string(part) + phase,
+                                                        config,
+                                                        f,
+                                                        static_cast<NodeIndex>(node),
+                                                        part,
+                                                        when));
+                    };
+                add("replan around a device that closes", "replan", Fault::STOP, 2);
+                add("replan around a device without power", "replan", Fault::POWER, 3);
+                add("wait for a device that reboots", "wait", Fault::REBOOT, 1);
+                add("wait for a control unit that reboots", "wait", Fault::REBOOT, 0);
+                add("a control unit that reboots, replan", "replan", Fault::REBOOT, 0);
+                add("wait for a device that stands still", "wait", Fault::PAUSE, 2);
+                add("wait for a control unit that stands still", "wait", Fault::PAUSE, 0);
+                add("messages that come twice", "wait", Fault::DUPLICATE, 2);
+                add("messages of the control unit that come twice", "wait", Fault::DUPLICATE, 0);
+            }
+        }
+        for (const int node : {0, 2})
+        {
+            auto config = MakeConfig("wait", 2);
+            config.path = UploadPath::COLLECTED;
+            AddTestCase(
+                new FailureTestCase("collected: a damaged message of node " + std::to_string(node),
+                                    config,
+                                    Fault::CORRUPT,
+                                    static_cast<NodeIndex>(node),
+                                    4));
         }
     }
 

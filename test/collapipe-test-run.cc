@@ -161,7 +161,7 @@ TestRun::MakePlan(const std::vector<uint32_t>& clusters) const
             }
         }
         chain.stages.push_back({EDGE_SERVER, false, first, first, true});
-        plan.clusters.push_back({{chain}, {}});
+        plan.clusters.push_back({{chain}, {}, m_config.path});
     }
     if (m_config.adaptPlan)
     {
@@ -225,6 +225,8 @@ TestRun::Install()
     }
     training.schedule = m_config.schedule;
     training.recomputation = m_config.recomputation;
+    training.uploadRule =
+        m_config.path == UploadPath::COLLECTED ? UploadRule::COLLECTED : UploadRule::DIRECT;
     helper.SetTraining(training);
     helper.SetRounds(m_config.rounds);
     helper.SetEdge(m_config.edge);

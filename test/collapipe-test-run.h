@@ -59,6 +59,7 @@ struct TestRunConfig
     OptimizerConfig optimizer;                           //!< of all segments
     std::function<void(ModelConfig&)> adaptModel;        //!< changes the small model, or nothing
     std::function<void(RoundPlan&)> adaptPlan; //!< adds radio decisions to the plan, or nothing
+    UploadPath path{UploadPath::DIRECT};       //!< of all clusters
     bool keepOptimizerState{false};            //!< see TrainingContext
     bool sendsBase{false};                     //!< see TrainingContext
     bool notesGradients{true};                 //!< of the first iteration, by segments

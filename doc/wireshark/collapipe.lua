@@ -45,6 +45,7 @@ local TYPES = {
     [21] = "table-gradient",
     [22] = "credit",
     [23] = "base-weights",
+    [24] = "parameter-request",
     [32] = "cell-model",
     [33] = "cell-report",
     [34] = "cell-start",

@@ -152,9 +152,13 @@ WaitObserver::HandleEdgeRx(const MessageHeader& header, uint64_t /* bytes */)
     case MessageType::READY:
         m_ready.insert(node);
         return;
-    case MessageType::PARAMETER_UPLOAD:
-        m_uploaded.insert(node);
+    case MessageType::PARAMETER_UPLOAD: {
+        // A control unit may have brought it
+        const auto holder = m_holders.find({header.cluster, header.chain, header.stage});
+        m_uploaded.insert(
+            {header.cluster, holder == m_holders.end() ? header.node : holder->second});
         return;
+    }
     default:
         return;
     }
@@ -172,13 +176,16 @@ WaitObserver::HandlePlan(uint32_t cell, const SystemState& /* state */, const Ro
     const auto& numbers = m_applications.loops[cell]->GetClusterNumbers();
     for (std::size_t m = 0; m < plan.clusters.size(); ++m)
     {
-        for (const auto& chain : plan.clusters[m].chains)
+        const auto& chains = plan.clusters[m].chains;
+        for (std::size_t c = 0; c < chains.size(); ++c)
         {
-            for (const auto& stage : chain.stages)
+            for (std::size_t s = 0; s < chains[c].stages.size(); ++s)
             {
-                if (stage.node != EDGE_SERVER)
+                const NodeIndex node = chains[c].stages[s].node;
+                if (node != EDGE_SERVER)
                 {
-                    m_planned.insert({numbers[m], stage.node});
+                    m_planned.insert({numbers[m], node});
+                    m_holders[{numbers[m], c, s}] = node;
                 }
             }
         }
@@ -191,6 +198,7 @@ WaitObserver::HandleRound(const RoundRecord& record)
     m_round = record.round;
     m_reported.clear();
     m_planned.clear();
+    m_holders.clear();
     m_ready.clear();
     m_uploaded.clear();
 }

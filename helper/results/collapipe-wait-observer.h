@@ -86,8 +86,10 @@ class WaitObserver
     std::set<NodeKey> m_connected;                  //!< that have said hello
     std::set<NodeKey> m_reported;                   //!< in this round
     std::set<NodeKey> m_planned;                    //!< that have a part in this round
-    std::set<NodeKey> m_ready;                      //!< of these, that have their parameters
-    std::set<NodeKey> m_uploaded;                   //!< of these, that have sent them back
+    /// Who holds which stage of this round, by cluster, chain and stage
+    std::map<std::tuple<uint32_t, uint32_t, uint32_t>, NodeIndex> m_holders;
+    std::set<NodeKey> m_ready;    //!< of these, that have their parameters
+    std::set<NodeKey> m_uploaded; //!< of these, that have sent them back
     std::map<MessageKey, std::pair<Time, uint32_t>> m_underWay; //!< sent when, and how many
 };
 

@@ -71,6 +71,34 @@ HasAttribute(const std::string& controller, const std::string& attribute)
            tid.LookupAttributeByName(attribute, &information);
 }
 
+/// @return whether a controller is of a class, or of one derived from it
+bool
+IsOfClass(const std::string& controller, const std::string& parent)
+{
+    TypeId tid;
+    TypeId wanted;
+    return TypeId::LookupByNameFailSafe(ControllerTypeName(controller), &tid) &&
+           TypeId::LookupByNameFailSafe(parent, &wanted) &&
+           (tid == wanted || tid.IsChildOf(wanted));
+}
+
+/// @return whether a controller's chains begin at the devices, not at the control units
+bool
+IsSideBySide(const std::string& controller)
+{
+    return IsOfClass(controller, "ns3::collapipe::FedAvgController") ||
+           IsOfClass(controller, "ns3::collapipe::SplitFedController");
+}
+
+/// @return whether a controller may decide who carries the parameters: dssda and those of users
+bool
+MayDecidePaths(const std::string& controller)
+{
+    const bool isExec = controller.rfind("exec:", 0) == 0;
+    return isExec || ControllerTypeName(controller).rfind("ns3::collapipe::", 0) != 0 ||
+           IsOfClass(controller, "ns3::collapipe::DssdaController");
+}
+
 void
 AddNetwork(RunConfig& config, Options& options)
 {
@@ -409,6 +437,7 @@ AddControl(RunConfig& config, Options& options)
 void
 AddTraining(RunConfig& config, Options& options)
 {
+    const bool isAuto = config.uploadPath == "auto";
     const Options own{
         RunOption(Group::TRAINING, "rounds", &config.rounds, "training rounds")
             .From(1)
@@ -461,6 +490,21 @@ AddTraining(RunConfig& config, Options& options)
                   "keeping them, for the time of one more forward pass: never, always, or auto "
                   "(where they do not fit)")
             .OneOf({"never", "always", "auto"}),
+        RunOption(Group::TRAINING,
+                  "uploadPath",
+                  &config.uploadPath,
+                  "who carries parameters between edge server and devices: direct (every node its "
+                  "own), collected (the control unit those of its cluster, which devices get and "
+                  "give over D2D), or auto (the controller decides it for every cluster)")
+            .OneOf({"direct", "collected", "auto"})
+            .Off("direct")
+            .Where(!IsSideBySide(config.controller),
+                   "with the controller " + config.controller +
+                       " devices train side by side, and no control unit collects their parameters")
+            .Where(!isAuto || MayDecidePaths(config.controller),
+                   "the controller " + config.controller +
+                       " does not decide who carries parameters; say direct or collected, or take "
+                       "dssda"),
         RunOption(Group::TRAINING,
                   "activationPrecision",
                   &config.activationPrecision,

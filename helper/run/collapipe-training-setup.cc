@@ -237,6 +237,7 @@ TrainingSetup::Configure(CollaPipeHelper& helper) const
     training.allowedPairs = GetAllowedPairs();
     training.schedule = m_config.schedule;
     ParseRecomputation(m_config.recompute, training.recomputation);
+    ParseUploadRule(m_config.uploadPath, training.uploadRule);
     helper.SetTraining(training);
     helper.SetRounds(m_config.rounds);
     helper.SetEdge(ParseEdgeProfile(m_config.edge).state);

@@ -143,6 +143,7 @@ RoundPlan
 FedAvgController::Decide(const SystemState& state)
 {
     RoundPlan plan = StartBaseline(state);
+    RefuseCollected(state, plan);
     for (std::size_t m = 0; m < state.clusters.size() && plan.infeasible.empty(); ++m)
     {
         plan.clusters.push_back(SplitData(state, m, [&](NodeIndex node) {
@@ -226,6 +227,7 @@ RoundPlan
 SplitFedController::Decide(const SystemState& state)
 {
     RoundPlan plan = StartBaseline(state);
+    RefuseCollected(state, plan);
     if (!plan.infeasible.empty())
     {
         return plan;
@@ -276,7 +278,8 @@ RandomController::Decide(const SystemState& state)
     for (std::size_t m = 0; m < state.clusters.size() && plan.infeasible.empty(); ++m)
     {
         const ClusterChoice choice = Choose(state, m);
-        plan.clusters.push_back({{MakePipelineChain(choice.segments, choice.pair)}, {}});
+        plan.clusters.push_back(
+            MakeClusterPlan(state, m, MakePipelineChain(choice.segments, choice.pair)));
     }
     if (plan.infeasible.empty())
     {

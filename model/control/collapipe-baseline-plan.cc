@@ -22,6 +22,16 @@ StartBaseline(const SystemState& state)
 }
 
 void
+RefuseCollected(const SystemState& state, RoundPlan& plan)
+{
+    if (plan.infeasible.empty() && state.training.uploadRule == UploadRule::COLLECTED)
+    {
+        plan.infeasible = "no control unit collects parameters where devices train side by side; "
+                          "take a controller with pipelines, or let every node upload its own";
+    }
+}
+
+void
 FinishBaseline(const SystemState& state, RoundPlan& plan, bool enforceMemory)
 {
     plan.mayExceedMemory = !enforceMemory;
@@ -45,7 +55,9 @@ MakeBaseline(const SystemState& state, const RoundChoice& choice)
     }
     for (const auto& cluster : choice)
     {
-        plan.clusters.push_back({{MakePipelineChain(cluster.segments, cluster.pair)}, {}});
+        plan.clusters.push_back(MakeClusterPlan(state,
+                                                plan.clusters.size(),
+                                                MakePipelineChain(cluster.segments, cluster.pair)));
     }
     FinishBaseline(state, plan, true);
     return plan;

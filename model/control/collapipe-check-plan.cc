@@ -204,6 +204,24 @@ CheckShares(const SystemState& state, const RoundPlan& plan)
     return "";
 }
 
+/// Who carries the parameters: as the rule has it, and where there is somebody to collect them
+std::string
+CheckPath(const SystemState& state, const ClusterPlan& plan, const std::string& where)
+{
+    const bool collected = plan.path == UploadPath::COLLECTED;
+    const UploadRule rule = collected ? UploadRule::COLLECTED : UploadRule::DIRECT;
+    if (state.training.uploadRule != rule && state.training.uploadRule != UploadRule::AUTO)
+    {
+        return where + " has the upload path " + ToString(plan.path) + " where " +
+               ToString(state.training.uploadRule) + " is asked for";
+    }
+    const bool begins =
+        plan.chains.size() == 1 && plan.chains.front().stages.front().node == CONTROL_UNIT;
+    return !collected || begins ? ""
+                                : where + " collects parameters at its control unit, which must "
+                                          "then be the first stage of its only chain";
+}
+
 std::string
 CheckCluster(const SystemState& state, const RoundPlan& plan, std::size_t m)
 {
@@ -222,6 +240,7 @@ CheckCluster(const SystemState& state, const RoundPlan& plan, std::size_t m)
         }
     }
     std::string error = CheckNodes(state.clusters[m], cluster, ClusterName(m));
+    error = error.empty() ? CheckPath(state, cluster, ClusterName(m)) : error;
     for (std::size_t i = 0; error.empty() && i < cluster.links.size(); ++i)
     {
         error = CheckLink(state, m, cluster.links[i]);

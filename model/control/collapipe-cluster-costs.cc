@@ -46,20 +46,28 @@ MakeLink(const LinkState& state, const PoolState& pool, double bits, double pric
     return link;
 }
 
-/// A link to or from the edge server, with the medium and the wire that it really takes
+/// A link with the medium and the wire that it really takes
 RadioLink
-MakeEdgeLink(const SystemState& state,
-             std::size_t cluster,
-             NodeIndex from,
-             NodeIndex to,
-             double bits,
-             double price)
+MakeParameterLink(const SystemState& state,
+                  std::size_t cluster,
+                  NodeIndex from,
+                  NodeIndex to,
+                  double bits,
+                  double price)
 {
     return MakeLink(*FindLinkState(state.clusters[cluster], from, to),
                     GetLinkPool(state, cluster, from, to),
                     bits,
                     price,
-                    GetBudget(state, cluster, from, to) == Pool::D2D);
+                    GetPool(from, to) != Pool::D2D &&
+                        GetBudget(state, cluster, from, to) == Pool::D2D);
+}
+
+/// Who sends a device its parameters and gets them back
+NodeIndex
+GetCarrier(const SystemState& state, std::size_t cluster)
+{
+    return GetUploadPath(state, cluster) == UploadPath::COLLECTED ? CONTROL_UNIT : EDGE_SERVER;
 }
 
 /// Energy times its price, at a part of the full power, with a load in seconds of the whole pool
@@ -156,12 +164,14 @@ ClusterCosts::SetBaseCosts()
     }
     const SystemState& state = m_instance.state;
     const double share = m_prices.parameterShare;
+    const NodeIndex carrier = GetCarrier(state, m_cluster);
     for (std::size_t k = 0; k < m_devices; ++k)
     {
         const DeviceState& device = state.clusters[m_cluster].devices[k];
         const auto node = static_cast<NodeIndex>(k + 1);
-        const RadioLink down = MakeEdgeLink(state, m_cluster, EDGE_SERVER, node, 1, 0);
-        const double bitCost = m_prices.distribution * share * GetOccupationS(down, share, 1);
+        const RadioLink down = MakeParameterLink(state, m_cluster, carrier, node, 1, 0);
+        const double bitCost =
+            m_prices.distribution * share * GetOccupationS(down, share, 1) + GetWholeBitCost();
         for (uint32_t blocks = 0; blocks <= m_blocks; ++blocks)
         {
             const StagePlan stage{CONTROL_UNIT, false, 0, blocks, false};
@@ -169,6 +179,19 @@ ClusterCosts::SetBaseCosts()
                                   GetMissingBaseBits(state.model, device.heldBase, stage));
         }
     }
+}
+
+/// What a bit more in the whole costs, which the control unit gets before its devices do
+double
+ClusterCosts::GetWholeBitCost() const
+{
+    if (GetUploadPath(m_instance.state, m_cluster) == UploadPath::DIRECT)
+    {
+        return 0;
+    }
+    const RadioLink down =
+        MakeParameterLink(m_instance.state, m_cluster, EDGE_SERVER, CONTROL_UNIT, 1, 0);
+    return m_prices.latency * GetOccupationS(down, m_prices.edgeShare, 1);
 }
 
 /// The most micro-batches alive at once on any device of any chain
@@ -263,7 +286,8 @@ ClusterCosts::UseSafeLimits()
     m_memoryBlocks = m_safeBlocks;
 }
 
-/// Distribution and upload of a block
+/// Distribution and upload of a block. The whole that a control unit collects is the same for all
+/// cuts
 double
 ClusterCosts::GetParameterCost(const Instance& instance, NodeIndex node) const
 {
@@ -274,8 +298,9 @@ ClusterCosts::GetParameterCost(const Instance& instance, NodeIndex node) const
         return 0;
     }
     const double queue = instance.GetEnergyPrice(m_cluster, node);
-    const RadioLink down = MakeEdgeLink(state, m_cluster, EDGE_SERVER, node, bits, 0);
-    const RadioLink up = MakeEdgeLink(state, m_cluster, node, EDGE_SERVER, bits, queue);
+    const NodeIndex carrier = GetCarrier(state, m_cluster);
+    const RadioLink down = MakeParameterLink(state, m_cluster, carrier, node, bits, 0);
+    const RadioLink up = MakeParameterLink(state, m_cluster, node, carrier, bits, queue);
     const double share = m_prices.parameterShare;
     double best = NO_LIMIT;
     for (const double fraction : POWERS)

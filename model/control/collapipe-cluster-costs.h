@@ -26,8 +26,8 @@ struct ClusterPrices
     double d2d{0};            //!< per share of the cluster's D2D pool
     double uplink{0};         //!< per share of the uplink in training
     double downlink{0};       //!< per share of the downlink in training
-    double distribution{0};   //!< per second of downlink occupation with the whole pool
-    double upload{0};         //!< per second of uplink occupation with the whole pool
+    double distribution{0};   //!< per second that parameters take a device's medium as a whole
+    double upload{0};         //!< the same on the way back
     double d2dShare{1};       //!< a typical link's share, for the curvature of (5)
     double edgeShare{1};      //!< the same of uplink and downlink in training
     double uplinkShare{1};    //!< the same of nodes whose links use one reservation in turn
@@ -210,6 +210,7 @@ class ClusterCosts
     void SetConstant(const Instance& instance, double edgeSlowdown);
     Link MakeHop(NodeIndex from, NodeIndex to, double bits) const;
     void SetBest(Link& link) const;
+    double GetWholeBitCost() const;
     double GetParameterCost(const Instance& instance, NodeIndex node) const;
     double GetLinkCost(const Link& link, double limitS) const;
     double GetLinkS(const Link& link, double limitS) const;

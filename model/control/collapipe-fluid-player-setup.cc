@@ -112,7 +112,7 @@ FluidPlayer::AddChain(std::size_t m, const ChainPlan& chain)
     played.iterations = m_plan->localIterations;
     played.exchangeS = GetExchangeTimeS(*m_state, m, chain);
     played.firstFlow = m_flows.size();
-    m_transfers = ListTransfers(*m_state, m, ClusterPlan{{chain}, {}});
+    m_transfers = ListTransfers(*m_state, m, ClusterPlan{{chain}, {}, m_plan->clusters[m].path});
     for (const auto& transfer : m_transfers)
     {
         AddFlow(m, transfer);
@@ -154,7 +154,8 @@ FluidPlayer::AddFlow(std::size_t m, const Transfer& t)
     }
     flow.chain = m_chains.size();
     flow.phase = t.phase;
-    flow.bits = t.bits + link.overheadBits;
+    flow.leg = t.leg;
+    flow.bits = t.bits + t.messages * link.overheadBits;
     flow.latencyS = link.latencyS;
     flow.weight = share;
     flow.startupS = link.startupS;

@@ -15,6 +15,7 @@ namespace
 {
 
 constexpr double LEAST_CAPACITY = 0.05; //!< of a medium, that acknowledgements leave
+constexpr uint8_t LEGS = 2;             //!< of a phase's transfers, at most
 
 } // namespace
 
@@ -105,31 +106,40 @@ FluidPlayer::Handle(const PlayedEvent& event)
 void
 FluidPlayer::BeginDistribution(std::size_t m)
 {
-    if (!BeginTransfers(m, Phase::DISTRIBUTION))
+    if (!BeginTransfers(m, Phase::DISTRIBUTION, 0))
     {
         BeginTraining(m);
     }
 }
 
-/// @return whether there are any
 bool
-FluidPlayer::BeginTransfers(std::size_t m, Phase phase)
+FluidPlayer::BeginTransfers(std::size_t m, Phase phase, uint8_t leg)
 {
     PlayedCluster& cluster = m_clusters[m];
     cluster.waiting = 0;
+    for (cluster.leg = leg; cluster.leg < LEGS && cluster.waiting == 0; ++cluster.leg)
+    {
+        BeginLeg(m, phase);
+    }
+    return cluster.waiting > 0;
+}
+
+void
+FluidPlayer::BeginLeg(std::size_t m, Phase phase)
+{
+    PlayedCluster& cluster = m_clusters[m];
     for (std::size_t c = cluster.firstChain; c < cluster.firstChain + cluster.chains; ++c)
     {
         for (std::size_t f = m_chains[c].firstFlow; f < m_chains[c].firstFlow + m_chains[c].flows;
              ++f)
         {
-            if (m_flows[f].phase == phase)
+            if (m_flows[f].phase == phase && m_flows[f].leg == cluster.leg)
             {
                 ++cluster.waiting;
                 BeginTransfer(f, 0);
             }
         }
     }
-    return cluster.waiting > 0;
 }
 
 void
@@ -148,7 +158,8 @@ void
 FluidPlayer::EndDelivery(std::size_t m)
 {
     PlayedCluster& cluster = m_clusters[m];
-    if (--cluster.waiting > 0)
+    const Phase phase = cluster.trained ? Phase::UPLOAD : Phase::DISTRIBUTION;
+    if (--cluster.waiting > 0 || BeginTransfers(m, phase, cluster.leg))
     {
         return;
     }
@@ -171,7 +182,7 @@ FluidPlayer::EndTraining(std::size_t m)
     cluster.trained = true;
     cluster.trainingS = m_now;
     cluster.endS = m_now;
-    BeginTransfers(m, Phase::UPLOAD);
+    BeginTransfers(m, Phase::UPLOAD, 0);
 }
 
 void
@@ -463,7 +474,10 @@ FluidPlayer::GetResult() const
 void
 FluidPlayer::AddLinks(const PlayedChain& chain, const ChainPlan& plan, FluidCluster& cluster) const
 {
-    const auto transfers = ListTransfers(*m_state, chain.cluster, ClusterPlan{{plan}, {}});
+    const auto transfers =
+        ListTransfers(*m_state,
+                      chain.cluster,
+                      ClusterPlan{{plan}, {}, m_plan->clusters[chain.cluster].path});
     for (std::size_t i = 0; i < transfers.size(); ++i)
     {
         const PlayedFlow& flow = m_flows[chain.firstFlow + i];

@@ -55,6 +55,7 @@ struct PlayedFlow
     double relayPart{0};          //!< 1 over the rate there with the whole medium
     std::size_t chain{0};         //!< index among all chains
     Phase phase{Phase::TRAINING}; //!< when
+    uint8_t leg{0};               //!< of the phase
 
     int32_t task{Task::NONE}; //!< of the present transfer; negative: targets
     double leftBits{0};       //!< of it
@@ -121,6 +122,7 @@ struct PlayedCluster
     std::size_t firstChain{0}; //!< its chains are in a row
     std::size_t chains{0};     //!< how many
     std::size_t waiting{0};    //!< transfers, or chains, that its phase waits for
+    uint8_t leg{0};            //!< of its phase, the next one
     double distributionS{0};   //!< end of the distribution
     double trainingS{0};       //!< end of the last iteration
     double endS{0};            //!< end of the upload
@@ -199,8 +201,9 @@ class FluidPlayer
 
     // Phases
     void BeginDistribution(std::size_t m);
-    /// @return whether there are any
-    bool BeginTransfers(std::size_t m, Phase phase);
+    /// Begins a phase's transfers from a leg on. @return whether there are any
+    bool BeginTransfers(std::size_t m, Phase phase, uint8_t leg);
+    void BeginLeg(std::size_t m, Phase phase);
     void BeginTraining(std::size_t m);
     void EndDelivery(std::size_t m);
     void EndTraining(std::size_t m);

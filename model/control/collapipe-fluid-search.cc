@@ -193,7 +193,9 @@ FluidSearch::MakePlan(const RoundChoice& choice) const
     plan.schedule = m_instance->state.training.schedule;
     for (const auto& cluster : choice)
     {
-        plan.clusters.push_back({{MakePipelineChain(cluster.segments, cluster.pair)}, {}});
+        plan.clusters.push_back(MakeClusterPlan(m_instance->state,
+                                                plan.clusters.size(),
+                                                MakePipelineChain(cluster.segments, cluster.pair)));
     }
     SetEqualLinks(m_instance->state, plan);
     return plan;

@@ -104,6 +104,11 @@ ReadTraining(const Field& field)
     {
         field.Get("recomputation").Fail("must be \"never\", \"always\" or \"auto\"");
     }
+    if (field.Has("uploadPath") &&
+        !ParseUploadRule(field.Get("uploadPath").Text(), training.uploadRule))
+    {
+        field.Get("uploadPath").Fail("must be \"direct\", \"collected\" or \"auto\"");
+    }
     training.schedule = field.Get("schedule").Text();
     if (!IsScheduleName(training.schedule))
     {
@@ -434,6 +439,7 @@ ToJson(const TrainingProfile& training)
             {"fixedPair", ToJson(training.fixedPair)},
             {"clipping", training.clipping},
             {"recomputation", ToString(training.recomputation)},
+            {"uploadPath", ToString(training.uploadRule)},
             {"schedule", training.schedule}};
 }
 

@@ -17,6 +17,7 @@
 #include "ns3/collapipe-schedule.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace ns3
@@ -135,7 +136,8 @@ class ClusterEvaluator
         result.airS = airS;
         result.energyJ =
             result.from == EDGE_SERVER ? 0 : GetTransmitPowerW(link, pool, powerW) * airS;
-        const double carriedBits = result.times * (result.bits + link.overheadBits);
+        const double carriedBits =
+            result.times * (result.bits + result.messages * link.overheadBits);
         result.receiverEnergyJ = result.to == EDGE_SERVER ? 0
                                                           : link.receivePowerW * airS +
                                                                 link.receiveJPerBit * carriedBits;
@@ -155,7 +157,7 @@ class ClusterEvaluator
                 *FindLinkState(m_state.clusters[m_cluster], link.from, link.to);
             const LinkPlan plan = FindPlan(fluid.links[i].transfer);
             link.occupationS = fluid.links[i].occupationS;
-            link.rateBps = (link.bits + state.overheadBits) / link.occupationS;
+            link.rateBps = (link.bits + link.messages * state.overheadBits) / link.occupationS;
             SetEnergy(link, plan.powerW, fluid.links[i].airS);
         }
     }
@@ -188,9 +190,10 @@ class ClusterEvaluator
         result.to = t.to;
         result.bits = t.bits;
         result.times = times;
+        result.messages = t.messages;
         result.latencyS = link.latencyS;
         result.rateBps = GetLinkRateBps(m_state, m_cluster, t.from, t.to, share, power);
-        const double bits = t.bits + link.overheadBits;
+        const double bits = t.bits + t.messages * link.overheadBits;
         result.occupationS = bits / result.rateBps;
         SetEnergy(result, power, times * GetAirTimeS(link, pool, share, power, bits));
         return result;
@@ -198,7 +201,7 @@ class ClusterEvaluator
 
     void AddChain(const ChainPlan& chain)
     {
-        const ClusterPlan alone{{chain}, {}};
+        const ClusterPlan alone{{chain}, {}, m_plan.clusters[m_cluster].path};
         const double iterations = m_plan.localIterations;
         const std::size_t first = m_result.links.size();
         for (const auto& t : ListTransfers(m_state, m_cluster, alone))
@@ -207,9 +210,14 @@ class ClusterEvaluator
             const double times = training ? iterations * chain.microBatches : 1;
             m_result.links.push_back(EvaluateLink(t, times));
             const auto& link = m_result.links.back();
-            double& slowest = t.phase == Phase::UPLOAD ? m_result.uploadS : m_result.distributionS;
-            slowest = training ? slowest : std::max(slowest, link.latencyS + link.occupationS);
+            if (!training)
+            {
+                double& slowest = m_legsS[t.phase == Phase::UPLOAD ? 1 : 0][t.leg];
+                slowest = std::max(slowest, link.latencyS + link.occupationS);
+            }
         }
+        m_result.distributionS = m_legsS[0][0] + m_legsS[0][1];
+        m_result.uploadS = m_legsS[1][0] + m_legsS[1][1];
         const IterationTimes times = GetIterationTimes(chain, first);
         const double tau =
             m_schedule->GetIterationTimeS(times) + GetExchangeTimeS(m_state, m_cluster, chain);
@@ -317,6 +325,8 @@ class ClusterEvaluator
     std::size_t m_cluster;          //!< which cluster
     double m_slowdown;              //!< of the edge server
     ClusterEvaluation m_result;     //!< so far
+    /// Slowest transfers of distribution and upload, by leg
+    std::array<std::array<double, 2>, 2> m_legsS{};
 };
 
 double

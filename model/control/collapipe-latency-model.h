@@ -26,6 +26,7 @@ struct LinkEvaluation
     NodeIndex to{CONTROL_UNIT};   //!< receiver
     double bits{0};               //!< payload; in TRAINING per micro-batch
     double times{1};              //!< so often in the whole round
+    uint32_t messages{1};         //!< that the payload is sent as
     double rateBps{0};            //!< (5), (6)
     double occupationS{0};        //!< a / r, with the overhead of a message
     double latencyS{0};           //!< d

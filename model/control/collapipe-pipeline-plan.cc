@@ -58,6 +58,12 @@ MakePipelineChain(const std::vector<Segment>& segments, const MicroBatchPair& pa
     return chain;
 }
 
+ClusterPlan
+MakeClusterPlan(const SystemState& state, std::size_t cluster, const ChainPlan& chain)
+{
+    return {{chain}, {}, GetUploadPath(state, cluster)};
+}
+
 void
 SetEqualLinks(const SystemState& state, RoundPlan& plan)
 {

@@ -33,6 +33,14 @@ struct Segment
 ChainPlan MakePipelineChain(const std::vector<Segment>& segments, const MicroBatchPair& pair);
 
 /**
+ * @param state the system
+ * @param cluster m
+ * @param chain its chain
+ * @return its plan without radio decisions, parameters carried as GetUploadPath() says
+ */
+ClusterPlan MakeClusterPlan(const SystemState& state, std::size_t cluster, const ChainPlan& chain);
+
+/**
  * Names every link that the plan's chains use, in every phase, with an equal share of its pool,
  * by reservations (see GetReservation()), and full power.
  *

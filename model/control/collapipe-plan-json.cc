@@ -86,6 +86,10 @@ LinkToJson(const LinkEvaluation& link, const ClusterPlan& plan)
         }
     }
     json["bits"] = link.bits;
+    if (link.messages != 1)
+    {
+        json["messages"] = link.messages;
+    }
     json["rateBps"] = link.rateBps;
     json["occupationS"] = link.occupationS;
     json["latencyS"] = link.latencyS;
@@ -136,6 +140,7 @@ ClusterToJson(const Instance& instance,
         links.push_back(LinkToJson(link, plan.clusters[m]));
     }
     return {{"chains", chains},
+            {"uploadPath", ToString(plan.clusters[m].path)},
             {"samples", evaluation.samples},
             {"distributionS", evaluation.distributionS},
             {"iterationS", evaluation.iterationS},
@@ -243,6 +248,10 @@ ClusterPlan
 ReadCluster(const Field& field, const ClusterState& cluster)
 {
     ClusterPlan plan;
+    if (field.Has("uploadPath") && !ParseUploadPath(field.Get("uploadPath").Text(), plan.path))
+    {
+        field.Get("uploadPath").Fail("must be \"direct\" or \"collected\"");
+    }
     const Field chains = field.Get("chains");
     for (std::size_t c = 0; c < chains.Size(); ++c)
     {

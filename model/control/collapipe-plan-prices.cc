@@ -107,7 +107,8 @@ GuessPrices(const Instance& instance,
     prices.d2dShare = 1 / links;
     prices.edgeShare = 1 / clusters;
     prices.uplinkShare = 1 / (clusters * static_cast<double>(devices + 1));
-    const bool relays = GetBudget(state, cluster, 1, EDGE_SERVER) == Pool::D2D;
+    const bool relays = GetBudget(state, cluster, 1, EDGE_SERVER) == Pool::D2D ||
+                        GetUploadPath(state, cluster) == UploadPath::COLLECTED;
     prices.parameterShare = prices.uplinkShare * (relays ? clusters : 1);
     prices.sharesFixed = !freedom.shares;
     if (freedom.shares)
@@ -140,7 +141,11 @@ GetPrices(const RadioProblem& problem,
     prices.d2d = solution.poolPrices[problem.GetOwnPool(cluster, Phase::TRAINING)];
     prices.uplink = solution.poolPrices[1];
     prices.downlink = solution.poolPrices[3];
-    const bool relays = problem.ownPools > 1;
+    const bool relays =
+        std::any_of(problem.links.begin(), problem.links.end(), [&](const RadioLink& link) {
+            return link.cluster == cluster && link.phase == Phase::UPLOAD && problem.ownPools > 1 &&
+                   link.pool == problem.GetOwnPool(cluster, Phase::UPLOAD);
+        });
     // In a pool whose slowest link counts, load c costs price c / tau
     const auto getPrice = [&](std::size_t common, Phase phase, double seconds) {
         const double price =

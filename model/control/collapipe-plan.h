@@ -5,6 +5,8 @@
 #ifndef COLLAPIPE_PLAN_H
 #define COLLAPIPE_PLAN_H
 
+#include "collapipe-upload-path.h"
+
 #include "ns3/collapipe-schedule-name.h"
 
 #include <cstdint>
@@ -81,8 +83,9 @@ struct ChainPlan
 /// What a cluster does in a round
 struct ClusterPlan
 {
-    std::vector<ChainPlan> chains; //!< the pipelines
-    std::vector<LinkPlan> links;   //!< radio decisions; a link not named keeps its defaults
+    std::vector<ChainPlan> chains;       //!< the pipelines
+    std::vector<LinkPlan> links;         //!< radio decisions; a link not named keeps its defaults
+    UploadPath path{UploadPath::DIRECT}; //!< who carries the parameters
 };
 
 /**

@@ -124,7 +124,7 @@ struct LinkWork
     Matrix2 inverse;            //!< of the Hessian's block
     Vector2 rightHandSide;      //!< of the Newton system
     std::size_t firstPath{0};   //!< of its cluster
-    std::size_t paths{0};       //!< of its cluster; 0 outside training
+    std::size_t paths{0};       //!< of its cluster; 0 where it is only capped
     std::array<double, MAX_PATHS> flow{}; //!< how often each of them passes the link in a round
 
     std::array<Vector2, 3> columns{}; //!< coupling to cap variable, pool, and a path's one passage

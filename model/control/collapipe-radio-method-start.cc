@@ -139,16 +139,16 @@ RadioMethod::MakeWork(const RadioProblem& problem, const RadioLink& link) const
     const RadioCluster& cluster = problem.clusters[link.cluster];
     const bool once = link.phase != Phase::TRAINING;
     const bool bubble = problem.isFlowShop && cluster.bubble > 0;
-    work.capped = once || (bubble && link.role != LinkRole::TARGET);
-    work.latency = once ? link.latencyS : 0;
+    work.capped = link.whole ? false : once || (bubble && link.role != LinkRole::TARGET);
+    work.latency = once && !link.whole ? link.latencyS : 0;
     work.capVariable = 4 * link.cluster + GetTimeKind(link.role);
-    for (std::size_t p = 0; p < m_paths.size() && !once; ++p)
+    for (std::size_t p = 0; p < m_paths.size() && (!once || link.whole); ++p)
     {
         if (m_paths[p].cluster == link.cluster)
         {
             work.firstPath = work.paths == 0 ? p : work.firstPath;
             work.flow[work.paths++] =
-                m_iterations[link.cluster] * GetCount(m_paths[p].counts, link);
+                link.whole ? 1 : m_iterations[link.cluster] * GetCount(m_paths[p].counts, link);
         }
     }
     return work;
@@ -175,7 +175,7 @@ RadioMethod::SetTimes(const RadioProblem& problem)
         const RadioLink& link = *work.link;
         const bool fixed = work.freedom == LinkFreedom::FIXED;
         work.x = GetOccupationS(link, m_shares[i], work.HasPower() ? START_POWER : 1);
-        if (link.role == LinkRole::TARGET)
+        if (link.role == LinkRole::TARGET || link.whole)
         {
             continue;
         }
@@ -271,6 +271,7 @@ RadioMethod::SetFlows()
             TimePath& path = m_paths[work.firstPath + p];
             path.flow += work.flow[p] * work.x;
             path.constant += work.freedom == LinkFreedom::FIXED ? work.flow[p] * work.x : 0;
+            path.constant += work.link->whole ? work.link->latencyS : 0;
         }
     }
 }
@@ -295,7 +296,7 @@ RadioMethod::StartLinks()
             work.HasPower() ? link.freePart * scale / (link.pooled ? 1 : link.snr) : 0;
         work.airPrice = work.HasPower() && airtime ? link.freePart * air : 0;
         work.timePrice = airtime ? 0 : air + (work.HasPower() ? 0 : scale);
-        work.latency = link.phase != Phase::TRAINING ? link.latencyS / m_unitS : 0;
+        work.latency = link.phase != Phase::TRAINING && !link.whole ? link.latencyS / m_unitS : 0;
         work.Start(m_shares[i], work.HasPower() ? START_POWER : 1);
         work.Evaluate();
     }

@@ -54,7 +54,7 @@ struct TimePath
     double backwardBubble{0}; //!< bottlenecks backward: N - 1 under GPipe, 0 under 1F1B
     CriticalPath counts;      //!< of transfers; without hops every transfer once
     Inequality deadline;      //!< time - tau <= 0, in the method's unit
-    double constant{0};       //!< with the links that are fixed, in the method's unit
+    double constant{0};       //!< of links that are fixed, and latencies, of the round, in seconds
     double flow{0};           //!< sum of transfers, or its step
 };
 

@@ -39,7 +39,7 @@ class RadioBuilder
         m_problem.clusters.clear();
         m_problem.penaltyWeight = m_instance.penaltyWeight;
         m_problem.constant = GetConvergenceTerm();
-        m_problem.ownPools = HasRelays() ? 3 : 1;
+        m_problem.ownPools = HasParameters() ? 3 : 1;
         m_problem.pools = RadioProblem::SHARED_POOLS + m_problem.ownPools * m_choice.size();
         m_problem.schedule = GetSchedule(m_state.training.schedule);
         m_problem.isFlowShop = m_problem.schedule->IsFlowShop();
@@ -54,10 +54,14 @@ class RadioBuilder
 
   private:
     /// Whether a cluster's D2D medium carries parameters, too
-    bool HasRelays() const
+    bool HasParameters() const
     {
         for (std::size_t m = 0; m < m_choice.size(); ++m)
         {
+            if (IsCollected(m))
+            {
+                return true;
+            }
             for (NodeIndex node = 1; node <= m_state.clusters[m].devices.size(); ++node)
             {
                 if (GetBudget(m_state, m, node, EDGE_SERVER) == Pool::D2D ||
@@ -68,6 +72,11 @@ class RadioBuilder
             }
         }
         return false;
+    }
+
+    bool IsCollected(std::size_t m) const
+    {
+        return GetUploadPath(m_state, m) == UploadPath::COLLECTED;
     }
 
     double GetConvergenceTerm() const
@@ -150,6 +159,32 @@ class RadioBuilder
         }
         AddHop(m, previous, EDGE_SERVER, size, model.GivesGradient(first));
         AddLink(m, LinkRole::TARGET, CONTROL_UNIT, EDGE_SERVER, size * model.targetBits);
+        if (IsCollected(m))
+        {
+            AddWhole(m);
+        }
+    }
+
+    /// What the control unit gets and gives for itself and for its devices
+    void AddWhole(std::size_t m)
+    {
+        const ClusterPlan plan{{MakePipelineChain(m_choice[m].segments, m_choice[m].pair)},
+                               {},
+                               UploadPath::COLLECTED};
+        for (const auto& t : ListTransfers(m_state, m, plan))
+        {
+            if (t.phase != Phase::TRAINING && GetPool(t.from, t.to) != Pool::D2D)
+            {
+                const bool up = t.phase == Phase::UPLOAD;
+                const LinkState& link = *FindLinkState(m_state.clusters[m], t.from, t.to);
+                AddLink(m,
+                        up ? LinkRole::UPLOAD : LinkRole::DISTRIBUTION,
+                        t.from,
+                        t.to,
+                        t.bits + (t.messages - 1) * link.overheadBits,
+                        true);
+            }
+        }
     }
 
     void AddParameters(std::size_t m, const StagePlan& stage)
@@ -158,8 +193,14 @@ class RadioBuilder
         const double bits = GetParameterBits(m_state.model, stage);
         const auto& held = GetNode(m_state.clusters[m], node).heldBase;
         const double base = GetMissingBaseBits(m_state.model, held, stage);
-        AddLink(m, LinkRole::DISTRIBUTION, EDGE_SERVER, node, bits + base);
-        AddLink(m, LinkRole::UPLOAD, node, EDGE_SERVER, bits);
+        const bool collected = IsCollected(m);
+        if (collected && node == CONTROL_UNIT)
+        {
+            return;
+        }
+        const NodeIndex other = collected ? CONTROL_UNIT : EDGE_SERVER;
+        AddLink(m, LinkRole::DISTRIBUTION, other, node, bits + base);
+        AddLink(m, LinkRole::UPLOAD, node, other, bits);
     }
 
     void AddHop(std::size_t m, NodeIndex here, NodeIndex next, double size, bool hasGradient)
@@ -178,6 +219,10 @@ class RadioBuilder
         {
             return m_problem.GetOwnPool(m, GetPhase(role));
         }
+        if (pool == Pool::UPLINK && role == LinkRole::DISTRIBUTION)
+        {
+            return 4;
+        }
         return (pool == Pool::UPLINK ? 0 : 2) + (GetPhase(role) == Phase::TRAINING ? 1 : 0);
     }
 
@@ -188,7 +233,12 @@ class RadioBuilder
                                                 : Phase::TRAINING;
     }
 
-    void AddLink(std::size_t m, LinkRole role, NodeIndex from, NodeIndex to, double bits)
+    void AddLink(std::size_t m,
+                 LinkRole role,
+                 NodeIndex from,
+                 NodeIndex to,
+                 double bits,
+                 bool whole = false)
     {
         if (bits <= 0)
         {
@@ -203,6 +253,7 @@ class RadioBuilder
         link.to = to;
         link.cluster = m;
         link.role = role;
+        link.whole = whole;
         link.hop = m_hop;
         link.mode = pool.mode;
         link.pool = GetPoolIndex(m, role, GetBudget(m_state, m, from, to));
@@ -358,6 +409,7 @@ EvaluateRadio(const RadioProblem& problem,
     double objective = problem.constant;
     std::vector<double> distributionS(problem.clusters.size(), 0);
     std::vector<double> uploadS(problem.clusters.size(), 0);
+    std::vector<double> wholeS(problem.clusters.size(), 0); // of both, as the control unit has it
     std::vector<double> occupationS;
     for (std::size_t i = 0; i < problem.links.size(); ++i)
     {
@@ -366,7 +418,11 @@ EvaluateRadio(const RadioProblem& problem,
         const double fraction = dedicated ? 1 : powersW[i] / link.maxPowerW;
         const double x = GetOccupationS(link, shares[i], fraction);
         occupationS.push_back(x);
-        if (link.phase != Phase::TRAINING)
+        if (link.whole)
+        {
+            wholeS[link.cluster] += x + link.latencyS;
+        }
+        else if (link.phase != Phase::TRAINING)
         {
             const bool up = link.phase == Phase::UPLOAD;
             double& slowest = (up ? uploadS : distributionS)[link.cluster];
@@ -387,7 +443,7 @@ EvaluateRadio(const RadioProblem& problem,
         const RadioCluster& cluster = problem.clusters[m];
         tau = std::max(tau,
                        distributionS[m] + cluster.iterations * (iteration + cluster.exchangeS) +
-                           uploadS[m]);
+                           uploadS[m] + wholeS[m]);
     }
     return objective + problem.penaltyWeight * tau;
 }

@@ -63,10 +63,13 @@ struct RadioLink
     std::size_t cluster{0};                   //!< whose
     LinkRole role{LinkRole::FORWARD};         //!< in (3), (4)
     SharingMode mode{SharingMode::DEDICATED}; //!< of its pool
-    std::size_t hop{0};                       //!< in training: compute stage before the link
-    std::size_t pool{0};                      //!< index among the problem's pools; if not dedicated
-    double kappaS{0};                         //!< a ln 2 / (e B) in seconds
-    double snr{0};                            //!< P = p_max g / (Gamma N0 B)
+    /// Between control unit and edge server, of parameters that it collects: its time comes beside
+    /// that of the slowest of the others in its phase
+    bool whole{false};
+    std::size_t hop{0};  //!< in training: compute stage before the link
+    std::size_t pool{0}; //!< index among the problem's pools; if not dedicated
+    double kappaS{0};    //!< a ln 2 / (e B) in seconds
+    double snr{0};       //!< P = p_max g / (Gamma N0 B)
     double cap{std::numeric_limits<double>::infinity()}; //!< S ln 2, most of log(1 + P)
     double maxPowerW{0};                                 //!< p_max
     double price{0};    //!< per J radiated in a transfer; 0: it is free
@@ -101,8 +104,9 @@ struct RadioCluster
  */
 struct RadioProblem
 {
-    /// Pools that all clusters share: uplink and downlink, beside training and in it
-    static constexpr std::size_t SHARED_POOLS = 4;
+    /// Pools that all clusters share: uplink in upload and in training, downlink in distribution
+    /// and in training, uplink in distribution, where a base station relays what is collected
+    static constexpr std::size_t SHARED_POOLS = 5;
 
     /// @return the budget of a cluster's D2D medium in a phase
     std::size_t GetOwnPool(std::size_t cluster, Phase phase) const
@@ -117,7 +121,8 @@ struct RadioProblem
     double constant{0};                 //!< terms of (13) that do not depend on the radio
     std::size_t pools{0};               //!< number of pool-and-phase budgets
     std::size_t ownPools{1};            //!< of these, of each cluster: its D2D medium in training,
-                                        //!< and where it relays in distribution and upload
+                                        //!< and where it carries parameters in distribution and
+                                        //!< upload
     RadioFreedom freedom;               //!< what may be decided
     Ptr<const Schedule> schedule;       //!< gives tau_iter
     bool isFlowShop{true};              //!< tau_iter is (3), else the schedule's longest path

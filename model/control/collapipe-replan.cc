@@ -92,6 +92,8 @@ ReplanCluster(const SystemState& state,
     SystemState alone = state;
     alone.clusters = {state.clusters[cluster]};
     alone.clusters.front().weight = 1;
+    alone.training.uploadRule =
+        plan.path == UploadPath::COLLECTED ? UploadRule::COLLECTED : UploadRule::DIRECT;
     for (const auto node : absent)
     {
         if (node >= 1 && node <= alone.clusters.front().devices.size())

@@ -459,7 +459,9 @@ MakeRoundPlan(const Instance& instance,
     plan.schedule = instance.state.training.schedule;
     for (const auto& cluster : choice)
     {
-        plan.clusters.push_back({{MakePipelineChain(cluster.segments, cluster.pair)}, {}});
+        plan.clusters.push_back(MakeClusterPlan(instance.state,
+                                                plan.clusters.size(),
+                                                MakePipelineChain(cluster.segments, cluster.pair)));
     }
     for (std::size_t i = 0; i < problem.links.size(); ++i)
     {

@@ -20,7 +20,9 @@ namespace collapipe
 namespace
 {
 
-constexpr double LEAST_LEAD = 1e-6; //!< relative to V tau: by which an ablation must be better
+constexpr double LEAST_LEAD = 1e-6;      //!< relative to V tau: by which an ablation must be better
+constexpr std::size_t FEW_CLUSTERS = 2;  //!< whose paths are tried in all ways
+constexpr std::size_t MANY_CLUSTERS = 4; //!< with more, paths of single clusters are not tried
 
 /// What the ablations of DSSDA decide; those whose plan is the same anyway are left out
 std::vector<SolverOptions>
@@ -77,10 +79,90 @@ MakeEqualPlan(const Instance& instance, const RoundChoice& choice)
     plan.schedule = instance.state.training.schedule;
     for (const auto& cluster : choice)
     {
-        plan.clusters.push_back({{MakePipelineChain(cluster.segments, cluster.pair)}, {}});
+        plan.clusters.push_back(MakeClusterPlan(instance.state,
+                                                plan.clusters.size(),
+                                                MakePipelineChain(cluster.segments, cluster.pair)));
     }
     SetEqualLinks(instance.state, plan);
     return plan;
+}
+
+/// Who carries the parameters, by cluster
+using Paths = std::vector<UploadPath>;
+
+void
+SetPaths(const Paths& paths, SystemState& state)
+{
+    for (std::size_t m = 0; m < paths.size(); ++m)
+    {
+        state.clusters[m].path = paths[m];
+    }
+}
+
+/// @return by cluster how long its parameters take on those paths, with even cuts and equal shares
+std::vector<double>
+GetParameterTimes(const Instance& instance, const Paths& paths)
+{
+    Instance own = instance;
+    SetPaths(paths, own.state);
+    RoundChoice choice;
+    for (std::size_t m = 0; m < paths.size(); ++m)
+    {
+        choice.push_back({CutUniformly(own.state, m), own.state.training.fixedPair});
+    }
+    std::vector<double> times;
+    for (const auto& cluster : EvaluatePlan(own, MakeEqualPlan(own, choice)).clusters)
+    {
+        times.push_back(cluster.distributionS + cluster.uploadS);
+    }
+    return times;
+}
+
+/// @return what is tried where the rule leaves the paths open, that all are direct first
+std::vector<Paths>
+ListPaths(const Instance& instance)
+{
+    const std::size_t clusters = instance.state.clusters.size();
+    std::vector<Paths> list;
+    const auto add = [&list](const Paths& paths) {
+        if (std::find(list.begin(), list.end(), paths) == list.end())
+        {
+            list.push_back(paths);
+        }
+    };
+    if (clusters <= FEW_CLUSTERS)
+    {
+        for (std::size_t number = 0; number >> clusters == 0; ++number)
+        {
+            Paths paths;
+            for (std::size_t m = 0; m < clusters; ++m)
+            {
+                const bool collected = (number >> m & 1) != 0;
+                paths.push_back(collected ? UploadPath::COLLECTED : UploadPath::DIRECT);
+            }
+            add(paths);
+        }
+        return list;
+    }
+    const Paths direct(clusters, UploadPath::DIRECT);
+    const Paths collected(clusters, UploadPath::COLLECTED);
+    const auto directS = GetParameterTimes(instance, direct);
+    const auto collectedS = GetParameterTimes(instance, collected);
+    Paths faster = direct;
+    for (std::size_t m = 0; m < clusters; ++m)
+    {
+        faster[m] = collectedS[m] < directS[m] ? UploadPath::COLLECTED : UploadPath::DIRECT;
+    }
+    add(direct);
+    add(collected);
+    add(faster);
+    for (std::size_t m = 0; m < clusters && clusters <= MANY_CLUSTERS; ++m)
+    {
+        Paths other = faster;
+        other[m] = faster[m] == UploadPath::DIRECT ? UploadPath::COLLECTED : UploadPath::DIRECT;
+        add(other);
+    }
+    return list;
 }
 
 /// A plan of those discrete decisions as a solution; infeasible where CheckPlan() says so
@@ -143,6 +225,38 @@ RoundSolver::~RoundSolver() = default;
 RoundSolution
 RoundSolver::Solve(const Instance& instance, const SolverOptions& options, const RoundPlan* known)
 {
+    if (instance.state.training.uploadRule != UploadRule::AUTO ||
+        !CheckPipelineState(instance.state).empty())
+    {
+        return SolveOnPaths(instance, options, known);
+    }
+    RoundSolution best;
+    best.plan.infeasible = "there is no path";
+    Instance own = instance;
+    uint32_t evaluations = 0;
+    uint32_t newtonSteps = 0;
+    for (const auto& paths : ListPaths(instance))
+    {
+        SetPaths(paths, own.state);
+        RoundSolution solution = SolveOnPaths(own, options, known);
+        evaluations += solution.evaluations;
+        newtonSteps += solution.newtonSteps;
+        if (!best.plan.infeasible.empty() || IsBetter(solution, best))
+        {
+            best = std::move(solution);
+        }
+    }
+    best.evaluations = evaluations;
+    best.newtonSteps = newtonSteps;
+    return best;
+}
+
+/// The best plan where every cluster's path is that of its state
+RoundSolution
+RoundSolver::SolveOnPaths(const Instance& instance,
+                          const SolverOptions& options,
+                          const RoundPlan* known)
+{
     const bool isKnown = known && CheckPlan(instance.state, *known).empty();
     const RoundPlan full = isKnown ? AtFullClocks(*known) : RoundPlan();
     RoundSolution best = SolveAtFullClocks(instance, options, isKnown ? &full : nullptr);
@@ -168,7 +282,7 @@ RoundSolver::Solve(const Instance& instance, const SolverOptions& options, const
     }
     for (const SolverOptions& fewer : ListAblations(instance))
     {
-        CompareClocks(search, Solve(instance, fewer), best);
+        CompareClocks(search, SolveOnPaths(instance, fewer, nullptr), best);
     }
     return best;
 }

@@ -52,6 +52,11 @@ struct RoundSolution
  * uniform pipelines are made as well: where one of them is better, the search goes on from there.
  * So no plan is worse than any of these, by more than the tolerance of the continuous part.
  *
+ * Where the rule leaves open who carries the parameters, all this is done for every way of
+ * distributing the paths over few clusters; else for each path in all clusters, for the path in
+ * each cluster that takes even chains less time, and with not too many clusters for what differs
+ * from the latter in one. None of that depends on what else may be decided.
+ *
  * Where a pool is work-conserving, the plans so found are the starts of a FluidSearch. Where nodes
  * offer clocks and energy has a price, a ClockSearch goes around all that.
  */
@@ -78,6 +83,9 @@ class RoundSolver
   private:
     class Search;
 
+    RoundSolution SolveOnPaths(const Instance& instance,
+                               const SolverOptions& options,
+                               const RoundPlan* known);
     RoundSolution SolveAtFullClocks(const Instance& instance,
                                     const SolverOptions& options,
                                     const RoundPlan* known);

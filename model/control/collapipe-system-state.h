@@ -6,6 +6,7 @@
 #define COLLAPIPE_SYSTEM_STATE_H
 
 #include "collapipe-held-base.h"
+#include "collapipe-upload-path.h"
 
 #include "ns3/collapipe-schedule-name.h"
 
@@ -145,6 +146,8 @@ struct TrainingProfile
     /// Whether activations are computed again
     Recomputation recomputation{Recomputation::NEVER};
     bool clipping{false}; //!< gradients are clipped by their global norm
+    /// Who may carry parameters between the edge server and the devices
+    UploadRule uploadRule{UploadRule::DIRECT};
 };
 
 /// Who shares a medium, and how
@@ -238,6 +241,8 @@ struct ClusterState
     PoolState d2d;                    //!< the cluster's own D2D medium
     /// d2dLinks[i][j]: from node i to node j; node 0 is the control unit, k + 1 is device k
     std::vector<std::vector<LinkState>> d2dLinks;
+    /// Who carries its parameters where the rule leaves that open, unless somebody decides it
+    UploadPath path{UploadPath::DIRECT};
 };
 
 /// State of the edge server

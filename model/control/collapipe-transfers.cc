@@ -39,6 +39,19 @@ Add(std::vector<Transfer>& list, Phase phase, NodeIndex from, NodeIndex to, doub
     }
 }
 
+/// Bits that a stage's node gets or gives, frozen weights that it lacks included
+double
+GetPartBits(const ModelProfile& model,
+            const ClusterState& cluster,
+            const StagePlan& stage,
+            Phase phase)
+{
+    const bool mayLack = phase == Phase::DISTRIBUTION && stage.node != EDGE_SERVER;
+    const double base =
+        mayLack ? GetMissingBaseBits(model, GetNode(cluster, stage.node).heldBase, stage) : 0;
+    return GetParameterBits(model, stage) + base;
+}
+
 void
 AddParameters(std::vector<Transfer>& list,
               const SystemState& state,
@@ -46,7 +59,6 @@ AddParameters(std::vector<Transfer>& list,
               const ClusterPlan& plan,
               Phase phase)
 {
-    const ModelProfile& model = state.model;
     for (const auto& chain : plan.chains)
     {
         for (const auto& stage : chain.stages)
@@ -54,13 +66,50 @@ AddParameters(std::vector<Transfer>& list,
             const bool down = phase == Phase::DISTRIBUTION;
             const NodeIndex from = down ? EDGE_SERVER : stage.node;
             const NodeIndex to = down ? stage.node : EDGE_SERVER;
-            const bool mayLack = down && stage.node != EDGE_SERVER;
-            const double base =
-                mayLack ? GetMissingBaseBits(model, GetNode(cluster, stage.node).heldBase, stage)
-                        : 0;
-            Add(list, phase, from, to, GetParameterBits(model, stage) + base);
+            Add(list, phase, from, to, GetPartBits(state.model, cluster, stage, phase));
         }
     }
+}
+
+/// The whole over the control unit's own link, and the devices' parts over D2D
+void
+AddCollected(std::vector<Transfer>& list,
+             const SystemState& state,
+             const ClusterState& cluster,
+             const ClusterPlan& plan,
+             Phase phase)
+{
+    const bool down = phase == Phase::DISTRIBUTION;
+    Transfer whole;
+    whole.phase = phase;
+    (down ? whole.from : whole.to) = EDGE_SERVER;
+    whole.leg = down ? 0 : 1;
+    whole.messages = 0;
+    std::vector<Transfer> parts;
+    for (const auto& chain : plan.chains)
+    {
+        for (const auto& stage : chain.stages)
+        {
+            const double bits = GetPartBits(state.model, cluster, stage, phase);
+            if (bits <= 0 || stage.node == EDGE_SERVER)
+            {
+                continue;
+            }
+            whole.bits += bits;
+            ++whole.messages;
+            if (stage.node != CONTROL_UNIT)
+            {
+                parts.push_back({phase, CONTROL_UNIT, CONTROL_UNIT, bits});
+                (down ? parts.back().to : parts.back().from) = stage.node;
+                parts.back().leg = down ? 1 : 0;
+            }
+        }
+    }
+    if (whole.messages > 0)
+    {
+        parts.insert(down ? parts.begin() : parts.end(), whole);
+    }
+    list.insert(list.end(), parts.begin(), parts.end());
 }
 
 void
@@ -223,17 +272,33 @@ GetMissingBaseBits(const ModelProfile& model, const HeldBase& held, const StageP
     return BITS_PER_BYTE * bytes;
 }
 
+UploadPath
+GetUploadPath(const SystemState& state, std::size_t cluster)
+{
+    switch (state.training.uploadRule)
+    {
+    case UploadRule::DIRECT:
+        return UploadPath::DIRECT;
+    case UploadRule::COLLECTED:
+        return UploadPath::COLLECTED;
+    case UploadRule::AUTO:
+        break;
+    }
+    return state.clusters[cluster].path;
+}
+
 std::vector<Transfer>
 ListTransfers(const SystemState& state, std::size_t cluster, const ClusterPlan& plan)
 {
     std::vector<Transfer> list;
     const ClusterState& own = state.clusters[cluster];
-    AddParameters(list, state, own, plan, Phase::DISTRIBUTION);
+    const auto add = plan.path == UploadPath::COLLECTED ? AddCollected : AddParameters;
+    add(list, state, own, plan, Phase::DISTRIBUTION);
     for (const auto& chain : plan.chains)
     {
         AddTraining(list, state.model, chain);
     }
-    AddParameters(list, state, own, plan, Phase::UPLOAD);
+    add(list, state, own, plan, Phase::UPLOAD);
     return list;
 }
 

@@ -32,6 +32,8 @@ struct Transfer
     NodeIndex from{CONTROL_UNIT}; //!< transmitter
     NodeIndex to{CONTROL_UNIT};   //!< receiver
     double bits{0};               //!< payload; in TRAINING per micro-batch
+    uint8_t leg{0};               //!< begins when all of its phase with a lower one have ended
+    uint32_t messages{1};         //!< that the payload is sent as
 };
 
 /**
@@ -132,9 +134,19 @@ double GetParameterBits(const ModelProfile& model, const StagePlan& stage);
 double GetMissingBaseBits(const ModelProfile& model, const HeldBase& held, const StagePlan& stage);
 
 /**
+ * @param state the system
+ * @param cluster m
+ * @return who carries the cluster's parameters in a plan by somebody who does not decide that
+ */
+UploadPath GetUploadPath(const SystemState& state, std::size_t cluster);
+
+/**
  * Every transfer of a cluster's round, in the order distribution, training, upload. Links that
- * carry nothing are left out. Targets travel from the first stage's node to the edge server, where
- * that holds the decoder; on a link that already carries activations they are added to those.
+ * carry nothing are left out. With UploadPath::COLLECTED parameters go in two legs: the whole
+ * between edge server and control unit, a message for each node's part, and the parts between
+ * control unit and devices; neither begins before all of the other has arrived. Targets travel from
+ * the first stage's node to the edge server, where that holds the decoder; on a link that already
+ * carries activations they are added to those.
  *
  * @param state the system
  * @param cluster index of the cluster

@@ -256,7 +256,7 @@ SingleDeviceController::Decide(const SystemState& state)
         }
         const auto chain =
             MakePipelineChain({{devices.front(), state.model.blocks}}, state.training.fixedPair);
-        plan.clusters.push_back({{chain}, {}});
+        plan.clusters.push_back(MakeClusterPlan(state, m, chain));
     }
     if (plan.infeasible.empty())
     {

@@ -13,6 +13,7 @@
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 
 namespace ns3
@@ -112,18 +113,93 @@ ReadText(const nlohmann::json& json, const char* name)
 }
 
 Neighbour
-ReadNeighbour(const nlohmann::json& json, const char* name)
+ReadNeighbour(const nlohmann::json& field)
 {
-    const auto& field = GetField(json, name);
     Neighbour neighbour;
     ReadNumber(field, "node", neighbour.node);
     in_addr address{};
     if (inet_pton(AF_INET, ReadText(field, "address").c_str(), &address) != 1)
     {
-        throw FieldError{std::string("a segment assignment has no IPv4 address for ") + name};
+        throw FieldError{"a segment assignment has no IPv4 address for node " +
+                         std::to_string(neighbour.node)};
     }
     neighbour.address = Ipv4Address(ntohl(address.s_addr));
     return neighbour;
+}
+
+Neighbour
+ReadNeighbour(const nlohmann::json& json, const char* name)
+{
+    return ReadNeighbour(GetField(json, name));
+}
+
+nlohmann::json
+ToJson(const std::vector<CarriedPart>& parts)
+{
+    auto list = nlohmann::json::array();
+    for (const auto& part : parts)
+    {
+        list.push_back({{"stage", part.stage},
+                        {"node", part.plan.node},
+                        {"address", ToText(part.address)},
+                        {"firstBlock", part.plan.firstBlock},
+                        {"lastBlock", part.plan.lastBlock},
+                        {"decoder", part.plan.decoder}});
+    }
+    return list;
+}
+
+std::vector<CarriedPart>
+ReadParts(const nlohmann::json& json)
+{
+    std::vector<CarriedPart> parts;
+    if (!json.contains("parts"))
+    {
+        return parts;
+    }
+    const auto& list = GetField(json, "parts");
+    if (!list.is_array())
+    {
+        throw FieldError{"a segment assignment has no list of parts"};
+    }
+    for (const auto& field : list)
+    {
+        CarriedPart part;
+        const Neighbour holder = ReadNeighbour(field);
+        part.plan.node = holder.node;
+        part.address = holder.address;
+        ReadNumber(field, "stage", part.stage);
+        ReadNumber(field, "firstBlock", part.plan.firstBlock);
+        ReadNumber(field, "lastBlock", part.plan.lastBlock);
+        ReadFlag(field, "decoder", part.plan.decoder);
+        parts.push_back(part);
+    }
+    return parts;
+}
+
+/// Whether what is said of carrying parameters makes sense
+bool
+IsCarryingSound(const StageAssignment& assignment, uint32_t blocks)
+{
+    const NodeIndex own = assignment.plan.node;
+    const NodeIndex carrier = assignment.carrier.node;
+    const bool isSound = (carrier == EDGE_SERVER || carrier == CONTROL_UNIT) && carrier != own;
+    if (!isSound || assignment.parts.empty())
+    {
+        return isSound;
+    }
+    bool isPlanned = own == CONTROL_UNIT && carrier == EDGE_SERVER && assignment.stage == 0;
+    uint32_t last = 0;
+    std::set<NodeIndex> nodes{own, EDGE_SERVER};
+    for (const auto& part : assignment.parts)
+    {
+        isPlanned = isPlanned && part.stage > last && part.stage < assignment.stages &&
+                    part.plan.firstBlock <= part.plan.lastBlock && part.plan.lastBlock <= blocks &&
+                    part.plan.decoder == (part.stage + 1 == assignment.stages) &&
+                    nodes.insert(part.plan.node).second;
+        last = part.stage;
+    }
+    return isPlanned;
 }
 
 } // namespace
@@ -160,6 +236,14 @@ EncodeAssignment(const StageAssignment& assignment)
     if (assignment.first.node != EDGE_SERVER)
     {
         json["first"] = ToJson(assignment.first);
+    }
+    if (assignment.carrier.node != EDGE_SERVER)
+    {
+        json["carrier"] = ToJson(assignment.carrier);
+    }
+    if (!assignment.parts.empty())
+    {
+        json["parts"] = ToJson(assignment.parts);
     }
     const std::string text = json.dump();
     std::vector<uint8_t> bytes(text.begin(), text.end());
@@ -209,6 +293,9 @@ DecodeAssignment(const TensorData& tensor, StageAssignment& assignment)
         assignment.next = ReadNeighbour(json, "next");
         assignment.last = ReadNeighbour(json, "last");
         assignment.first = json.contains("first") ? ReadNeighbour(json, "first") : Neighbour();
+        assignment.carrier =
+            json.contains("carrier") ? ReadNeighbour(json, "carrier") : Neighbour();
+        assignment.parts = ReadParts(json);
     }
     catch (const FieldError& error)
     {
@@ -231,6 +318,10 @@ CheckAssignment(const StageAssignment& assignment, uint32_t blocks)
         (plan.embedding && plan.firstBlock > 0) || (plan.decoder && plan.lastBlock < blocks))
     {
         return "a segment assignment does not fit the model";
+    }
+    if (!IsCarryingSound(assignment, blocks))
+    {
+        return "a segment assignment has parameters carried as no plan would";
     }
     if (assignment.microBatches > MAX_MICRO_BATCHES ||
         assignment.microBatchSize > MAX_MICRO_BATCHES ||

@@ -25,6 +25,14 @@ struct Neighbour
     Ipv4Address address;         //!< by which the receiver of the assignment reaches it
 };
 
+/// Another node's part of a chain, that a control unit carries
+struct CarriedPart
+{
+    uint32_t stage{0};   //!< index of the stage
+    StagePlan plan;      //!< who holds it, and which run of the model
+    Ipv4Address address; //!< by which the control unit reaches that node
+};
+
 /**
  * @ingroup collapipe
  * What the edge server tells a node about its stage. Travels as JSON in the tensor of a
@@ -44,11 +52,13 @@ struct StageAssignment
     Neighbour previous;                     //!< stage - 1; meaningless at stage 0
     Neighbour next;                         //!< stage + 1; meaningless at the last stage
     Neighbour last;                         //!< holder of the last stage, where the targets go
-    Neighbour first; //!< holder of the first stage; only for the last one, to share a table with
+    Neighbour first;   //!< holder of the first stage; only for the last one, to share a table with
+    Neighbour carrier; //!< who brings the node its parameters and takes them back
+    std::vector<CarriedPart> parts; //!< of other nodes, that this one carries; ascending by stage
 };
 
 /// Longest description that is read, in bytes
-constexpr uint32_t MAX_ASSIGNMENT_BYTES = 16384;
+constexpr uint32_t MAX_ASSIGNMENT_BYTES = 65536;
 
 /// Most micro-batches of an iteration and most samples of a micro-batch that a node agrees to
 constexpr uint32_t MAX_MICRO_BATCHES = 65536;

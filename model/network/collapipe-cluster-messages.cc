@@ -19,9 +19,14 @@ namespace collapipe
 bool
 ClusterRun::IsFromStage(const MessageHeader& header) const
 {
-    return header.chain < m_plan.chains.size() &&
-           header.stage < m_plan.chains[header.chain].stages.size() &&
-           m_plan.chains[header.chain].stages[header.stage].node == header.node;
+    if (header.chain >= m_plan.chains.size() ||
+        header.stage >= m_plan.chains[header.chain].stages.size())
+    {
+        return false;
+    }
+    const NodeIndex holder = m_plan.chains[header.chain].stages[header.stage].node;
+    const bool isUpload = header.type == MessageType::PARAMETER_UPLOAD;
+    return holder != EDGE_SERVER && header.node == (isUpload ? GetCarrier(holder) : holder);
 }
 
 MessageVerdict
@@ -191,6 +196,7 @@ void
 ClusterRun::HandleReady(NodeIndex node)
 {
     m_notReady.erase(node);
+    NoteBase(node);
     if (!m_notReady.empty())
     {
         return;

@@ -82,42 +82,6 @@ ClusterRun::Prepare(uint32_t firstIteration)
     m_activity = Simulator::Now(); // a new attempt has its time, and is no progress
 }
 
-Neighbour
-ClusterRun::GetNeighbour(uint32_t chain, uint32_t stage) const
-{
-    const auto& stages = m_plan.chains[chain].stages;
-    if (stage >= stages.size() || stages[stage].node == EDGE_SERVER)
-    {
-        return {EDGE_SERVER, m_services.edgeAddress};
-    }
-    return {stages[stage].node, m_addresses[stages[stage].node]};
-}
-
-StageAssignment
-ClusterRun::MakeAssignment(uint32_t chain, uint32_t stage) const
-{
-    const auto& plan = m_plan.chains[chain];
-    StageAssignment assignment;
-    assignment.chain = chain;
-    assignment.stage = stage;
-    assignment.stages = plan.stages.size();
-    assignment.plan = plan.stages[stage];
-    assignment.microBatches = plan.microBatches;
-    assignment.microBatchSize = plan.microBatchSize;
-    assignment.iterations = m_iterations;
-    assignment.firstIteration = m_start.iterations;
-    assignment.schedule = m_schedule;
-    assignment.previous = GetNeighbour(chain, stage == 0 ? 0 : stage - 1);
-    assignment.next = GetNeighbour(chain, stage + 1);
-    assignment.last = GetNeighbour(chain, plan.stages.size() - 1);
-    const auto& own = plan.stages[stage];
-    if (stage > 0 && !GetTableGradientShapes(*m_services.context, ToPartRange(own)).empty())
-    {
-        assignment.first = GetNeighbour(chain, 0);
-    }
-    return assignment;
-}
-
 MessageHeader
 ClusterRun::MakeHeader(MessageType type, uint32_t chain, uint32_t stage) const
 {
@@ -169,64 +133,6 @@ ClusterRun::GiveUp()
         *time = time->IsZero() ? now : *time;
     }
     m_services.onFinished();
-}
-
-void
-ClusterRun::Distribute(std::shared_ptr<const ModelState> state)
-{
-    m_running = true;
-    m_start.model = std::move(state);
-    const auto& model = *m_start.model;
-    m_services.onPhase(Phase::DISTRIBUTION);
-    for (uint32_t chain = 0; chain < m_plan.chains.size(); ++chain)
-    {
-        const auto& stages = m_plan.chains[chain].stages;
-        m_missingUploads += stages.size();
-        for (uint32_t stage = 0; stage < stages.size(); ++stage)
-        {
-            if (stages[stage].node == EDGE_SERVER)
-            {
-                CreateRunner(chain, stage, model);
-                continue;
-            }
-            const NodeIndex node = stages[stage].node;
-            m_notReady.insert(node);
-            m_services.send(node,
-                            {MakeHeader(MessageType::SEGMENT_ASSIGNMENT, chain, stage),
-                             {EncodeAssignment(MakeAssignment(chain, stage))}});
-            SendBase(chain, stage);
-            m_services.send(node,
-                            {MakeHeader(MessageType::SEGMENT_PARAMETERS, chain, stage),
-                             EncodeModel(ToPartRange(stages[stage]), model)});
-        }
-    }
-}
-
-void
-ClusterRun::SendBase(uint32_t chain, uint32_t stage)
-{
-    const auto& context = *m_services.context;
-    if (!context.sendsBase)
-    {
-        return;
-    }
-    const auto& plan = m_plan.chains[chain].stages[stage];
-    for (const auto number : m_services.takeMissingBase(plan.node, ToPartRange(plan)))
-    {
-        auto header = MakeHeader(MessageType::BASE_WEIGHTS, chain, stage);
-        header.microBatch = number;
-        m_services.send(plan.node, {header, GetBaseWeights(context.model, number)});
-    }
-}
-
-TensorList
-ClusterRun::EncodeModel(const PartRange& range, const ModelState& model) const
-{
-    const auto& context = *m_services.context;
-    // In mid-round nothing is rounded: what follows must not depend on where an attempt began.
-    return EncodeParameters(model.Gather(range),
-                            GetParameterShapes(context.model, range).size(),
-                            m_start.iterations > 0 ? DType::FLOAT32 : context.precision.parameters);
 }
 
 void
@@ -495,6 +401,10 @@ ClusterRun::GetNeededNodes() const
                 nodes.insert(stages[stage].node);
             }
         }
+    }
+    if (IsCollected() && !nodes.empty())
+    {
+        nodes.insert(CONTROL_UNIT); // what others have sent it is lost with it
     }
     return nodes;
 }

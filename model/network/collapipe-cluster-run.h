@@ -73,8 +73,8 @@ class ClusterRun
         LearningMonitor* learning;                    //!< gets what they tell of gradients
         std::function<void(NodeIndex, Message)> send; //!< to a node of the cluster
         /// Which frozen weights a node that is there needs for a run of the model, see
-        /// ListMissingBase(); they count as sent to it
-        std::function<std::vector<uint32_t>(NodeIndex, const PartRange&)> takeMissingBase;
+        /// ListMissingBase(); they count as sent to it, where they go over its own connection
+        std::function<std::vector<uint32_t>(NodeIndex, const PartRange&, bool)> takeMissingBase;
         std::function<bool()> canSend;      //!< back-pressure
         std::function<void(Phase)> onPhase; //!< a phase begins
         std::function<void(uint32_t chain, uint32_t iteration, const ModelPart&)>
@@ -238,6 +238,12 @@ class ClusterRun
     /// @return how a stage's node is reached by the cluster's other nodes
     Neighbour GetNeighbour(uint32_t chain, uint32_t stage) const;
 
+    /// @return whether the control unit carries the parameters of its devices
+    bool IsCollected() const;
+
+    /// @return over whose connection the parameters of a node go
+    NodeIndex GetCarrier(NodeIndex node) const;
+
     /// @return a head of this round and cluster from the edge server
     MessageHeader MakeHeader(MessageType type, uint32_t chain, uint32_t stage) const;
 
@@ -246,6 +252,9 @@ class ClusterRun
 
     /// Sends a stage's node the frozen weights of the stage that it has not had.
     void SendBase(uint32_t chain, uint32_t stage);
+
+    /// A node has its parameters, and so the frozen weights that somebody else has brought it.
+    void NoteBase(NodeIndex node);
 
     /// Makes the runner of a stage that the edge server holds.
     void CreateRunner(uint32_t chain, uint32_t stage, const ModelState& model);

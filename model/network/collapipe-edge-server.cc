@@ -330,17 +330,17 @@ EdgeServerApplication::MakeServices(uint32_t cluster)
             SendMessage(found->second.connection, std::move(message));
         }
     };
-    services.takeMissingBase = [this, cluster](NodeIndex node, const PartRange& range) {
+    services.takeMissingBase = [this, cluster](NodeIndex node, const PartRange& range, bool isOwn) {
         const auto found = m_nodes.find({cluster, node});
         if (found == m_nodes.end() || !found->second.connection)
         {
             return std::vector<uint32_t>();
         }
         // What was sent over a connection arrives before what is sent later, or the node calls anew
-        // and says what it has
+        // and says what it has. What somebody else carries may be lost with that
         auto& held = found->second.report.heldBase;
         const auto missing = ListMissingBase(GetContext().model, range, held);
-        for (const auto number : missing)
+        for (const auto number : isOwn ? missing : std::vector<uint32_t>())
         {
             AddBaseLink(GetContext().model, number, held);
         }

@@ -128,6 +128,8 @@ ToString(MessageType type)
         return "credit";
     case MessageType::BASE_WEIGHTS:
         return "base-weights";
+    case MessageType::PARAMETER_REQUEST:
+        return "parameter-request";
     }
     return "unknown";
 }

@@ -19,16 +19,17 @@ namespace collapipe
 /// What a message is about. The values are those on the wire.
 enum class MessageType : uint8_t
 {
-    HELLO = 1,               //!< first on every connection: who is calling
-    STATE_REQUEST = 2,       //!< edge server asks every node for its state
-    STATE_REPORT = 3,        //!< [R] float64; see StateReport; where frozen weights are sent, also
-                             //!< [L+2] uint8: which the node has, see EncodeHeldBase()
-    SEGMENT_ASSIGNMENT = 4,  //!< the stage's description: JSON, uint8; see StageAssignment
-    READY = 5,               //!< node has its parameters and its neighbour
-    START = 6,               //!< edge server starts a chain's local iterations
-    ACTIVATION = 7,          //!< hidden [b,T,D], see WirePrecision; padding [b,T] uint8
-    TARGETS = 8,             //!< target tokens [b,U+1] int32, normaliser [1] float32
-    GRADIENT = 9,            //!< d hidden [b,T,D], see WirePrecision
+    HELLO = 1,              //!< first on every connection: who is calling
+    STATE_REQUEST = 2,      //!< edge server asks every node for its state
+    STATE_REPORT = 3,       //!< [R] float64; see StateReport; where frozen weights are sent, also
+                            //!< [L+2] uint8: which the node has, see EncodeHeldBase()
+    SEGMENT_ASSIGNMENT = 4, //!< the stage's description: JSON, uint8; see StageAssignment
+    READY = 5,              //!< node has its parameters and its neighbour
+    START = 6,              //!< edge server starts a chain's local iterations
+    ACTIVATION = 7,         //!< hidden [b,T,D], see WirePrecision; padding [b,T] uint8
+    TARGETS = 8,            //!< target tokens [b,U+1] int32, normaliser [1] float32
+    GRADIENT = 9,           //!< d hidden [b,T,D], see WirePrecision
+    // Where a control unit collects them, these go over it, with the stage whose they are
     PARAMETER_UPLOAD = 10,   //!< parameters in chain order, then GradientStatistics
     SEGMENT_PARAMETERS = 11, //!< edge server to node: the stage's parameters in chain order
     GRADIENT_NORM = 12,      //!< node to edge server: squared norm of its gradients, [1] float64
@@ -47,6 +48,8 @@ enum class MessageType : uint8_t
     /// Edge server to node: frozen weights as they are held, see EncodeFrozen(); micro-batch field:
     /// of what, 0: the embedding, 1 + i: block i, 1 + L: the decoder
     BASE_WEIGHTS = 23,
+    /// Node to the control unit that carries its parameters: it knows its stage and can take them
+    PARAMETER_REQUEST = 24,
     // Between the edge servers of several cells and their lead; the cluster field holds the cell
     CELL_MODEL = 32,  //!< all parameters in chain order: a round's first, or a cell's average; of a
                       //!< table that embedding and projection share one copy

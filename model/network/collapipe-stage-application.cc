@@ -170,6 +170,7 @@ StageApplication::Crash()
     m_peers.clear();
     m_spares.clear();
     m_greetings.clear();
+    m_requests.clear();
     ForgetBase();
     m_assignment = StageAssignment();
     m_round = 0;
@@ -192,6 +193,7 @@ void
 StageApplication::ForgetStage()
 {
     m_runner.reset();
+    m_carrier.reset();
     m_part.reset();
     m_snapshots.clear();
     m_isAssigned = false;
@@ -332,16 +334,25 @@ StageApplication::HandleClosed(Ptr<Connection> connection,
         m_recall = Simulator::Schedule(Seconds(RECALL_S), &StageApplication::CallServer, this);
         return;
     }
-    const auto isOf = [node](const Neighbour& neighbour) { return neighbour.node == node; };
-    if (m_runner && !m_runner->IsFinished() &&
-        (isOf(m_assignment.previous) || isOf(m_assignment.next) || isOf(m_assignment.last) ||
-         isOf(m_assignment.first)))
+    if (Needs(node))
     {
         auto header = MakeHeader(MessageType::PEER_LOST);
         header.microBatch = node;
         header.iteration = static_cast<uint32_t>(reason);
         SendToServer({header, {}});
     }
+}
+
+bool
+StageApplication::Needs(NodeIndex node) const
+{
+    const auto isOf = [node](const Neighbour& neighbour) { return neighbour.node == node; };
+    // Whether what was sent to a carrier has come there is not known here
+    const bool isCarrier = m_isAssigned && isOf(m_assignment.carrier);
+    const bool isTraining = m_runner && !m_runner->IsFinished();
+    return isCarrier || (m_carrier && m_carrier->Knows(node)) ||
+           (isTraining && (isOf(m_assignment.previous) || isOf(m_assignment.next) ||
+                           isOf(m_assignment.last) || isOf(m_assignment.first)));
 }
 
 MessageHeader

@@ -7,6 +7,7 @@
 
 #include "collapipe-assignment.h"
 #include "collapipe-message-application.h"
+#include "collapipe-parameter-carrier.h"
 #include "collapipe-stage-runner.h"
 
 #include "ns3/collapipe-frozen-weights.h"
@@ -120,12 +121,23 @@ class StageApplication : public MessageApplication
     MessageVerdict CheckFromPeer(Ptr<Connection> connection,
                                  const MessageHeader& header,
                                  const TensorList& shapes) const;
+    MessageVerdict CheckParameters(const MessageHeader& header, const TensorList& shapes) const;
+    MessageVerdict CheckRequest(const TensorList& shapes) const;
     MessageVerdict CheckReplica(const MessageHeader& header, const TensorList& shapes) const;
     MessageVerdict CheckBase(const MessageHeader& header, const TensorList& shapes) const;
 
     /// @return frozen weights of this round's stage that the node has not got; see
     /// ListMissingBase()
     std::vector<uint32_t> ListMissing() const;
+
+    /// @return whether a message brings this stage, or one that is carried, what it is to hold
+    static bool IsDistribution(const MessageHeader& header);
+
+    /// @return whether a message is a device's upload, to the control unit that carries it
+    bool IsCarriedUpload(const MessageHeader& header) const;
+
+    /// @return whether the round cannot go on without a connection to a node
+    bool Needs(NodeIndex node) const;
 
     /// @return whether this stage is the chain's first or last, and a message comes from the other
     bool IsFromOtherEnd(const MessageHeader& header) const;
@@ -134,11 +146,18 @@ class StageApplication : public MessageApplication
     void HandleHello(Ptr<Connection> connection, const Message& message);
     void HandleStateRequest(const Message& message);
     void HandleAssignment(Ptr<Connection> connection, const Message& message);
+    void HandleDistribution(Message message);
     void HandleBase(const MessageHeader& header, TensorList tensors);
     void HandleParameters(Message message);
     void HandleClipFactor(Ptr<Connection> connection, const Message& message);
     void HandleReplica(Message message);
     void HandleSnapshotRequest(const MessageHeader& header);
+
+    /// Passes parts on to devices that wait for them, where all parts are here.
+    void PassDown();
+
+    /// Passes the uploads of all nodes on to the edge server, where all are here.
+    void PassUp();
 
     /// @return whether a connection is with a node
     bool IsWith(const Ptr<Connection>& connection, NodeIndex node) const;
@@ -228,6 +247,9 @@ class StageApplication : public MessageApplication
     TensorList m_tableGradient;                    //!< likewise
     std::shared_ptr<WirePart> m_part;              //!< of the current round
     std::unique_ptr<StageRunner> m_runner;         //!< of the current round
+    std::unique_ptr<ParameterCarrier> m_carrier;   //!< of this attempt; null: carries nothing
+    /// By node: round and attempt of its latest request for parameters
+    std::map<NodeIndex, std::pair<uint32_t, uint16_t>> m_requests;
     double m_lossSum{0};   //!< of the attempt's iterations, in nats per token
     bool m_hasLoss{false}; //!< something is computed
     /// Samples of this round, by chain and iteration: an attempt takes those of the one before

@@ -117,19 +117,13 @@ StageApplication::CheckFromServer(const MessageHeader& header, const TensorList&
     switch (header.type)
     {
     case MessageType::BASE_WEIGHTS:
-        return CheckBase(header, shapes);
     case MessageType::SEGMENT_PARAMETERS:
-        if (m_runner)
+        if (m_assignment.carrier.node != EDGE_SERVER)
         {
-            return MessageVerdict::Skip("the stage has its parameters");
+            return refuse("came from the edge server where the control unit carries it");
         }
-        if (!ListMissing().empty())
-        {
-            return refuse("came before the stage's frozen weights");
-        }
-        return AreParameters(GetContext(), ToPartRange(m_assignment.plan), shapes)
-                   ? MessageVerdict::Take()
-                   : refuse("has other shapes than the stage's parameters");
+        return m_carrier && m_carrier->IsForOther(header) ? m_carrier->CheckDown(header, shapes)
+                                                          : CheckParameters(header, shapes);
     case MessageType::START:
         if (!m_runner || m_assignment.stage > 0 || !shapes.empty())
         {
@@ -150,6 +144,49 @@ StageApplication::CheckFromServer(const MessageHeader& header, const TensorList&
     default:
         return refuse("came from the edge server to a node, which has no use for it");
     }
+}
+
+bool
+StageApplication::IsDistribution(const MessageHeader& header)
+{
+    return header.type == MessageType::BASE_WEIGHTS ||
+           header.type == MessageType::SEGMENT_PARAMETERS;
+}
+
+MessageVerdict
+StageApplication::CheckParameters(const MessageHeader& header, const TensorList& shapes) const
+{
+    if (header.type == MessageType::BASE_WEIGHTS)
+    {
+        return CheckBase(header, shapes);
+    }
+    if (m_runner)
+    {
+        return MessageVerdict::Skip("the stage has its parameters");
+    }
+    if (!ListMissing().empty())
+    {
+        return MessageVerdict::Refuse("parameters came before the stage's frozen weights");
+    }
+    return AreParameters(GetContext(), ToPartRange(m_assignment.plan), shapes)
+               ? MessageVerdict::Take()
+               : MessageVerdict::Refuse("parameters have other shapes than those of the stage");
+}
+
+/// It may come before this node's own assignment, and is only noted
+MessageVerdict
+StageApplication::CheckRequest(const TensorList& shapes) const
+{
+    return shapes.empty() && m_node == CONTROL_UNIT
+               ? MessageVerdict::Take()
+               : MessageVerdict::Refuse("a request for parameters has tensors, or came to a node "
+                                        "that carries none");
+}
+
+bool
+StageApplication::IsCarriedUpload(const MessageHeader& header) const
+{
+    return header.type == MessageType::PARAMETER_UPLOAD && m_carrier;
 }
 
 std::vector<uint32_t>
@@ -198,13 +235,24 @@ StageApplication::CheckFromPeer(Ptr<Connection> connection,
     {
         return MessageVerdict::Skip("its attempt is over");
     }
-    if (!m_runner || header.round != m_round || header.attempt != m_attempt ||
+    if (header.type == MessageType::PARAMETER_REQUEST)
+    {
+        return CheckRequest(shapes);
+    }
+    const bool isBrought = IsDistribution(header) && m_isAssigned &&
+                           header.node == m_assignment.carrier.node &&
+                           header.stage == m_assignment.stage;
+    if ((!m_runner && !isBrought) || header.round != m_round || header.attempt != m_attempt ||
         header.chain != m_assignment.chain)
     {
         return MessageVerdict::Refuse("a " + ToString(header.type) + " of round " +
                                       std::to_string(header.round) + ", attempt " +
                                       std::to_string(header.attempt) +
                                       " came to a node without a stage in it");
+    }
+    if (isBrought || IsCarriedUpload(header))
+    {
+        return isBrought ? CheckParameters(header, shapes) : m_carrier->CheckUp(header, shapes);
     }
     // The first stage sends the targets; neighbours send the rest.
     const bool isFromPrevious = m_assignment.stage > 0 && header.node == m_assignment.previous.node;
@@ -299,10 +347,16 @@ StageApplication::HandleMessage(Ptr<Connection> connection, Message message)
         HandleAssignment(connection, message);
         return;
     case MessageType::BASE_WEIGHTS:
-        HandleBase(header, std::move(message.tensors));
-        return;
     case MessageType::SEGMENT_PARAMETERS:
-        HandleParameters(std::move(message));
+        HandleDistribution(std::move(message));
+        return;
+    case MessageType::PARAMETER_REQUEST:
+        m_requests[header.node] = {header.round, header.attempt};
+        PassDown();
+        return;
+    case MessageType::PARAMETER_UPLOAD:
+        m_carrier->AddUp(std::move(message));
+        PassUp();
         return;
     case MessageType::START:
         m_runner->Start();
@@ -402,6 +456,70 @@ StageApplication::HandleAssignment(Ptr<Connection> connection, const Message& me
         GetGradientShapes(GetContext(), m_assignment.microBatchSize, m_assignment.plan.lastBlock);
     m_tableGradient = GetTableGradientShapes(GetContext(), ToPartRange(m_assignment.plan));
     m_isAssigned = true;
+    if (!m_assignment.parts.empty())
+    {
+        m_carrier = std::make_unique<ParameterCarrier>(GetContext(), m_assignment);
+    }
+    if (m_assignment.carrier.node != EDGE_SERVER)
+    {
+        SendMessage(GetPeer(m_assignment.carrier),
+                    {MakeHeader(MessageType::PARAMETER_REQUEST), {}});
+    }
+}
+
+void
+StageApplication::HandleDistribution(Message message)
+{
+    const MessageHeader header = message.header;
+    if (m_carrier && m_carrier->IsForOther(header))
+    {
+        m_carrier->AddDown(std::move(message));
+    }
+    else if (header.type == MessageType::BASE_WEIGHTS)
+    {
+        HandleBase(header, std::move(message.tensors));
+    }
+    else
+    {
+        HandleParameters(std::move(message));
+    }
+    PassDown();
+}
+
+void
+StageApplication::PassDown()
+{
+    if (!m_carrier || !m_carrier->HasAllDown() || !m_runner)
+    {
+        return;
+    }
+    for (const auto& receiver : m_carrier->ListReceivers())
+    {
+        const auto request = m_requests.find(receiver.node);
+        if (request == m_requests.end() || request->second != std::pair{m_round, m_attempt})
+        {
+            continue; // it does not know its stage yet
+        }
+        for (auto& message : m_carrier->TakeDown(receiver.node))
+        {
+            message.header.node = m_node;
+            SendMessage(GetPeer(receiver), std::move(message));
+        }
+    }
+}
+
+void
+StageApplication::PassUp()
+{
+    if (!m_carrier || !m_carrier->HasAllUp())
+    {
+        return;
+    }
+    for (auto& message : m_carrier->TakeUp())
+    {
+        message.header.node = m_node;
+        SendToServer(std::move(message));
+    }
 }
 
 void

@@ -286,7 +286,20 @@ StageApplication::Upload()
         const uint32_t iterations = m_assignment.iterations - m_assignment.firstIteration;
         tensors.push_back(EncodeLoss(m_lossSum / iterations, m_hasLoss));
     }
-    SendToServer({MakeHeader(MessageType::PARAMETER_UPLOAD), std::move(tensors)});
+    Message message{MakeHeader(MessageType::PARAMETER_UPLOAD), std::move(tensors)};
+    if (m_carrier)
+    {
+        m_carrier->AddUp(std::move(message));
+        PassUp();
+    }
+    else if (m_assignment.carrier.node != EDGE_SERVER)
+    {
+        SendMessage(GetPeer(m_assignment.carrier), std::move(message));
+    }
+    else
+    {
+        SendToServer(std::move(message));
+    }
 }
 
 } // namespace collapipe

@@ -90,6 +90,7 @@ LinkObserver::FindReceiver(uint32_t cluster, const MessageHeader& header) const
         return header.node;
     }
     const auto& stages = m_plan.clusters[cluster].chains[header.chain].stages;
+    const bool collected = m_plan.clusters[cluster].path == UploadPath::COLLECTED;
     std::size_t stage =
         header.stage; // of the sender; the edge server sends to that of the receiver
     switch (header.type)
@@ -104,7 +105,14 @@ LinkObserver::FindReceiver(uint32_t cluster, const MessageHeader& header) const
         stage = stages.size() - 1;
         break;
     case MessageType::PARAMETER_UPLOAD:
-        return EDGE_SERVER;
+        return collected && header.node != CONTROL_UNIT ? CONTROL_UNIT : EDGE_SERVER;
+    case MessageType::BASE_WEIGHTS:
+    case MessageType::SEGMENT_PARAMETERS:
+        if (collected && header.node == EDGE_SERVER)
+        {
+            return CONTROL_UNIT;
+        }
+        break;
     default:
         break;
     }

@@ -37,6 +37,8 @@ struct Case
           instance(random.Make(MakeShape(number))),
           choice(random.MakeChoice(instance))
     {
+        const bool collects = number % 5 == 2;
+        instance.state.training.uploadRule = collects ? UploadRule::COLLECTED : UploadRule::DIRECT;
         BuildRadioProblem(instance, choice, RadioFreedom(), problem);
     }
 
@@ -174,7 +176,7 @@ TEST(ControlRadio, PoolPricesAreTheValueOfBandwidth)
     {
         const Case c(i);
         const RadioSolution solution = allocator.Solve(c.problem, 1e-10);
-        const std::size_t pool = 4;
+        const std::size_t pool = c.problem.GetOwnPool(0, Phase::TRAINING);
         const double change = 1e-3;
         RadioProblem more = c.problem;
         RadioProblem less = c.problem;

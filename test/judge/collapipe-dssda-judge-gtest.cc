@@ -46,6 +46,20 @@ TEST(DssdaJudge, IsWithinThreePercentWhereFrozenWeightsTravel)
     EXPECT_EQ(summary.CountWithin(0.03), summary.CountWithin(1e9));
 }
 
+TEST(DssdaJudge, IsWithinThreePercentWhereControlUnitsCollect)
+{
+    constexpr uint64_t SAMPLE = 20;
+    ComparisonSummary summary;
+    for (uint64_t i = 0; i < SAMPLE; ++i)
+    {
+        summary.Add(Compare(17 * i + 11, i % 4 == 0, UploadRule::COLLECTED));
+    }
+    summary.Print(std::cout);
+    EXPECT_EQ(summary.CountMistakes(), 0u);
+    EXPECT_GE(summary.CountWithin(0.01) + 1, summary.CountWithin(1e9));
+    EXPECT_EQ(summary.CountWithin(0.03), summary.CountWithin(1e9));
+}
+
 } // namespace
 } // namespace judge
 } // namespace collapipe

@@ -297,7 +297,9 @@ MakePlan(const Instance& instance,
             next += p.blocks;
         }
         chain.stages.push_back({EDGE_SERVER, false, next, next, true});
-        plan.clusters.push_back({{chain}, solution.links[m]});
+        const bool collected = instance.state.training.uploadRule == UploadRule::COLLECTED;
+        plan.clusters.push_back(
+            {{chain}, solution.links[m], collected ? UploadPath::COLLECTED : UploadPath::DIRECT});
     }
     return plan;
 }

@@ -10,6 +10,7 @@
 #include "ns3/collapipe-fluid-search.h"
 #include "ns3/collapipe-latency-model.h"
 #include "ns3/collapipe-memory-limits.h"
+#include "ns3/collapipe-reservation.h"
 #include "ns3/collapipe-round-solver.h"
 
 #include <algorithm>
@@ -78,6 +79,17 @@ Share(test::RandomInstance& random, SystemState& state)
     }
 }
 
+/// Control units of some clusters collect the parameters
+void
+Collect(test::RandomInstance& random, SystemState& state)
+{
+    state.training.uploadRule = UploadRule::AUTO;
+    for (auto& cluster : state.clusters)
+    {
+        cluster.path = random.Chance(0.7) ? UploadPath::COLLECTED : UploadPath::DIRECT;
+    }
+}
+
 test::RandomShape
 MakeShape(uint32_t number)
 {
@@ -99,7 +111,9 @@ MakePlan(test::RandomInstance& random, const Instance& instance, bool weights)
     plan.schedule = instance.state.training.schedule;
     for (const auto& choice : random.MakeChoice(instance))
     {
-        plan.clusters.push_back({{MakePipelineChain(choice.segments, choice.pair)}, {}});
+        plan.clusters.push_back({{MakePipelineChain(choice.segments, choice.pair)},
+                                 {},
+                                 GetUploadPath(instance.state, plan.clusters.size())});
     }
     SetEqualLinks(instance.state, plan);
     for (auto& cluster : plan.clusters)
@@ -148,6 +162,10 @@ TEST(FluidModel, ReservedMediaGiveTheClosedForm)
         {
             random.AddBase(instance);
         }
+        if (i % 3 == 1)
+        {
+            Collect(random, instance.state);
+        }
         const RoundPlan plan = MakePlan(random, instance, true);
         const Evaluation expected = EvaluatePlan(instance, plan);
         const FluidRound played = fluid.Play(instance.state, plan);
@@ -167,6 +185,62 @@ TEST(FluidModel, ReservedMediaGiveTheClosedForm)
     }
 }
 
+/**
+ * (4) with control units that collect: what a device gives goes over D2D, then the whole to the
+ * edge server; likewise down. Here against sums over the plan's links and the model's sizes.
+ */
+TEST(FluidModel, CollectedParametersTakeTwoLegs)
+{
+    FluidModel fluid;
+    for (uint32_t i = 0; i < 200; ++i)
+    {
+        test::RandomInstance random(i + 7000);
+        Instance instance = random.Make(MakeShape(i));
+        instance.state.training.uploadRule = UploadRule::COLLECTED;
+        RoundPlan plan = MakePlan(random, instance, true);
+        plan.mayExceedMemory = true;
+        ASSERT_EQ(CheckPlan(instance.state, plan), "") << i;
+        const auto& model = instance.state.model;
+        const FluidRound played = fluid.Play(instance.state, plan);
+        const Evaluation evaluation = EvaluatePlan(instance, plan);
+        for (std::size_t m = 0; m < plan.clusters.size(); ++m)
+        {
+            const auto& cluster = instance.state.clusters[m];
+            const auto takeS = [&](Phase phase, NodeIndex from, NodeIndex to, double bits, int n) {
+                LinkPlan own;
+                own.powerW = FindLinkState(cluster, from, to)->maxPowerW;
+                FindLinkPlan(instance.state, m, plan.clusters[m], phase, from, to, own);
+                const LinkState& link = *FindLinkState(cluster, from, to);
+                const double rate =
+                    GetLinkRateBps(instance.state, m, from, to, own.share, own.powerW);
+                return link.latencyS + (bits + n * link.overheadBits) / rate;
+            };
+            double up = 0;
+            double down = 0;
+            double whole = model.embeddingParameterBits;
+            int messages = 1;
+            for (const auto& stage : plan.clusters[m].chains[0].stages)
+            {
+                const double bits = stage.GetBlocks() * model.blockParameterBits;
+                if (bits > 0)
+                {
+                    up = std::max(up, takeS(Phase::UPLOAD, stage.node, CONTROL_UNIT, bits, 1));
+                    down = std::max(down,
+                                    takeS(Phase::DISTRIBUTION, CONTROL_UNIT, stage.node, bits, 1));
+                    whole += bits;
+                    ++messages;
+                }
+            }
+            up += takeS(Phase::UPLOAD, CONTROL_UNIT, EDGE_SERVER, whole, messages);
+            down += takeS(Phase::DISTRIBUTION, EDGE_SERVER, CONTROL_UNIT, whole, messages);
+            EXPECT_NEAR(evaluation.clusters[m].uploadS, up, CLOSE * up) << i;
+            EXPECT_NEAR(evaluation.clusters[m].distributionS, down, CLOSE * down) << i;
+            EXPECT_NEAR(played.clusters[m].uploadS, up, CLOSE * played.latencyS) << i;
+            EXPECT_NEAR(played.clusters[m].distributionS, down, CLOSE * played.latencyS) << i;
+        }
+    }
+}
+
 /// Any mixture of media against the reference by hand
 TEST(FluidModel, EqualsTheReferenceInAnyMedium)
 {
@@ -180,6 +254,10 @@ TEST(FluidModel, EqualsTheReferenceInAnyMedium)
         if (i % 4 == 3)
         {
             random.AddBase(instance, true);
+        }
+        if (i % 5 > 2)
+        {
+            Collect(random, instance.state);
         }
         const RoundPlan plan = MakePlan(random, instance, i % 3 > 0);
         const judge::FluidTimes expected = judge::PlayByHand(instance.state, plan);
@@ -328,6 +406,8 @@ ExpectNeverWorse(bool works, uint32_t instances)
     {
         test::RandomInstance random(i + 900);
         Instance instance = random.Make(MakeShape(i));
+        const bool collects = i % 4 == 2;
+        instance.state.training.uploadRule = collects ? UploadRule::COLLECTED : UploadRule::DIRECT;
         if (works)
         {
             Share(random, instance.state);

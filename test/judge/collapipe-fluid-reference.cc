@@ -109,6 +109,7 @@ struct Sending
     int kind{0};  //!< 0 forward, 1 backward, 2 targets, 3 parameters
     int stage{0}; //!< before the hop
     uint32_t number{0};
+    double messages{1};
     double rate{0};
     double share{0};
 };
@@ -120,6 +121,7 @@ struct Runner
     uint32_t iteration{0};
     double resumeAt{-1};
     int parametersLeft{0};
+    bool secondLeg{false}; //!< of parameters that the control unit carries
     std::vector<std::deque<Pass>> passes;
     std::vector<double> busyUntil;
     std::vector<Pass> doing;
@@ -272,7 +274,7 @@ class World
         radio.back = Find(m, to, from);
         radio.backPool = radio.back ? TakenPool(m, *radio.back, to, from) : PoolOf(m, to, from);
         radio.backMedium = Medium(radio.backPool);
-        sending.left = bits + radio.link.overheadBits;
+        sending.left = bits + sending.messages * radio.link.overheadBits;
         m_air.push_back(sending);
         m_senders.push_back(from);
     }
@@ -381,8 +383,64 @@ class World
 
     void SendParameters(std::size_t m, bool down)
     {
-        const auto& model = m_state.model;
+        if (m_plan.clusters[m].path == UploadPath::COLLECTED)
+        {
+            SendLeg(m, down, false);
+            return;
+        }
         m_runners[m].parametersLeft = 0;
+        for (const auto& [node, bits] : ListParts(m, down))
+        {
+            SendPart(m, down, node, EDGE_SERVER, bits, 1);
+        }
+    }
+
+    /// With a control unit that collects: down the whole first, up the whole last
+    void SendLeg(std::size_t m, bool down, bool second)
+    {
+        m_runners[m].parametersLeft = 0;
+        m_runners[m].secondLeg = second;
+        double whole = 0;
+        double messages = 0;
+        for (const auto& [node, bits] : ListParts(m, down))
+        {
+            whole += bits;
+            messages += 1;
+            if (second == down && node != CONTROL_UNIT)
+            {
+                SendPart(m, down, node, CONTROL_UNIT, bits, 1);
+            }
+        }
+        if (second != down && messages > 0)
+        {
+            SendPart(m, down, CONTROL_UNIT, EDGE_SERVER, whole, messages);
+        }
+    }
+
+    void SendPart(std::size_t m,
+                  bool down,
+                  NodeIndex node,
+                  NodeIndex other,
+                  double bits,
+                  double messages)
+    {
+        Sending sending;
+        sending.kind = 3;
+        sending.messages = messages;
+        ++m_runners[m].parametersLeft;
+        Send(m,
+             down ? Phase::DISTRIBUTION : Phase::UPLOAD,
+             down ? other : node,
+             down ? node : other,
+             bits,
+             sending);
+    }
+
+    /// Nodes that get or give parameters, and how many bits
+    std::vector<std::pair<NodeIndex, double>> ListParts(std::size_t m, bool down) const
+    {
+        const auto& model = m_state.model;
+        std::vector<std::pair<NodeIndex, double>> parts;
         for (const auto& stage : Chain(m).stages)
         {
             double bits = (stage.lastBlock - stage.firstBlock) * model.blockParameterBits +
@@ -403,16 +461,9 @@ class World
             {
                 continue;
             }
-            Sending sending;
-            sending.kind = 3;
-            ++m_runners[m].parametersLeft;
-            Send(m,
-                 down ? Phase::DISTRIBUTION : Phase::UPLOAD,
-                 down ? EDGE_SERVER : stage.node,
-                 down ? stage.node : EDGE_SERVER,
-                 bits,
-                 sending);
+            parts.emplace_back(stage.node, bits);
         }
+        return parts;
     }
 
     void StartIteration(std::size_t m)
@@ -477,6 +528,14 @@ class World
         for (std::size_t m = 0; m < m_runners.size(); ++m)
         {
             Runner& r = m_runners[m];
+            const bool waits = r.phase == 0 || r.phase == 2;
+            if (waits && m_plan.clusters[m].path == UploadPath::COLLECTED && !r.secondLeg &&
+                r.parametersLeft == 0 && AllArrived(r))
+            {
+                r.arrivals.clear();
+                SendLeg(m, r.phase == 0, true);
+                return true;
+            }
             if (r.phase == 0 && r.parametersLeft == 0 && AllArrived(r))
             {
                 r.phase = 1;

@@ -126,10 +126,10 @@ QuickBound(const ClusterProblem& cluster, double weight)
         }
     }
     bound += perIteration * LeastExtraS(cluster);
-    for (const std::vector<int>* phase : {&cluster.distribution, &cluster.upload})
+    for (const std::vector<int>& leg : cluster.legs)
     {
         double slowest = 0;
-        for (const int i : *phase)
+        for (const int i : leg)
         {
             const Transmission& t = cluster.transmissions[i];
             slowest = std::max(slowest, t.link.latencyS + t.AirtimeS(1, t.link.maxPowerW));

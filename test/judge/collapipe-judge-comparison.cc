@@ -74,7 +74,7 @@ AddBase(uint64_t number, Instance& instance)
 } // namespace
 
 Comparison
-Compare(uint64_t number, bool sendsBase)
+Compare(uint64_t number, bool sendsBase, UploadRule rule)
 {
     static RoundSolver solver;
     Instance instance = InstanceMaker(number).Make();
@@ -82,6 +82,7 @@ Compare(uint64_t number, bool sendsBase)
     {
         AddBase(number, instance);
     }
+    instance.state.training.uploadRule = rule;
     Comparison result;
     result.number = number;
     auto start = std::chrono::steady_clock::now();

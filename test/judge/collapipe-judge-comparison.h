@@ -40,9 +40,10 @@ struct Comparison
  *
  * @param number of the instance, see InstanceMaker
  * @param sendsBase whether there are frozen weights, of which nodes have some and are sent others
+ * @param rule who carries the parameters; direct or collected
  * @return the comparison
  */
-Comparison Compare(uint64_t number, bool sendsBase = false);
+Comparison Compare(uint64_t number, bool sendsBase = false, UploadRule rule = UploadRule::DIRECT);
 
 /// Counts and distribution over many comparisons
 class ComparisonSummary

@@ -161,11 +161,13 @@ class Formulation
     void AddLinks(std::size_t m)
     {
         const auto& transmissions = m_clusters[m]->transmissions;
-        const auto peers = static_cast<double>(
-            std::count_if(transmissions.begin(), transmissions.end(), [](const Transmission& t) {
-                return t.mode != SharingMode::DEDICATED && t.pool == D2D_POOL;
-            }));
-        ConvexFunction d2d{-1, {}, {}, {}, {}};
+        std::array<double, 3> peers{}; // in the cluster's own medium, by phase
+        for (const Transmission& t : transmissions)
+        {
+            const bool own = t.mode != SharingMode::DEDICATED && t.pool == D2D_POOL;
+            peers[static_cast<std::size_t>(t.phase)] += own ? 1 : 0;
+        }
+        std::array<ConvexFunction, 3> d2d;
         for (const Transmission& t : transmissions)
         {
             Variables v = MakeVariables(t);
@@ -178,17 +180,22 @@ class Formulation
                 const int share = FindShare(*m_clusters[m], t);
                 v.u = share < static_cast<int>(m_parts[m].links.size()) ? m_parts[m].links[share].u
                                                                         : -1;
-                AddRadio(t, t.pool == D2D_POOL ? peers : SharedCount(t), v);
+                const auto phase = static_cast<std::size_t>(t.phase);
+                AddRadio(t, t.pool == D2D_POOL ? peers[phase] : SharedCount(t), v);
                 if (t.pool == D2D_POOL)
                 {
-                    d2d.exponential.push_back({1, v.u, -1});
+                    d2d[phase].exponential.push_back({1, v.u, -1});
                 }
             }
             m_parts[m].links.push_back(v);
         }
-        if (peers > 0)
+        for (ConvexFunction& budget : d2d)
         {
-            m_program.constraints.push_back(d2d);
+            if (!budget.exponential.empty())
+            {
+                budget.constant = -1;
+                m_program.constraints.push_back(budget);
+            }
         }
         m_program.objective.constant += m_clusters[m]->computeCost + m_clusters[m]->phiCost;
     }
@@ -294,8 +301,8 @@ class Formulation
         }
     }
 
-    /// Slowest of the transfers of a phase without pipeline
-    void AddPhase(std::size_t m, const std::vector<int>& which, ConvexFunction& latency)
+    /// Slowest of the transfers of a leg of a phase without pipeline
+    void AddLeg(std::size_t m, const std::vector<int>& which, ConvexFunction& latency)
     {
         std::vector<ConvexFunction> times(which.size());
         for (std::size_t i = 0; i < which.size(); ++i)
@@ -357,8 +364,10 @@ class Formulation
     {
         const ClusterProblem& cluster = *m_clusters[m];
         ConvexFunction& latency = m_parts[m].latency;
-        AddPhase(m, cluster.distribution, latency);
-        AddPhase(m, cluster.upload, latency);
+        for (const std::vector<int>& leg : cluster.legs)
+        {
+            AddLeg(m, leg, latency);
+        }
         if (!cluster.oneForwardOneBackward)
         {
             Accumulate(latency, ForwardPass(m), cluster.iterations);

@@ -414,9 +414,12 @@ class Evaluator
         const double iteration =
             IterationTimeS(problem, times(problem.forward), times(problem.backward), target);
         m_result.iterationS.push_back(iteration);
-        m_result.clusterLatencyS.push_back(slowest(problem.distribution) +
-                                           problem.iterations * iteration +
-                                           slowest(problem.upload));
+        double latency = problem.iterations * iteration;
+        for (const std::vector<int>& leg : problem.legs)
+        {
+            latency += slowest(leg);
+        }
+        m_result.clusterLatencyS.push_back(latency);
     }
 
     const Instance& m_instance;   //!< the problem

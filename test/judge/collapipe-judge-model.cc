@@ -346,19 +346,48 @@ class Builder
     {
         const double frozen =
             MissingBits(m_state.model, NodeOf(m_cluster, node).heldBase, first, last);
-        if (bits + frozen > 0)
+        const bool collected = m_state.training.uploadRule == UploadRule::COLLECTED;
+        const bool inWhole = collected && node == CONTROL_UNIT;
+        const NodeIndex other = collected ? CONTROL_UNIT : EDGE_SERVER;
+        m_wholeDown.push_back(bits + frozen);
+        m_wholeUp.push_back(bits);
+        if (bits + frozen > 0 && !inWhole)
         {
-            m_problem.distribution.push_back(
-                AddTransmission(Phase::DISTRIBUTION, EDGE_SERVER, node, bits + frozen));
+            m_problem.legs[0].push_back(
+                AddTransmission(Phase::DISTRIBUTION, other, node, bits + frozen));
         }
-        if (bits > 0)
+        if (bits > 0 && !inWhole)
         {
-            m_problem.upload.push_back(AddTransmission(Phase::UPLOAD, node, EDGE_SERVER, bits));
+            m_problem.legs[1].push_back(AddTransmission(Phase::UPLOAD, node, other, bits));
+        }
+    }
+
+    /// What a control unit gets and gives for all: as many messages as there are parts
+    void AddWhole(Phase phase, const std::vector<double>& parts)
+    {
+        double bits = 0;
+        double messages = 0;
+        for (const double part : parts)
+        {
+            bits += part;
+            messages += part > 0 ? 1 : 0;
+        }
+        if (messages > 0)
+        {
+            const bool up = phase == Phase::UPLOAD;
+            const int index = AddTransmission(phase,
+                                              up ? CONTROL_UNIT : EDGE_SERVER,
+                                              up ? EDGE_SERVER : CONTROL_UNIT,
+                                              bits);
+            Transmission& whole = m_problem.transmissions[index];
+            whole.bits += (messages - 1) * whole.link.overheadBits;
+            m_problem.legs.push_back({index});
         }
     }
 
     void AddParameters()
     {
+        m_problem.legs.resize(2);
         AddParameters(CONTROL_UNIT, m_state.model.embeddingParameterBits, 0, 0);
         uint32_t first = 0;
         for (const Placement& p : m_candidate.chain)
@@ -368,6 +397,11 @@ class Builder
                           first,
                           first + p.blocks);
             first += p.blocks;
+        }
+        if (m_state.training.uploadRule == UploadRule::COLLECTED)
+        {
+            AddWhole(Phase::DISTRIBUTION, m_wholeDown);
+            AddWhole(Phase::UPLOAD, m_wholeUp);
         }
     }
 
@@ -388,12 +422,14 @@ class Builder
         m_problem.phiCost = m_instance.convergencePrice * phi;
     }
 
-    const Instance& m_instance;    //!< the problem
-    const SystemState& m_state;    //!< the system
-    const ClusterState& m_cluster; //!< the cluster
-    std::size_t m_index;           //!< m
-    const Candidate& m_candidate;  //!< the decisions
-    ClusterProblem m_problem;      //!< the result
+    const Instance& m_instance;      //!< the problem
+    const SystemState& m_state;      //!< the system
+    const ClusterState& m_cluster;   //!< the cluster
+    std::size_t m_index;             //!< m
+    const Candidate& m_candidate;    //!< the decisions
+    std::vector<double> m_wholeDown; //!< bits of all parts in distribution
+    std::vector<double> m_wholeUp;   //!< the same in upload
+    ClusterProblem m_problem;        //!< the result
 };
 
 } // namespace

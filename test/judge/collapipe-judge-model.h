@@ -84,8 +84,7 @@ struct ClusterProblem
     Stage target;                       //!< control unit to edge server; unused without targets
     double targetLatencyS{0};           //!< of that link
     bool hasTarget{false};              //!< whether targets are sent
-    std::vector<int> distribution;      //!< transmissions of the distribution
-    std::vector<int> upload;            //!< transmissions of the upload
+    std::vector<std::vector<int>> legs; //!< transmissions of distribution and upload, by leg
     double microBatches{1};             //!< N
     double iterations{1};               //!< H
     bool oneForwardOneBackward{false};  //!< schedule

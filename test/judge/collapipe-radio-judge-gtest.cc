@@ -26,7 +26,10 @@ namespace
 /// A random instance with random discrete decisions
 struct RadioCase
 {
-    explicit RadioCase(uint64_t number, uint32_t mostClusters = 3, bool throughCell = false)
+    explicit RadioCase(uint64_t number,
+                       uint32_t mostClusters = 3,
+                       bool throughCell = false,
+                       UploadRule rule = UploadRule::DIRECT)
     {
         test::RandomShape shape;
         shape.clusters = 1 + number % mostClusters;
@@ -42,6 +45,11 @@ struct RadioCase
             random.SendThroughCell(instance);
         }
         choice = random.MakeChoice(instance);
+        instance.state.training.uploadRule = rule;
+        if (rule != UploadRule::DIRECT && number % 5 == 0)
+        {
+            random.AddBase(instance, true);
+        }
     }
 
     /// The same for the judge
@@ -100,6 +108,21 @@ TEST(RadioJudge, AllocationsAreAtTheDualBound)
     for (uint64_t number = 0; number < 240; ++number)
     {
         const RadioCase c(number);
+        const ContinuousSolution dual = SolveGenerally(c, ContinuousSolver::BARRIER, 1e-6);
+        ASSERT_TRUE(dual.converged) << number;
+        const double cost = GetCost(c, allocator);
+        EXPECT_LE(cost, dual.lowerBound * (1 + 1e-5)) << number;
+        EXPECT_GE(cost, dual.lowerBound * (1 - 1e-7)) << number;
+    }
+}
+
+/// Parameters that control units collect take the clusters' own media and one link of each cluster
+TEST(RadioJudge, CollectedParametersAreAtTheDualBound)
+{
+    RadioAllocator allocator;
+    for (uint64_t number = 0; number < 240; ++number)
+    {
+        const RadioCase c(4000 + number, 3, false, UploadRule::COLLECTED);
         const ContinuousSolution dual = SolveGenerally(c, ContinuousSolver::BARRIER, 1e-6);
         ASSERT_TRUE(dual.converged) << number;
         const double cost = GetCost(c, allocator);

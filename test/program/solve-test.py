@@ -237,8 +237,8 @@ class Recomputation:
         return (slow * (node["overheadS"] + seconds),
                 slow * (node["overheadS"] + self.model["backwardRatio"] * seconds))
 
-    def payloads(self, chain):
-        """{(phase, from, to): bits}"""
+    def payloads(self, chain, collected):
+        """{(phase, from, to): bits}; the control unit's own links carry the whole of what it collects"""
         stages, size, found = chain["stages"], chain["microBatchSize"], {}
 
         def add(phase, source, target, bits):
@@ -250,8 +250,12 @@ class Recomputation:
             bits = (self.blocks(stage) * self.model["blockParameterBits"] +
                     stage["embedding"] * self.model["embeddingParameterBits"] +
                     stage["decoder"] * self.model["decoderParameterBits"])
-            add("distribution", "edgeServer", stage["node"], bits)
-            add("upload", stage["node"], "edgeServer", bits)
+            carrier = "controlUnit" if collected else stage["node"]
+            if stage["node"] != "edgeServer":
+                add("distribution", "edgeServer", carrier, bits)
+                add("upload", carrier, "edgeServer", bits)
+                add("distribution", carrier, stage["node"], bits)
+                add("upload", stage["node"], carrier, bits)
         for here, there in zip(stages, stages[1:]):
             add("training", here["node"], there["node"], size * self.model["activationBits"])
             add("training", there["node"], here["node"], size * self.model["activationBits"])
@@ -373,8 +377,9 @@ class Recomputation:
                 fixed = node.get("staticPart", 0)
                 power = node["computePowerW"] * (fixed + (1 - fixed) * clock ** 3)
                 energy[self.index(stage["node"])] += times * (forward + backward) * power
-        slowest, links, targets = {"distribution": 0, "upload": 0}, {}, None
-        for key, bits in self.payloads(chain).items():
+        slowest, whole = {"distribution": 0, "upload": 0}, {"distribution": 0, "upload": 0}
+        links, targets, collected = {}, None, cluster["uploadPath"] == "collected"
+        for key, bits in self.payloads(chain, collected).items():
             phase, source, target = key
             if not check(key in decisions, f"no link for {key}"):
                 continue
@@ -383,14 +388,17 @@ class Recomputation:
             if source != "edgeServer":
                 joules *= times if phase == "training" else 1
                 energy[self.index(source)] += joules
-            if phase != "training":
+            if phase != "training" and collected and "edgeServer" in (source, target):
+                whole[phase] = latency + seconds
+            elif phase != "training":
                 slowest[phase] = max(slowest[phase], latency + seconds)
             elif abs(place[source] - place[target]) > 1:
                 targets = latency, seconds
             else:
                 links[place[source], place[target]] = latency, seconds
-        return (slowest["distribution"], self.iteration(chain, computes, links, targets),
-                slowest["upload"])
+        return (slowest["distribution"] + whole["distribution"],
+                self.iteration(chain, computes, links, targets),
+                slowest["upload"] + whole["upload"])
 
     def check_memory(self, m, chain):
         stages = chain["stages"]
@@ -465,14 +473,16 @@ def without_time(plan):
     return plan
 
 
-def test_plan(controller, seed):
+def test_plan(controller, seed, path="direct"):
     """@return whether there was a plan, and its objective"""
     instance = Maker(seed).make(roomy=controller in ROOMY)
-    if seed % 4 == 3:
+    instance["training"]["uploadPath"] = path
+    # A control unit sends its devices' parts at once, over one reservation in a cell
+    if seed % 4 == 3 and path == "direct":
         send_through_cell(instance)
     if seed % 4 == 1:
         send_over_control_units(instance, random.Random(seed))
-    what = f"{controller}, instance {seed}"
+    what = f"{controller}, instance {seed}, {path}"
     status, plan, errors = solve(json.dumps(instance), f"--controller={controller}")
     if not check(status in (0, 1) and plan is not None, f"{what}: status {status}: {errors}"):
         return False
@@ -480,6 +490,8 @@ def test_plan(controller, seed):
     if status == 1:
         return False
     Recomputation(instance, plan).run(what)
+    check(all(path in ("auto", cluster["uploadPath"]) for cluster in plan["clusters"]),
+          f"{what}: the path")
     pairs = [(p["count"], p["size"]) for p in instance["training"]["allowedPairs"]]
     for cluster in plan["clusters"]:
         for chain in cluster["chains"] if controller not in ("fedavg", "splitfed") else []:
@@ -493,6 +505,35 @@ def test_plans(pool):
     planned = list(pool.map(lambda task: test_plan(*task), tasks))
     for c, controller in enumerate(CONTROLLERS):
         check(any(planned[PLANS_EACH * c:PLANS_EACH * (c + 1)]), f"{controller} never has a plan")
+
+
+def test_collected(pool):
+    """Control units carry the parameters; where there is none in the chain, nobody can."""
+    alone = "fedavg", "splitfed"
+    tasks = [(controller, 100 * c + i, "collected") for c, controller in enumerate(CONTROLLERS)
+             for i in range(40, 40 + PLANS_EACH)]
+    planned = list(pool.map(lambda task: test_plan(*task), tasks))
+    for c, controller in enumerate(CONTROLLERS):
+        has_plan = any(planned[PLANS_EACH * c:PLANS_EACH * (c + 1)])
+        check(has_plan == (controller not in alone), f"{controller} collects: {has_plan}")
+
+
+def test_auto(pool):
+    """Left to the controller, the paths are no worse than either one, and recomputed like these."""
+    def solve_all(seed):
+        instance, totals = Maker(seed).make(roomy=False), {}
+        for path in ("direct", "collected", "auto"):
+            instance["training"]["uploadPath"] = path
+            status, plan, _ = solve(json.dumps(instance))
+            if status == 0:
+                totals[path] = Recomputation(instance, plan).run(f"{path}, instance {seed}")
+                totals["scale"] = plan["objective"]["latency"]
+        return totals
+    found = list(pool.map(solve_all, range(4000, 4012)))
+    for totals in filter(None, found):
+        least = min(totals["direct"], totals["collected"])
+        check(totals["auto"] <= least + 1e-5 * totals["scale"], f"auto is worse: {totals}")
+    check(sum(bool(totals) for totals in found) > 6, "hardly any plan")
 
 
 def test_repeats(pool):
@@ -525,6 +566,7 @@ BAD = [
      "clusters[0].controlUnit.downlink.latencyS"),
     (change(("training", "allowedPairs", 0, "count"), -2), "training.allowedPairs[0].count"),
     (change(("training", "allowedPairs"), {}), "training.allowedPairs"),
+    (change(("training", "uploadPath"), "by mail"), "training.uploadPath"),
     (change(("uplink",), {"mode": "airtime", "bandwidthHz": -1}), "uplink.bandwidthHz"),
     (change(("queues", "energyJ", 0), [1]), "queues.energyJ[0]"),
     (json.dumps(Maker(7).make(roomy=False))[:2000], "clusters[0]"),
@@ -602,7 +644,7 @@ def main():
         print("collapipe-solve was not built")
         return 77
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for test in (test_plans, test_repeats, test_bad_input, test_infeasible,
+        for test in (test_plans, test_collected, test_auto, test_repeats, test_bad_input, test_infeasible,
                      test_stream, test_stream_status):
             test(pool)
     print(f"{failures} failures")
