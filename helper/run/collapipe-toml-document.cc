@@ -4,6 +4,7 @@
 
 #include "collapipe-toml-document.h"
 
+#include "ns3/collapipe-text-files.h"
 #include "ns3/collapipe-user-error.h"
 
 #include <algorithm>
@@ -32,6 +33,11 @@ ReadTomlText(std::istream& file, const std::string& where)
     if (text.size() > MAX_BYTES)
     {
         throw UserError(where + ": the file is longer than 1 MiB");
+    }
+    if (FindInvalidUtf8(text) != std::string::npos)
+    {
+        // toml11 (3.7) reads beyond its memory where it finds that out within quotes
+        throw UserError(where + ": this is no UTF-8, which TOML is written in");
     }
     std::size_t depth = 0;
     char quote = 0;

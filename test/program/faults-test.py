@@ -43,6 +43,7 @@ REFUSED = {
     "toml": ("[[fault]\nkind =", "TOML"),
     "depth": ("a = " + "[" * 100000, "brackets"),
     "size": ("#" * 3000000, "1 MiB"),
+    "letters": ("a = '\udcff'\n", "UTF-8"),
     "other": ("[x]\ny = 1\n", "[[fault]]"),
 }
 
@@ -79,7 +80,7 @@ def check_kinds(work, data):
 def check_files(work, data):
     for name, (text, words) in REFUSED.items():
         path = work / f"bad-{name}.toml"
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", errors="surrogateescape")
         status, _, err, _ = run(work / "refused", "--topology=p2p", f"--faults={path}", data=data)
         check(status == 2 and words in err and len(err.splitlines()) == 1,
               f"faults, {name}: status {status}: {err[:300]}")
