@@ -79,11 +79,12 @@ endif()
 # ---------------------------------------------------------------- damaged inputs
 
 # The other files of test/fuzz are for libFuzzer, see its README.
-foreach(part "" -files -models)
-  list(APPEND _fuzz ${COLLAPIPE_ROOT}/test/fuzz/collapipe-fuzz${part}.cc)
+foreach(part fuzz/collapipe-fuzz fuzz/collapipe-fuzz-messages fuzz/collapipe-fuzz-peers fuzz/collapipe-fuzz-files
+             fuzz/collapipe-fuzz-models collapipe-attacker collapipe-test-run)
+  list(APPEND _fuzz ${COLLAPIPE_ROOT}/test/${part}.cc)
 endforeach()
 collapipe_program(collapipe-fuzz ${_fuzz})
-target_include_directories(collapipe-fuzz PRIVATE ${COLLAPIPE_ROOT}/test/fuzz)
+target_include_directories(collapipe-fuzz PRIVATE ${COLLAPIPE_ROOT}/test ${COLLAPIPE_ROOT}/test/fuzz)
 # The same inputs every time; ./collapipe fuzz takes as many as one likes.
 add_test(NAME fuzz COMMAND collapipe-fuzz --seed=1 --inputs=20000 --seconds=20
   WORKING_DIRECTORY ${PROJECT_BINARY_DIR})

@@ -5,10 +5,9 @@
 // Peers that lie, repeat themselves or talk nonsense, to applications that are in the middle of a
 // run: nothing of it crashes, hangs or takes memory, and the weights are those of a run without it.
 
-#include "collapipe-test-run.h"
+#include "collapipe-attacker.h"
 
 #include "ns3/collapipe-early-inputs.h"
-#include "ns3/inet-socket-address.h"
 #include "ns3/test.h"
 #include "ns3/uinteger.h"
 
@@ -22,187 +21,6 @@ using namespace ns3::collapipe::tests;
 
 namespace
 {
-
-constexpr uint16_t PORT = 9000;
-
-/// Bytes on a wire
-using Bytes = std::vector<uint8_t>;
-
-/// @return a message as it travels
-Bytes
-Serialize(const Message& message)
-{
-    MessageWriter writer(message);
-    Bytes bytes;
-    while (writer.GetRemaining() > 0)
-    {
-        const auto packet = writer.NextPacket(1U << 20);
-        const auto begin = bytes.size();
-        bytes.resize(begin + packet->GetSize());
-        packet->CopyData(bytes.data() + begin, packet->GetSize());
-    }
-    return bytes;
-}
-
-/// Calls applications from a node of the run, and says what it likes.
-class Attacker
-{
-  public:
-    /**
-     * @param node from which it calls
-     * @param seed of what it says
-     */
-    Attacker(Ptr<Node> node, uint64_t seed)
-        : m_node(node),
-          m_random(seed)
-    {
-    }
-
-    /// Opens a connection and sends bytes.
-    void Send(Ipv4Address victim, const Bytes& bytes)
-    {
-        auto socket = Connection::CreateSocket(m_node, TransportConfig());
-        m_sockets[socket] = bytes;
-        socket->Bind();
-        socket->SetConnectCallback(MakeCallback(&Attacker::HandleConnected, this),
-                                   MakeNullCallback<void, Ptr<Socket>>());
-        socket->Connect(InetSocketAddress(victim, PORT));
-    }
-
-    /// @return a head of any contents
-    MessageHeader MakeHeader()
-    {
-        MessageHeader header;
-        do
-        {
-            header.type = static_cast<MessageType>(m_random() % 40);
-        } while (ToString(header.type) == "unknown");
-        const auto small = [this] { return static_cast<uint16_t>(m_random() % 4); };
-        header.runId = m_random() % 8 == 0 ? static_cast<uint32_t>(m_random()) : 1;
-        header.cluster = small();
-        header.node = m_random() % 4 == 0 ? EDGE_SERVER : small();
-        header.chain = m_random() % 8 == 0 ? 0xffff : 0;
-        header.stage = small();
-        header.round = small();
-        header.iteration = m_random() % 4 == 0 ? 0xffffffff : small();
-        header.microBatch = m_random() % 4 == 0 ? 0xffffffff : small();
-        header.firstBlock = small();
-        header.lastBlock = small();
-        header.attempt = m_random() % 4 == 0 ? 1 : 0;
-        return header;
-    }
-
-    /// @return tensors of any shapes, small ones
-    TensorList MakeTensors()
-    {
-        constexpr DType TYPES[] = {DType::FLOAT32, DType::FLOAT64, DType::INT32, DType::UINT8};
-        TensorList tensors;
-        for (auto count = m_random() % 4; count > 0; --count)
-        {
-            auto tensor = TensorData::MakeVirtual(TYPES[m_random() % 4], {});
-            for (auto rank = m_random() % 4; rank > 0; --rank)
-            {
-                tensor.shape.push_back(m_random() % 9);
-            }
-            std::vector<uint8_t> bytes(tensor.GetByteSize() + 1);
-            std::generate(bytes.begin(), bytes.end(), [this] { return m_random(); });
-            tensors.push_back(TensorData::FromVector(tensor.dtype, tensor.shape, std::move(bytes)));
-        }
-        return tensors;
-    }
-
-    /// @return a hello in somebody's name, and a message after it; or damaged; or no message at all
-    Bytes MakeBytes()
-    {
-        MessageHeader hello;
-        hello.cluster = m_random() % 3;
-        hello.node = m_random() % 4;
-        hello.runId = 1;
-        auto bytes = m_random() % 2 == 0 ? Serialize({hello, {}}) : Bytes();
-        const auto message = Serialize({MakeHeader(), MakeTensors()});
-        bytes.insert(bytes.end(), message.begin(), message.end());
-        if (m_random() % 3 == 0)
-        {
-            for (auto flips = m_random() % 8; flips > 0; --flips)
-            {
-                bytes[m_random() % bytes.size()] ^= 1U << m_random() % 8;
-            }
-        }
-        if (m_random() % 4 == 0)
-        {
-            bytes.resize(m_random() % bytes.size());
-        }
-        return bytes;
-    }
-
-    /// @return a random number
-    uint64_t Draw()
-    {
-        return m_random();
-    }
-
-  private:
-    void HandleConnected(Ptr<Socket> socket)
-    {
-        const auto& bytes = m_sockets[socket];
-        if (!bytes.empty())
-        {
-            socket->Send(Create<Packet>(bytes.data(), bytes.size()));
-        }
-    }
-
-    Ptr<Node> m_node;
-    std::mt19937_64 m_random;
-    std::map<Ptr<Socket>, Bytes> m_sockets; //!< with what each is to say
-};
-
-/// What a run trains
-enum class Kind
-{
-    TRANSLATION, //!< a translation, all of it
-    TABLE,       //!< a language model whose table lies on two nodes
-    LAST,        //!< one of whose stages most live on credit
-    BASE,        //!< the same, whose frozen weights are sent
-};
-
-/**
- * @param isSealed whether messages are sealed
- * @param kind what it trains
- * @return a small run of two clusters
- */
-TestRunConfig
-MakeConfig(bool isSealed, Kind kind)
-{
-    TestRunConfig config;
-    if (kind != Kind::TRANSLATION)
-    {
-        config.adaptModel = [kind](ModelConfig& model) {
-            model.family = "gpt2";
-            model.head = ModelHead::CAUSAL_LANGUAGE;
-            model.special.pad = -1;
-            model.tiedProjection = true;
-            model.trained = kind == Kind::TABLE ? TrainedPart::ALL : TrainedPart::LAST;
-            model.trainedBlocks = kind == Kind::TABLE ? 0 : 1;
-        };
-        config.sendsBase = kind == Kind::BASE;
-    }
-    config.segments = {{1, 1}, {1, 1}};
-    config.iterations = 4;
-    config.rounds = 2;
-    if (isSealed)
-    {
-        config.sessionKey = MessageSeal::MakeKey(1, 1);
-    }
-    config.profiles = {{"slow", 5e5, 1e-3, 1e12, 5, 23}};
-    return config;
-}
-
-/// @return a run's weights
-TensorList
-GetWeights(TestRun& run)
-{
-    return run.GetFinalParameters().Gather({true, 0, run.GetModelConfig().encoderBlocks, true});
-}
 
 /**
  * Whatever strangers send, the run is the same.
@@ -221,7 +39,7 @@ class StrangersTestCase : public TestCase
                       uint64_t seed,
                       uint32_t count,
                       bool isSealed,
-                      Kind kind = Kind::TRANSLATION)
+                      AttackedKind kind = AttackedKind::TRANSLATION)
         : TestCase(name),
           m_seed(seed),
           m_count(count),
@@ -235,27 +53,16 @@ class StrangersTestCase : public TestCase
     {
         TensorList undisturbed;
         {
-            TestRun run(MakeConfig(m_isSealed, m_kind));
+            TestRun run(MakeAttackedConfig(m_isSealed, m_kind));
             run.Run();
             undisturbed = GetWeights(run);
         }
-        TestRun run(MakeConfig(m_isSealed, m_kind));
+        TestRun run(MakeAttackedConfig(m_isSealed, m_kind));
         const auto& applications = run.GetApplications();
-        const auto& network = run.GetTopology().GetNetwork();
-        Attacker attacker(network.clusters[1].GetNode(1), m_seed);
-        std::vector<Ipv4Address> victims{network.edgeAddress};
-        if (m_isSealed)
-        {
-            victims.push_back(network.clusters[1].addresses[0]);
-            victims.push_back(network.clusters[1].addresses[2]);
-        }
+        Attacker attacker(run.GetTopology().GetNetwork().clusters[1].GetNode(1), m_seed);
         for (uint32_t i = 0; i < m_count; ++i)
         {
-            const auto victim = victims[attacker.Draw() % victims.size()];
-            const double atS = 1 + static_cast<double>(attacker.Draw() % 1000) / 100;
-            const auto bytes = attacker.MakeBytes();
-            Simulator::Schedule(Seconds(atS),
-                                [&attacker, victim, bytes] { attacker.Send(victim, bytes); });
+            attacker.SendSomeTime(GetVictims(run, m_isSealed), attacker.MakeBytes());
         }
         run.Run();
         NS_TEST_ASSERT_MSG_EQ(run.IsFinished(), true, "the run did not end");
@@ -271,7 +78,7 @@ class StrangersTestCase : public TestCase
     uint64_t m_seed;
     uint32_t m_count;
     bool m_isSealed;
-    Kind m_kind;
+    AttackedKind m_kind;
 };
 
 /**
@@ -291,11 +98,11 @@ class ImpostorTestCase : public TestCase
     {
         TensorList undisturbed;
         {
-            TestRun run(MakeConfig(false, Kind::TRANSLATION));
+            TestRun run(MakeAttackedConfig(false, AttackedKind::TRANSLATION));
             run.Run();
             undisturbed = GetWeights(run);
         }
-        TestRun run(MakeConfig(false, Kind::TRANSLATION));
+        TestRun run(MakeAttackedConfig(false, AttackedKind::TRANSLATION));
         const auto& network = run.GetTopology().GetNetwork();
         Attacker attacker(network.clusters[1].GetNode(1), 1);
         uint64_t lies = 0;
@@ -472,9 +279,10 @@ class HostilePeerTestSuite : public TestSuite
             }
         }
         AddTestCase(new StrangersTestCase("1000 callers", 5, 1000, false));
-        for (const auto& [what, kind] : {std::pair{"a table on two nodes", Kind::TABLE},
-                                         std::pair{"stages that live on credit", Kind::LAST},
-                                         std::pair{"frozen weights that are sent", Kind::BASE}})
+        for (const auto& [what, kind] :
+             {std::pair{"a table on two nodes", AttackedKind::TABLE},
+              std::pair{"stages that live on credit", AttackedKind::LAST},
+              std::pair{"frozen weights that are sent", AttackedKind::BASE}})
         {
             const auto name = std::string("300 callers, ") + what;
             AddTestCase(new StrangersTestCase(name, 6, 300, false, kind));

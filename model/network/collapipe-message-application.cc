@@ -105,7 +105,7 @@ MessageApplication::DoDispose()
         connection->Release();
     }
     m_connections.clear();
-    m_strangers.clear();
+    ForgetStrangers();
     m_held.clear();
     m_listener = nullptr;
     m_processor->Dispose();
@@ -214,7 +214,7 @@ MessageApplication::StopApplication()
         connection->Close();
     }
     m_connections.clear();
-    m_strangers.clear();
+    ForgetStrangers();
     m_held.clear();
     m_processor->Stop();
 }
@@ -268,8 +268,8 @@ MessageApplication::HandleAccept(Ptr<Socket> socket, const Address& /* from */)
         return;
     }
     Adopt(connection);
-    m_strangers.insert(connection);
-    Simulator::Schedule(m_introduction, &MessageApplication::ExpireStranger, this, connection);
+    m_strangers[connection] =
+        Simulator::Schedule(m_introduction, &MessageApplication::ExpireStranger, this, connection);
 }
 
 void
@@ -284,7 +284,22 @@ MessageApplication::ExpireStranger(Ptr<Connection> connection)
 void
 MessageApplication::Acknowledge(Ptr<Connection> connection)
 {
-    m_strangers.erase(connection);
+    const auto found = m_strangers.find(connection);
+    if (found != m_strangers.end())
+    {
+        found->second.Cancel(); // the event holds the connection, with all that its peer has sent
+        m_strangers.erase(found);
+    }
+}
+
+void
+MessageApplication::ForgetStrangers()
+{
+    for (auto& stranger : m_strangers)
+    {
+        stranger.second.Cancel();
+    }
+    m_strangers.clear();
 }
 
 void
@@ -402,7 +417,7 @@ MessageApplication::Disconnect(Ptr<Connection> connection)
         m_closedBytes += connection->GetBytesSent();
         m_connections.erase(found);
     }
-    m_strangers.erase(connection);
+    Acknowledge(connection);
     connection->Close();
 }
 
@@ -416,7 +431,7 @@ MessageApplication::Drop(Ptr<Connection> connection, CloseReason reason, const s
     }
     m_closedBytes += connection->GetBytesSent();
     m_connections.erase(found);
-    m_strangers.erase(connection);
+    Acknowledge(connection);
     if (reason == CloseReason::PROTOCOL)
     {
         ++m_refused;

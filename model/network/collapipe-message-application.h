@@ -16,11 +16,12 @@
 #include "ns3/collapipe-plan.h"
 #include "ns3/collapipe-schedule.h"
 #include "ns3/collapipe-wire-precision.h"
+#include "ns3/event-id.h"
 #include "ns3/traced-callback.h"
 
 #include <deque>
+#include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -296,6 +297,9 @@ class MessageApplication : public Application
     /// A stranger has had its time to say who it is.
     void ExpireStranger(Ptr<Connection> connection);
 
+    /// Strangers are no more, nor their time's ends.
+    void ForgetStrangers();
+
     /// @return length of a message on the wire in bytes, with its seal
     uint64_t CountBytes(const Message& message) const;
 
@@ -306,7 +310,7 @@ class MessageApplication : public Application
     Ptr<Processor> m_processor;                       //!< the node's
     Ptr<Socket> m_listener;                           //!< accepts peers
     std::vector<Ptr<Connection>> m_connections;       //!< all that are open
-    std::set<Ptr<Connection>> m_strangers;            //!< of those: nobody's yet
+    std::map<Ptr<Connection>, EventId> m_strangers;   //!< of those: nobody's yet; their time's end
     uint32_t m_maxStrangers{64};                      //!< attribute
     Time m_introduction;                              //!< attribute
     uint32_t m_maxTensors{0};                         //!< of a message

@@ -19,6 +19,7 @@ struct Target
     std::vector<Bytes> (*makeCorpus)(); //!< correct inputs
     void (*mend)(Bytes& input);         //!< makes checksums right again; null: there are none
     void (*read)(const Bytes& input);   //!< reads one; throws UserError or DataError, or returns
+    void (*finish)() = nullptr;         //!< after the last one; null: nothing is left to do
 };
 
 /// @return the text's bytes
@@ -34,6 +35,15 @@ ToText(const Bytes& bytes)
 {
     return {bytes.begin(), bytes.end()};
 }
+
+/// Makes the checksum of a message's head right again.
+void MendMessage(Bytes& input);
+
+/// @return readers of messages
+std::vector<Target> GetMessageTargets();
+
+/// @return applications in the middle of a run, whom strangers call
+std::vector<Target> GetPeerTargets();
 
 /// @return readers of a run's own files: options, faults, positions, tensors, solver's instances
 std::vector<Target> GetFileTargets();

@@ -12,8 +12,6 @@
 
 #include "collapipe-fuzz-target.h"
 
-#include "ns3/collapipe-assignment.h"
-#include "ns3/collapipe-message-stream.h"
 #include "ns3/collapipe-text-files.h"
 #include "ns3/collapipe-user-error.h"
 
@@ -41,146 +39,12 @@ using Random = std::mt19937_64;
 constexpr uint64_t MEMORY_LIMIT = 1ULL << 31; //!< of the process
 constexpr unsigned HANG_S = 20;               //!< of one input
 
-// ---------------------------------------------------------------- messages
-
-Bytes
-Serialize(Message message, MessageSeal* seal = nullptr)
-{
-    MessageWriter writer(std::move(message), seal);
-    Bytes bytes;
-    while (writer.GetRemaining() > 0)
-    {
-        const auto packet = writer.NextPacket(1U << 16);
-        const auto begin = bytes.size();
-        bytes.resize(begin + packet->GetSize());
-        packet->CopyData(bytes.data() + begin, packet->GetSize());
-    }
-    return bytes;
-}
-
-std::vector<Bytes>
-MakeMessages()
-{
-    std::vector<Bytes> corpus;
-    for (uint8_t type = 1; type < 40; ++type)
-    {
-        Message message;
-        message.header.type = static_cast<MessageType>(type);
-        message.header.runId = 1;
-        if (ToString(message.header.type) == "unknown")
-        {
-            continue;
-        }
-        corpus.push_back(Serialize(message));
-        message.tensors = {TensorData::FromVector(DType::FLOAT32, {2, 3}, std::vector<float>(6)),
-                           TensorData::FromVector(DType::UINT8, {5}, std::vector<uint8_t>(5))};
-        corpus.push_back(Serialize(message));
-        message.tensors = {TensorData::MakeVirtual(DType::FLOAT32, {1, 1, 2})};
-        corpus.push_back(Serialize(message));
-    }
-    return corpus;
-}
-
-/// Makes the head's checksum right again.
-void
-MendMessage(Bytes& input)
-{
-    if (input.size() < wire::HEADER_BYTES)
-    {
-        return;
-    }
-    wire::HeaderBytes head;
-    std::copy_n(input.begin(), head.size(), head.begin());
-    // Encoding again writes the checksum; what cannot be decoded for another reason stays.
-    MessageHeader header;
-    for (int attempt = 0; attempt < 2; ++attempt)
-    {
-        if (wire::DecodeHeader(head, header).empty())
-        {
-            break;
-        }
-        const auto type = head[5];
-        MessageHeader rewritten;
-        rewritten.type = static_cast<MessageType>(type);
-        std::memcpy(&rewritten.runId, &head[8], 4);
-        rewritten.tensorCount = static_cast<uint16_t>(head[36] << 8 | head[37]);
-        for (int i = 0; i < 8; ++i)
-        {
-            rewritten.payloadBytes = rewritten.payloadBytes << 8 | head[40 + i];
-        }
-        rewritten.flags = static_cast<uint16_t>(head[6] << 8 | head[7]);
-        head = wire::EncodeHeader(rewritten);
-    }
-    std::copy(head.begin(), head.end(), input.begin());
-}
-
-void
-ReadMessages(const Bytes& input)
-{
-    MessageReader reader;
-    // As the applications do: small messages are welcome, some are passed over
-    reader.SetCheck(
-        [](const MessageHeader& header, const TensorList& /* shapes */) {
-            return header.payloadBytes > 4096 ? MessageVerdict::Refuse("too much")
-                   : header.round % 3 == 1    ? MessageVerdict::Skip("late")
-                                              : MessageVerdict::Take();
-        },
-        64);
-    for (std::size_t next = 0; next < input.size() && reader.GetError().empty();)
-    {
-        const auto window = reader.GetWindow();
-        const auto size = std::min<uint64_t>(window.size, input.size() - next);
-        if (window.data)
-        {
-            std::copy_n(input.begin() + next, size, window.data);
-        }
-        Message message;
-        if (reader.Advance(size, message) && message.tensors.size() == 1)
-        {
-            StageAssignment assignment;
-            DecodeAssignment(message.tensors[0], assignment);
-            StateReport report;
-            DecodeReport(message.tensors[0], report);
-            double value = 0;
-            ReadScalar(message.tensors, value);
-        }
-        next += size;
-    }
-}
-
-// ---------------------------------------------------------------- assignments
-
-std::vector<Bytes>
-MakeAssignments()
-{
-    StageAssignment assignment;
-    assignment.stage = 1;
-    assignment.stages = 3;
-    assignment.plan = {2, false, 0, 2, false};
-    assignment.firstIteration = 0;
-    const auto tensor = EncodeAssignment(assignment);
-    return {{tensor.As<uint8_t>(), tensor.As<uint8_t>() + tensor.GetByteSize()}};
-}
-
-void
-ReadAssignment(const Bytes& input)
-{
-    StageAssignment assignment;
-    auto copy = input;
-    const auto size = static_cast<uint32_t>(copy.size());
-    if (DecodeAssignment(TensorData::FromVector(DType::UINT8, {size}, std::move(copy)), assignment)
-            .empty())
-    {
-        CheckAssignment(assignment, 4);
-    }
-}
-
 std::vector<Target>
 GetTargets()
 {
-    std::vector<Target> targets{{"message", MakeMessages, MendMessage, ReadMessages},
-                                {"assignment", MakeAssignments, nullptr, ReadAssignment}};
-    for (const auto& more : {GetFileTargets(), GetModelTargets()})
+    std::vector<Target> targets;
+    for (const auto& more :
+         {GetMessageTargets(), GetPeerTargets(), GetFileTargets(), GetModelTargets()})
     {
         targets.insert(targets.end(), more.begin(), more.end());
     }
@@ -280,6 +144,10 @@ Fuzz(const Target& target, uint64_t seed, double seconds, uint64_t inputs)
         {
             ++refused;
         }
+    }
+    if (target.finish)
+    {
+        target.finish();
     }
     alarm(0);
     std::cout << target.name << ": " << count << " inputs, " << refused
