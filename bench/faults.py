@@ -31,13 +31,16 @@ import time
 BUILD = pathlib.Path(os.environ.get("COLLAPIPE_BUILD") or
                      pathlib.Path(__file__).resolve().parent.parent / "build")
 LIMIT_S = 900  # of wall time; a run that takes longer counts as hung
-TOLERANCE = 1e-4  # of weights, about as large as 1: rounding of float32 over the iterations of a run
+TOLERANCE = 1e-5  # of weights, about as large as 1: rounding of float32; an iteration more or less makes 0.05
+# SGD with momentum, which has a state to be kept, and not Adam: an attention does not depend on its keys'
+# biases, whose gradients are rounding alone, which Adam makes steps of, so that weights of the same work
+# differ by 1e-3 where micro-batches are cut another way.
 COMMON = ["--task=translation", "--compare=none", "--progress=none", "--model=16x2x32",
           "--deviceProfiles=flops=2e7:memory=1e9", "--rounds=3", "--clusters=2", "--devices=3",
           "--blocks=4", "--localIterations=6", "--microBatches=2", "--microBatchSize=4",
-          "--maxPairs=200", "--maxValidation=10", "--vocabulary=300", "--timelineSize=0",
-          "--heartbeat=1", "--patience=3", "--deadline=120",
-          "--ns3::collapipe::RecoveryPolicy::Deadline=30s"]
+          "--optimizer=sgd", "--momentum=0.9", "--learningRate=0.05", "--maxPairs=200",
+          "--maxValidation=10", "--vocabulary=300", "--timelineSize=0", "--heartbeat=1", "--patience=3",
+          "--deadline=120", "--ns3::collapipe::RecoveryPolicy::Deadline=30s"]
 
 Run = collections.namedtuple("Run", "status err rows results left_out rounds weights seconds")
 
@@ -125,7 +128,7 @@ def check(job):
 
 def has_no_round(first):
     """Did the run end in the sentence that nothing came of it? That is an end too."""
-    return first.status == 1 and "no round has ended" in first.err
+    return first.status == 2 and "no round has ended" in first.err
 
 
 def number(row, name):

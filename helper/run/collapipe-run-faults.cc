@@ -21,11 +21,15 @@ namespace collapipe
 namespace
 {
 
-constexpr double FAR_AWAY_M = 1e5;    //!< out of range of any radio here
-constexpr double WATCH_S = 10;        //!< how often it is looked whether anything goes on
-constexpr double TRIES = 3;           //!< after which it is not for the last failure's sake
-constexpr double ROUND_FACTOR = 3;    //!< a round may take so many deadlines, however much goes on
-constexpr int64_t FAULT_STREAM = 990; //!< of faults at random
+constexpr double FAR_AWAY_M = 1e5;     //!< out of range of any radio here
+constexpr double WATCH_S = 10;         //!< how often it is looked whether anything goes on
+constexpr double TRIES = 3;            //!< after which it is not for the last failure's sake
+constexpr double ROUND_FACTOR = 3;     //!< a round may take so many deadlines, however much goes on
+constexpr double PLAN_FACTOR = 3;      //!< a deadline is so many planned rounds at least
+constexpr double MOST_DEADLINES = 100; //!< and so many of the user's at most: who is out of reach
+                                       //!< is planned with years
+constexpr double MOST_S = 3e9;         //!< three times of which are a Time still
+constexpr int64_t FAULT_STREAM = 990;  //!< of faults at random
 
 /// @return by cluster: its cell
 std::vector<uint32_t>
@@ -411,6 +415,7 @@ CollaPipeFaultHelper::HandleRound(const RoundRecord& record)
 {
     m_lastRound = Simulator::Now();
     ++m_rounds;
+    NotePlan(record.plan ? record.plan->plannedLatencyS : 0);
     m_account.HandleRound(record.end);
 }
 
@@ -507,6 +512,27 @@ CollaPipeFaultHelper::IsHopeless(const EdgeServerApplication& edge, Time still) 
 }
 
 void
+CollaPipeFaultHelper::NotePlan(double plannedS)
+{
+    if (plannedS > 0)
+    {
+        m_leastPlannedS = m_leastPlannedS > 0 ? std::min(m_leastPlannedS, plannedS) : plannedS;
+    }
+}
+
+/**
+ * @param plannedS what a round is planned to take
+ * @return for how long nothing need go on
+ */
+Time
+CollaPipeFaultHelper::GetDeadline(double plannedS) const
+{
+    const double givenS = m_deadline.GetSeconds();
+    return Max(m_deadline,
+               Seconds(std::min({PLAN_FACTOR * plannedS, MOST_DEADLINES * givenS, MOST_S})));
+}
+
+void
 CollaPipeFaultHelper::Watch()
 {
     m_watch = Simulator::Schedule(Seconds(WATCH_S), &CollaPipeFaultHelper::Watch, this);
@@ -517,22 +543,23 @@ CollaPipeFaultHelper::Watch()
         progress = Max(progress, edge->GetLastProgress());
         planned = std::max(planned, edge->GetPlannedLatencyS());
     }
+    NotePlan(planned);
     const Time now = Simulator::Now();
-    const Time deadline = Max(m_deadline, Seconds(3 * planned));
     const auto isHopeless = [this, still = now - progress](const auto& edge) {
         return IsHopeless(*edge, still);
     };
-    const bool isStill =
-        now - progress > deadline || std::any_of(m_applications.edgeServers.begin(),
-                                                 m_applications.edgeServers.end(),
-                                                 isHopeless);
-    const bool isEndless =
-        now - Max(m_lastRound, m_network.readyAt) > Seconds(ROUND_FACTOR * deadline.GetSeconds());
+    const bool isStill = now - progress > GetDeadline(m_leastPlannedS) ||
+                         std::any_of(m_applications.edgeServers.begin(),
+                                     m_applications.edgeServers.end(),
+                                     isHopeless);
+    const bool isEndless = now - Max(m_lastRound, m_network.readyAt) >
+                           Seconds(ROUND_FACTOR * GetDeadline(planned).GetSeconds());
     if ((isStill || isEndless) && m_onStuck)
     {
         m_watch.Cancel();
         std::ostringstream text;
-        text << "nothing has gone on since " << (isStill ? progress : m_lastRound).As(Time::S)
+        text << (isStill ? "nothing has gone on since " : "no round has come to its end since ")
+             << (isStill ? progress : Max(m_lastRound, m_network.readyAt)).As(Time::S)
              << " of simulated time: " << DescribeWait();
         m_onStuck(text.str());
     }

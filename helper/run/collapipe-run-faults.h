@@ -99,6 +99,8 @@ class CollaPipeFaultHelper
     void HandleTx(const MessageHeader& header, uint64_t bytes);
     void Watch();
     bool IsHopeless(const EdgeServerApplication& edge, Time still) const;
+    void NotePlan(double plannedS);
+    Time GetDeadline(double plannedS) const;
     std::string DescribeWait() const;
 
     RunApplications m_applications; //!< of the run
@@ -111,6 +113,7 @@ class CollaPipeFaultHelper
     EventId m_next;                                                     //!< the next one at random
     EventId m_watch;                                                    //!< next look
     Time m_deadline;                                                    //!< without progress
+    double m_leastPlannedS{0};                                          //!< of all rounds
     std::function<void(const std::string&)> m_onStuck;                  //!< whom to tell
     Time m_lastRound;                                                   //!< end of one
     uint32_t m_rounds{0};                                               //!< that have ended

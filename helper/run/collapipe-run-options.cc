@@ -576,7 +576,8 @@ AddFaults(RunConfig& config, Options& options)
                   "deadline",
                   &config.deadlineS,
                   "simulated time without any progress after which the run ends, with the rounds "
-                  "that it has; at least three times what a round was planned to take")
+                  "that it has; at least three times what the shortest round was planned to "
+                  "take, at most a hundred times what is given")
             .WithUnit("s")
             .Above(0)
             .To(1e9),

@@ -368,6 +368,24 @@ def check_stuck(work, data):
     check(seconds < 120, f"it ends in good time: {seconds} s")
 
 
+def check_out_of_reach(work, data):
+    """Who leaves between his report and the plan is planned with, for years: the run ends nevertheless."""
+    path, folder = work / "reach.toml", work / "reach"
+    options = ("--topology=wifi", "--clusters=1", "--devices=4", "--blocks=4", "--recovery=wait",
+               "--heartbeat=10", "--patience=30", "--deadline=60")
+    run(folder, *options, "--faults=random:1,0.0001", data=data)
+    second = read_csv(folder / "rounds.csv")[1]
+    reported = float(second["start_s"]) + float(second["report_s"])
+    path.write_text(f"[[fault]]\nkind = \"away\"\nnode = \"cluster0.control\"\nat = {reported - 1e-4:.9f}\n"
+                    "for = 1e8\n", encoding="utf-8")
+    status, out, err, seconds = run(folder, *options, f"--faults={path}", data=data)
+    check(status == 0 and "nothing has gone on" in err, f"out of reach: status {status}: {err}")
+    check(len(read_csv(folder / "rounds.csv")) == 1, "out of reach: the finished round is kept")
+    simulated = re.search(r"([\d.]+) s simulated", out)
+    check(simulated and 60 < float(simulated.group(1)) < 100, f"out of reach: after the deadline: {out}")
+    check(seconds < 120, f"out of reach: it ends in good time: {seconds} s")
+
+
 def check_gone(work, data):
     """The only cluster has lost its control unit: the run ends, says who is gone, and keeps what it has."""
     path = work / "gone.toml"
@@ -501,6 +519,7 @@ def main():
         check_descriptors(work, data)
         check_memory(work, data)
         check_stuck(work, data)
+        check_out_of_reach(work, data)
         check_gone(work, data)
         check_phases(work, data)
         check_lossy(work, data)
