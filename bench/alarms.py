@@ -19,24 +19,14 @@ import subprocess
 import sys
 import tempfile
 
-from faults import BUILD, COMMON, LIMIT_S
+from faults import COMMON, LIMIT_S
+from support import benchmark
 
+DEFAULTS = {"runs": "100", "crashes": "20", "topologies": "p2p,wifi,lte,hybrid",
+            "jobs": str(os.cpu_count()), "heartbeat": "10", "patience": "30"}
 ON_THE_WAY_S = 0.5  # the last heartbeat's, with a retransmission or two
 LOSSES = ["--packetErrorRate=0.05"]
 RADIO = ["--fading", "--mobility=gauss-markov", "--speed=1.5"]
-
-
-def parse(arguments):
-    chosen = {"runs": "100", "crashes": "20", "topologies": "p2p,wifi,lte,hybrid",
-              "jobs": str(os.cpu_count()), "heartbeat": "10", "patience": "30"}
-    others = []
-    for argument in arguments:
-        name, _, value = argument.removeprefix("--").partition("=")
-        if argument.startswith("--") and name in chosen:
-            chosen[name] = value
-        else:
-            others.append(argument)
-    return chosen, others
 
 
 def run(job):
@@ -54,7 +44,7 @@ def run(job):
                               f"at = {place.random()}\n", encoding="utf-8")
             options.append(f"--faults={faults}")
         try:
-            done = subprocess.run([BUILD / "collapipe-quickstart", *options], capture_output=True,
+            done = subprocess.run([benchmark.BUILD / "collapipe-quickstart", *options], capture_output=True,
                                   text=True, timeout=LIMIT_S, check=False)
         except subprocess.TimeoutExpired:
             return job, "hung", "", 0, None
@@ -74,11 +64,7 @@ def run(job):
 
 
 def main():
-    chosen, others = parse(sys.argv[1:])
-    if "--help" in others:
-        lines = pathlib.Path(__file__).read_text(encoding="utf-8").splitlines()[3:]
-        print("\n".join(line[2:] for line in lines[:lines.index("")]))
-        return 0
+    chosen, others = benchmark.parse(DEFAULTS, sys.argv[1:])
     topologies = chosen["topologies"].split(",")
     jobs = [(topologies[seed % len(topologies)], 1 + seed, is_crash, chosen, others)
             for is_crash, count in ((False, int(chosen["runs"])), (True, int(chosen["crashes"])))
@@ -88,6 +74,7 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(int(chosen["jobs"])) as pool:
         for result in pool.map(run, jobs):
             results.append(result)
+            benchmark.show_progress(len(results), len(jobs), "runs")
             (topology, seed, is_crash, *_), status, err, alarms, noticed = result
             late = is_crash and (noticed is None or noticed > limit)
             if status != 0 or alarms > 0 or late:

@@ -28,8 +28,10 @@ import tempfile
 import threading
 import time
 
-BUILD = pathlib.Path(os.environ.get("COLLAPIPE_BUILD") or
-                     pathlib.Path(__file__).resolve().parent.parent / "build")
+from support import benchmark
+
+DEFAULTS = {"schedules": "200", "first": "0", "rate": "30", "policies": "wait,drop,replan",
+            "topologies": "p2p,wifi,lte,hybrid", "compute": "analytic", "jobs": str(os.cpu_count())}
 LIMIT_S = 900  # of wall time; a run that takes longer counts as hung
 TOLERANCE = 1e-5  # of weights, about as large as 1: rounding of float32; an iteration more or less makes 0.05
 COMMON = ["--task=translation", "--compare=none", "--progress=none", "--model=16x2x32",
@@ -44,19 +46,6 @@ COMMON = ["--task=translation", "--compare=none", "--progress=none", "--model=16
 LEARNING = ["--optimizer=sgd", "--momentum=0.9", "--learningRate=0.05"]
 
 Run = collections.namedtuple("Run", "status err rows results left_out rounds weights seconds")
-
-
-def parse(arguments):
-    chosen = {"schedules": "200", "first": "0", "rate": "30", "policies": "wait,drop,replan",
-              "topologies": "p2p,wifi,lte,hybrid", "compute": "analytic", "jobs": str(os.cpu_count())}
-    others = []
-    for argument in arguments:
-        name, _, value = argument.removeprefix("--").partition("=")
-        if argument.startswith("--") and name in chosen:
-            chosen[name] = value
-        else:
-            others.append(argument)
-    return chosen, others
 
 
 def read_weights(folder):
@@ -75,7 +64,7 @@ def run(folder, topology, seed, options):
     """One run: its status, its words on standard error, its faults, the bytes of its results."""
     begin = time.monotonic()
     saved = pathlib.Path(f"{folder}-saved")
-    command = [BUILD / "collapipe-quickstart", *COMMON, f"--topology={topology}",
+    command = [benchmark.BUILD / "collapipe-quickstart", *COMMON, f"--topology={topology}",
                f"--seed={1 + seed % 7}", f"--outputDir={folder}", *options]
     if "--compute=torch" in options:
         command += [*LEARNING, f"--save={saved}"]
@@ -183,11 +172,7 @@ def blame(policy, first, same, error):
 
 
 def main():
-    chosen, others = parse(sys.argv[1:])
-    if "--help" in others:
-        lines = pathlib.Path(__file__).read_text(encoding="utf-8").splitlines()[3:]
-        print("\n".join(line[2:] for line in lines[:lines.index("")]))
-        return 0
+    chosen, others = benchmark.parse(DEFAULTS, sys.argv[1:])
     topologies = chosen["topologies"].split(",")
     begin = int(chosen["first"])
     jobs = [(policy, topologies[seed % len(topologies)], seed, seed // len(topologies) % 10 == 0, chosen,
@@ -204,11 +189,11 @@ def main():
             if wrong:
                 bad += 1
                 print(f"\nfaults: {policy} on {topology}, seed {seed}: {wrong}", file=sys.stderr)
-            print(f"\r{len(results)} of {len(jobs)} schedules", end="", file=sys.stderr, flush=True)
+            benchmark.show_progress(len(results), len(jobs), "schedules")
     except KeyboardInterrupt:
         bad += 1
+        print(file=sys.stderr)
     pool.shutdown(cancel_futures=True)
-    print(file=sys.stderr)
     show(results)
     return 1 if bad else 0
 

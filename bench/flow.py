@@ -8,15 +8,13 @@
 
 import csv
 import json
-import os
-import pathlib
 import statistics
 import subprocess
 import sys
 import tempfile
 
-BUILD = pathlib.Path(os.environ.get("COLLAPIPE_BUILD") or
-                     pathlib.Path(__file__).resolve().parent.parent / "build")
+from support import benchmark
+
 COMMON = ["--compute=analytic", "--compare=none", "--run=2", "--rounds=3", "--localIterations=4",
           "--controller=uniform-pipeline", "--progress=none", "--timelineSize=0"]
 SMALL = ["--clusters=2", "--devices=4"]
@@ -43,7 +41,7 @@ def list_scenarios():
 def run(options, fidelity):
     """Mean round time in s, mean radio energy of a round in J, wall time of the simulation in s."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [BUILD / "collapipe-quickstart", *COMMON, *options, f"--fidelity={fidelity}",
+        command = [benchmark.BUILD / "collapipe-quickstart", *COMMON, *options, f"--fidelity={fidelity}",
                    f"--outputDir={folder}/run"]
         result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if result.returncode != 0:
@@ -59,12 +57,13 @@ def run(options, fidelity):
 
 
 def main():
+    others = benchmark.parse({}, sys.argv[1:])[1]
     print(f"{'scenario':30} {'packets':>9} {'flow':>9} {'error':>7} {'radio':>8} {'flow':>8} {'error':>7} "
           f"{'faster':>7}")
     errors, energies = [], []
     for name, options in list_scenarios():
-        packets, packets_j, packets_s = run([*options, *sys.argv[1:]], "packets")
-        flow, flow_j, flow_s = min((run([*options, *sys.argv[1:]], "flow") for _ in range(REPEATS)),
+        packets, packets_j, packets_s = run([*options, *others], "packets")
+        flow, flow_j, flow_s = min((run([*options, *others], "flow") for _ in range(REPEATS)),
                                    key=lambda result: result[2])
         error, energy = 100 * (flow / packets - 1), 100 * (flow_j / packets_j - 1)
         errors.append(abs(error))

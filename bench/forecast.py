@@ -19,8 +19,9 @@ import subprocess
 import sys
 import tempfile
 
-BUILD = pathlib.Path(os.environ.get("COLLAPIPE_BUILD") or
-                     pathlib.Path(__file__).resolve().parent.parent / "build")
+from support import benchmark
+
+DEFAULTS = {"scenarios": "", "jobs": str(os.cpu_count()), "rounds": "3", "keep": ""}
 COMMON = ["--compute=analytic", "--compare=none", "--progress=none", "--maxPairs=300",
           "--maxValidation=10", "--vocabulary=300", "--timelineSize=0", "--heartbeat=0",
           "--task=translation"]
@@ -85,18 +86,6 @@ for _topology in ("wifi", "hybrid", "lte"):
                                                     "--controller=random", f"--seed={_seed}"]
 
 
-def parse(arguments):
-    chosen = {"scenarios": "", "jobs": str(os.cpu_count()), "rounds": "3", "keep": ""}
-    others = []
-    for argument in arguments:
-        name, _, value = argument.removeprefix("--").partition("=")
-        if argument.startswith("--") and name in chosen:
-            chosen[name] = value
-        else:
-            others.append(argument)
-    return chosen, others
-
-
 def read(path):
     with open(path, encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
@@ -104,7 +93,7 @@ def read(path):
 
 def run(folder, name, rounds, others):
     """The rounds of a scenario: latency and phases as planned and as measured."""
-    command = [BUILD / "collapipe-quickstart", *COMMON, *SCENARIOS[name], f"--rounds={rounds}",
+    command = [benchmark.BUILD / "collapipe-quickstart", *COMMON, *SCENARIOS[name], f"--rounds={rounds}",
                f"--outputDir={folder}", *others]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -141,7 +130,7 @@ def summarise(results):
 
 
 def main():
-    chosen, others = parse(sys.argv[1:])
+    chosen, others = benchmark.parse(DEFAULTS, sys.argv[1:])
     wanted = tuple(filter(None, chosen["scenarios"].split(",")))
     names = [name for name in SCENARIOS
              if (name.startswith(wanted) if wanted else not name.startswith("random"))]

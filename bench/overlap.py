@@ -18,8 +18,8 @@ import sys
 import tempfile
 import time
 
-BUILD = pathlib.Path(os.environ.get("COLLAPIPE_BUILD") or
-                     pathlib.Path(__file__).resolve().parent.parent / "build")
+from support import benchmark
+
 HELPERS = ["bench-collapipe-unsplit", "bench-collapipe-bulk-send"]
 ROUNDS = 10
 FLAT_ROUNDS = [2, 5, 10]
@@ -33,7 +33,7 @@ def measure(program, options, text=""):
         given.write(text)
         given.seek(0)
         begin = time.monotonic()
-        with subprocess.Popen([BUILD / program, *options], stdin=given, stdout=out) as process:
+        with subprocess.Popen([benchmark.BUILD / program, *options], stdin=given, stdout=out) as process:
             _, status, usage = os.wait4(process.pid, 0)
             wall = time.monotonic() - begin
             process.returncode = os.waitstatus_to_exitcode(status)
@@ -112,7 +112,7 @@ def print_row(name, result):
 
 
 def build_helpers():
-    command = ["cmake", "--build", str(BUILD), "--target", *HELPERS]
+    command = ["cmake", "--build", str(benchmark.BUILD), "--target", *HELPERS]
     result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                             encoding="utf-8", check=False)
     if result.returncode != 0:
@@ -120,7 +120,7 @@ def build_helpers():
 
 
 def main():
-    given = sys.argv[1:]
+    given = benchmark.parse({}, sys.argv[1:])[1]
     rounds = ROUNDS
     for option in given:
         if option.startswith("--rounds="):

@@ -6,14 +6,13 @@
 # Options are collapipe-quickstart's. COLLAPIPE_BUILD names the build directory.
 
 import json
-import os
 import pathlib
 import subprocess
 import sys
 import tempfile
 
-BUILD = pathlib.Path(os.environ.get("COLLAPIPE_BUILD") or
-                     pathlib.Path(__file__).resolve().parent.parent / "build")
+from support import benchmark
+
 PRECISIONS = ["fp32", "fp16", "bf16", "int8"]
 KINDS = ["activation", "gradient", "parameter"]
 
@@ -21,7 +20,7 @@ KINDS = ["activation", "gradient", "parameter"]
 def train(options):
     """The summary of a run."""
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([BUILD / "collapipe-quickstart", *options, "--progress=none",
+        subprocess.run([benchmark.BUILD / "collapipe-quickstart", *options, "--progress=none",
                         "--compare=none", f"--outputDir={folder}"],
                        check=True, stdout=subprocess.DEVNULL)
         with open(pathlib.Path(folder) / "summary.json", encoding="utf-8") as file:
@@ -33,7 +32,7 @@ def describe(setting):
 
 
 def main():
-    options = sys.argv[1:] or ["--task=translation", "--topology=p2p"]
+    options = benchmark.parse({}, sys.argv[1:])[1] or ["--task=translation", "--topology=p2p"]
     settings = [{kind: precision for kind in KINDS} for precision in PRECISIONS]
     settings += [{kind: precision} for kind in KINDS for precision in PRECISIONS[1:]]
     print(" ".join(f"{kind:>10}" for kind in KINDS),

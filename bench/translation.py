@@ -13,15 +13,14 @@
 # leaves out one of the two trainings.
 
 import json
-import os
 import pathlib
 import subprocess
 import sys
 import tempfile
 import time
 
-BUILD = pathlib.Path(os.environ.get("COLLAPIPE_BUILD") or
-                     pathlib.Path(__file__).resolve().parent.parent / "build")
+from support import benchmark
+
 LOOP = "bench-collapipe-fedavg"
 
 # Width 256, 4 encoder and 2 decoder blocks, 4 clusters of 4 devices
@@ -44,7 +43,7 @@ def run_split(options):
     with tempfile.TemporaryDirectory() as folder:
         results = pathlib.Path(folder) / "results"
         begin = time.monotonic()
-        process = subprocess.run([BUILD / "collapipe-quickstart", *options,
+        process = subprocess.run([benchmark.BUILD / "collapipe-quickstart", *options,
                                   f"--outputDir={results}"], stdout=subprocess.DEVNULL, check=False)
         if process.returncode != 0:
             fail(f"collapipe-quickstart ended with status {process.returncode}")
@@ -57,7 +56,7 @@ def run_split(options):
 def run_loop(options):
     """The ordinary loop: the last round's line."""
     last = None
-    with subprocess.Popen([BUILD / LOOP, *options], stdout=subprocess.PIPE,
+    with subprocess.Popen([benchmark.BUILD / LOOP, *options], stdout=subprocess.PIPE,
                           encoding="utf-8") as process:
         for line in process.stdout:
             row = json.loads(line)
@@ -71,13 +70,12 @@ def run_loop(options):
 
 
 def main():
-    own = [argument for argument in sys.argv[1:] if not argument.startswith("--loop=")]
-    loops = [argument[7:] for argument in sys.argv[1:] if argument.startswith("--loop=")]
-    loop = loops[-1] if loops else "both"
+    chosen, own = benchmark.parse({"loop": "both"}, sys.argv[1:])
+    loop = chosen["loop"]
     if loop not in ("both", "only", "none"):
         fail(f"--loop={loop}: take both, only or none")
     options = [*MODEL, *SCENARIO, *TRAINING, *MEASUREMENT, *own]
-    subprocess.run(["cmake", "--build", BUILD, "--target", LOOP], check=True,
+    subprocess.run(["cmake", "--build", benchmark.BUILD, "--target", LOOP], check=True,
                    stdout=subprocess.DEVNULL)
     print(f"{'':34}{'BLEU':>8}{'loss':>9}{'wall, s':>10}")
     split = unsplit = None
