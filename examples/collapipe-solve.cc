@@ -16,6 +16,7 @@
  * input; with --stream the largest of all lines.
  */
 
+#include "ns3/collapipe-controller-choice.h"
 #include "ns3/collapipe-controller.h"
 #include "ns3/collapipe-dssda-controller.h"
 #include "ns3/collapipe-instance-json.h"
@@ -23,7 +24,6 @@
 #include "ns3/collapipe-plan-json.h"
 #include "ns3/collapipe-plugin.h"
 #include "ns3/collapipe-program.h"
-#include "ns3/collapipe-run-options.h"
 #include "ns3/collapipe-suggestion.h"
 #include "ns3/collapipe-user-error.h"
 #include "ns3/collapipe-version.h"

@@ -28,26 +28,6 @@ namespace collapipe
 {
 
 /**
- * @param model dimensions
- * @param optimizer its kind gives the number of copies of the weights
- * @param backwardRatio beta
- * @param precision in which tensors travel
- * @param keepOptimizerState whether the optimizer's state travels with the parameters
- * @return the model as the planner sees it
- */
-ModelProfile MakeModelProfile(const ModelConfig& model,
-                              const OptimizerConfig& optimizer,
-                              double backwardRatio,
-                              const WirePrecision& precision = {},
-                              bool keepOptimizerState = false);
-
-/**
- * @param context of a run
- * @return its model as the planner sees it
- */
-ModelProfile MakeModelProfile(const TrainingContext& context);
-
-/**
  * @ingroup collapipe
  * Installs a training run on a network: the applications, and what decides and measures. Each
  * cell gets a ControlLoop with a controller, a link monitor and an actuator, all of them together

@@ -31,6 +31,13 @@ inline const std::vector<std::string> FOREIGN{"foreign"};
 std::vector<RunOption> MakeOptions(RunConfig& config);
 
 /**
+ * Adds the options about nodes, links and radios.
+ * @param config whose values they are
+ * @param options where to add them
+ */
+void AddNetworkOptions(RunConfig& config, std::vector<RunOption>& options);
+
+/**
  * Adds the options about what is learnt, from what, and how well.
  * @param config whose values they are
  * @param options where to add them
@@ -42,9 +49,6 @@ void AddLearningOptions(RunConfig& config, std::vector<RunOption>& options);
  * @return its TypeId's name; any other name as it is
  */
 std::string SchedulerTypeName(const std::string& name);
-
-/// @return short names of all controllers that there are
-std::vector<std::string> GetControllerNames();
 
 } // namespace collapipe
 } // namespace ns3

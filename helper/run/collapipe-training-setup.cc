@@ -5,6 +5,7 @@
 #include "collapipe-training-setup.h"
 
 #include "collapipe-helper.h"
+#include "collapipe-model-profile.h"
 #include "collapipe-run-data.h"
 #include "collapipe-suggestion.h"
 

@@ -7,8 +7,8 @@
 #include "collapipe-learning-gtest.h"
 
 #include "ns3/collapipe-frozen-weights.h"
-#include "ns3/collapipe-helper.h"
 #include "ns3/collapipe-model-family.h"
+#include "ns3/collapipe-model-profile.h"
 #include "ns3/collapipe-pipeline-plan.h"
 #include "ns3/collapipe-schedule.h"
 #include "ns3/collapipe-torch-backend.h"
