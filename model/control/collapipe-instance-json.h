@@ -8,6 +8,8 @@
 #include "collapipe-instance.h"
 
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace ns3
 {
@@ -29,6 +31,9 @@ std::string ParseInstanceJson(const std::string& text, Instance& instance);
  * @return it as JSON; ParseInstanceJson() gives back the same numbers
  */
 std::string FormatInstanceJson(const Instance& instance);
+
+/// @return over whom a link goes, and what that is called in JSON
+const std::vector<std::pair<std::string, Relay>>& GetRelayNames();
 
 } // namespace collapipe
 } // namespace ns3
