@@ -4,8 +4,10 @@
 
 #include "collapipe-fluid-reference.h"
 
+#include "collapipe-fluid-reference-air.h"
+#include "collapipe-fluid-reference-links.h"
+
 #include <algorithm>
-#include <cmath>
 #include <deque>
 #include <limits>
 #include <map>
@@ -56,64 +58,6 @@ ListPasses(const std::string& schedule, uint32_t stages, uint32_t stage, uint32_
     return list;
 }
 
-/// A link of the plan with all it needs
-struct Radio
-{
-    std::size_t cluster{0};
-    int pool{0}; //!< 0 uplink, 1 downlink, 2 + m
-    PoolState medium;
-    LinkState link;
-    double share{1};
-    double powerW{0};
-    int priority{0};
-    const LinkState* back{nullptr};
-    int backPool{0};
-    PoolState backMedium;
-    NodeIndex from{0};
-    NodeIndex to{0};
-    bool ranked{true};     //!< subject to priorities
-    bool inTurn{false};    //!< has one reservation with other links
-    NodeIndex turnFrom{0}; //!< whose that is
-    NodeIndex turnTo{0};   //!< and to whom; the edge server in a cell
-    bool hasHop{false};    //!< that is a hop to or from the control unit
-    double wireBps{std::numeric_limits<double>::infinity()};
-
-    double RateBps(double x) const
-    {
-        if (medium.mode == SharingMode::DEDICATED)
-        {
-            return link.fixedRateBps;
-        }
-        if (x <= 0)
-        {
-            return 0;
-        }
-        const double hz = medium.bandwidthHz * (medium.mode == SharingMode::FREQUENCY ? x : 1);
-        const double snr = powerW * link.gain / (link.snrGap * link.noiseDensityWPerHz * hz);
-        const double bps = link.efficiency * x * medium.bandwidthHz *
-                           std::min(link.maxSpectralEfficiency, std::log2(1 + snr));
-        return std::min(bps, wireBps);
-    }
-
-    bool Competes() const
-    {
-        return medium.mode != SharingMode::DEDICATED && medium.sharing == Sharing::WORK_CONSERVING;
-    }
-};
-
-/// Something on the air
-struct Sending
-{
-    Radio radio;
-    double left{0};
-    int kind{0};  //!< 0 forward, 1 backward, 2 targets, 3 parameters
-    int stage{0}; //!< before the hop
-    uint32_t number{0};
-    double messages{1};
-    double rate{0};
-    double share{0};
-};
-
 /// A cluster's state
 struct Runner
 {
@@ -143,7 +87,9 @@ class World
     World(const SystemState& state, const RoundPlan& plan)
         : m_state(state),
           m_plan(plan),
-          m_runners(plan.clusters.size())
+          m_runners(plan.clusters.size()),
+          m_links(state, plan),
+          m_air(m_links, plan.clusters.size())
     {
         m_times.distributionS.assign(m_runners.size(), 0);
         m_times.trainingS.assign(m_runners.size(), 0);
@@ -162,17 +108,17 @@ class World
             while (Settle())
             {
             }
-            SetRates();
+            m_air.SetRates();
             const double next = FindNext();
             if (next == FAR)
             {
                 break;
             }
-            for (auto& sending : m_air)
+            for (auto& sending : m_air.sendings)
             {
                 const double passed = next - m_now;
                 sending.left -= sending.rate * passed;
-                Charge(sending, passed);
+                m_times.radioJ[sending.radio.cluster] += passed * m_air.GetPowerW(sending);
             }
             m_now = next;
             EndSendings();
@@ -195,44 +141,6 @@ class World
         return Chain(m).microBatchSize;
     }
 
-    const LinkState* Find(std::size_t m, NodeIndex from, NodeIndex to) const
-    {
-        const auto& cluster = m_state.clusters[m];
-        if (to == EDGE_SERVER)
-        {
-            return from == 0 ? &cluster.controlUnit.uplink : &cluster.devices[from - 1].uplink;
-        }
-        if (from == EDGE_SERVER)
-        {
-            return to == 0 ? &cluster.controlUnit.downlink : &cluster.devices[to - 1].downlink;
-        }
-        return &cluster.d2dLinks[from][to];
-    }
-
-    int PoolOf(std::size_t m, NodeIndex from, NodeIndex to) const
-    {
-        return to == EDGE_SERVER ? 0 : from == EDGE_SERVER ? 1 : 2 + static_cast<int>(m);
-    }
-
-    /// Where a relay is no shared medium, a link stays in its own pool
-    int TakenPool(std::size_t m, const LinkState& link, NodeIndex from, NodeIndex to) const
-    {
-        const int own = PoolOf(m, from, to);
-        const int taken = link.relay == Relay::CONTROL_UNIT   ? 2 + static_cast<int>(m)
-                          : link.relay == Relay::BASE_STATION ? 0
-                                                              : own;
-        Radio radio;
-        radio.medium = Medium(taken);
-        return radio.Competes() ? taken : own;
-    }
-
-    const PoolState& Medium(int pool) const
-    {
-        return pool == 0   ? m_state.uplink
-               : pool == 1 ? m_state.downlink
-                           : m_state.clusters[pool - 2].d2d;
-    }
-
     void Send(std::size_t m,
               Phase phase,
               NodeIndex from,
@@ -240,145 +148,9 @@ class World
               double bits,
               Sending sending)
     {
-        Radio& radio = sending.radio;
-        radio.cluster = m;
-        radio.from = from;
-        radio.to = to;
-        radio.link = *Find(m, from, to);
-        radio.pool = PoolOf(m, from, to);
-        const bool relayed = radio.pool != TakenPool(m, radio.link, from, to);
-        radio.pool = TakenPool(m, radio.link, from, to);
-        radio.medium = Medium(radio.pool);
-        radio.powerW = radio.link.maxPowerW;
-        for (const auto& link : m_plan.clusters[m].links)
-        {
-            if (link.phase == phase && link.from == from && link.to == to)
-            {
-                radio.share = link.share;
-                radio.powerW = link.powerW;
-                radio.priority = radio.medium.priorities ? link.priority : 0;
-            }
-        }
-        if (HasTurns(m, from, to))
-        {
-            TakeNodeShare(m, phase, radio);
-        }
-        if (HasHop(m, from, to))
-        {
-            TakeHopShare(m, phase, radio);
-        }
-        if (relayed && radio.link.relay == Relay::CONTROL_UNIT)
-        {
-            TakeTurns(m, phase, radio);
-        }
-        radio.back = Find(m, to, from);
-        radio.backPool = radio.back ? TakenPool(m, *radio.back, to, from) : PoolOf(m, to, from);
-        radio.backMedium = Medium(radio.backPool);
-        sending.left = bits + sending.messages * radio.link.overheadBits;
-        m_air.push_back(sending);
-        m_senders.push_back(from);
-    }
-
-    /// Whether a link uses the one reservation that a reserved cell gives its node
-    static bool IsReservedPool(const PoolState& pool)
-    {
-        return pool.mode != SharingMode::DEDICATED && pool.sharing == Sharing::RESERVED;
-    }
-
-    /// Whether a link is a wire's, behind a hop between the control unit and a device
-    bool IsBehindHop(std::size_t m, NodeIndex from, NodeIndex to) const
-    {
-        return (from == EDGE_SERVER || to == EDGE_SERVER) &&
-               IsReservedPool(m_state.clusters[m].d2d) &&
-               Medium(PoolOf(m, from, to)).mode == SharingMode::DEDICATED &&
-               Find(m, from, to)->relay == Relay::CONTROL_UNIT;
-    }
-
-    /// Whether a link has one reservation of the cluster's medium with what is relayed
-    bool HasHop(std::size_t m, NodeIndex from, NodeIndex to) const
-    {
-        return IsBehindHop(m, from, to) ||
-               (from != EDGE_SERVER && to == CONTROL_UNIT && IsBehindHop(m, from, EDGE_SERVER)) ||
-               (from == CONTROL_UNIT && to != EDGE_SERVER && IsBehindHop(m, EDGE_SERVER, to));
-    }
-
-    void TakeHopShare(std::size_t m, Phase phase, Radio& radio) const
-    {
-        const auto end = [](NodeIndex node) { return node == EDGE_SERVER ? CONTROL_UNIT : node; };
-        radio.inTurn = true;
-        radio.hasHop = true;
-        radio.turnFrom = end(radio.from);
-        radio.turnTo = end(radio.to);
-        radio.medium = m_state.clusters[m].d2d;
-        const bool isWire = IsBehindHop(m, radio.from, radio.to);
-        radio.wireBps = isWire ? radio.link.fixedRateBps : radio.wireBps;
-        for (const auto& link : m_plan.clusters[m].links)
-        {
-            if (link.phase == phase && end(link.from) == radio.turnFrom &&
-                end(link.to) == radio.turnTo)
-            {
-                radio.share = std::max(radio.share, link.share);
-                radio.powerW = std::max(radio.powerW, std::min(link.powerW, radio.link.maxPowerW));
-            }
-        }
-    }
-
-    bool HasTurns(std::size_t m, NodeIndex from, NodeIndex to) const
-    {
-        const bool relayed = from != EDGE_SERVER && to != EDGE_SERVER &&
-                             IsReservedPool(m_state.clusters[m].d2d) &&
-                             Find(m, from, to)->relay == Relay::BASE_STATION;
-        return IsReservedPool(m_state.uplink) && (relayed || to == EDGE_SERVER);
-    }
-
-    void TakeNodeShare(std::size_t m, Phase phase, Radio& radio) const
-    {
-        radio.inTurn = true;
-        radio.turnFrom = radio.from;
-        radio.turnTo = EDGE_SERVER;
-        for (const auto& link : m_plan.clusters[m].links)
-        {
-            if (link.phase == phase && link.from == radio.from && HasTurns(m, link.from, link.to))
-            {
-                radio.share = std::max(radio.share, link.share);
-                radio.powerW = std::max(radio.powerW, std::min(link.powerW, radio.link.maxPowerW));
-            }
-        }
-    }
-
-    /// @return how many links of its node have something to send with the same reservation
-    double CountTurns(const Radio& radio) const
-    {
-        return static_cast<double>(
-            std::count_if(m_air.begin(), m_air.end(), [&](const Sending& other) {
-                return other.radio.inTurn && other.radio.cluster == radio.cluster &&
-                       other.radio.turnFrom == radio.turnFrom && other.radio.turnTo == radio.turnTo;
-            }));
-    }
-
-    /// What the control unit relays has a mean share of the cluster's own links, and no priority
-    void TakeTurns(std::size_t m, Phase phase, Radio& radio) const
-    {
-        std::vector<double> shares;
-        for (const auto& link : m_plan.clusters[m].links)
-        {
-            if (link.phase == phase && link.from != EDGE_SERVER && link.to != EDGE_SERVER)
-            {
-                shares.push_back(link.share);
-            }
-        }
-        radio.ranked = false;
-        radio.share = 1;
-        if (!shares.empty())
-        {
-            radio.share = 0;
-            for (const double share : shares)
-            {
-                radio.share += share / static_cast<double>(shares.size());
-            }
-        }
-        const double hopBps = radio.RateBps(1);
-        radio.wireBps = radio.link.fixedRateBps < hopBps ? radio.link.fixedRateBps : radio.wireBps;
+        sending.radio = m_links.Make(m, phase, from, to);
+        sending.left = bits + sending.messages * sending.radio.link.overheadBits;
+        m_air.sendings.push_back(sending);
     }
 
     void SendParameters(std::size_t m, bool down)
@@ -667,102 +439,11 @@ class World
         return true;
     }
 
-    /// (14), (15) and (5), (6) for all that is on the air now
-    void SetRates()
-    {
-        std::vector<double> acks(2 + m_runners.size(), 0);
-        for (const bool loaded : {false, true})
-        {
-            for (auto& one : m_air)
-            {
-                if (!one.radio.Competes())
-                {
-                    one.share = one.radio.share * (1 - one.radio.medium.background);
-                    one.rate = one.radio.RateBps(one.share) /
-                               (one.radio.inTurn ? CountTurns(one.radio) : 1);
-                    continue;
-                }
-                int highest = 0;
-                for (const auto& other : m_air)
-                {
-                    const bool same = other.radio.pool == one.radio.pool;
-                    highest = same ? std::max(highest, other.radio.priority) : highest;
-                }
-                double weights = 0;
-                for (const auto& other : m_air)
-                {
-                    const bool same = other.radio.pool == one.radio.pool &&
-                                      (!other.radio.ranked || other.radio.priority == highest);
-                    weights += same ? other.radio.share : 0;
-                }
-                const double left = 1 - one.radio.medium.background;
-                const double capacity =
-                    loaded ? std::max(0.05 * left, left - acks[one.radio.pool]) : left;
-                const bool served = !one.radio.ranked || one.radio.priority == highest;
-                one.share = served ? capacity * one.radio.share / weights : 0;
-                one.rate = one.radio.RateBps(one.share);
-            }
-            if (!loaded)
-            {
-                for (const auto& one : m_air)
-                {
-                    AddAcks(one, acks);
-                }
-            }
-        }
-    }
-
-    void AddAcks(const Sending& one, std::vector<double>& acks) const
-    {
-        const Radio& radio = one.radio;
-        if (radio.Competes() && radio.link.relay == Relay::BASE_STATION && radio.pool == 0)
-        {
-            Radio second;
-            second.medium = m_state.downlink;
-            second.link = *Find(radio.cluster, EDGE_SERVER, radio.to);
-            second.powerW = second.link.maxPowerW;
-            acks[1] += second.Competes() ? one.rate / second.RateBps(1) : 0;
-        }
-        if (!radio.Competes() || radio.backMedium.mode == SharingMode::DEDICATED ||
-            radio.backMedium.sharing == Sharing::RESERVED || radio.link.acknowledgementRatio <= 0)
-        {
-            return;
-        }
-        Radio back;
-        back.medium = radio.backMedium;
-        back.link = *radio.back;
-        back.powerW = back.link.maxPowerW;
-        acks[radio.backPool] += radio.link.acknowledgementRatio * one.rate / back.RateBps(1);
-    }
-
-    void Charge(const Sending& one, double passed)
-    {
-        const bool airtime = one.radio.medium.mode == SharingMode::AIRTIME;
-        const double turn = one.radio.inTurn ? 1 / CountTurns(one.radio) : 1;
-        double air = one.rate > 0 ? passed * turn * (airtime ? one.share : 1) : 0;
-        if (one.radio.hasHop)
-        {
-            // A slower wire behind the hop leaves it silent for a part of its time
-            Radio hop = one.radio;
-            hop.wireBps = std::numeric_limits<double>::infinity();
-            air = passed * one.rate / hop.RateBps(airtime ? 1 : one.share);
-        }
-        const std::size_t i = static_cast<std::size_t>(&one - m_air.data());
-        const bool edge = m_senders[i] == EDGE_SERVER;
-        const double radiated = one.radio.medium.mode == SharingMode::DEDICATED
-                                    ? one.radio.link.maxPowerW
-                                    : one.radio.powerW;
-        m_times.radioJ[one.radio.cluster] +=
-            edge ? 0
-                 : air * (one.radio.link.circuitPowerW +
-                          radiated / one.radio.link.amplifierEfficiency);
-    }
-
     double FindNext() const
     {
         double next = FAR;
         const auto see = [&](double t) { next = t > m_now ? std::min(next, t) : next; };
-        for (const auto& one : m_air)
+        for (const auto& one : m_air.sendings)
         {
             if (one.rate > 0)
             {
@@ -798,16 +479,16 @@ class World
 
     void EndSendings()
     {
-        for (std::size_t i = 0; i < m_air.size();)
+        auto& sendings = m_air.sendings;
+        for (std::size_t i = 0; i < sendings.size();)
         {
-            if (m_air[i].left > 1e-9 * m_air[i].rate)
+            if (sendings[i].left > 1e-9 * sendings[i].rate)
             {
                 ++i;
                 continue;
             }
-            const Sending done = m_air[i];
-            m_air.erase(m_air.begin() + static_cast<std::ptrdiff_t>(i));
-            m_senders.erase(m_senders.begin() + static_cast<std::ptrdiff_t>(i));
+            const Sending done = sendings[i];
+            sendings.erase(sendings.begin() + static_cast<std::ptrdiff_t>(i));
             End(done);
         }
     }
@@ -848,8 +529,8 @@ class World
     const SystemState& m_state;
     const RoundPlan& m_plan;
     std::vector<Runner> m_runners;
-    std::vector<Sending> m_air;
-    std::vector<NodeIndex> m_senders;                                 //!< of m_air
+    Links m_links;
+    Air m_air;
     std::set<std::tuple<std::size_t, NodeIndex, NodeIndex>> m_opened; //!< links that have sent
     double m_now{0};
     FluidTimes m_times;
