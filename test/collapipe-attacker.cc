@@ -7,6 +7,7 @@
 #include "ns3/inet-socket-address.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace ns3
 {
@@ -23,9 +24,9 @@ constexpr uint16_t PORT = 9000;
 } // namespace
 
 Bytes
-Serialize(const Message& message)
+Serialize(Message message, MessageSeal* seal)
 {
-    MessageWriter writer(message);
+    MessageWriter writer(std::move(message), seal);
     Bytes bytes;
     while (writer.GetRemaining() > 0)
     {

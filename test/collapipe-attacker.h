@@ -7,6 +7,7 @@
 
 #include "collapipe-test-run.h"
 
+#include "ns3/collapipe-message-seal.h"
 #include "ns3/ipv4-address.h"
 #include "ns3/node.h"
 #include "ns3/socket.h"
@@ -26,8 +27,12 @@ namespace tests
 /// Bytes on a wire
 using Bytes = std::vector<uint8_t>;
 
-/// @return a message as it travels, without a seal
-Bytes Serialize(const Message& message);
+/**
+ * @param message any
+ * @param seal of a connection; null: none
+ * @return the message as it travels
+ */
+Bytes Serialize(Message message, MessageSeal* seal = nullptr);
 
 /// Calls applications from a node of the run, and says what it likes.
 class Attacker

@@ -4,6 +4,7 @@
 
 // The readers of what comes over connections: messages, and the assignments in them.
 
+#include "collapipe-attacker.h"
 #include "collapipe-fuzz-target.h"
 
 #include "ns3/collapipe-assignment.h"
@@ -14,24 +15,10 @@
 
 using namespace ns3;
 using namespace ns3::collapipe;
+using namespace ns3::collapipe::tests;
 
 namespace
 {
-
-Bytes
-Serialize(Message message, MessageSeal* seal = nullptr)
-{
-    MessageWriter writer(std::move(message), seal);
-    Bytes bytes;
-    while (writer.GetRemaining() > 0)
-    {
-        const auto packet = writer.NextPacket(1U << 16);
-        const auto begin = bytes.size();
-        bytes.resize(begin + packet->GetSize());
-        packet->CopyData(bytes.data() + begin, packet->GetSize());
-    }
-    return bytes;
-}
 
 std::vector<Bytes>
 MakeMessages()
