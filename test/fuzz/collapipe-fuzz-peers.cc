@@ -428,6 +428,6 @@ MendCall(Bytes& input)
 std::vector<Target>
 GetPeerTargets()
 {
-    return {{"peers", MakeCalls, MendCall, Call, Finish},
-            {"members", MakeLies, MendMessage, Lie, FinishLies}};
+    return {{"peers", MakeCalls, MendCall, Call, Finish, COMPUTING_BYTES},
+            {"members", MakeLies, MendMessage, Lie, FinishLies, COMPUTING_BYTES}};
 }

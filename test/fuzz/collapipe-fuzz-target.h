@@ -12,6 +12,9 @@
 /// What a reader is given
 using Bytes = std::vector<uint8_t>;
 
+/// What loading LibTorch and computing with it takes of the address space
+constexpr uint64_t COMPUTING_BYTES = 1ULL << 33;
+
 /// Something that reads what others have written
 struct Target
 {
@@ -20,6 +23,7 @@ struct Target
     void (*mend)(Bytes& input);         //!< makes checksums right again; null: there are none
     void (*read)(const Bytes& input);   //!< reads one; throws UserError or DataError, or returns
     void (*finish)() = nullptr;         //!< after the last one; null: nothing is left to do
+    uint64_t memoryBytes{1ULL << 31};   //!< that it may take, of the address space
 };
 
 /// @return the text's bytes

@@ -36,8 +36,7 @@ namespace
 
 using Random = std::mt19937_64;
 
-constexpr uint64_t MEMORY_LIMIT = 1ULL << 31; //!< of the process
-constexpr unsigned HANG_S = 120;              //!< of one input, which may begin a run
+constexpr unsigned HANG_S = 120; //!< of one input, which may begin a run
 
 std::vector<Target>
 GetTargets()
@@ -103,9 +102,34 @@ Keep(const Bytes& input)
                static_cast<std::streamsize>(input.size()));
 }
 
+/// @return the process' address space now, in bytes
+[[maybe_unused]] uint64_t
+GetAddressSpace()
+{
+    uint64_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    return pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+/**
+ * Lets what takes too much fail. Sanitizers keep their shadow in the address space, too.
+ * @param bytes beside what is taken now
+ */
+void
+LimitMemory([[maybe_unused]] uint64_t bytes)
+{
+#ifndef __SANITIZE_ADDRESS__
+    rlimit memory{};
+    getrlimit(RLIMIT_AS, &memory);
+    memory.rlim_cur = std::min<rlim_t>(GetAddressSpace() + bytes, memory.rlim_max);
+    setrlimit(RLIMIT_AS, &memory);
+#endif
+}
+
 void
 Fuzz(const Target& target, uint64_t seed, double seconds, uint64_t inputs)
 {
+    LimitMemory(target.memoryBytes);
     Random random(seed);
     const auto corpus = target.makeCorpus();
     const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
@@ -213,10 +237,6 @@ main(int argc, char* argv[])
             wanted = argument;
         }
     }
-#ifndef __SANITIZE_ADDRESS__
-    const rlimit memory{MEMORY_LIMIT, MEMORY_LIMIT};
-    setrlimit(RLIMIT_AS, &memory);
-#endif
     bool isAny = false;
     for (const auto& target : GetTargets())
     {
