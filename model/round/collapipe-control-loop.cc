@@ -207,6 +207,10 @@ ControlLoop::UpdateLinks()
     {
         m_monitor->Update(m_state);
     }
+    if (m_expectations) // else powers would be corrected again and again
+    {
+        m_radioEnergy.Correct(m_state);
+    }
 }
 
 std::shared_ptr<const RoundPlan>
@@ -244,6 +248,7 @@ ControlLoop::Decide(uint32_t round, const std::vector<double>& weights, bool isL
     }
     MarkRecomputation(m_state, plan);
     m_plan = std::make_shared<const RoundPlan>(std::move(plan));
+    m_attempts.assign(m_plan->clusters.size(), 0);
     NS_LOG_INFO("round " << round << " is planned to take " << m_plan->plannedLatencyS << " s");
     if (m_observer)
     {
@@ -262,6 +267,7 @@ ControlLoop::Replan(uint32_t cluster, const std::set<NodeIndex>& absent, Cluster
 void
 ControlLoop::BeginPhase(uint32_t cluster, Phase phase, const ClusterPlan& plan)
 {
+    m_attempts.at(cluster) += phase == Phase::DISTRIBUTION ? 1 : 0;
     if (m_actuator)
     {
         m_actuator->Apply(m_numbers.at(cluster), phase, plan);
@@ -307,6 +313,27 @@ ControlLoop::Measure(const RoundRecord& record) const
 }
 
 void
+ControlLoop::ObserveRadios(const RoundRecord& record)
+{
+    if (!m_meter || !m_expectations)
+    {
+        return;
+    }
+    std::vector<std::vector<double>> measuredJ(m_numbers.size());
+    for (std::size_t i = 0; i < m_numbers.size(); ++i)
+    {
+        const bool isAsPlanned = m_attempts[i] == 1 && !record.phases.at(i).isLeftOut;
+        const std::size_t nodes = isAsPlanned ? m_state.clusters[i].devices.size() + 1 : 0;
+        for (std::size_t node = 0; node < nodes; ++node)
+        {
+            measuredJ[i].push_back(
+                m_meter->MeasureRadio(m_numbers[i], static_cast<NodeIndex>(node)));
+        }
+    }
+    m_radioEnergy.Observe(m_state, *m_plan, std::move(measuredJ));
+}
+
+void
 ControlLoop::EndRound(const RoundRecord& record)
 {
     m_state.learning = record.learning;
@@ -314,6 +341,7 @@ ControlLoop::EndRound(const RoundRecord& record)
     NS_LOG_INFO("round " << record.round << " took " << measurement.latencyS << " s");
     m_measurementTrace(measurement);
     m_controller->Observe(measurement);
+    ObserveRadios(record);
     if (m_observer)
     {
         m_observer->EndRound(record);

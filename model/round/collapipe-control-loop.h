@@ -8,6 +8,7 @@
 #include "collapipe-energy-meter.h"
 #include "collapipe-link-expectations.h"
 #include "collapipe-link-observer.h"
+#include "collapipe-radio-energy-fit.h"
 
 #include "ns3/collapipe-controller.h"
 #include "ns3/collapipe-edge-server.h"
@@ -33,7 +34,8 @@ namespace collapipe
  * nodes reported, what links are expected to be worth, what the link monitor has learnt of them.
  * The controller decides upon that; the actuator has the radios do it, phase by phase. After the
  * round the controller is told what it cost in time and energy, so that its queues (12) move, and
- * the link monitor how long transfers took.
+ * the link monitor how long transfers took. How much more or less radios took than (7') says is
+ * learnt here, too, where there are expectations and a meter.
  *
  * Each of these parts can be another one, before the simulation begins, or be missing: without
  * expectations links are what the state said that the loop was given, without a monitor nothing is
@@ -140,6 +142,9 @@ class ControlLoop : public RoundDirector
     /// @return what the round that has ended cost
     RoundMeasurement Measure(const RoundRecord& record) const;
 
+    /// Compares what radios took in the round that has ended with its plan.
+    void ObserveRadios(const RoundRecord& record);
+
     Ptr<Controller> m_controller;                           //!< decides
     Ptr<LinkExpectations> m_expectations;                   //!< null: nobody says
     Ptr<LinkMonitor> m_monitor;                             //!< null: nobody learns
@@ -148,6 +153,8 @@ class ControlLoop : public RoundDirector
     std::vector<uint32_t> m_numbers;                        //!< of the clusters
     std::unique_ptr<LinkObserver> m_observer;               //!< tells the monitor
     SystemState m_state;                                    //!< what is known
+    RadioEnergyFit m_radioEnergy;                           //!< learns what radios consume
+    std::vector<uint32_t> m_attempts;                       //!< at the current round, by cluster
     std::shared_ptr<const RoundPlan> m_plan;                //!< of the current round
     std::function<void(const std::string&)> m_onInfeasible; //!< no plan for a round
 

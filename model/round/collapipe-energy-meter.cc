@@ -51,6 +51,13 @@ EnergyMeter::Measure(uint32_t cluster, NodeIndex node) const
     return (Read(cluster, node) - m_before.at(cluster).at(node)).GetActive();
 }
 
+double
+EnergyMeter::MeasureRadio(uint32_t cluster, NodeIndex node) const
+{
+    const auto parts = Read(cluster, node) - m_before.at(cluster).at(node);
+    return parts.GetActive() - parts.computeJ;
+}
+
 void
 EnergyMeter::BeginRound()
 {

@@ -58,6 +58,13 @@ class EnergyMeter : public Object
      */
     double Measure(uint32_t cluster, NodeIndex node) const;
 
+    /**
+     * @param cluster number
+     * @param node within it
+     * @return energy of traffic alone since the last round's end, in J
+     */
+    double MeasureRadio(uint32_t cluster, NodeIndex node) const;
+
   protected:
     /// @return how many nodes each cluster has
     virtual std::vector<std::size_t> CountNodes() const = 0;
