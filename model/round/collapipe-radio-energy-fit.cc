@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <utility>
 
 namespace ns3
 {
@@ -27,6 +28,19 @@ constexpr double MOST_SMALL = 0.05;  //!< of a node's consumption for messages o
 constexpr double SMALL_BITS = 12000; //!< of such a message
 constexpr double SUBFRAME_S = 1e-3;  //!< LTE's
 constexpr double LARGEST = 4;        //!< factor; its inverse is the smallest one
+
+/// @return whether there are as many clusters in both, each with as many devices
+bool
+HasSameNodes(const SystemState& a, const SystemState& b)
+{
+    return std::equal(a.clusters.begin(),
+                      a.clusters.end(),
+                      b.clusters.begin(),
+                      b.clusters.end(),
+                      [](const ClusterState& x, const ClusterState& y) {
+                          return x.devices.size() == y.devices.size();
+                      });
+}
 
 /// Gives a state the links and media of another one with as many nodes.
 void
@@ -142,7 +156,6 @@ RadioEnergyFit::Compare(const SystemState& state)
             }
         }
     }
-    m_measuredJ.clear();
 }
 
 double
@@ -175,10 +188,11 @@ RadioEnergyFit::GetFactor(uint32_t cluster, NodeIndex node) const
 void
 RadioEnergyFit::Correct(SystemState& state)
 {
-    if (!m_measuredJ.empty())
+    if (!m_measuredJ.empty() && HasSameNodes(state, m_state))
     {
         Compare(state);
     }
+    m_measuredJ.clear();
     if (m_factors.empty())
     {
         return;

@@ -206,6 +206,22 @@ TEST_P(RadioEnergyFitTest, NothingIsLearntOfOtherWork)
     }
 }
 
+/// A cell that has lost or got clusters meanwhile says nothing of the round before.
+TEST_P(RadioEnergyFitTest, NothingIsLearntWhereNodesAreOthers)
+{
+    RadioEnergyFit fit;
+    auto measured = Model(m_state);
+    Disturb(measured);
+    fit.Observe(m_state, m_plan, measured);
+    SystemState other = m_state;
+    other.clusters.push_back(other.clusters.front());
+    other.clusters.front().devices.pop_back();
+    fit.Correct(other);
+    SystemState state = m_state;
+    fit.Correct(state);
+    EXPECT_EQ(Model(state), Model(m_state));
+}
+
 INSTANTIATE_TEST_SUITE_P(Random, RadioEnergyFitTest, ::testing::Range<uint64_t>(1, 101));
 
 } // namespace
