@@ -9,11 +9,10 @@
 #include "ns3/collapipe-airtime-queue-disc.h"
 #include "ns3/collapipe-compat.h"
 #include "ns3/collapipe-link-model.h"
+#include "ns3/collapipe-mac-queue-limit.h"
 #include "ns3/double.h"
-#include "ns3/net-device-queue-interface.h"
 #include "ns3/nstime.h"
 #include "ns3/qos-txop.h"
-#include "ns3/queue-size.h"
 #include "ns3/string.h"
 #include "ns3/traffic-control-helper.h"
 #include "ns3/wifi-mac-queue.h"
@@ -86,40 +85,8 @@ constexpr double LATENCY_S = 1e-5; //!< d beside that
 
 /// What the MAC holds itself, where an AirtimeQueueDisc decides what comes next: one A-MPDU
 constexpr uint32_t AMPDU_PACKETS = 64;
-/// And, beside that, requests for block acknowledgments and responses to them. Where they find its
-/// queue full, ns-3 drops the oldest frame for them, even one that was sent and waits for its
-/// acknowledgment: the window of the agreement then never moves again, and nothing more goes to
-/// that station.
-constexpr uint32_t MANAGEMENT_PACKETS = 64;
-
-/// Lets the MAC have no more than an A-MPDU, when its queue has taken a frame or given one away.
-void
-HoldBack(WifiMacQueue* queue, NetDeviceQueue* device, Ptr<const WifiMacQueue::ItemType> /* frame */)
-{
-    if (queue->GetNPackets() >= AMPDU_PACKETS)
-    {
-        device->Stop();
-    }
-}
-
-/// Keeps room in the MAC's queue for management frames.
-void
-LimitMacQueue(Ptr<WifiNetDevice> device)
-{
-    const auto queue = DynamicCast<QosWifiMac>(device->GetMac())->GetTxopQueue(AC_BE);
-    const auto interface = device->GetObject<NetDeviceQueueInterface>();
-    const auto limit = QueueSize(QueueSizeUnit::PACKETS, AMPDU_PACKETS + MANAGEMENT_PACKETS);
-    queue->SetAttribute("MaxSize", QueueSizeValue(limit));
-    for (const char* event : {"Enqueue", "Dequeue"})
-    {
-        // Behind the interface's own, which wakes the device whenever its queue is not full
-        queue->TraceConnectWithoutContext(
-            event,
-            MakeBoundCallback(&HoldBack,
-                              PeekPointer(queue),
-                              PeekPointer(interface->GetTxQueue(AC_BE))));
-    }
-}
+/// Beside that, for requests for block acknowledgments and responses to them
+constexpr uint32_t MANAGEMENT_FRAMES = 64;
 
 } // namespace
 
@@ -192,7 +159,9 @@ InstallAirtimeQueues(const NetDeviceContainer& devices, const std::string& queue
         ledger->SetAttribute("TransferFactor", DoubleValue(GetTransferFactor(width)));
         disc->Attach(device, ledger);
         TuneWifiQueues(device);
-        LimitMacQueue(device);
+        MacQueueLimit::Install(DynamicCast<QosWifiMac>(device->GetMac())->GetTxopQueue(AC_BE),
+                               AMPDU_PACKETS,
+                               MANAGEMENT_FRAMES);
     }
     return ledger;
 }

@@ -1,0 +1,85 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "collapipe-mac-queue-limit.h"
+
+#include "ns3/queue-size.h"
+#include "ns3/simulator.h"
+
+#include <algorithm>
+
+namespace ns3
+{
+namespace collapipe
+{
+
+namespace
+{
+
+QueueSize
+MakeSize(uint32_t frames)
+{
+    return {QueueSizeUnit::PACKETS, frames};
+}
+
+} // namespace
+
+void
+MacQueueLimit::Install(Ptr<WifiMacQueue> queue, uint32_t frames, uint32_t room)
+{
+    queue->SetMaxSize(MakeSize(frames));
+    const auto limit = Create<MacQueueLimit>(PeekPointer(queue), frames, room);
+    queue->TraceConnectWithoutContext("Enqueue",
+                                      MakeCallback(&MacQueueLimit::HandleEnqueue, limit));
+    queue->TraceConnectWithoutContext("Dequeue",
+                                      MakeCallback(&MacQueueLimit::HandleDequeue, limit));
+}
+
+MacQueueLimit::MacQueueLimit(WifiMacQueue* queue, uint32_t frames, uint32_t room)
+    : m_queue(queue),
+      m_frames(frames),
+      m_room(room)
+{
+}
+
+void
+MacQueueLimit::HandleEnqueue(Ptr<const WifiMacQueue::ItemType> /* frame */)
+{
+    ScheduleRoom();
+}
+
+void
+MacQueueLimit::HandleDequeue(Ptr<const WifiMacQueue::ItemType> frame)
+{
+    // Or ns-3 would see room for data where there is some for management frames alone. Where a
+    // queue holds control frames, ns-3 makes it smaller behind each of them that goes.
+    const uint32_t size =
+        std::max(m_frames, m_queue->GetNPackets()) + (frame->GetHeader().IsCtl() ? 1 : 0);
+    if (m_queue->GetMaxSize().GetValue() != size)
+    {
+        m_queue->SetMaxSize(MakeSize(size));
+    }
+    ScheduleRoom();
+}
+
+void
+MacQueueLimit::ScheduleRoom()
+{
+    if (m_queue->GetNPackets() >= m_frames && m_event.IsExpired())
+    {
+        m_event = Simulator::ScheduleNow(&MacQueueLimit::MakeRoom, Ptr<MacQueueLimit>(this));
+    }
+}
+
+void
+MacQueueLimit::MakeRoom()
+{
+    if (m_queue->GetNPackets() >= m_frames)
+    {
+        m_queue->SetMaxSize(MakeSize(std::max(m_frames, m_queue->GetNPackets()) + m_room));
+    }
+}
+
+} // namespace collapipe
+} // namespace ns3
