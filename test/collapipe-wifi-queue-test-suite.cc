@@ -78,7 +78,7 @@ class ManagementRoomTestCase : public TestCase
     }
 
     /// What comes from the air comes later than what the device just gave
-    void Check(const WifiMacQueue* queue)
+    void Check(WifiMacQueue* queue)
     {
         constexpr uint32_t AMPDU_PACKETS = 64;
         m_full += queue->GetNPackets() >= queue->GetMaxSize().GetValue() ? 1 : 0;
