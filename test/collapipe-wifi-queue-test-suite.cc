@@ -74,16 +74,32 @@ class ManagementRoomTestCase : public TestCase
 
     void Look(WifiMacQueue* queue, Ptr<const WifiMacQueue::ItemType> /* frame */)
     {
-        Simulator::Schedule(NanoSeconds(1), &ManagementRoomTestCase::Check, this, queue);
+        ScheduleCheck(queue, true);
     }
 
-    /// What comes from the air comes later than what the device just gave
-    void Check(WifiMacQueue* queue)
+    void ScheduleCheck(WifiMacQueue* queue, bool mayBeFull)
+    {
+        Simulator::Schedule(NanoSeconds(2), &ManagementRoomTestCase::Check, this, queue, mayBeFull);
+    }
+
+    /// There may be no room for an instant, in which frames come or go; but not in the next one
+    void Check(WifiMacQueue* queue, bool mayBeFull)
     {
         constexpr uint32_t AMPDU_PACKETS = 64;
-        m_full += queue->GetNPackets() >= queue->GetMaxSize().GetValue() ? 1 : 0;
         m_most = std::max(m_most, queue->GetNPackets());
         m_busy |= queue->GetNPackets() >= AMPDU_PACKETS;
+        if (queue->GetNPackets() < queue->GetMaxSize().GetValue())
+        {
+            return;
+        }
+        if (mayBeFull)
+        {
+            ScheduleCheck(queue, false);
+        }
+        else
+        {
+            ++m_full;
+        }
     }
 
     uint32_t m_most{0}; //!< frames in a queue

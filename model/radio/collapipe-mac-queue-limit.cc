@@ -4,6 +4,7 @@
 
 #include "collapipe-mac-queue-limit.h"
 
+#include "ns3/nstime.h"
 #include "ns3/queue-size.h"
 #include "ns3/simulator.h"
 
@@ -68,7 +69,9 @@ MacQueueLimit::ScheduleRoom()
 {
     if (m_queue->GetNPackets() >= m_frames && m_event.IsExpired())
     {
-        m_event = Simulator::ScheduleNow(&MacQueueLimit::MakeRoom, Ptr<MacQueueLimit>(this));
+        // Devices are woken in events of the same instant, one for each frame that has gone
+        m_event =
+            Simulator::Schedule(NanoSeconds(1), &MacQueueLimit::MakeRoom, Ptr<MacQueueLimit>(this));
     }
 }
 

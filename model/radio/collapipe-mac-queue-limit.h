@@ -47,7 +47,7 @@ class MacQueueLimit : public SimpleRefCount<MacQueueLimit>
     void HandleEnqueue(Ptr<const WifiMacQueue::ItemType> frame);
     void HandleDequeue(Ptr<const WifiMacQueue::ItemType> frame);
 
-    /// Makes room behind all that ns-3 does about a frame that came or went.
+    /// Makes room when ns-3 has done all that it does about a frame that came or went.
     void ScheduleRoom();
     void MakeRoom();
 
