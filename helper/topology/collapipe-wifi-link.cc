@@ -11,6 +11,7 @@
 #include "ns3/collapipe-link-model.h"
 #include "ns3/collapipe-mac-queue-limit.h"
 #include "ns3/double.h"
+#include "ns3/net-device-queue-interface.h"
 #include "ns3/nstime.h"
 #include "ns3/qos-txop.h"
 #include "ns3/string.h"
@@ -160,6 +161,7 @@ InstallAirtimeQueues(const NetDeviceContainer& devices, const std::string& queue
         disc->Attach(device, ledger);
         TuneWifiQueues(device);
         MacQueueLimit::Install(DynamicCast<QosWifiMac>(device->GetMac())->GetTxopQueue(AC_BE),
+                               device->GetObject<NetDeviceQueueInterface>()->GetTxQueue(AC_BE),
                                AMPDU_PACKETS,
                                MANAGEMENT_FRAMES);
     }

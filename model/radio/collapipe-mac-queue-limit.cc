@@ -27,18 +27,25 @@ MakeSize(uint32_t frames)
 } // namespace
 
 void
-MacQueueLimit::Install(Ptr<WifiMacQueue> queue, uint32_t frames, uint32_t room)
+MacQueueLimit::Install(Ptr<WifiMacQueue> queue,
+                       Ptr<NetDeviceQueue> device,
+                       uint32_t frames,
+                       uint32_t room)
 {
     queue->SetMaxSize(MakeSize(frames));
-    const auto limit = Create<MacQueueLimit>(PeekPointer(queue), frames, room);
+    const auto limit = Create<MacQueueLimit>(PeekPointer(queue), PeekPointer(device), frames, room);
     queue->TraceConnectWithoutContext("Enqueue",
                                       MakeCallback(&MacQueueLimit::HandleEnqueue, limit));
     queue->TraceConnectWithoutContext("Dequeue",
                                       MakeCallback(&MacQueueLimit::HandleDequeue, limit));
 }
 
-MacQueueLimit::MacQueueLimit(WifiMacQueue* queue, uint32_t frames, uint32_t room)
+MacQueueLimit::MacQueueLimit(WifiMacQueue* queue,
+                             NetDeviceQueue* device,
+                             uint32_t frames,
+                             uint32_t room)
     : m_queue(queue),
+      m_device(device),
       m_frames(frames),
       m_room(room)
 {
@@ -80,7 +87,8 @@ MacQueueLimit::MakeRoom()
 {
     if (m_queue->GetNPackets() >= m_frames)
     {
-        m_queue->SetMaxSize(MakeSize(std::max(m_frames, m_queue->GetNPackets()) + m_room));
+        m_device->Stop(); // it is not yet where some of the frames are control frames
+        m_queue->SetMaxSize(MakeSize(m_queue->GetNPackets() + m_room));
     }
 }
 

@@ -6,6 +6,8 @@
 #define COLLAPIPE_MAC_QUEUE_LIMIT_H
 
 #include "ns3/event-id.h"
+#include "ns3/net-device-queue-interface.h"
+#include "ns3/ptr.h"
 #include "ns3/simple-ref-count.h"
 #include "ns3/wifi-mac-queue.h"
 
@@ -30,18 +32,23 @@ class MacQueueLimit : public SimpleRefCount<MacQueueLimit>
 {
   public:
     /**
-     * @param queue to be limited from now on; after its device got its NetDeviceQueueInterface
-     * @param frames that it may hold before the device is stopped
+     * @param queue to be limited from now on
+     * @param device its device's queue, which ns-3 stops and wakes already
+     * @param frames that the queue may hold before the device is stopped
      * @param room for how many management frames beside
      */
-    static void Install(Ptr<WifiMacQueue> queue, uint32_t frames, uint32_t room);
+    static void Install(Ptr<WifiMacQueue> queue,
+                        Ptr<NetDeviceQueue> device,
+                        uint32_t frames,
+                        uint32_t room);
 
     /**
      * @param queue that knows this object by its traces
-     * @param frames as of Install()
+     * @param device as of Install()
+     * @param frames likewise
      * @param room likewise
      */
-    MacQueueLimit(WifiMacQueue* queue, uint32_t frames, uint32_t room);
+    MacQueueLimit(WifiMacQueue* queue, NetDeviceQueue* device, uint32_t frames, uint32_t room);
 
   private:
     void HandleEnqueue(Ptr<const WifiMacQueue::ItemType> frame);
@@ -51,10 +58,11 @@ class MacQueueLimit : public SimpleRefCount<MacQueueLimit>
     void ScheduleRoom();
     void MakeRoom();
 
-    WifiMacQueue* m_queue; //!< holds this
-    uint32_t m_frames;     //!< data
-    uint32_t m_room;       //!< beside
-    EventId m_event;       //!< next MakeRoom
+    WifiMacQueue* m_queue;    //!< holds this
+    NetDeviceQueue* m_device; //!< what it is fed from; its device holds both
+    uint32_t m_frames;        //!< data
+    uint32_t m_room;          //!< beside
+    EventId m_event;          //!< next MakeRoom
 };
 
 } // namespace collapipe
