@@ -59,7 +59,9 @@ def check_programs(build):
 def check_malloc(build):
     """Programs have a quick malloc, where the build found one; the library has none of its own."""
     cache = (build / "CMakeCache.txt").read_text()
-    found = re.search(r"^COLLAPIPE_FAST_MALLOC:[A-Z]*=(/.*)$", cache, re.M)
+    found = re.search(r"^COLLAPIPE_QUICK_MALLOC:[A-Z]*=(/.*)$", cache, re.M)
+    is_sought = "COLLAPIPE_MALLOC:STRING=AUTO\n" in cache and "fsanitize" not in cache
+    check(not is_sought or "COLLAPIPE_QUICK_MALLOC:" in cache, "the build has looked for a quick malloc")
     for name in ["libcollapipe.so", *(["libcollapipe-torch.so"]
                                       if (build / "libcollapipe-torch.so").exists() else [])]:
         check(not re.search("mimalloc|tcmalloc", linked(build / name)), f"{name} brings a malloc")
