@@ -70,6 +70,15 @@ class RadioEnergyFitTest : public ::testing::TestWithParam<uint64_t>
         m_plan = CreateObject<UniformPipelineController>()->Decide(m_state);
     }
 
+    void SetUp() override
+    {
+        ASSERT_EQ(m_plan.infeasible, "");
+        for (const auto& cluster : Model(m_state))
+        {
+            ASSERT_GT(*std::max_element(cluster.begin(), cluster.end()), 0);
+        }
+    }
+
     /// @return (7') of the plan over a state's links
     Energies Model(const SystemState& state) const
     {
