@@ -56,6 +56,7 @@ class ManagementRoomTestCase : public TestCase
             NS_TEST_EXPECT_MSG_EQ(run.Run(Seconds(60)), 0, "stuck in run " << number);
         }
         NS_TEST_EXPECT_MSG_EQ(m_full, 0, "full queues");
+        NS_TEST_EXPECT_MSG_EQ(m_dropped, 0, "frames that found no room");
         NS_TEST_EXPECT_MSG_EQ(m_busy, true, "and an A-MPDU was waiting meanwhile");
         NS_TEST_EXPECT_MSG_LT(m_most, 96U, "but hardly more");
     }
@@ -66,10 +67,17 @@ class ManagementRoomTestCase : public TestCase
         {
             const auto device = FindDevice<WifiNetDevice>(cluster.GetNode(i));
             const auto queue = DynamicCast<QosWifiMac>(device->GetMac())->GetTxopQueue(AC_BE);
+            queue->TraceConnectWithoutContext("DropBeforeEnqueue",
+                                              MakeCallback(&ManagementRoomTestCase::Drop, this));
             queue->TraceConnectWithoutContext(
                 "Enqueue",
                 MakeCallback(&ManagementRoomTestCase::Look, this).Bind(PeekPointer(queue)));
         }
+    }
+
+    void Drop(Ptr<const WifiMacQueue::ItemType> /* frame */)
+    {
+        ++m_dropped;
     }
 
     void Look(WifiMacQueue* queue, Ptr<const WifiMacQueue::ItemType> /* frame */)
@@ -103,6 +111,7 @@ class ManagementRoomTestCase : public TestCase
     }
 
     uint32_t m_most{0}; //!< frames in a queue
+    uint32_t m_dropped{0};
     uint32_t m_full{0}; //!< frames after which there was no more room
     bool m_busy{false}; //!< whether one ever held as much as goes at once
 };

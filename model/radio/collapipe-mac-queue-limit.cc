@@ -68,6 +68,10 @@ MacQueueLimit::HandleDequeue(Ptr<const WifiMacQueue::ItemType> frame)
     {
         m_queue->SetMaxSize(MakeSize(size));
     }
+    if (m_queue->GetNPackets() >= size)
+    {
+        m_device->Stop(); // ns-3 may have seen that room just before
+    }
     ScheduleRoom();
 }
 
