@@ -4,8 +4,8 @@
 
 #include "collapipe-link-monitor.h"
 
+#include "ns3/collapipe-fluid-medium.h"
 #include "ns3/collapipe-link-model.h"
-#include "ns3/collapipe-reservation.h"
 #include "ns3/log.h"
 
 #include <algorithm>
@@ -190,7 +190,9 @@ LinkMonitor::CorrectByFit(const LinkId& id, LinkState& link) const
     const double before = GetRateBps(link, medium, 1, link.maxPowerW);
     const bool isWireSlower = link.fixedRateBps < before;
     const Meter* meter = FindMeter(id);
-    link.gain *= meter ? meter->gain.GetRatio() : 1;
+    const double ratio = meter ? meter->gain.GetRatio() : 1;
+    link.gain *= ratio;
+    link.minPowerW = std::min(link.minPowerW / ratio, link.maxPowerW);
     const std::size_t gap = GetGap(pool);
     link.snrGap *= GapChoice::GetFactor(gap);
     const auto own = m_fits.find(id);
@@ -221,6 +223,30 @@ LinkMonitor::GetMediumId(const LinkId& link) const
     const LinkState* expected = FindExpected(link);
     const Pool medium = expected ? GetMedium(*expected, own.first) : own.first;
     return {medium, medium == Pool::D2D ? link.cluster : 0};
+}
+
+std::optional<Reservation>
+LinkMonitor::FindReservation(const LinkId& link) const
+{
+    if (!FindExpected(link) || !IsPooled(m_expected, link.cluster, link.from, link.to))
+    {
+        return std::nullopt;
+    }
+    return GetReservation(m_expected, link.cluster, link.from, link.to);
+}
+
+bool
+LinkMonitor::HasReservedMedium(const LinkId& link) const
+{
+    return FindExpected(link) &&
+           IsReserved(GetPoolState(m_expected, link.cluster, GetMediumId(link).first));
+}
+
+Time
+LinkMonitor::GetLatency(const LinkId& link) const
+{
+    const LinkState* expected = FindExpected(link);
+    return Seconds(expected ? expected->latencyS : 0);
 }
 
 std::size_t
@@ -410,6 +436,7 @@ LinkMonitor::GetExpectedS(const TransferKind& kind, const Served& served, double
     seen.gain *= meter ? meter->seenRatio : 1;
     seen.snrGap *= gapFactor;
     double share = 1;
+    double turn = 1; // of its reservation's time, at all of the share
     double powerW = expected->maxPowerW;
     LinkPlan planned;
     const ClusterPlan& plan = m_plan.clusters.at(link.cluster);
@@ -430,7 +457,11 @@ LinkMonitor::GetExpectedS(const TransferKind& kind, const Served& served, double
         const double least = isLess ? std::min(share, LEAST_SHARE) : share;
         share = std::clamp(served.shareSeconds / served.seconds, least, 1.0);
     }
-    const double rate = GetRateBps(seen, pool, share, powerW);
+    else if (FindReservation(link))
+    {
+        turn = std::clamp(served.shareSeconds / served.seconds, LEAST_SHARE, 1.0);
+    }
+    const double rate = turn * GetRateBps(seen, pool, share, powerW);
     return rate > 0 ? (served.bits / served.count + expected->overheadBits) / rate : 0;
 }
 

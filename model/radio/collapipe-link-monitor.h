@@ -9,8 +9,10 @@
 #include "collapipe-sinr-statistics.h"
 
 #include "ns3/collapipe-plan.h"
+#include "ns3/collapipe-reservation.h"
 #include "ns3/collapipe-system-state.h"
 #include "ns3/collapipe-transfers.h"
+#include "ns3/nstime.h"
 #include "ns3/object.h"
 #include "ns3/traced-callback.h"
 
@@ -19,6 +21,7 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <optional>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -104,6 +107,24 @@ class LinkMonitor : public Object
     PoolId GetMediumId(const LinkId& link) const;
 
     /**
+     * @param link a link of the state that was updated last
+     * @return the reservation that it uses in turn with others; nothing where its share is its own
+     */
+    std::optional<Reservation> FindReservation(const LinkId& link) const;
+
+    /**
+     * @param link a link of the state that was updated last
+     * @return whether its share is all that it gets of its medium
+     */
+    bool HasReservedMedium(const LinkId& link) const;
+
+    /**
+     * @param link a link of the state that was updated last
+     * @return how long a message is on its way beside being sent, as the topology expects it
+     */
+    Time GetLatency(const LinkId& link) const;
+
+    /**
      * Corrects a state's links by what was learnt, before the controller decides.
      * @param state its links hold what the topology expects
      */
@@ -124,7 +145,8 @@ class LinkMonitor : public Object
      * @param seconds from its sending, or from the end of the transfer before it where it queued
      *        behind that one, to its arrival
      * @param queued whether it did
-     * @param share of the pool that the link really had meanwhile, 0..1
+     * @param share of the pool that the link really had meanwhile, 0..1; of the reservation where
+     *        it uses one in turn, see FindReservation()
      */
     virtual void ObserveTransfer(const LinkId& link,
                                  Phase phase,

@@ -268,6 +268,10 @@ void
 ControlLoop::BeginPhase(uint32_t cluster, Phase phase, const ClusterPlan& plan)
 {
     m_attempts.at(cluster) += phase == Phase::DISTRIBUTION ? 1 : 0;
+    if (m_observer)
+    {
+        m_observer->BeginPhase(cluster, phase);
+    }
     if (m_actuator)
     {
         m_actuator->Apply(m_numbers.at(cluster), phase, plan);

@@ -119,6 +119,12 @@ LinkObserver::FindReceiver(uint32_t cluster, const MessageHeader& header) const
     return stage < stages.size() ? stages[stage].node : header.node;
 }
 
+LinkObserver::ClockId
+LinkObserver::GetClockId(const LinkId& link) const
+{
+    return {m_monitor->GetMediumId(link), m_monitor->FindReservation(link)};
+}
+
 void
 LinkObserver::HandleTx(const MessageHeader& header, uint64_t /* bytes */)
 {
@@ -140,12 +146,14 @@ LinkObserver::HandleTx(const MessageHeader& header, uint64_t /* bytes */)
         return; // no plan knows it
     }
     const Time now = Simulator::Now();
-    PoolClock& clock = m_clocks[m_monitor->GetMediumId(link)];
+    PoolClock& clock = m_clocks[GetClockId(link)];
     LinkUse& use = m_links[link];
     if (use.underWay++ == 0)
     {
         const auto decision = m_decisions.find({link, *phase});
-        const bool isNamed = decision != m_decisions.end();
+        // A reservation is used in turn, whatever the size of it
+        const bool isNamed =
+            decision != m_decisions.end() && !m_monitor->FindReservation(link).has_value();
         use.weight = isNamed ? std::max(decision->second.share, MIN_SHARE) : 1;
         use.priority = isNamed ? decision->second.priority : uint8_t{0};
         clock.Join(use.weight, use.priority, now);
@@ -180,9 +188,14 @@ LinkObserver::HandleRx(const MessageHeader& header, uint64_t bytes)
     const Sending sending = sent->second;
     m_sent.erase(sent);
     const Time now = Simulator::Now();
-    PoolClock& clock = m_clocks[m_monitor->GetMediumId(sending.link)];
+    PoolClock& clock = m_clocks[GetClockId(sending.link)];
     LinkUse& use = m_links[sending.link];
-    const bool queued = use.lastArrival > sending.at;
+    // Where shares are kept, one that was sent while the one before was only on its way has not
+    // waited for it. In a work-conserving medium the time between arrivals forecasts the next
+    // rounds better.
+    const Time way =
+        m_monitor->HasReservedMedium(sending.link) ? m_monitor->GetLatency(sending.link) : Time(0);
+    const bool queued = use.lastArrival > sending.at + way;
     const double seconds = (now - (queued ? use.lastArrival : sending.at)).GetSeconds();
     const double reading = clock.Read(use.priority, now);
     const double served = reading - (queued ? use.arrivalClock : sending.clock);
@@ -192,8 +205,15 @@ LinkObserver::HandleRx(const MessageHeader& header, uint64_t bytes)
     {
         clock.Leave(use.weight, use.priority, now);
     }
+    const Phase phase = *GetPhase(header.type);
+    const auto current = m_phases.find(sending.link.cluster);
+    if (m_monitor->HasReservedMedium(sending.link) && current != m_phases.end() &&
+        current->second != phase)
+    {
+        return; // the share that its phase gave it has gone
+    }
     m_monitor->ObserveTransfer(sending.link,
-                               *GetPhase(header.type),
+                               phase,
                                BITS_PER_BYTE * static_cast<double>(bytes),
                                seconds,
                                queued,
@@ -219,6 +239,12 @@ LinkObserver::BeginRound(uint32_t round, const RoundPlan& plan)
     {
         m_monitor->BeginRound(round, plan);
     }
+}
+
+void
+LinkObserver::BeginPhase(uint32_t cluster, Phase phase)
+{
+    m_phases[cluster] = phase;
 }
 
 double

@@ -24,7 +24,9 @@ namespace collapipe
  * @ingroup collapipe
  * Listens to the applications and tells a LinkMonitor how long the links served each message: from
  * when it was handed to its connection, or from when the message before it had arrived where it
- * queued behind that one, until it had arrived; and which share of its medium it had meanwhile.
+ * queued behind that one, until it had arrived; and which share of its medium, or of the
+ * reservation that it uses in turn with others, it had meanwhile. A message queues while the one
+ * before it is being sent, not while that one is on its way.
  */
 class LinkObserver
 {
@@ -48,6 +50,13 @@ class LinkObserver
      * @param plan of the round that begins
      */
     void BeginRound(uint32_t round, const RoundPlan& plan);
+
+    /**
+     * A cluster's links have the shares of another phase from now on.
+     * @param cluster among the edge server's, from 0
+     * @param phase that begins; the last messages of the one before may still be under way
+     */
+    void BeginPhase(uint32_t cluster, Phase phase);
 
     /**
      * @param round a round, from 1
@@ -91,6 +100,12 @@ class LinkObserver
         double arrivalClock{0}; //!< its medium's clock then
     };
 
+    /// Whom a link shares a medium with: all of a pool, or those of one reservation
+    using ClockId = std::pair<LinkMonitor::PoolId, std::optional<Reservation>>;
+
+    /// @return a link's medium
+    ClockId GetClockId(const LinkId& link) const;
+
     /// @return a message's key
     static MessageKey GetKey(const MessageHeader& header);
 
@@ -110,7 +125,8 @@ class LinkObserver
     std::vector<uint32_t> m_clusters;                         //!< their numbers
     RoundPlan m_plan;                                         //!< of the current round
     std::map<std::pair<LinkId, Phase>, LinkPlan> m_decisions; //!< of it
-    std::map<LinkMonitor::PoolId, PoolClock> m_clocks;        //!< by medium
+    std::map<ClockId, PoolClock> m_clocks;                    //!< by medium
+    std::map<uint32_t, Phase> m_phases;                       //!< by cluster
     std::map<LinkId, LinkUse> m_links;                        //!< that carried something
     std::map<MessageKey, Sending> m_sent;                     //!< messages under way
     uint32_t m_asked{0};                                      //!< latest round with requests

@@ -55,6 +55,25 @@ MakeState()
     return state;
 }
 
+/// The same where nodes reach each other over the base station, and shares are reserved
+SystemState
+MakeReservedCell()
+{
+    SystemState state = MakeState();
+    state.uplink.sharing = state.downlink.sharing = Sharing::RESERVED;
+    ClusterState& cluster = state.clusters[0];
+    cluster.d2d = state.uplink;
+    for (auto& row : cluster.d2dLinks)
+    {
+        for (LinkState& link : row)
+        {
+            link = MakeLink(1e-11);
+            link.relay = Relay::BASE_STATION;
+        }
+    }
+    return state;
+}
+
 RoundPlan
 MakePlan()
 {
@@ -120,6 +139,40 @@ TEST(LinkMonitor, FindsDelayAndRateOfRandomLinks)
         // The prior (5 ms, factor 1) keeps half a percent of the weight of a round's transfers.
         EXPECT_NEAR(link.latencyS / delayS, 1, 0.1) << delayS << ' ' << slowness;
         EXPECT_NEAR(0.5 / link.efficiency / slowness, 1, 0.05) << delayS << ' ' << slowness;
+    }
+}
+
+TEST(LinkMonitor, AReservationIsUsedInTurn)
+{
+    std::mt19937 random(11);
+    std::uniform_real_distribution<double> fraction(0.1, 1);
+    for (int i = 0; i < 20; ++i)
+    {
+        const auto monitor = CreateObject<LinkMonitor>();
+        SystemState state;
+        for (int round = 1; round <= 4; ++round)
+        {
+            state = MakeReservedCell();
+            const LinkState expected = state.clusters[0].devices[0].uplink;
+            monitor->Update(state);
+            monitor->BeginRound(round, MakePlan());
+            const double rate = GetRateBps(expected, state.uplink, 0.4, 0.1);
+            for (int k = 0; k < 20; ++k)
+            {
+                // Others of the node's links had the rest of its time
+                const double part = fraction(random);
+                monitor->ObserveTransfer({0, 1, EDGE_SERVER},
+                                         Phase::UPLOAD,
+                                         LARGE_BITS,
+                                         expected.latencyS + LARGE_BITS / rate / part,
+                                         false,
+                                         part);
+            }
+            monitor->EndRound(1);
+        }
+        state = MakeReservedCell();
+        monitor->Update(state);
+        EXPECT_NEAR(state.clusters[0].devices[0].uplink.efficiency / 0.5, 1, 0.05);
     }
 }
 

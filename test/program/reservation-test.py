@@ -32,6 +32,13 @@ def run(folder, controller, what, *options):
     return sum(float(row["latency_s"]) for row in rows) / len(rows)
 
 
+def draw(folder, seed):
+    """Plans whose shares and powers no controller would choose; what a round has shown of the links holds in
+    the next one, whose shares are others."""
+    run(folder / str(seed), "random", f"packets, plans of seed {seed}", *PACKETS, "--clusters=2", "--devices=3",
+        f"--seed={seed}")
+
+
 def compare(folder, what, *options):
     best, equal = (run(folder, controller, what, *options)
                    for controller in ("dssda", "dssda-equal-bandwidth"))
@@ -46,6 +53,8 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         work = pathlib.Path(name)
         compare(work / "packets", "packets", *PACKETS)
+        for seed in (1, 3):
+            draw(work / "random", seed)
         # With adapters the control unit has no backward pass, and is done long before the others
         compare(work / "flow", "flows", f"--scenario={scenario}", "--fidelity=flow")
     return report()
