@@ -194,6 +194,14 @@ class LteCell
         return m_actuator;
     }
 
+    /// @return what the topology expects of the links
+    SystemState GetExpectations() const
+    {
+        SystemState state;
+        m_topology->FillLinks(state);
+        return state;
+    }
+
     /// @return what was built
     const Network& GetNetwork() const
     {

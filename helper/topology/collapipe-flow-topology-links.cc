@@ -25,7 +25,7 @@ namespace
 {
 
 /**
- * The constants of links are fitted to what TCP gets through in a transfer of 4 MB over a new
+ * The constants of Wi-Fi links are fitted to what TCP gets through in a transfer of 4 MB over a new
  * connection. Its slow start is in them; flows have their own.
  * @param link with such constants; gets those of a connection that has been in use
  * @param pool its medium
@@ -181,12 +181,6 @@ FlowTopologyHelper::GetAcknowledging() const
     return {GetLteAcknowledgingS(m_config.segmentBytes), DbmToW(m_config.lteUePowerDbm)};
 }
 
-double
-FlowTopologyHelper::GetRoundTripS(Ptr<Node> ue) const
-{
-    return m_lte.MakeUplink(ue).latencyS + m_lte.MakeDownlink(ue).latencyS;
-}
-
 FlowLinkConfig
 FlowTopologyHelper::MakeUplink(uint32_t cluster, uint32_t node)
 {
@@ -200,7 +194,6 @@ FlowTopologyHelper::MakeUplink(uint32_t cluster, uint32_t node)
         UpdateCell(ue);
         FlowLinkState state;
         state.link = m_lte.MakeUplink(ue, m_lte.GetFading(LteDirection::UPLINK, ue));
-        TakeOutStart(state.link, m_lte.GetUplinkPool(), GetRoundTripS(ue));
         state.acknowledging = GetAcknowledging();
         state.medium = m_uplinks[m_lte.GetCell(ue)];
         state.inReach = m_lte.IsInReach(ue);
@@ -222,7 +215,6 @@ FlowTopologyHelper::MakeDownlink(uint32_t cluster, uint32_t node)
         UpdateCell(ue);
         FlowLinkState state;
         state.link = m_lte.MakeDownlink(ue, m_lte.GetFading(LteDirection::DOWNLINK, ue));
-        TakeOutStart(state.link, m_lte.GetDownlinkPool(), GetRoundTripS(ue));
         state.acknowledging = GetAcknowledging();
         state.medium = m_downlinks[m_lte.GetCell(ue)];
         state.inReach = m_lte.IsInReach(ue);
@@ -246,12 +238,10 @@ FlowTopologyHelper::MakeRelayedLink(uint32_t cluster, uint32_t from, uint32_t to
         UpdateCell(receiver);
         FlowLinkState state;
         state.link = m_lte.MakeRelayed(sender, m_lte.GetFading(LteDirection::UPLINK, sender));
-        TakeOutStart(state.link, m_lte.GetUplinkPool(), GetRoundTripS(sender));
         state.acknowledging = GetAcknowledging();
         state.medium = m_uplinks[m_lte.GetCell(sender)];
         state.relay =
             m_lte.MakeDownlink(receiver, m_lte.GetFading(LteDirection::DOWNLINK, receiver));
-        TakeOutStart(state.relay, m_lte.GetDownlinkPool(), GetRoundTripS(receiver));
         state.relayMedium = m_downlinks[m_lte.GetCell(receiver)];
         state.inReach = m_lte.IsInReach(sender) && m_lte.IsInReach(receiver);
         return state;

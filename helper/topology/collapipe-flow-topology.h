@@ -109,9 +109,6 @@ class FlowTopologyHelper : public TopologyHelper, public MonitoredRadios
     /// @return what LTE radios do for TCP's acknowledgements
     FlowAcknowledging GetAcknowledging() const;
 
-    /// @return from a UE to its edge server and back, for a short message
-    double GetRoundTripS(Ptr<Node> ue) const;
-
     /// @return who hears of a link's SINR
     std::function<void(double, double)> MakeObserver(uint32_t cluster,
                                                      NodeIndex from,
