@@ -23,9 +23,6 @@ namespace
 
 constexpr double FREQUENCY_HZ = 5.2e9; //!< for free-space loss
 
-/// Weaker frames are not detected: ns-3's ThresholdPreambleDetectionModel
-constexpr double MIN_RX_POWER_DBM = -82;
-
 /// A radio hop and a wire, the slower of which sets the rate
 LinkState
 AddWire(LinkState radio, const PoolState& pool, double wireBps, Time wireDelay)

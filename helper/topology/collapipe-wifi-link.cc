@@ -84,6 +84,9 @@ constexpr double SILENCE_S =
     2 * 158.5e-6;                  //!< of it, without preambles: the sender does not radiate
 constexpr double LATENCY_S = 1e-5; //!< d beside that
 
+/// Above the weakest frame that is detected: nodes move while a round goes on
+constexpr double POWER_MARGIN_DB = 1;
+
 /// What the MAC holds itself, where an AirtimeQueueDisc decides what comes next: one A-MPDU
 constexpr uint32_t AMPDU_PACKETS = 64;
 /// Beside that, for requests for block acknowledgments and responses to them
@@ -108,6 +111,7 @@ MakeWifiLink(double gain, double maxPowerDbm, double noiseFigureDb, uint16_t wid
     link.maxSpectralEfficiency = GetMaxSpectralEfficiency(widthMhz);
     link.noiseDensityWPerHz = GetNoiseDensity(noiseFigureDb);
     link.maxPowerW = DbmToW(maxPowerDbm);
+    link.minPowerW = std::min(link.maxPowerW, DbmToW(MIN_RX_POWER_DBM + POWER_MARGIN_DB) / gain);
     link.latencyS = LATENCY_S;
     link.overheadBits =
         MESSAGE_AIRTIME_S * GetRateBps(link, MakeWifiPool(widthMhz), 1, link.maxPowerW);

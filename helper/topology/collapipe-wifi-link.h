@@ -17,6 +17,9 @@ namespace ns3
 namespace collapipe
 {
 
+/// Weaker frames are not detected: ns-3's ThresholdPreambleDetectionModel
+constexpr double MIN_RX_POWER_DBM = -82;
+
 /**
  * @param widthMhz width of a Wi-Fi channel in MHz
  * @return it as a medium: shares of airtime, formula (6)

@@ -350,6 +350,8 @@ RandomController::DrawLinks(const SystemState& state, RoundPlan& plan) const
         {
             link.share = m_random->GetValue(0.1, 1);
             link.powerW *= link.from == EDGE_SERVER ? 1 : m_random->GetValue(0.1, 1);
+            link.powerW = std::max(link.powerW,
+                                   FindLinkState(state.clusters[m], link.from, link.to)->minPowerW);
         }
     }
     const ReservedShares shares = GetReservedShares(state, plan);

@@ -165,6 +165,13 @@ CheckLink(const SystemState& state, std::size_t cluster, const LinkPlan& link)
     {
         return name + " has a power outside (0, pmax]";
     }
+    if (shared && link.powerW < known->minPowerW * (1 - TOLERANCE))
+    {
+        std::ostringstream text;
+        text << name << " has a power of " << link.powerW << " W; with less than "
+             << known->minPowerW << " W its receiver detects nothing";
+        return text.str();
+    }
     return "";
 }
 

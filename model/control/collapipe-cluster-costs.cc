@@ -32,6 +32,7 @@ MakeLink(const LinkState& state, const PoolState& pool, double bits, double pric
     link.price = price / state.amplifierEfficiency;
     link.airPrice = price * state.circuitPowerW;
     link.maxPowerW = state.maxPowerW;
+    link.minPowerW = state.minPowerW;
     if (pool.mode == SharingMode::DEDICATED)
     {
         link.fixedS = bits / state.fixedRateBps;
@@ -402,6 +403,10 @@ ClusterCosts::MakeHop(NodeIndex from, NodeIndex to, double bits) const
     double best = NO_LIMIT;
     for (const double fraction : POWERS)
     {
+        if (fraction < 1 && fraction * radio.maxPowerW < radio.minPowerW)
+        {
+            break; // they fall
+        }
         Link candidate = result;
         const double poolS =
             dedicated ? radio.fixedS : share * GetOccupationS(radio, share, fraction);

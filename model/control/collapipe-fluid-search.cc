@@ -420,7 +420,7 @@ FluidSearch::TryPowers()
             LinkPlan& link = plan.clusters[place.cluster].links[place.link];
             const LinkState& state =
                 *FindLinkState(m_instance->state.clusters[place.cluster], link.from, link.to);
-            const double power = std::min(link.powerW * factor, state.maxPowerW);
+            const double power = std::clamp(link.powerW * factor, state.minPowerW, state.maxPowerW);
             if (link.from == EDGE_SERVER || power == link.powerW ||
                 GetPoolOf(place.cluster, link).mode == SharingMode::DEDICATED)
             {

@@ -106,6 +106,7 @@ Json
 ToJson(const LinkState& link, const PoolState& pool)
 {
     Json json = {{"maxPowerW", link.maxPowerW},
+                 {"minPowerW", link.minPowerW},
                  {"circuitPowerW", link.circuitPowerW},
                  {"amplifierEfficiency", link.amplifierEfficiency},
                  {"receivePowerW", link.receivePowerW},

@@ -228,6 +228,11 @@ ReadLink(const Field& field, const PoolState& pool)
     link.snrGap = field.Has("snrGap") ? Number(field, "snrGap", Range::POSITIVE) : 1;
     link.noiseDensityWPerHz = Number(field, "noiseDensityWPerHz", Range::POSITIVE);
     link.maxPowerW = Number(field, "maxPowerW", Range::POSITIVE);
+    link.minPowerW = Optional(field, "minPowerW", 0);
+    if (link.minPowerW > link.maxPowerW)
+    {
+        field.Get("minPowerW").Fail("must be at most maxPowerW");
+    }
     return link;
 }
 

@@ -346,7 +346,8 @@ RadioMethod::GetSolution(const RadioProblem& problem) const
         double& share = solution.shares[i];
         share = work.HasShare() ? share / sums[work.link->pool] : share;
         const double fraction = work.HasPower() ? work.GetPowerFraction(share) : 1;
-        solution.powersW.push_back(fraction * work.link->maxPowerW);
+        // A bound that is hardly ever met is no variable: who is under it is raised to it
+        solution.powersW.push_back(std::max(fraction * work.link->maxPowerW, work.link->minPowerW));
     }
     solution.objective = EvaluateRadio(problem, solution.shares, solution.powersW);
     solution.iterations = m_steps;

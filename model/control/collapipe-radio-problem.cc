@@ -258,6 +258,7 @@ class RadioBuilder
         link.mode = pool.mode;
         link.pool = GetPoolIndex(m, role, GetBudget(m_state, m, from, to));
         link.maxPowerW = state.maxPowerW;
+        link.minPowerW = state.minPowerW;
         link.latencyS = state.latencyS;
         const double queue = from == EDGE_SERVER ? 0 : m_instance.GetEnergyPrice(m, from);
         const double times = training ? GetTransfers(m) : 1;

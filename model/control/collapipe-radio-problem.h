@@ -72,6 +72,7 @@ struct RadioLink
     double snr{0};       //!< P = p_max g / (Gamma N0 B)
     double cap{std::numeric_limits<double>::infinity()}; //!< S ln 2, most of log(1 + P)
     double maxPowerW{0};                                 //!< p_max
+    double minPowerW{0};                                 //!< with less the receiver detects nothing
     double price{0};    //!< per J radiated in a transfer; 0: it is free
     double airPrice{0}; //!< per second on the air: circuits, receiver (7')
     double latencyS{0}; //!< d

@@ -201,6 +201,7 @@ struct LinkState
     double maxSpectralEfficiency{std::numeric_limits<double>::infinity()};
     double noiseDensityWPerHz{0};   //!< N0, noise figure included
     double maxPowerW{0};            //!< pmax
+    double minPowerW{0};            //!< with less the receiver detects nothing; at most pmax
     double latencyS{0};             //!< d, of formula (2)
     double overheadBits{0};         //!< that a message takes of the medium beside its payload
     double fixedRateBps{0};         //!< rate where the pool is DEDICATED

@@ -2,15 +2,13 @@
  * SPDX-License-Identifier: GPL-2.0-only
  */
 
-#include "collapipe-control-random.h"
+#include "collapipe-control-makers.h"
 
 #include "ns3/boolean.h"
 #include "ns3/collapipe-baseline-controllers.h"
 #include "ns3/collapipe-dssda-controller.h"
-#include "ns3/collapipe-pipeline-plan.h"
 #include "ns3/collapipe-uniform-pipeline-controller.h"
 #include "ns3/double.h"
-#include "ns3/object-factory.h"
 #include "ns3/uinteger.h"
 
 #include <algorithm>
@@ -24,56 +22,10 @@ namespace collapipe
 namespace
 {
 
-const std::vector<std::string> NAMES{"dssda",
-                                     "uniform-pipeline",
-                                     "static-pipeline",
-                                     "fedavg",
-                                     "splitfed",
-                                     "random",
-                                     "tuned-uniform-pipeline",
-                                     "tuned-static-pipeline",
-                                     "tuned-splitfed",
-                                     "slowest-first-pipeline",
-                                     "dssda-uniform-segments",
-                                     "dssda-fixed-micro-batches",
-                                     "dssda-equal-bandwidth",
-                                     "dssda-max-power",
-                                     "dssda-full-clock"};
-
-Ptr<Controller>
-MakeController(const std::string& name)
-{
-    ObjectFactory factory;
-    factory.SetTypeId(ControllerTypeName(name));
-    Ptr<Controller> controller = factory.Create<Controller>();
-    controller->AssignStreams(5);
-    return controller;
-}
-
-SystemState
-MakeState(uint64_t seed, uint32_t clusters = 2)
-{
-    test::RandomShape shape;
-    shape.clusters = clusters;
-    shape.tightMemory = 0;
-    return test::RandomInstance(seed).Make(shape).state;
-}
-
-/// The same sharing in every pool, with priorities where shares that are not used are not lost
-void
-SetSharing(SystemState& state, Sharing sharing)
-{
-    std::vector<PoolState*> pools{&state.uplink, &state.downlink};
-    for (auto& cluster : state.clusters)
-    {
-        pools.push_back(&cluster.d2d);
-    }
-    for (auto* pool : pools)
-    {
-        pool->sharing = sharing;
-        pool->priorities = sharing == Sharing::WORK_CONSERVING;
-    }
-}
+using test::CONTROLLER_NAMES;
+using test::MakeController;
+using test::MakeState;
+using test::SetSharing;
 
 /// @return who holds how much, chain by chain
 std::string
@@ -108,7 +60,7 @@ TEST(ControlControllers, ShortNamesFindTheirTypes)
 
 TEST(ControlControllers, EveryPlanPassesTheCheck)
 {
-    for (const auto& name : NAMES)
+    for (const auto& name : CONTROLLER_NAMES)
     {
         for (uint64_t seed = 1; seed <= 20; ++seed)
         {
@@ -122,7 +74,7 @@ TEST(ControlControllers, EveryPlanPassesTheCheck)
 
 TEST(ControlControllers, TooLittleMemoryIsSaid)
 {
-    for (const auto& name : NAMES)
+    for (const auto& name : CONTROLLER_NAMES)
     {
         SystemState state = MakeState(1);
         for (auto& device : state.clusters[1].devices)
@@ -142,7 +94,7 @@ TEST(ControlControllers, TooLittleMemoryIsSaid)
 
 TEST(ControlControllers, NoDevicesIsSaid)
 {
-    for (const auto& name : NAMES)
+    for (const auto& name : CONTROLLER_NAMES)
     {
         SystemState state = MakeState(1);
         state.clusters[1].devices.clear();
@@ -551,83 +503,6 @@ TEST(ControlControllers, EnergyStaysWithinTheBudgetsInTheLongRun)
         EXPECT_LE(excess, 0.05) << k;
         EXPECT_TRUE(budget == 0 || spent[k] <= budget * (1 + excess) * (1 + 1e-9)) << k;
     }
-}
-
-/// A plan that passes the check, to be broken
-class ControlCheck : public ::testing::Test
-{
-  protected:
-    ControlCheck()
-        : m_state(MakeState(1)),
-          m_plan(MakeController("uniform-pipeline")->Decide(m_state))
-    {
-    }
-
-    void ExpectError(const std::string& part)
-    {
-        const std::string error = CheckPlan(m_state, m_plan);
-        EXPECT_NE(error.find(part), std::string::npos) << error;
-    }
-
-    ChainPlan& Chain()
-    {
-        return m_plan.clusters[1].chains[0];
-    }
-
-    SystemState m_state; //!< two clusters
-    RoundPlan m_plan;    //!< for it
-};
-
-TEST_F(ControlCheck, NamesTheBrokenConstraint)
-{
-    const RoundPlan good = m_plan;
-    EXPECT_EQ(CheckPlan(m_state, m_plan), "");
-    m_plan.clusters.pop_back();
-    ExpectError("the plan has 1 clusters, the system 2");
-    m_plan = good;
-    Chain().stages[2].lastBlock += 1;
-    ExpectError("cluster 1 does not cover the blocks in order");
-    m_plan = good;
-    Chain().stages[2].node = 1;
-    ExpectError("cluster 1 uses device 0 more than once");
-    m_plan = good;
-    Chain().stages[2].node = 17;
-    ExpectError("cluster 1 does not know device 16");
-    m_plan = good;
-    Chain().microBatches = 77;
-    ExpectError("not an allowed pair");
-    m_plan = good;
-    Chain().dataShare = 0.5;
-    ExpectError("data shares");
-    m_plan = good;
-    Chain().stages[0].embedding = false;
-    ExpectError("must hold the embedding in its first");
-    m_plan = good;
-    m_state.clusters[1].devices[0].memoryBytes = 1;
-    ExpectError("memory");
-}
-
-TEST_F(ControlCheck, NamesTheBrokenLink)
-{
-    const RoundPlan good = m_plan;
-    auto& links = m_plan.clusters[1].links;
-    links[0].share = 0;
-    ExpectError("has a share outside (0, 1]");
-    m_plan = good;
-    links[0].powerW = std::nan("");
-    ExpectError("has a power outside (0, pmax]");
-    m_plan = good;
-    links.back().powerW *= 1.01;
-    ExpectError("has a power outside (0, pmax]");
-    m_plan = good;
-    links[0].share *= 1.5;
-    ExpectError("sum to more than 1");
-    m_plan = good;
-    links.push_back(links[0]);
-    ExpectError("names a link twice");
-    m_plan = good;
-    links[0].to = 40;
-    ExpectError("is not in the system state");
 }
 
 } // namespace
