@@ -104,6 +104,14 @@ class WifiCell
     WifiCell(const WifiCell&) = delete;
     WifiCell& operator=(const WifiCell&) = delete;
 
+    /// @return what the topology expects of the links
+    SystemState GetExpectations() const
+    {
+        SystemState state;
+        m_topology->FillLinks(state);
+        return state;
+    }
+
     /// A backlogged flow over a link
     void AddFlow(const Link& link)
     {
