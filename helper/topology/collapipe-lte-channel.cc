@@ -42,6 +42,9 @@ constexpr double PAYLOAD = 0.96;
 /// The same in a chain, whose links are about equally fast: a queue that has run empty waits for
 /// the next scheduling request (measured: 0.75 to 0.96)
 constexpr double CHAIN_PAYLOAD = 0.88;
+/// What a message takes beside its payload: its own header and description, and the headers of a
+/// segment of TCP of its own. For a target of 100 bytes that is more than the payload.
+constexpr double MESSAGE_BITS = 8 * (100 + 56);
 /// -2 dB: below, the base station takes a UE that uses the whole band for out of range (at -3 dB)
 constexpr double UPLINK_MIN_SINR = 0.63;
 constexpr double UPLINK_LATENCY_S = 0.0114;   //!< measured: scheduling request, grant, sending
@@ -312,10 +315,14 @@ LteChannel::MakeUplink(Ptr<Node> node, double fading) const
     link.gain = fading * m_pathLoss->GetGain(node, m_baseStations.Get(cell));
     link.efficiency = PAYLOAD * UPLINK_FIT;
     link.snrGap = UPLINK_SNR_GAP;
-    link.maxSpectralEfficiency = UPLINK_MAX_SPECTRAL_EFFICIENCY;
     link.noiseDensityWPerHz =
         GetNoiseDensity(m_config.lteEnbNoiseFigureDb) + GetUplinkInterference(cell);
     link.maxPowerW = DbmToW(m_config.lteUePowerDbm);
+    link.overheadBits = MESSAGE_BITS;
+    // However small its share, a UE spreads its power over one resource block at least
+    const double mostSnr = link.maxPowerW * link.gain / (link.noiseDensityWPerHz * RB_BANDWIDTH_HZ);
+    link.maxSpectralEfficiency =
+        std::min(UPLINK_MAX_SPECTRAL_EFFICIENCY, std::log2(1 + mostSnr / UPLINK_SNR_GAP));
     link.latencyS = UPLINK_LATENCY_S + m_config.backhaulDelay.GetSeconds();
     return link;
 }
