@@ -26,6 +26,7 @@ namespace
 constexpr uint8_t LEVELS = 255;        //!< as many as a TXVECTOR can tell apart
 constexpr double BACKOFF = 0.5;        //!< of the expected SNR, per frame that failed (3 dB)
 constexpr double MIN_BACKOFF = 1e-3;   //!< lowest product of these
+constexpr uint32_t UNHEARD = 10;       //!< frames in a row: more than collide where five send
 constexpr double RTS_WIDTH_MHZ = 20;   //!< of a frame of the legacy modes
 constexpr uint16_t MIN_WIDTH_MHZ = 20; //!< of a channel
 
@@ -52,6 +53,7 @@ struct PowerControlWifiManager::Station : public WifiRemoteStation
     double quality{0};        //!< SNR x MHz x streams / mW, from its last report; 0: none yet
     double backoff{1};        //!< factor on the SNR, after failures
     uint32_t failures{0};     //!< in a row
+    uint32_t unheard{0};      //!< in a row, at the power that was set; given up ones count on
     double sentPowerMw{1};    //!< of the last frame
     double chosenQuality{-1}; //!< quality x backoff x power for which the choice was made
     double chosenWidth{0};    //!< largest width for which it was made
@@ -87,7 +89,14 @@ PowerControlWifiManager::GetTypeId()
                             "(linear, over the frame's width), width in MHz, transmit power in W, "
                             "index of the MCS",
                             MakeTraceSourceAccessor(&PowerControlWifiManager::m_snrTrace),
-                            "ns3::collapipe::PowerControlWifiManager::SnrTracedCallback");
+                            "ns3::collapipe::PowerControlWifiManager::SnrTracedCallback")
+            .AddTraceSource(
+                "Unheard",
+                "A receiver has heard none of several frames in a row at the power that "
+                "was set for it, and gets the default power until another is set: "
+                "receiver, power in dBm",
+                MakeTraceSourceAccessor(&PowerControlWifiManager::m_unheardTrace),
+                "ns3::collapipe::PowerControlWifiManager::UnheardTracedCallback");
     return tid;
 }
 
@@ -107,6 +116,7 @@ PowerControlWifiManager::SetPower(Mac48Address to, double powerDbm)
     Setting& setting = m_settings[to];
     setting.powerDbm = powerDbm;
     setting.hasPower = true;
+    setting.isUnheard = false;
     UpdateLevels();
 }
 
@@ -126,8 +136,8 @@ double
 PowerControlWifiManager::GetPower(Mac48Address to) const
 {
     const Setting* setting = FindSetting(to);
-    const uint8_t level =
-        setting && setting->hasPower ? GetLevel(setting->powerDbm) : GetDefaultTxPowerLevel();
+    const bool obeys = setting && setting->HasPower();
+    const uint8_t level = obeys ? GetLevel(setting->powerDbm) : GetDefaultTxPowerLevel();
     return GetWifiPowerDbm(*GetPhy(), level);
 }
 
@@ -154,9 +164,9 @@ PowerControlWifiManager::FindSetting(Mac48Address to) const
 double
 PowerControlWifiManager::GetPowerOf(const Setting* setting) const
 {
-    return setting && setting->hasPower ? setting->powerDbm
-           : m_hasDefault               ? m_defaultPowerDbm
-                                        : GetWifiPowerDbm(*GetPhy(), GetDefaultTxPowerLevel());
+    return setting && setting->HasPower() ? setting->powerDbm
+           : m_hasDefault                 ? m_defaultPowerDbm
+                                          : GetWifiPowerDbm(*GetPhy(), GetDefaultTxPowerLevel());
 }
 
 void
@@ -320,8 +330,8 @@ PowerControlWifiManager::DoGetDataTxVector(WifiRemoteStation* st, WifiWidth allo
     }
     Choose(station, width, GetPowerOf(setting));
     WifiTxVector txVector = station.choice;
-    txVector.SetTxPowerLevel(setting && setting->hasPower ? GetLevel(setting->powerDbm)
-                                                          : GetDefaultTxPowerLevel());
+    txVector.SetTxPowerLevel(setting && setting->HasPower() ? GetLevel(setting->powerDbm)
+                                                            : GetDefaultTxPowerLevel());
     return txVector;
 }
 
@@ -349,7 +359,7 @@ void
 PowerControlWifiManager::Report(WifiRemoteStation* st, double snr, double widthMhz, uint8_t streams)
 {
     auto& station = *static_cast<Station*>(st);
-    station.failures = 0;
+    station.failures = station.unheard = 0;
     station.backoff = 1;
     if (snr > 0)
     {
@@ -393,10 +403,29 @@ PowerControlWifiManager::DoReportAmpduTxStatus(WifiRemoteStation* station,
 }
 
 void
+PowerControlWifiManager::CountUnheard(WifiRemoteStation* st)
+{
+    auto& station = *static_cast<Station*>(st);
+    const Mac48Address to = GetAddress(st);
+    const auto it = m_settings.find(to);
+    if (++station.unheard < UNHEARD || it == m_settings.end() || !it->second.HasPower())
+    {
+        return;
+    }
+    // The plan's power does not reach so far: the receiver has moved, or the channel has faded
+    NS_LOG_INFO(to << " hears nothing at " << it->second.powerDbm << " dBm");
+    m_unheardTrace(to, it->second.powerDbm);
+    it->second.isUnheard = true;
+    station.backoff = 1;
+    UpdateLevels();
+}
+
+void
 PowerControlWifiManager::DoReportDataFailed(WifiRemoteStation* st)
 {
     // One frame may have collided; more tell that the channel has become worse
     auto& station = *static_cast<Station*>(st);
+    CountUnheard(st);
     if (++station.failures > 1)
     {
         station.backoff = std::max(MIN_BACKOFF, station.backoff * BACKOFF);

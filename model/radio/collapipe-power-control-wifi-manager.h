@@ -34,6 +34,10 @@ namespace collapipe
  * suffices for the bit error rate the fastest is taken. Frames that fail twice and more in a row
  * lower the expected SNR step by step until one succeeds.
  *
+ * A receiver that has heard none of ten frames in a row at the power that was set for it gets the
+ * default power until another is set: it has moved away, or its channel has faded, since the power
+ * was decided, and a chain of devices would stand still until the next round.
+ *
  * A frame is given up after RetryLimit failures in a row. ns-3 up to 3.43 counts failures per
  * access category and forgets them only when a frame is acknowledged by itself, not by a block
  * acknowledgment; so a busy station would lose single frames at their first collision, and TCP
@@ -106,6 +110,13 @@ class PowerControlWifiManager : public WifiManagerBase
                                       double powerW,
                                       uint32_t mcs);
 
+    /**
+     * Signature of the Unheard trace, see there.
+     * @param to receiver
+     * @param powerDbm at which it heard nothing
+     */
+    typedef void (*UnheardTracedCallback)(Mac48Address to, double powerDbm);
+
   private:
     struct Station;
 
@@ -122,7 +133,14 @@ class PowerControlWifiManager : public WifiManagerBase
     {
         double powerDbm{0};      //!< of data
         bool hasPower{false};    //!< else the default
+        bool isUnheard{false};   //!< at that power, so that the default takes its place
         uint16_t maxWidthMhz{0}; //!< 0: the channel's
+
+        /// @return whether the power is used
+        bool HasPower() const
+        {
+            return hasPower && !isUnheard;
+        }
     };
 
     /// Number of MCS, width in MHz, streams: what the candidates depend on
@@ -165,6 +183,7 @@ class PowerControlWifiManager : public WifiManagerBase
     const std::vector<Candidate>& GetCandidates(Station& station);
     std::vector<Candidate> MakeCandidates(const Station& station, uint8_t streams) const;
     void Choose(Station& station, double widthMhz, double powerDbm);
+    void CountUnheard(WifiRemoteStation* station);
     void Report(WifiRemoteStation* station, double snr, double widthMhz, uint8_t streams);
 
     double m_ber{0};             //!< attribute
@@ -176,6 +195,7 @@ class PowerControlWifiManager : public WifiManagerBase
     std::map<Capabilities, std::vector<Candidate>> m_candidates;           //!< fastest first
     TracedCallback<Mac48Address, uint64_t, double, double> m_rateTrace;
     TracedCallback<Mac48Address, double, double, double, uint32_t> m_snrTrace;
+    TracedCallback<Mac48Address, double> m_unheardTrace;
 };
 
 } // namespace collapipe
