@@ -40,10 +40,10 @@ DescribeLinks(const SystemState& state)
     const auto addLink = [&text](const LinkState& link) {
         text << link.gain << " " << link.efficiency << " " << link.snrGap << " "
              << link.maxSpectralEfficiency << " " << link.noiseDensityWPerHz << " "
-             << link.maxPowerW << " " << link.latencyS << " " << link.overheadBits << " "
-             << link.fixedRateBps << " " << link.circuitPowerW << " " << link.amplifierEfficiency
-             << " " << link.receivePowerW << " " << link.receiveJPerBit << " "
-             << link.acknowledgementRatio << " " << link.startupS << " "
+             << link.maxPowerW << " " << link.minPowerW << " " << link.latencyS << " "
+             << link.overheadBits << " " << link.fixedRateBps << " " << link.circuitPowerW << " "
+             << link.amplifierEfficiency << " " << link.receivePowerW << " " << link.receiveJPerBit
+             << " " << link.acknowledgementRatio << " " << link.startupS << " "
              << static_cast<int>(link.relay) << "\n";
     };
     addPool(state.uplink);
@@ -237,7 +237,8 @@ class FluidParityTestCase : public TestCase
                     return; // a wire, or relayed: nothing to decide
                 }
                 const double share = std::uniform_real_distribution<>(0.05, 0.1)(random);
-                const double power = std::uniform_real_distribution<>(0.01, 0.03)(random);
+                // Of 0.0398 W; the clusters' radius needs about a half of that
+                const double power = std::uniform_real_distribution<>(0.025, 0.039)(random);
                 const auto priority = static_cast<uint8_t>(random() % 2);
                 const bool isDown = from == EDGE_SERVER; // whose power is nobody's to decide
                 cluster.links.push_back({phase, from, to, share, isDown ? 19.95 : power, priority});
