@@ -136,7 +136,7 @@ double
 PowerControlWifiManager::GetPower(Mac48Address to) const
 {
     const Setting* setting = FindSetting(to);
-    const bool obeys = setting && setting->HasPower();
+    const bool obeys = setting && setting->IsInForce();
     const uint8_t level = obeys ? GetLevel(setting->powerDbm) : GetDefaultTxPowerLevel();
     return GetWifiPowerDbm(*GetPhy(), level);
 }
@@ -164,9 +164,9 @@ PowerControlWifiManager::FindSetting(Mac48Address to) const
 double
 PowerControlWifiManager::GetPowerOf(const Setting* setting) const
 {
-    return setting && setting->HasPower() ? setting->powerDbm
-           : m_hasDefault                 ? m_defaultPowerDbm
-                                          : GetWifiPowerDbm(*GetPhy(), GetDefaultTxPowerLevel());
+    return setting && setting->IsInForce() ? setting->powerDbm
+           : m_hasDefault                  ? m_defaultPowerDbm
+                                           : GetWifiPowerDbm(*GetPhy(), GetDefaultTxPowerLevel());
 }
 
 void
@@ -330,8 +330,8 @@ PowerControlWifiManager::DoGetDataTxVector(WifiRemoteStation* st, WifiWidth allo
     }
     Choose(station, width, GetPowerOf(setting));
     WifiTxVector txVector = station.choice;
-    txVector.SetTxPowerLevel(setting && setting->HasPower() ? GetLevel(setting->powerDbm)
-                                                            : GetDefaultTxPowerLevel());
+    txVector.SetTxPowerLevel(setting && setting->IsInForce() ? GetLevel(setting->powerDbm)
+                                                             : GetDefaultTxPowerLevel());
     return txVector;
 }
 
@@ -408,7 +408,7 @@ PowerControlWifiManager::CountUnheard(WifiRemoteStation* st)
     auto& station = *static_cast<Station*>(st);
     const Mac48Address to = GetAddress(st);
     const auto it = m_settings.find(to);
-    if (++station.unheard < UNHEARD || it == m_settings.end() || !it->second.HasPower())
+    if (++station.unheard < UNHEARD || it == m_settings.end() || !it->second.IsInForce())
     {
         return;
     }

@@ -136,8 +136,8 @@ class PowerControlWifiManager : public WifiManagerBase
         bool isUnheard{false};   //!< at that power, so that the default takes its place
         uint16_t maxWidthMhz{0}; //!< 0: the channel's
 
-        /// @return whether the power is used
-        bool HasPower() const
+        /// @return whether data is sent with the power
+        bool IsInForce() const
         {
             return hasPower && !isUnheard;
         }
