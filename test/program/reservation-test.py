@@ -15,10 +15,15 @@ RESERVED = ["--sharing=reserved", "--compute=analytic", "--compare=none", "--pro
 PACKETS = ["--topology=lte", "--clusters=1", "--devices=2", "--model=128x4x512", "--blocks=4",
            "--sequenceLength=24", "--localIterations=8", "--rounds=3", "--task=translation",
            "--maxPairs=300", "--maxValidation=10", "--vocabulary=300", "--heartbeat=0"]
+# Targets of 100 bytes, of which headers are the larger part, over a cell from its middle to its edge
+WIDE = ["--topology=hybrid", "--clusters=4", "--devices=2", "--clusterDistances=50,100,150,230",
+        "--localIterations=8", "--rounds=3", "--model=128x4x512", "--blocks=4", "--sequenceLength=24",
+        "--task=translation", "--maxPairs=300", "--maxValidation=10", "--vocabulary=300", "--heartbeat=0"]
+FIRST = 0.2  # relative, of planned and measured latencies at the cell's edge before anything was measured
 CLOSE = 0.1  # relative, of planned and measured latencies
 
 
-def run(folder, controller, what, *options):
+def run(folder, controller, what, *options, first=CLOSE):
     """The mean latency of a round; checks each one's forecast."""
     status, _, err, _ = finish(start(*RESERVED, *options, f"--controller={controller}",
                                      f"--outputDir={folder / controller}"))
@@ -27,7 +32,8 @@ def run(folder, controller, what, *options):
     rows = read_csv(folder / controller / "rounds.csv")
     for row in rows:
         planned, measured = float(row["planned_latency_s"]), float(row["latency_s"])
-        check(abs(planned / measured - 1) < CLOSE,
+        tolerance = first if row["round"] == "1" else CLOSE
+        check(abs(planned / measured - 1) < tolerance,
               f"{what}, {controller}, round {row['round']}: {measured} s, planned {planned} s")
     return sum(float(row["latency_s"]) for row in rows) / len(rows)
 
@@ -53,6 +59,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         work = pathlib.Path(name)
         compare(work / "packets", "packets", *PACKETS)
+        run(work / "wide", "dssda", "packets, to the edge", *WIDE, first=FIRST)
         for seed in (1, 3):
             draw(work / "random", seed)
         # With adapters the control unit has no backward pass, and is done long before the others
