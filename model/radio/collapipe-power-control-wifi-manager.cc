@@ -26,7 +26,7 @@ namespace
 constexpr uint8_t LEVELS = 255;        //!< as many as a TXVECTOR can tell apart
 constexpr double BACKOFF = 0.5;        //!< of the expected SNR, per frame that failed (3 dB)
 constexpr double MIN_BACKOFF = 1e-3;   //!< lowest product of these
-constexpr uint32_t UNHEARD = 10;       //!< frames in a row: more than collide where five send
+constexpr uint32_t UNHEARD = 10;       //!< frames in a row that a receiver has not heard
 constexpr double RTS_WIDTH_MHZ = 20;   //!< of a frame of the legacy modes
 constexpr uint16_t MIN_WIDTH_MHZ = 20; //!< of a channel
 

@@ -25,8 +25,9 @@ namespace collapipe
  * Listens to the applications and tells a LinkMonitor how long the links served each message: from
  * when it was handed to its connection, or from when the message before it had arrived where it
  * queued behind that one, until it had arrived; and which share of its medium, or of the
- * reservation that it uses in turn with others, it had meanwhile. A message queues while the one
- * before it is being sent, not while that one is on its way.
+ * reservation that it uses in turn with others, it had meanwhile. In a reserved medium a message
+ * queues while the one before it is being sent, not while that one is on its way, and one that
+ * comes when the shares of its phase have gone tells nothing.
  */
 class LinkObserver
 {
