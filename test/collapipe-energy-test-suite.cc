@@ -6,10 +6,10 @@
 
 #include "ns3/collapipe-compat.h"
 #include "ns3/collapipe-node-energy.h"
+#include "ns3/collapipe-path-loss.h"
 #include "ns3/double.h"
 #include "ns3/test.h"
 
-#include <cmath>
 #include <memory>
 #include <random>
 #include <vector>
@@ -29,13 +29,6 @@ constexpr double IDLE_W = 0.273 * VOLTAGE;
 constexpr double RX_W = 0.313 * VOLTAGE;
 constexpr double TX_CIRCUIT_W = 0.273333 * VOLTAGE;
 constexpr double PA_EFFICIENCY = 0.1;
-
-/// @return the watts that a power in dBm is
-double
-ToW(double dbm)
-{
-    return std::pow(10, (dbm - 30) / 10);
-}
 
 /// @return a processor of some workers at 1 GFLOP/s
 Ptr<Processor>
@@ -90,7 +83,7 @@ class WifiEnergyTest : public TestCase
         cell.AddFlow({0, 1});
         for (const double dbm : {16, 6})
         {
-            cell.Apply({{Phase::TRAINING, 0, 1, 1, ToW(dbm)}});
+            cell.Apply({{Phase::TRAINING, 0, 1, 1, DbmToW(dbm)}});
             cell.Run(MilliSeconds(20));
             const FrameMeter sentBefore = sent;
             const FrameMeter answeredBefore = answered;

@@ -7,12 +7,12 @@
 #include "ns3/basic-energy-source.h"
 #include "ns3/boolean.h"
 #include "ns3/collapipe-lte-ue-energy-model.h"
+#include "ns3/collapipe-path-loss.h"
 #include "ns3/double.h"
 #include "ns3/lte-spectrum-phy.h"
 #include "ns3/spectrum-value.h"
 #include "ns3/test.h"
 
-#include <cmath>
 #include <random>
 
 namespace ns3
@@ -23,13 +23,6 @@ namespace tests
 {
 namespace
 {
-
-/// @return the watts that a power in dBm is
-double
-ToW(double dbm)
-{
-    return std::pow(10, (dbm - 30) / 10);
-}
 
 /// Integrates what a UE radiates in each data burst
 class BurstMeter
@@ -119,9 +112,9 @@ class ReadBackTest : public TestCase
             {
                 const double share = std::uniform_real_distribution<>(0.05, 0.25)(random);
                 const double dbm = std::uniform_real_distribution<>(14, 23)(random);
-                plan.links.push_back({Phase::UPLOAD, node, EDGE_SERVER, share, ToW(dbm)});
+                plan.links.push_back({Phase::UPLOAD, node, EDGE_SERVER, share, DbmToW(dbm)});
                 // Of another phase, so not to be applied
-                plan.links.push_back({Phase::TRAINING, node, EDGE_SERVER, 0.9, ToW(1)});
+                plan.links.push_back({Phase::TRAINING, node, EDGE_SERVER, 0.9, DbmToW(1)});
                 sum += share;
             }
             m_changes = 0;
@@ -168,7 +161,7 @@ class ReadBackTest : public TestCase
         {
             const auto read = cell.GetActuator()->Read(0, node, EDGE_SERVER);
             NS_TEST_EXPECT_MSG_EQ(read->share, 0, "no share");
-            NS_TEST_EXPECT_MSG_EQ_TOL(read->powerW, ToW(23), 1e-9, "full power");
+            NS_TEST_EXPECT_MSG_EQ_TOL(read->powerW, DbmToW(23), 1e-9, "full power");
         }
     }
 
@@ -203,9 +196,9 @@ class LargestTest : public TestCase
         LteCell cell(LteCell::MakeConfig(3, 25));
         cell.Run(Time(0));
         const std::vector<LinkPlan> plan{
-            {Phase::TRAINING, 0, 1, 0.2, ToW(10), 1},
-            {Phase::TRAINING, 1, 2, 0.1, ToW(20)},
-            {Phase::TRAINING, 1, EDGE_SERVER, 0.3, ToW(15), 2},
+            {Phase::TRAINING, 0, 1, 0.2, DbmToW(10), 1},
+            {Phase::TRAINING, 1, 2, 0.1, DbmToW(20)},
+            {Phase::TRAINING, 1, EDGE_SERVER, 0.3, DbmToW(15), 2},
             {Phase::TRAINING, EDGE_SERVER, 1, 0.4, 0},
             {Phase::TRAINING, 7, EDGE_SERVER, 0.4, 1}, // not in the cell
         };
@@ -413,7 +406,7 @@ class EnergyTest : public TestCase
     /// Duty cycles from 3GPP's frame: 14 symbols in a subframe, sounding every 5 ms with 2 UEs
     void CheckSecond(double txJ, double rxJ, double dbm)
     {
-        const double sendingW = ToW(dbm) / PA_EFFICIENCY + CIRCUIT_W;
+        const double sendingW = DbmToW(dbm) / PA_EFFICIENCY + CIRCUIT_W;
         if (m_uplink)
         {
             const double duty = 13 / 14.0 + 0.2 / 14;

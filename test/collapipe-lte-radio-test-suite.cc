@@ -4,6 +4,7 @@
 
 #include "collapipe-lte-cell.h"
 
+#include "ns3/collapipe-path-loss.h"
 #include "ns3/lte-enb-phy.h"
 #include "ns3/lte-spectrum-phy.h"
 #include "ns3/test.h"
@@ -46,13 +47,6 @@ class SinrMeter
 
     std::map<uint16_t, double> m_sinr;
 };
-
-/// @return the watts that a power in dBm is
-double
-ToW(double dbm)
-{
-    return std::pow(10, (dbm - 30) / 10);
-}
 
 // ---------------------------------------------------------------- shares in a cell
 
@@ -324,8 +318,8 @@ class PowerTest : public TestCase
         {
             cell.GetActuator()->ApplyLinks(
                 0,
-                {{Phase::UPLOAD, CONTROL_UNIT, EDGE_SERVER, 0.5, ToW(dbm)},
-                 {Phase::UPLOAD, 1, EDGE_SERVER, 0.5, ToW(23)}},
+                {{Phase::UPLOAD, CONTROL_UNIT, EDGE_SERVER, 0.5, DbmToW(dbm)},
+                 {Phase::UPLOAD, 1, EDGE_SERVER, 0.5, DbmToW(23)}},
                 "test");
             cell.Run(MilliSeconds(100));
             cell.ResetCounters();
@@ -377,7 +371,7 @@ class FreezeTest : public TestCase
                                 node,
                                 EDGE_SERVER,
                                 std::uniform_real_distribution<>(0.02, 0.25)(random),
-                                ToW(std::uniform_real_distribution<>(5, 23)(random))});
+                                DbmToW(std::uniform_real_distribution<>(5, 23)(random))});
             }
             cell.GetActuator()->ApplyLinks(0, plan, "test");
             cell.ResetCounters();

@@ -4,11 +4,11 @@
 
 #include "collapipe-wifi-cell.h"
 
+#include "ns3/collapipe-path-loss.h"
 #include "ns3/rng-seed-manager.h"
 #include "ns3/test.h"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 #include <random>
 #include <sstream>
@@ -21,13 +21,6 @@ namespace tests
 {
 namespace
 {
-
-/// @return the watts that a power in dBm is
-double
-ToW(double dbm)
-{
-    return std::pow(10, (dbm - 30) / 10);
-}
 
 // ---------------------------------------------------------------- shares
 
@@ -347,9 +340,9 @@ class ReadBackTest : public TestCase
             const double dbm = std::uniform_real_distribution<>(0, 16)(random);
             const auto sender = static_cast<NodeIndex>(from);
             const auto receiver = static_cast<NodeIndex>(to);
-            plan.links.push_back({Phase::TRAINING, sender, receiver, share, ToW(dbm)});
+            plan.links.push_back({Phase::TRAINING, sender, receiver, share, DbmToW(dbm)});
             // Of another phase, so not to be applied
-            plan.links.push_back({Phase::UPLOAD, sender, receiver, 0.9, ToW(1)});
+            plan.links.push_back({Phase::UPLOAD, sender, receiver, 0.9, DbmToW(1)});
         }
         return plan;
     }
@@ -395,7 +388,7 @@ class ReadBackTest : public TestCase
         {
             const auto read = cell.GetActuator()->Read(0, from, to);
             NS_TEST_EXPECT_MSG_EQ(read->share, 0, "no share");
-            NS_TEST_EXPECT_MSG_EQ_TOL(read->powerW, ToW(16), 1e-9, "full power");
+            NS_TEST_EXPECT_MSG_EQ_TOL(read->powerW, DbmToW(16), 1e-9, "full power");
         }
         NS_TEST_EXPECT_MSG_EQ(cell.GetActuator()->Read(0, 0, NODES + 3).has_value(),
                               false,
@@ -436,13 +429,16 @@ class GatewayTest : public TestCase
     {
         WifiCell cell(WifiCell::MakeConfig(3, 20));
         cell.Run(Time(0));
-        cell.Apply({{Phase::UPLOAD, 1, EDGE_SERVER, 1, ToW(3)},
-                    {Phase::UPLOAD, 2, EDGE_SERVER, 1, ToW(3)},
-                    {Phase::UPLOAD, 2, 0, 0.25, ToW(7)}});
+        cell.Apply({{Phase::UPLOAD, 1, EDGE_SERVER, 1, DbmToW(3)},
+                    {Phase::UPLOAD, 2, EDGE_SERVER, 1, DbmToW(3)},
+                    {Phase::UPLOAD, 2, 0, 0.25, DbmToW(7)}});
         const auto actuator = cell.GetActuator();
-        NS_TEST_EXPECT_MSG_EQ_TOL(actuator->Read(0, 1, EDGE_SERVER)->powerW, ToW(3), 1e-9, "power");
+        NS_TEST_EXPECT_MSG_EQ_TOL(actuator->Read(0, 1, EDGE_SERVER)->powerW,
+                                  DbmToW(3),
+                                  1e-9,
+                                  "power");
         NS_TEST_EXPECT_MSG_EQ(actuator->Read(0, 1, EDGE_SERVER)->share, 0, "no share");
-        NS_TEST_EXPECT_MSG_EQ_TOL(actuator->Read(0, 2, 0)->powerW, ToW(7), 1e-9, "the higher");
+        NS_TEST_EXPECT_MSG_EQ_TOL(actuator->Read(0, 2, 0)->powerW, DbmToW(7), 1e-9, "the higher");
         NS_TEST_EXPECT_MSG_EQ_TOL(actuator->Read(0, 2, 0)->share, 0.25, 1e-12, "its share");
         NS_TEST_EXPECT_MSG_EQ(actuator->Read(0, 0, EDGE_SERVER).has_value(), false, "wired");
     }
@@ -467,19 +463,25 @@ class OtherModelsTest : public TestCase
         cell.AddFlow({0, 1});
         cell.AddFlow({0, 2});
         cell.Run(MilliSeconds(100));
-        cell.Apply({{Phase::UPLOAD, 0, 1, 0.5, ToW(6)}, {Phase::UPLOAD, 0, 2, 0.5, ToW(10)}});
+        cell.Apply({{Phase::UPLOAD, 0, 1, 0.5, DbmToW(6)}, {Phase::UPLOAD, 0, 2, 0.5, DbmToW(10)}});
         cell.Run(MilliSeconds(20));
         cell.ResetCounters();
         cell.Run(MilliSeconds(100));
         for (const NodeIndex to : {1, 2})
         {
             const auto read = cell.GetActuator()->Read(0, 0, to);
-            NS_TEST_EXPECT_MSG_EQ_TOL(read->powerW, ToW(10), 1e-9, "the highest");
+            NS_TEST_EXPECT_MSG_EQ_TOL(read->powerW, DbmToW(10), 1e-9, "the highest");
             NS_TEST_EXPECT_MSG_EQ(read->share, 0, "no share");
-            NS_TEST_EXPECT_MSG_EQ_TOL(cell.GetCounters({0, to}).mostW, ToW(10), 1e-9, "at the PHY");
+            NS_TEST_EXPECT_MSG_EQ_TOL(cell.GetCounters({0, to}).mostW,
+                                      DbmToW(10),
+                                      1e-9,
+                                      "at the PHY");
         }
         cell.Apply({});
-        NS_TEST_EXPECT_MSG_EQ_TOL(cell.GetActuator()->Read(0, 0, 1)->powerW, ToW(16), 1e-9, "back");
+        NS_TEST_EXPECT_MSG_EQ_TOL(cell.GetActuator()->Read(0, 0, 1)->powerW,
+                                  DbmToW(16),
+                                  1e-9,
+                                  "back");
     }
 };
 

@@ -6,6 +6,7 @@
 
 #include "collapipe-wifi-cell.h"
 
+#include "ns3/collapipe-path-loss.h"
 #include "ns3/test.h"
 
 #include <cmath>
@@ -21,13 +22,6 @@ namespace tests
 {
 namespace
 {
-
-/// @return the watts that a power in dBm is
-double
-ToW(double dbm)
-{
-    return std::pow(10, (dbm - 30) / 10);
-}
 
 /// Steps of power are steps of SNR, for each receiver by itself and beside shares
 class PowerTest : public TestCase
@@ -53,8 +47,8 @@ class PowerTest : public TestCase
         std::vector<double> other;
         for (const double dbm : {12, 6, 0, -6, 12})
         {
-            cell.Apply({{Phase::TRAINING, 0, 1, 0.2, ToW(dbm)},
-                        {Phase::TRAINING, 0, 2, 0.4, ToW(9)},
+            cell.Apply({{Phase::TRAINING, 0, 1, 0.2, DbmToW(dbm)},
+                        {Phase::TRAINING, 0, 2, 0.4, DbmToW(9)},
                         {Phase::TRAINING, 3, 0, 0.4, 0}});
             cell.Run(MilliSeconds(50));
             cell.ResetCounters();
@@ -118,7 +112,7 @@ class RandomStepsTest : public TestCase
                                 i,
                                 0,
                                 std::uniform_real_distribution<>(0.1, 0.33)(random),
-                                ToW(std::uniform_real_distribution<>(-8, 16)(random))});
+                                DbmToW(std::uniform_real_distribution<>(-8, 16)(random))});
             }
             cell.Apply(plan);
             cell.ResetCounters();
