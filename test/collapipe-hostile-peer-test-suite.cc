@@ -7,13 +7,18 @@
 
 #include "collapipe-attacker.h"
 
+#include "ns3/collapipe-compat.h"
 #include "ns3/collapipe-early-inputs.h"
+#include "ns3/object-factory.h"
 #include "ns3/test.h"
 #include "ns3/uinteger.h"
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <random>
+#include <string>
+#include <vector>
 
 using namespace ns3;
 using namespace ns3::collapipe;
@@ -260,12 +265,132 @@ class AssignmentTestCase : public TestCase
     }
 };
 
+/// An application to which nobody is welcome, and which looks who holds a caller that it refused
+class UnwelcomingApplication : public MessageApplication
+{
+  public:
+    Time patience;                    //!< from a caller's end to the look
+    std::vector<CloseReason> reasons; //!< why callers were let go of, in order
+    std::vector<uint32_t> holders;    //!< of each, beside the one that looks
+    uint32_t sockets{0};              //!< that ended connections still had
+
+  protected:
+    MessageVerdict CheckMessage(Ptr<Connection> /* connection */,
+                                const MessageHeader& header,
+                                const TensorList& /* shapes */) const override
+    {
+        return header.type == MessageType::ACTIVATION ? MessageVerdict::Take()
+                                                      : MessageVerdict::Refuse("nobody is welcome");
+    }
+
+    void HandleMessage(Ptr<Connection> /* connection */, Message /* message */) override
+    {
+    }
+
+    void HandleClosed(Ptr<Connection> connection,
+                      CloseReason reason,
+                      const std::string& /* text */) override
+    {
+        reasons.push_back(reason);
+        sockets += connection->GetPeerAddress() == Ipv4Address::GetAny() ? 0 : 1;
+        ScheduleCall(patience, [this, connection] {
+            holders.push_back(connection->GetReferenceCount() - 1);
+        });
+    }
+
+    void HandleWritable() override
+    {
+    }
+};
+
+/**
+ * Who is refused makes room for the next caller at once. Nobody holds the connection, with what has
+ * come of a message, for longer than a caller has to say who it is: else a node would run out of
+ * memory that is called again and again.
+ */
+class ReleaseTestCase : public TestCase
+{
+  public:
+    ReleaseTestCase()
+        : TestCase("callers that were refused are let go of")
+    {
+    }
+
+  private:
+    const Time INTRODUCTION{Seconds(5)};
+
+    /// @return an application on the edge server
+    Ptr<UnwelcomingApplication> Install(Ptr<Node> node) const
+    {
+        auto context = std::make_shared<TrainingContext>();
+        context->backend =
+            ObjectFactory("ns3::collapipe::AnalyticBackend").Create<ComputeBackend>();
+        context->executor = std::make_shared<Executor>(0);
+        const auto application = CreateObject<UnwelcomingApplication>();
+        application->SetContext(context);
+        application->SetAttribute("Introduction", TimeValue(INTRODUCTION));
+        application->SetAttribute("MaxStrangers", UintegerValue(3));
+        application->patience = INTRODUCTION;
+        node->AddApplication(application);
+        return application;
+    }
+
+    /// @return what callers say; the first two say too little, and have their time for more
+    static std::vector<Bytes> MakeCalls()
+    {
+        Message message;
+        message.header.type = MessageType::ACTIVATION;
+        message.header.runId = 1;
+        message.tensors = {TensorData::FromVector(DType::UINT8, {1000}, Bytes(1000))};
+        auto half = Serialize(message);
+        half.resize(half.size() / 2);
+        std::vector<Bytes> calls{{}, half};
+        message.header.type = MessageType::GRADIENT;
+        const auto unwelcome = Serialize(message);
+        message.header.runId = 2;
+        const auto ofAnotherRun = Serialize(message);
+        for (const auto& call : {unwelcome, ofAnotherRun, Bytes(1000, 7)})
+        {
+            calls.insert(calls.end(), 3, call);
+        }
+        return calls;
+    }
+
+    void DoRun() override
+    {
+        TopologyConfig config;
+        config.clusters = 1;
+        config.devicesPerCluster = 1;
+        const auto topology = TopologyHelper::Create("p2p");
+        topology->Build(config);
+        const auto& network = topology->GetNetwork();
+        const auto application = Install(network.edgeServer);
+        Attacker attacker(network.clusters[0].GetNode(1), 1);
+        const auto calls = MakeCalls();
+        for (std::size_t i = 0; i < calls.size(); ++i)
+        {
+            // All within the time of the first
+            ScheduleCall(Seconds(1 + 0.2 * static_cast<double>(i)),
+                         [&, i] { attacker.Send(network.edgeAddress, calls[i]); });
+        }
+        Simulator::Stop(Seconds(5) + 3 * INTRODUCTION);
+        Simulator::Run();
+        const std::vector<CloseReason> refused(calls.size(), CloseReason::PROTOCOL);
+        NS_TEST_EXPECT_MSG_EQ((application->reasons == refused), true, "no room for a caller");
+        NS_TEST_EXPECT_MSG_EQ(application->sockets, 0, "sockets are held");
+        const std::vector<uint32_t> none(calls.size(), 0);
+        NS_TEST_EXPECT_MSG_EQ((application->holders == none), true, "connections are held");
+        Simulator::Destroy();
+    }
+};
+
 class HostilePeerTestSuite : public TestSuite
 {
   public:
     HostilePeerTestSuite()
         : TestSuite("collapipe-hostile-peer", Type::UNIT)
     {
+        AddTestCase(new ReleaseTestCase);
         AddTestCase(new ImpostorTestCase);
         AddTestCase(new AnnouncementTestCase);
         AddTestCase(new AssignmentTestCase);
