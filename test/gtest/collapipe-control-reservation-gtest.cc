@@ -4,7 +4,7 @@
 
 // Nodes of a reserved cell: one reservation for all that a node sends
 
-#include "collapipe-control-random.h"
+#include "collapipe-control-makers.h"
 
 #include "ns3/collapipe-controller.h"
 #include "ns3/collapipe-fluid-model.h"
@@ -14,7 +14,6 @@
 #include "ns3/collapipe-radio-allocator.h"
 #include "ns3/collapipe-reservation.h"
 #include "ns3/collapipe-round-solver.h"
-#include "ns3/object-factory.h"
 
 #include <algorithm>
 #include <functional>
@@ -28,6 +27,8 @@ namespace collapipe
 {
 namespace
 {
+
+using test::MakeController;
 
 /// Random nodes of a reserved cell
 struct CellCase
@@ -398,14 +399,6 @@ TEST(ControlReservation, NoFeasibleChangeImprovesTheOptimum)
         }
     }
     EXPECT_GT(priced, 80);
-}
-
-Ptr<Controller>
-MakeController(const std::string& name)
-{
-    ObjectFactory factory;
-    factory.SetTypeId(ControllerTypeName(name));
-    return factory.Create<Controller>();
 }
 
 TEST(ControlReservation, PlansKeepTheBudgetAndAreNoWorseThanBaselines)
