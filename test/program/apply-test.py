@@ -13,19 +13,12 @@ import random
 import sys
 import tempfile
 
-try:
-    import torch
-except ImportError:
-    if sys.executable != "/usr/bin/python3" and os.access("/usr/bin/python3", os.X_OK):
-        os.execv("/usr/bin/python3", ["/usr/bin/python3", *sys.argv])  # the distribution's
-    print("skipped: there is no PyTorch for Python (package python3-torch)")
-    sys.exit(77)
-
 from support import apply, hf_reference as hf
 from support.apply import apply_model, ask, judge
+from support.hf_reference import distance
+from support.needs_torch import torch
 from support.runs import check, finish, report, start, use_program
 
-torch.set_num_threads(1)
 ENCODERS = ["bert", "distilbert"]
 MASK = 4  # of hf.write_wordpiece()
 RUN = ["--topology=p2p", "--controller=uniform-pipeline", "--compare=none", "--progress=none",
@@ -38,11 +31,6 @@ def train(work, name, *options):
     """A run that must succeed."""
     status, _, error, _ = finish(start(*RUN, f"--outputDir={work}/{name}", *options), 200)
     return check(status == 0, f"{name}: status {status}: {error}")
-
-
-def distance(value, reference):
-    scale = max(reference.abs().max().item(), 1e-12)
-    return (value - reference).abs().max().item() / scale
 
 
 def random_words(rng, masks):

@@ -15,20 +15,13 @@ import shutil
 import sys
 import tempfile
 
-try:
-    import torch
-except ImportError:
-    if sys.executable != "/usr/bin/python3" and os.access("/usr/bin/python3", os.X_OK):
-        os.execv("/usr/bin/python3", ["/usr/bin/python3", *sys.argv])  # the distribution's
-    print("skipped: there is no PyTorch for Python (package python3-torch)")
-    sys.exit(77)
-
 from support import apply, hf_reference as hf
 from support.apply import apply_model, judge
+from support.hf_reference import distance
+from support.needs_torch import torch
 from support.runs import check, finish, near, read_csv, report, start, use_program
 
 torch.manual_seed(1)
-torch.set_num_threads(1)
 CAUSAL = ["gpt2", "opt", "llama", "qwen2"]
 RUN = ["--topology=p2p", "--controller=uniform-pipeline", "--compare=none", "--progress=none",
        "--rounds=1", "--localIterations=1", "--memoryShare=0"]
@@ -41,11 +34,6 @@ def run(work, name, *options, timeout=200):
     if not check(status == 0, f"{name}: status {status}: {err}"):
         return None
     return read_csv(folder / "rounds.csv"), json.loads((folder / "summary.json").read_text())
-
-
-def distance(value, reference):
-    scale = max(reference.abs().max().item(), 1e-12)
-    return (value - reference).abs().max().item() / scale
 
 
 def random_lines(rng, count):

@@ -11,10 +11,16 @@ import pathlib
 import random
 import struct
 
-import torch
-import torch.nn.functional as F
+from support.needs_torch import torch
 
+F = torch.nn.functional
 TYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
+
+
+def distance(value, reference):
+    """The largest difference, as a part of the reference's largest value."""
+    scale = max(reference.abs().max().item(), 1e-12)
+    return (value - reference).abs().max().item() / scale
 
 
 def write_safetensors(path, tensors):
