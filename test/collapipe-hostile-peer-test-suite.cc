@@ -269,7 +269,6 @@ class AssignmentTestCase : public TestCase
 class UnwelcomingApplication : public MessageApplication
 {
   public:
-    Time patience;                    //!< from a caller's end to the look
     std::vector<CloseReason> reasons; //!< why callers were let go of, in order
     std::vector<uint32_t> holders;    //!< of each, beside the one that looks
     uint32_t sockets{0};              //!< that ended connections still had
@@ -293,7 +292,7 @@ class UnwelcomingApplication : public MessageApplication
     {
         reasons.push_back(reason);
         sockets += connection->GetPeerAddress() == Ipv4Address::GetAny() ? 0 : 1;
-        ScheduleCall(patience, [this, connection] {
+        ScheduleCall(Seconds(0), [this, connection] {
             holders.push_back(connection->GetReferenceCount() - 1);
         });
     }
@@ -304,9 +303,9 @@ class UnwelcomingApplication : public MessageApplication
 };
 
 /**
- * Who is refused makes room for the next caller at once. Nobody holds the connection, with what has
- * come of a message, for longer than a caller has to say who it is: else a node would run out of
- * memory that is called again and again.
+ * Who is refused makes room for the next caller at once, and nobody holds the connection, with what
+ * has come of a message, once its end was told: else a node would run out of memory that is called
+ * again and again.
  */
 class ReleaseTestCase : public TestCase
 {
@@ -330,7 +329,6 @@ class ReleaseTestCase : public TestCase
         application->SetContext(context);
         application->SetAttribute("Introduction", TimeValue(INTRODUCTION));
         application->SetAttribute("MaxStrangers", UintegerValue(3));
-        application->patience = INTRODUCTION;
         node->AddApplication(application);
         return application;
     }
@@ -373,7 +371,7 @@ class ReleaseTestCase : public TestCase
             ScheduleCall(Seconds(1 + 0.2 * static_cast<double>(i)),
                          [&, i] { attacker.Send(network.edgeAddress, calls[i]); });
         }
-        Simulator::Stop(Seconds(5) + 3 * INTRODUCTION);
+        Simulator::Stop(Seconds(5) + INTRODUCTION);
         Simulator::Run();
         const std::vector<CloseReason> refused(calls.size(), CloseReason::PROTOCOL);
         NS_TEST_EXPECT_MSG_EQ((application->reasons == refused), true, "no room for a caller");

@@ -287,7 +287,8 @@ MessageApplication::Acknowledge(Ptr<Connection> connection)
     const auto found = m_strangers.find(connection);
     if (found != m_strangers.end())
     {
-        found->second.Cancel(); // the event holds the connection, with all that its peer has sent
+        // The event holds the connection, with all that its peer has sent, also when cancelled
+        Simulator::Remove(found->second);
         m_strangers.erase(found);
     }
 }
@@ -297,7 +298,7 @@ MessageApplication::ForgetStrangers()
 {
     for (auto& stranger : m_strangers)
     {
-        stranger.second.Cancel();
+        Simulator::Remove(stranger.second); // as in Acknowledge()
     }
     m_strangers.clear();
 }
