@@ -38,10 +38,10 @@ DescribeLinks(const SystemState& state)
         text << link.gain << " " << link.efficiency << " " << link.snrGap << " "
              << link.maxSpectralEfficiency << " " << link.noiseDensityWPerHz << " "
              << link.maxPowerW << " " << link.minPowerW << " " << link.latencyS << " "
-             << link.overheadBits << " " << link.fixedRateBps << " " << link.circuitPowerW << " "
-             << link.amplifierEfficiency << " " << link.receivePowerW << " " << link.receiveJPerBit
-             << " " << link.acknowledgementRatio << " " << link.startupS << " "
-             << static_cast<int>(link.relay) << "\n";
+             << link.overheadBits << " " << link.overheadS << " " << link.fixedRateBps << " "
+             << link.circuitPowerW << " " << link.amplifierEfficiency << " " << link.receivePowerW
+             << " " << link.receiveJPerBit << " " << link.acknowledgementRatio << " "
+             << link.startupS << " " << static_cast<int>(link.relay) << "\n";
     };
     addPool(state.uplink);
     addPool(state.downlink);

@@ -13,6 +13,7 @@
 #include "ns3/tcp-header.h"
 #include "ns3/test.h"
 
+#include <cmath>
 #include <random>
 #include <string>
 #include <vector>
@@ -184,14 +185,14 @@ class Messages
     uint32_t m_arrivedBack{0}; //!< 0 -> 1
 };
 
-/// @return (6) of the link 1 -> 0 at a share, in seconds for a message, overhead included
+/// @return (6) of the link 1 -> 0 at a share and a part of full power, in seconds for a message
 double
-GetPlannedS(const WifiCell& cell, uint32_t bytes, double share)
+GetPlannedS(const WifiCell& cell, uint32_t bytes, double share, double powerPart = 1)
 {
     const SystemState state = cell.GetState();
     const LinkState& link = state.clusters[0].d2dLinks[1][0];
-    const double rateBps = GetLinkRateBps(state, 0, 1, 0, share, link.maxPowerW);
-    return link.latencyS + (8.0 * bytes + link.overheadBits) / rateBps;
+    const double rateBps = GetLinkRateBps(state, 0, 1, 0, share, powerPart * link.maxPowerW);
+    return link.latencyS + 8.0 * bytes / rateBps + link.overheadS / share;
 }
 
 /// Small messages do not pass at the rate of the whole channel: debts are not paid after the end
@@ -229,6 +230,69 @@ class ReservedMessageTest : public TestCase
             }
         }
     }
+};
+
+/**
+ * What (2) and (6) say of messages holds at any distance and power, within the steps that modes
+ * make of a rate: near at full power, and in the mean at lower ones.
+ */
+class ReservedPowerTest : public TestCase
+{
+  public:
+    /// @param widthMhz of the channel
+    explicit ReservedPowerTest(uint16_t widthMhz)
+        : TestCase(
+              "Messages at several powers and distances take what their reserved share says, " +
+              std::to_string(widthMhz) + " MHz"),
+          m_widthMhz(widthMhz)
+    {
+    }
+
+  private:
+    /// @return measured over planned time of a message
+    double Measure(double radiusM, uint32_t bytes, double share, double powerPart) const
+    {
+        TopologyConfig config = WifiCell::MakeConfig(2, m_widthMhz);
+        config.clusterRadiusM = radiusM;
+        config.sharing = Sharing::RESERVED;
+        WifiCell cell(config);
+        const LinkState link = cell.GetExpectations().clusters[0].d2dLinks[1][0];
+        Messages messages(cell, bytes, false);
+        cell.Apply({{Phase::TRAINING, 1, 0, share, powerPart * link.maxPowerW}});
+        const double plannedS = GetPlannedS(cell, bytes, share, powerPart);
+        messages.Run(cell, Seconds(20 * plannedS)); // windows open
+        return messages.Run(cell, Seconds(20 * plannedS)) / plannedS;
+    }
+
+    void DoRun() override
+    {
+        double sum = 0;
+        int count = 0;
+        for (const double radiusM : {5, 9, 14})
+        {
+            for (const uint32_t bytes : {4000, 60000, 200000})
+            {
+                for (const double share : {0.06, 0.2})
+                {
+                    for (const double powerPart : {1.0, 0.5, 0.2})
+                    {
+                        const double ratio = Measure(radiusM, bytes, share, powerPart);
+                        const std::string name = std::to_string(bytes) + " bytes, share " +
+                                                 std::to_string(share) + ", " +
+                                                 std::to_string(radiusM) + " m, power " +
+                                                 std::to_string(powerPart);
+                        const double tolerance = powerPart == 1 ? 0.15 : 0.3;
+                        NS_TEST_EXPECT_MSG_EQ_TOL(ratio, 1, tolerance, name);
+                        sum += std::log(ratio);
+                        ++count;
+                    }
+                }
+            }
+        }
+        NS_TEST_EXPECT_MSG_EQ_TOL(sum / count, 0, 0.07, "in the mean");
+    }
+
+    uint16_t m_widthMhz;
 };
 
 /**
@@ -346,6 +410,10 @@ static class WifiReservationTestSuite : public TestSuite
     {
         AddTestCase(new ReservedShareTest);
         AddTestCase(new ReservedMessageTest);
+        for (const uint16_t width : {20, 40, 80})
+        {
+            AddTestCase(new ReservedPowerTest(width));
+        }
         AddTestCase(new BothWaysTest);
         AddTestCase(new OvertakingTest);
     }

@@ -68,16 +68,16 @@ GetGain(Ptr<WifiNetDevice> from, Ptr<WifiNetDevice> to)
     return std::pow(10, static_cast<double>(loss->CalcRxPower(0, here, there)) / 10);
 }
 
-/// @return a Wi-Fi link, from the radios as they are
+/// @return a Wi-Fi link of a channel, from the radios as they are
 LinkState
-MakeLoneWifiLink(Ptr<WifiNetDevice> from, Ptr<WifiNetDevice> to, double powerDbm)
+MakeLoneWifiLink(Ptr<WifiNetDevice> from,
+                 Ptr<WifiNetDevice> to,
+                 double powerDbm,
+                 const PoolState& channel)
 {
     DoubleValue noise(DEFAULT_NOISE_DB);
     to->GetPhy()->GetAttributeFailSafe("RxNoiseFigure", noise);
-    return MakeWifiLink(GetGain(from, to),
-                        powerDbm,
-                        noise.Get(),
-                        static_cast<uint16_t>(from->GetPhy()->GetChannelWidth()));
+    return MakeWifiLink(GetGain(from, to), powerDbm, noise.Get(), channel);
 }
 
 /// @return a wire's rate in bit/s, without headers; 0 where it is none
@@ -177,7 +177,10 @@ AdoptedTopologyHelper::FindRadios(const ClusterNetwork& cluster)
 LinkState
 AdoptedTopologyHelper::MakeRadioLink(const Radios& radios, uint32_t from, uint32_t to)
 {
-    return MakeLoneWifiLink(radios.devices[from], radios.devices[to], radios.powersDbm[from]);
+    return MakeLoneWifiLink(radios.devices[from],
+                            radios.devices[to],
+                            radios.powersDbm[from],
+                            MakePool(radios.devices[from]));
 }
 
 LinkState
@@ -195,12 +198,13 @@ AdoptedTopologyHelper::MakePath(const LinkKey& key, Ptr<Node> from, Ipv4Address 
         const auto receiver = DynamicCast<WifiNetDevice>(hop.to);
         if (sender && receiver)
         {
+            const PoolState channel = MakePool(sender);
             const auto radio =
                 MakeLoneWifiLink(sender,
                                  receiver,
-                                 static_cast<double>(sender->GetPhy()->GetTxPowerEnd()));
-            const auto width = static_cast<uint16_t>(sender->GetPhy()->GetChannelWidth());
-            rateBps = GetRateBps(radio, MakeWifiPool(width), 1, radio.maxPowerW);
+                                 static_cast<double>(sender->GetPhy()->GetTxPowerEnd()),
+                                 channel);
+            rateBps = GetRateBps(radio, channel, 1, radio.maxPowerW);
             latencyS = radio.latencyS;
         }
         link.fixedRateBps = std::min(link.fixedRateBps, rateBps);
@@ -233,14 +237,16 @@ AdoptedTopologyHelper::IsRelayed(const Radios& radios, uint32_t device, Ptr<Node
 PoolState
 AdoptedTopologyHelper::MakePool(Ptr<WifiNetDevice> device)
 {
-    PoolState pool = MakeWifiPool(static_cast<uint16_t>(device->GetPhy()->GetChannelWidth()));
+    const auto widthMhz = static_cast<uint16_t>(device->GetPhy()->GetChannelWidth());
     const auto control = device->GetNode()->GetObject<TrafficControlLayer>();
     const auto disc = control
                           ? DynamicCast<AirtimeQueueDisc>(control->GetRootQueueDiscOnDevice(device))
                           : nullptr;
     // Without shares a channel is whose who sends
-    pool.priorities = disc && disc->GetLedger()->IsWorkConserving();
-    pool.sharing = disc && !pool.priorities ? Sharing::RESERVED : Sharing::WORK_CONSERVING;
+    const bool isReserved = disc && !disc->GetLedger()->IsWorkConserving();
+    PoolState pool =
+        MakeWifiPool(widthMhz, isReserved ? Sharing::RESERVED : Sharing::WORK_CONSERVING);
+    pool.priorities = disc && !isReserved;
     return pool;
 }
 

@@ -52,7 +52,8 @@ TakeOutStart(LinkState& link, const PoolState& pool, double roundTripS)
 double
 GetHopS(const LinkState& link, const PoolState& pool)
 {
-    return link.latencyS + link.overheadBits / GetRateBps(link, pool, 1, link.maxPowerW);
+    return link.latencyS + GetMessageOverheadBits(link, pool, link.maxPowerW) /
+                               GetRateBps(link, pool, 1, link.maxPowerW);
 }
 
 } // namespace
@@ -132,20 +133,17 @@ FlowTopologyHelper::MakeWifiLink(uint32_t cluster, uint32_t from, uint32_t to)
     config.sender = FindFlowRadio(sender, FlowRadioKind::WIFI);
     config.receiver = FindFlowRadio(receiver, FlowRadioKind::WIFI);
     config.holder = {config.sender, config.receiver};
-    config.measure = [channel,
-                      sender,
-                      receiver,
-                      segment = m_config.segmentBytes,
-                      width = m_config.wifiChannelWidthMhz,
-                      medium = m_channels[cluster]] {
-        FlowLinkState state;
-        state.link = channel->MakeLink(sender, receiver, channel->GetFading(sender, receiver));
-        state.onAir = GetWifiOnAirPart(state.link, width, segment);
-        TakeOutStart(state.link, channel->GetPool(), 2 * GetHopS(state.link, channel->GetPool()));
-        state.medium = medium;
-        state.inReach = channel->IsInReach(sender, receiver);
-        return state;
-    };
+    config.measure =
+        [channel, sender, receiver, segment = m_config.segmentBytes, medium = m_channels[cluster]] {
+            FlowLinkState state;
+            state.link = channel->MakeLink(sender, receiver, channel->GetFading(sender, receiver));
+            const PoolState pool = channel->GetPool();
+            state.onAir = GetWifiOnAirPart(state.link, pool, segment);
+            TakeOutStart(state.link, pool, 2 * GetHopS(state.link, pool));
+            state.medium = medium;
+            state.inReach = channel->IsInReach(sender, receiver);
+            return state;
+        };
     config.observe = MakeObserver(cluster, from, to);
     return config;
 }

@@ -83,9 +83,8 @@ class PowerSetter
         else if (hasWifi)
         {
             FlowRadioPower power = m_wifi;
-            const auto widthMhz = static_cast<uint16_t>(pool.bandwidthHz / 1e6);
             power.sendingPart = power.receivingPart =
-                std::max(GetWifiOnAirPart(link, widthMhz, m_segmentBytes), LEAST_PART);
+                std::max(GetWifiOnAirPart(link, pool, m_segmentBytes), LEAST_PART);
             SetPower(link, power);
         }
     }

@@ -137,8 +137,7 @@ WifiChannel::HasShares() const
 PoolState
 WifiChannel::GetPool() const
 {
-    PoolState channel = MakeWifiPool(m_config.wifiChannelWidthMhz);
-    channel.sharing = m_config.sharing;
+    PoolState channel = MakeWifiPool(m_config.wifiChannelWidthMhz, m_config.sharing);
     channel.priorities = HasShares() && m_config.sharing == Sharing::WORK_CONSERVING;
     return channel;
 }
@@ -149,7 +148,7 @@ WifiChannel::MakeLink(Ptr<Node> from, Ptr<Node> to, double fading) const
     return MakeWifiLink(fading * m_pathLoss->GetGain(from, to),
                         m_config.wifiPowerDbm,
                         m_config.wifiNoiseFigureDb,
-                        m_config.wifiChannelWidthMhz);
+                        GetPool());
 }
 
 double

@@ -22,29 +22,34 @@ constexpr double MIN_RX_POWER_DBM = -82;
 
 /**
  * @param widthMhz width of a Wi-Fi channel in MHz
+ * @param sharing what becomes of shares that are not used
  * @return it as a medium: shares of airtime, formula (6)
  */
-PoolState MakeWifiPool(uint16_t widthMhz);
+PoolState MakeWifiPool(uint16_t widthMhz, Sharing sharing);
 
 /**
- * Describes a Wi-Fi link by formula (6), fitted to what TCP gets through ns-3's 802.11ax.
+ * Describes a Wi-Fi link by formula (6), fitted to what TCP gets through ns-3's 802.11ax: alone in
+ * a work-conserving channel, or for the airtime that an AirtimeLedger grants in a reserved one.
  * @param gain linear power gain from the transmitter to the receiver
  * @param maxPowerDbm the transmitter's
  * @param noiseFigureDb the receiver's
- * @param widthMhz of the channel
+ * @param channel as MakeWifiPool() has it
  * @return the link
  */
-LinkState MakeWifiLink(double gain, double maxPowerDbm, double noiseFigureDb, uint16_t widthMhz);
+LinkState MakeWifiLink(double gain,
+                       double maxPowerDbm,
+                       double noiseFigureDb,
+                       const PoolState& channel);
 
 /**
  * Of the time that a link's payload takes of the channel, that in which its frames are on the air:
  * all but contention and block acknowledgements, around A-MPDUs as long as the MAC's queue.
  * @param link as MakeWifiLink() has it
- * @param widthMhz of the channel
+ * @param channel as MakeWifiPool() has it
  * @param segmentBytes payload of a packet
  * @return a part, 0..1
  */
-double GetWifiOnAirPart(const LinkState& link, uint16_t widthMhz, uint32_t segmentBytes);
+double GetWifiOnAirPart(const LinkState& link, const PoolState& channel, uint32_t segmentBytes);
 
 /**
  * Has a Wi-Fi device lose nothing in its own queues, and no link to a late negotiation of block

@@ -35,12 +35,13 @@ MakeLink(const LinkState& state, const PoolState& pool, double bits, double pric
     link.minPowerW = state.minPowerW;
     if (pool.mode == SharingMode::DEDICATED)
     {
-        link.fixedS = bits / state.fixedRateBps;
+        link.fixedS = bits / state.fixedRateBps + state.overheadS;
         return link;
     }
     link.fixedS = hasWire ? bits / state.fixedRateBps : 0;
     const double freeHz = pool.GetFreePart() * pool.bandwidthHz;
     const double noiseHz = pool.mode == SharingMode::FREQUENCY ? freeHz : pool.bandwidthHz;
+    link.overheadS = pool.mode == SharingMode::AIRTIME ? state.overheadS / pool.GetFreePart() : 0;
     link.kappaS = bits * std::log(2.0) / (state.efficiency * freeHz);
     link.cap = state.maxSpectralEfficiency * std::log(2.0);
     link.snr = state.maxPowerW * state.gain / (state.snrGap * state.noiseDensityWPerHz * noiseHz);

@@ -155,7 +155,7 @@ FluidPlayer::AddFlow(std::size_t m, const Transfer& t)
     flow.chain = m_chains.size();
     flow.phase = t.phase;
     flow.leg = t.leg;
-    flow.bits = t.bits + t.messages * link.overheadBits;
+    flow.bits = t.bits + t.messages * GetMessageOverheadBits(link, pool, power);
     flow.latencyS = link.latencyS;
     flow.weight = share;
     flow.startupS = link.startupS;

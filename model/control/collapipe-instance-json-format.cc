@@ -113,7 +113,8 @@ ToJson(const LinkState& link, const PoolState& pool)
                  {"receiveJPerBit", link.receiveJPerBit},
                  {"latencyS", link.latencyS},
                  {"startupS", link.startupS},
-                 {"overheadBits", link.overheadBits}};
+                 {"overheadBits", link.overheadBits},
+                 {"overheadS", link.overheadS}};
     if (pool.mode == SharingMode::DEDICATED)
     {
         json["fixedRateBps"] = link.fixedRateBps;

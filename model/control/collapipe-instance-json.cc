@@ -200,12 +200,26 @@ ReadRelay(const Field& field)
     field.Fail("must be \"none\", \"controlUnit\" or \"baseStation\"");
 }
 
+double
+ReadOverheadS(const Field& field, const PoolState& pool)
+{
+    const double overheadS = Optional(field, "overheadS", 0);
+    if (overheadS > 0 && pool.mode == SharingMode::FREQUENCY)
+    {
+        field.Get("overheadS")
+            .Fail("is airtime, which a pool with \"mode\": \"frequency\" does "
+                  "not share out: give overheadBits");
+    }
+    return overheadS;
+}
+
 LinkState
 ReadLink(const Field& field, const PoolState& pool)
 {
     LinkState link;
     link.latencyS = Optional(field, "latencyS", 0);
     link.overheadBits = Optional(field, "overheadBits", 0);
+    link.overheadS = ReadOverheadS(field, pool);
     ReadEnergy(field, link);
     link.acknowledgementRatio = Optional(field, "acknowledgementRatio", 0);
     link.startupS = Optional(field, "startupS", 0);

@@ -68,7 +68,8 @@ GetTableTransfer(const SystemState& state,
     const PoolState& pool = GetPoolState(state, m, kind);
     const bool isCommon = kind != Pool::D2D && pool.mode != SharingMode::DEDICATED;
     const double share = isCommon ? 1.0 / static_cast<double>(state.clusters.size()) : 1;
-    const double bits = state.model.tableGradientBits + link->overheadBits;
+    const double bits =
+        state.model.tableGradientBits + GetMessageOverheadBits(*link, pool, link->maxPowerW);
     const double airS = GetAirTimeS(*link, pool, share, link->maxPowerW, bits);
     return {link->latencyS + bits / GetRateBps(*link, pool, share, link->maxPowerW),
             airS,
@@ -123,16 +124,21 @@ class ClusterEvaluator
         return link;
     }
 
+    /// The medium that a link takes up: that of its hop, where a relay shares one out as it comes
+    const PoolState& GetTakenPool(const LinkState& link, const LinkEvaluation& result) const
+    {
+        const Pool own = GetPool(result.from, result.to);
+        const PoolState& taken = GetPoolState(m_state, m_cluster, GetMedium(link, own));
+        return IsWorkConserving(taken) ? taken
+                                       : GetLinkPool(m_state, m_cluster, result.from, result.to);
+    }
+
     /// (7') of both ends for a time on the air in the whole round
     void SetEnergy(LinkEvaluation& result, double powerW, double airS) const
     {
         const auto& cluster = m_state.clusters[m_cluster];
         const LinkState& link = *FindLinkState(cluster, result.from, result.to);
-        const Pool own = GetPool(result.from, result.to);
-        const PoolState& taken = GetPoolState(m_state, m_cluster, GetMedium(link, own));
-        const PoolState& pool = IsWorkConserving(taken)
-                                    ? taken
-                                    : GetLinkPool(m_state, m_cluster, result.from, result.to);
+        const PoolState& pool = GetTakenPool(link, result);
         result.airS = airS;
         result.energyJ =
             result.from == EDGE_SERVER ? 0 : GetTransmitPowerW(link, pool, powerW) * airS;
@@ -156,8 +162,10 @@ class ClusterEvaluator
             const LinkState& state =
                 *FindLinkState(m_state.clusters[m_cluster], link.from, link.to);
             const LinkPlan plan = FindPlan(fluid.links[i].transfer);
+            const PoolState& pool = GetTakenPool(state, link);
+            const double overheadBits = GetMessageOverheadBits(state, pool, plan.powerW);
             link.occupationS = fluid.links[i].occupationS;
-            link.rateBps = (link.bits + link.messages * state.overheadBits) / link.occupationS;
+            link.rateBps = (link.bits + link.messages * overheadBits) / link.occupationS;
             SetEnergy(link, plan.powerW, fluid.links[i].airS);
         }
     }
@@ -193,7 +201,7 @@ class ClusterEvaluator
         result.messages = t.messages;
         result.latencyS = link.latencyS;
         result.rateBps = GetLinkRateBps(m_state, m_cluster, t.from, t.to, share, power);
-        const double bits = t.bits + t.messages * link.overheadBits;
+        const double bits = t.bits + t.messages * GetMessageOverheadBits(link, pool, power);
         result.occupationS = bits / result.rateBps;
         SetEnergy(result, power, times * GetAirTimeS(link, pool, share, power, bits));
         return result;

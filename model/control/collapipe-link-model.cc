@@ -28,6 +28,18 @@ GetRateBps(const LinkState& link, const PoolState& pool, double share, double po
 }
 
 double
+GetMessageOverheadBits(const LinkState& link, const PoolState& pool, double powerW)
+{
+    if (link.overheadS <= 0 || pool.mode == SharingMode::FREQUENCY)
+    {
+        return link.overheadBits;
+    }
+    PoolState alone = pool;
+    alone.background = 0;
+    return link.overheadBits + link.overheadS * GetRateBps(link, alone, 1, powerW);
+}
+
+double
 GetAirTimeS(const LinkState& link, const PoolState& pool, double share, double powerW, double bits)
 {
     const double duty = pool.mode == SharingMode::AIRTIME ? share * pool.GetFreePart() : 1;

@@ -24,6 +24,19 @@ namespace collapipe
 double GetRateBps(const LinkState& link, const PoolState& pool, double share, double powerW);
 
 /**
+ * What a message takes of its medium beside its payload: overheadBits, and the bits that the link
+ * would carry in overheadS with the whole medium. With them (2) is d + (a + n h) / r for n
+ * messages, h what is returned; so a share of the airtime stretches overheadS as it does the
+ * payload's time. Shares of a spectrum have no such time.
+ *
+ * @param link the link
+ * @param pool its medium
+ * @param powerW transmit power in W
+ * @return bits
+ */
+double GetMessageOverheadBits(const LinkState& link, const PoolState& pool, double powerW);
+
+/**
  * Time on the air of a payload: a / r under frequency shares and in a dedicated pool, the share of
  * that under airtime shares.
  *

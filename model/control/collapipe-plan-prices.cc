@@ -32,11 +32,12 @@ class AverageLoad
     void Add(const LinkState& link)
     {
         const double load =
-            (m_bits + link.overheadBits) * std::log(2.0) /
-            (link.efficiency * m_pool.bandwidthHz *
-             std::min(link.maxSpectralEfficiency * std::log(2.0),
-                      std::log1p(link.maxPowerW * link.gain /
-                                 (link.snrGap * link.noiseDensityWPerHz * m_pool.bandwidthHz))));
+            link.overheadS + (m_bits + link.overheadBits) * std::log(2.0) /
+                                 (link.efficiency * m_pool.bandwidthHz *
+                                  std::min(link.maxSpectralEfficiency * std::log(2.0),
+                                           std::log1p(link.maxPowerW * link.gain /
+                                                      (link.snrGap * link.noiseDensityWPerHz *
+                                                       m_pool.bandwidthHz))));
         if (m_pool.mode != SharingMode::DEDICATED && m_bits > 0 && std::isfinite(load))
         {
             m_sum += std::sqrt(load);

@@ -59,11 +59,15 @@ LinkWork::Evaluate()
         EvaluateFullPower();
         return;
     }
-    x = std::exp(z.v);
-    xGradient = {0, x};
-    xHessian = {0, 0, x};
-    logGradient = {0, 1};
-    logCurvature = 0;
+    const double payload = std::exp(z.v);
+    const double beside = overhead / w;
+    x = payload + beside;
+    xGradient = {-beside, payload};
+    xHessian = {beside, 0, payload};
+    const double part = beside / x;
+    logGradient = {-part, 1 - part};
+    const double curvature = part * (1 - part); // of a sum of exponentials
+    logHessian = {curvature, curvature, curvature};
     EvaluateEnergy();
     EvaluatePower();
 }
@@ -87,9 +91,9 @@ LinkWork::EvaluateFullPower()
         slope = -1;
         curvature = 0;
     }
-    x = kappa / (w * bitsPerHz);
+    x = (kappa / bitsPerHz + overhead) / w; // no overhead under FREQUENCY
     logGradient = {slope, 0};
-    logCurvature = curvature;
+    logHessian = {curvature, 0, 0};
     xGradient = {x * slope, 0};
     xHessian = {x * (slope * slope + curvature), 0, 0};
 }
@@ -97,7 +101,7 @@ LinkWork::EvaluateFullPower()
 void
 LinkWork::EvaluateEnergy()
 {
-    const double y = w * x;
+    const double y = std::exp(z.u + z.v);
     const double q = kappa / y;
     const double em1 = std::expm1(q);
     const double scaled = energyScale * y;
@@ -106,7 +110,11 @@ LinkWork::EvaluateEnergy()
     energySlope = q < 1e-4 ? -scaled * q * q * (0.5 + q / 3) : scaled * (em1 - q * (1 + em1));
     energyCurvature =
         scaled * (q < 1e-4 ? q * q * (0.5 + q * 2 / 3) : em1 + (q * q - q) * (1 + em1));
-    energy += airPrice * y;
+    const double beside = energyScale * overhead;
+    energy += beside * em1;
+    energySlope -= beside * q * (1 + em1);
+    energyCurvature += beside * q * (1 + q) * (1 + em1);
+    energy += airPrice * (y + overhead);
     energySlope += airPrice * y;
     energyCurvature += airPrice * y;
     const double ratio = q < 1e-8 ? 1 : q * (1 + em1) / em1;
@@ -152,9 +160,13 @@ LinkWork::EvaluatePooled()
         slope = 0;
         curvature = 0;
     }
-    x = kappa / (w * bitsPerHz);
-    logGradient = {frequency ? slope - 1 : -1, -slope};
-    logHessian = {frequency ? curvature : 0, frequency ? -curvature : 0, curvature};
+    const double payload = kappa / bitsPerHz;
+    const double payloadPart = payload / (payload + overhead); // all of it under FREQUENCY
+    x = (payload + overhead) / w;
+    logGradient = {frequency ? slope - 1 : -1, -slope * payloadPart};
+    logHessian = {frequency ? curvature : 0,
+                  frequency ? -curvature : 0,
+                  payloadPart * (curvature + (1 - payloadPart) * slope * slope)};
     EvaluatePooledPower();
     if (x < leastX)
     {
@@ -202,7 +214,8 @@ LinkWork::GetPowerFraction(double share) const
         return std::min(1.0, std::exp(z.v));
     }
     const bool frequency = link->mode == SharingMode::FREQUENCY;
-    const double fraction = std::expm1(kappa / (share * x)) * (frequency ? share : 1) / link->snr;
+    const double fraction =
+        std::expm1(kappa / (share * std::exp(z.v))) * (frequency ? share : 1) / link->snr;
     return std::min(1.0, fraction);
 }
 

@@ -92,20 +92,20 @@ struct LinkWork
     const RadioLink* link{nullptr};          //!< its constants
     LinkFreedom freedom{LinkFreedom::FIXED}; //!< its variables
     double kappa{0};                         //!< kappaS in the method's unit of time
-    double leastX{0};           //!< of the wire behind the medium, which a pooled link may have
-    double latency{0};          //!< d in that unit, where it counts in the cap
-    double energyScale{0};      //!< of y (exp(kappa / y) - 1), in units of (13)
-    double timePrice{0};        //!< of x, in units of (13): energy at full power, circuits
-    double airPrice{0};         //!< of y = w x under airtime shares: circuits
-    Vector2 z;                  //!< log w, log x; log p / p_max of a link that is pooled
-    double w{0};                //!< share
-    double x{0};                //!< a / r
-    Vector2 xGradient;          //!< of x
-    Matrix2 xHessian;           //!< of x
-    Vector2 logGradient;        //!< of log x
-    double logCurvature{0};     //!< of log x, by log w twice
-    bool follows{false};        //!< has its variables from the first link of its reservation
-    Matrix2 logHessian;         //!< of log x, of a link that is pooled
+    double overhead{0};                      //!< overheadS in that unit
+    double leastX{0};      //!< of the wire behind the medium, which a pooled link may have
+    double latency{0};     //!< d in that unit, where it counts in the cap
+    double energyScale{0}; //!< of y (exp(kappa / y) - 1), in units of (13)
+    double timePrice{0};   //!< of x, in units of (13): energy at full power, circuits
+    double airPrice{0};    //!< of y = w x under airtime shares: circuits
+    Vector2 z;           //!< log w, log x without overhead; log p / p_max of a link that is pooled
+    double w{0};         //!< share
+    double x{0};         //!< a / r, overhead included
+    Vector2 xGradient;   //!< of x
+    Matrix2 xHessian;    //!< of x
+    Vector2 logGradient; //!< of log x
+    bool follows{false}; //!< has its variables from the first link of its reservation
+    Matrix2 logHessian;  //!< of log x
     Vector2 energyGradient;     //!< of its energy, likewise
     Matrix2 energyHessian;      //!< of its energy, likewise
     double mostPower{0};        //!< log p beyond which no link gains, at w = 1 under FREQUENCY

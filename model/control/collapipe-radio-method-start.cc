@@ -98,7 +98,8 @@ RadioMethod::SetShares(const RadioProblem& problem)
     for (const auto& link : problem.links)
     {
         const bool shared = link.mode != SharingMode::DEDICATED;
-        loads[link.lead] += shared ? link.kappaS / std::min(link.cap, std::log1p(link.snr)) : 0;
+        loads[link.lead] +=
+            shared ? link.kappaS / std::min(link.cap, std::log1p(link.snr)) + link.overheadS : 0;
     }
     for (std::size_t i = 0; i < problem.links.size(); ++i)
     {
@@ -288,6 +289,7 @@ RadioMethod::StartLinks()
             continue;
         }
         work.kappa = link.kappaS / m_unitS;
+        work.overhead = link.overheadS / m_unitS;
         work.leastX = link.fixedS / m_unitS;
         const double scale = link.price * link.maxPowerW * m_unitS / m_unit;
         const double air = link.airPrice * m_unitS / m_unit;

@@ -43,9 +43,9 @@ RadioMethod::AddCurvature(LinkWork& work) const
     const double cap = work.capped ? work.cap.multiplier : 0;
     const double budget =
         work.HasShare() ? m_budgets[work.link->pool].multiplier * GetPart(work) : 0;
-    Matrix2 h{work.xHessian.uu * timeWeight + budget + cap * work.logCurvature,
-              0,
-              work.xHessian.vv * timeWeight};
+    Matrix2 h{work.xHessian.uu * timeWeight + budget + cap * work.logHessian.uu,
+              cap * work.logHessian.uv,
+              work.xHessian.vv * timeWeight + cap * work.logHessian.vv};
     Vector2& gradient = work.rightHandSide;
     gradient = {work.xGradient.u * timeWeight + cap * work.logGradient.u + budget,
                 work.xGradient.v * timeWeight + cap * work.logGradient.v};

@@ -6,6 +6,7 @@
 
 #include "collapipe-convergence-bound.h"
 #include "collapipe-latency-model.h"
+#include "collapipe-link-model.h"
 #include "collapipe-reservation.h"
 
 #include <algorithm>
@@ -176,13 +177,12 @@ class RadioBuilder
             if (t.phase != Phase::TRAINING && GetPool(t.from, t.to) != Pool::D2D)
             {
                 const bool up = t.phase == Phase::UPLOAD;
-                const LinkState& link = *FindLinkState(m_state.clusters[m], t.from, t.to);
                 AddLink(m,
                         up ? LinkRole::UPLOAD : LinkRole::DISTRIBUTION,
                         t.from,
                         t.to,
-                        t.bits + (t.messages - 1) * link.overheadBits,
-                        true);
+                        t.bits,
+                        t.messages);
             }
         }
     }
@@ -237,15 +237,18 @@ class RadioBuilder
                  LinkRole role,
                  NodeIndex from,
                  NodeIndex to,
-                 double bits,
-                 bool whole = false)
+                 double payloadBits,
+                 double messages = 0)
     {
-        if (bits <= 0)
+        if (payloadBits <= 0)
         {
             return;
         }
         const PoolState& pool = GetLinkPool(m_state, m, from, to);
         const LinkState& state = *FindLinkState(m_state.clusters[m], from, to);
+        const bool whole = messages > 0;
+        messages = std::max(messages, 1.0);
+        const double bits = payloadBits + messages * state.overheadBits;
         RadioLink link;
         link.phase = GetPhase(role);
         const bool training = link.phase == Phase::TRAINING;
@@ -265,8 +268,8 @@ class RadioBuilder
         const double receiver = to == EDGE_SERVER ? 0 : m_instance.GetEnergyPrice(m, to);
         link.price = queue * times / state.amplifierEfficiency;
         link.airPrice = times * (queue * state.circuitPowerW + receiver * state.receivePowerW);
-        m_problem.constant += receiver * times * state.receiveJPerBit * (bits + state.overheadBits);
-        SetRate(link, state, pool, bits + state.overheadBits);
+        m_problem.constant += receiver * times * state.receiveJPerBit * bits;
+        SetRate(link, state, pool, bits, messages);
         link.lead = FindLead(link);
         link.pooled = link.lead < m_problem.links.size();
         if (link.pooled)
@@ -321,21 +324,29 @@ class RadioBuilder
         }
     }
 
-    void SetRate(RadioLink& link, const LinkState& state, const PoolState& pool, double bits)
+    void SetRate(RadioLink& link,
+                 const LinkState& state,
+                 const PoolState& pool,
+                 double bits,
+                 double messages)
     {
         SetLatency(link);
         if (link.mode == SharingMode::DEDICATED)
         {
-            link.fixedS = bits / state.fixedRateBps;
+            link.fixedS = bits / state.fixedRateBps + messages * state.overheadS;
             m_problem.constant += (link.price * link.maxPowerW + link.airPrice) * link.fixedS;
             return;
         }
         const Pool kind = GetPool(link.from, link.to);
         const bool hasWire = kind != Pool::D2D && &pool == &m_state.clusters[link.cluster].d2d;
-        link.fixedS = hasWire ? bits / state.fixedRateBps : 0;
+        const double radioBits =
+            messages * (GetMessageOverheadBits(state, pool, state.maxPowerW) - state.overheadBits);
+        link.fixedS = hasWire ? (bits + radioBits) / state.fixedRateBps : 0;
         const double freeHz = pool.GetFreePart() * pool.bandwidthHz;
         const double noiseHz = link.mode == SharingMode::FREQUENCY ? freeHz : pool.bandwidthHz;
         link.freePart = link.mode == SharingMode::FREQUENCY ? 1 : pool.GetFreePart();
+        link.overheadS =
+            link.mode == SharingMode::AIRTIME ? messages * state.overheadS / link.freePart : 0;
         link.kappaS = bits * std::log(2.0) / (state.efficiency * freeHz);
         link.cap = state.maxSpectralEfficiency * std::log(2.0);
         link.snr =
@@ -367,7 +378,7 @@ GetMediumS(const RadioLink& link, double share, double powerFraction)
 {
     const double occupied = link.mode == SharingMode::FREQUENCY ? share : 1;
     const double bitsPerHz = std::min(link.cap, std::log1p(powerFraction * link.snr / occupied));
-    return link.kappaS / (share * bitsPerHz);
+    return (link.kappaS / bitsPerHz + link.overheadS) / share;
 }
 
 double

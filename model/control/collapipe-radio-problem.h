@@ -53,7 +53,8 @@ enum class LinkRole : uint8_t
  * A transfer with all its constants, see GetReservation() for what several may have together. With
  * the share w, the time x = a / r and y = w x, both ways of sharing have the energy (p_max / P) y
  * (exp(kappa / y) - 1), convex in log y; the power is that over x under FREQUENCY and over y under
- * AIRTIME.
+ * AIRTIME. With an overhead o the time is x + o / w and the energy that of y + o at the same power:
+ * sums of exponentials of log w and log x still, since log (exp(kappa / y) - 1) is convex in log y.
  */
 struct RadioLink
 {
@@ -73,11 +74,12 @@ struct RadioLink
     double cap{std::numeric_limits<double>::infinity()}; //!< S ln 2, most of log(1 + P)
     double maxPowerW{0};                                 //!< p_max
     double minPowerW{0};                                 //!< with less the receiver detects nothing
-    double price{0};    //!< per J radiated in a transfer; 0: it is free
-    double airPrice{0}; //!< per second on the air: circuits, receiver (7')
-    double latencyS{0}; //!< d
-    double fixedS{0};   //!< a / r where dedicated; else the least, of the wire behind the medium
-    double freePart{1}; //!< under AIRTIME: of the share that is on the air, background apart
+    double price{0};     //!< per J radiated in a transfer; 0: it is free
+    double airPrice{0};  //!< per second on the air: circuits, receiver (7')
+    double latencyS{0};  //!< d
+    double fixedS{0};    //!< a / r where dedicated; else the least, of the wire behind the medium
+    double freePart{1};  //!< under AIRTIME: of the share that is on the air, background apart
+    double overheadS{0}; //!< under AIRTIME: more than kappaS / log(1 + P), at whatever power
 
     /// Index among the problem's links of the first one that uses the same reservation in turn:
     /// they have one share and one power; the link itself where it has a share of its own

@@ -204,6 +204,7 @@ struct LinkState
     double minPowerW{0};            //!< with less the receiver detects nothing; at most pmax
     double latencyS{0};             //!< d, of formula (2)
     double overheadBits{0};         //!< that a message takes of the medium beside its payload
+    double overheadS{0};            //!< airtime that it takes besides, whatever its rate
     double fixedRateBps{0};         //!< rate where the pool is DEDICATED
     double circuitPowerW{0};        //!< P_c of (7'), while sending
     double amplifierEfficiency{1};  //!< eta_a of (7'): radiated over drawn power, 0..1

@@ -8,6 +8,7 @@
 #include "collapipe-link-model.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace ns3
 {
@@ -285,6 +286,33 @@ GetUploadPath(const SystemState& state, std::size_t cluster)
         break;
     }
     return state.clusters[cluster].path;
+}
+
+std::vector<LinkPlan>
+ListSettings(const ClusterState& cluster, Phase phase, const ClusterPlan& plan)
+{
+    std::vector<LinkPlan> settings;
+    std::copy_if(plan.links.begin(),
+                 plan.links.end(),
+                 std::back_inserter(settings),
+                 [phase](const LinkPlan& link) { return link.phase == phase; });
+    const auto isNamed = [named = settings](const LinkPlan& link) {
+        return std::any_of(named.begin(), named.end(), [&link](const LinkPlan& other) {
+            return other.from == link.from && other.to == link.to;
+        });
+    };
+    for (LinkPlan link : plan.links)
+    {
+        const LinkState* state = FindLinkState(cluster, link.from, link.to);
+        const bool isOwn = GetPool(link.from, link.to) == Pool::D2D && state &&
+                           state->relay != Relay::BASE_STATION;
+        if (phase == Phase::UPLOAD && link.phase == Phase::TRAINING && isOwn && !isNamed(link))
+        {
+            link.phase = phase;
+            settings.push_back(link);
+        }
+    }
+    return settings;
 }
 
 std::vector<Transfer>

@@ -141,6 +141,20 @@ double GetMissingBaseBits(const ModelProfile& model, const HeldBase& held, const
 UploadPath GetUploadPath(const SystemState& state, std::size_t cluster);
 
 /**
+ * What a cluster's links are to be set to as a phase begins. The upload begins when the edge server
+ * has done its part of the training, with the last gradients on their way down the chain: in the
+ * cluster's own medium, links that the upload does not name keep what the training gave them.
+ *
+ * @param cluster the cluster
+ * @param phase that begins
+ * @param plan of the cluster
+ * @return the plan's links of the phase, and those that are kept, as of that phase
+ */
+std::vector<LinkPlan> ListSettings(const ClusterState& cluster,
+                                   Phase phase,
+                                   const ClusterPlan& plan);
+
+/**
  * Every transfer of a cluster's round, in the order distribution, training, upload. Links that
  * carry nothing are left out. With UploadPath::COLLECTED parameters go in two legs: the whole
  * between edge server and control unit, a message for each node's part, and the parts between

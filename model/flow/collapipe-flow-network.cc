@@ -8,6 +8,7 @@
 
 #include "ns3/abort.h"
 #include "ns3/collapipe-fluid-medium.h"
+#include "ns3/collapipe-link-model.h"
 #include "ns3/log.h"
 #include "ns3/simulator.h"
 #include "ns3/trace-source-accessor.h"
@@ -430,7 +431,9 @@ FlowNetwork::GetLatencyS(const Flow* flow) const
 double
 FlowNetwork::GetOverheadBits(const Flow* flow) const
 {
-    return flow->link->state.link.overheadBits;
+    const Link& link = *flow->link;
+    const PoolState& pool = m_media[link.GetMedium()]->pool;
+    return GetMessageOverheadBits(link.state.link, pool, GetPowerW(link));
 }
 
 double

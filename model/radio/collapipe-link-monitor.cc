@@ -187,8 +187,7 @@ LinkMonitor::CorrectByFit(const LinkId& id, LinkState& link) const
         return; // a wire has the rate that it has
     }
     const PoolState& medium = GetPoolState(m_expected, id.cluster, GetMediumId(id).first);
-    const double before = GetRateBps(link, medium, 1, link.maxPowerW);
-    const bool isWireSlower = link.fixedRateBps < before;
+    const bool isWireSlower = link.fixedRateBps < GetRateBps(link, medium, 1, link.maxPowerW);
     const Meter* meter = FindMeter(id);
     const double ratio = meter ? meter->gain.GetRatio() : 1;
     link.gain *= ratio;
@@ -202,10 +201,7 @@ LinkMonitor::CorrectByFit(const LinkId& id, LinkState& link) const
         link.latencyS = fit.delayS;
         link.efficiency /= fit.slowness;
     }
-    // What a message takes beside its payload is time on the air, which no better rate makes
-    // shorter.
     const double now = GetRateBps(link, medium, 1, link.maxPowerW);
-    link.overheadBits *= before > 0 && now > 0 ? now / before : 1;
     link.fixedRateBps = isWireSlower ? std::min(link.fixedRateBps, now) : now;
 }
 
@@ -462,7 +458,8 @@ LinkMonitor::GetExpectedS(const TransferKind& kind, const Served& served, double
         turn = std::clamp(served.shareSeconds / served.seconds, LEAST_SHARE, 1.0);
     }
     const double rate = turn * GetRateBps(seen, pool, share, powerW);
-    return rate > 0 ? (served.bits / served.count + expected->overheadBits) / rate : 0;
+    const double overheadBits = GetMessageOverheadBits(seen, pool, powerW);
+    return rate > 0 ? (served.bits / served.count + overheadBits) / rate : 0;
 }
 
 void

@@ -7,6 +7,7 @@
 #include "ns3/abort.h"
 #include "ns3/collapipe-recomputation.h"
 #include "ns3/collapipe-replan.h"
+#include "ns3/collapipe-transfers.h"
 #include "ns3/log.h"
 #include "ns3/pointer.h"
 #include "ns3/trace-source-accessor.h"
@@ -274,7 +275,9 @@ ControlLoop::BeginPhase(uint32_t cluster, Phase phase, const ClusterPlan& plan)
     }
     if (m_actuator)
     {
-        m_actuator->Apply(m_numbers.at(cluster), phase, plan);
+        ClusterPlan settings = plan;
+        settings.links = ListSettings(m_state.clusters.at(cluster), phase, plan);
+        m_actuator->Apply(m_numbers.at(cluster), phase, settings);
     }
 }
 

@@ -134,11 +134,10 @@ TEST(BasePrice, IsTheSumOfTheBlocksMovedOnTheDownlink)
                                         : 8 * state.model.untrainedBlockBytes;
                 }
                 const auto& down = node.downlink;
-                slowest =
-                    bits > 0
-                        ? std::max(slowest,
-                                   down.latencyS + (bits + down.overheadBits) / down.fixedRateBps)
-                        : slowest;
+                slowest = bits > 0 ? std::max(slowest,
+                                              down.latencyS + down.overheadS +
+                                                  (bits + down.overheadBits) / down.fixedRateBps)
+                                   : slowest;
             }
             EXPECT_NEAR(evaluation.clusters[m].distributionS, slowest, 1e-9 * slowest);
         }

@@ -196,7 +196,9 @@ TEST(ControlControllers, DssdaIsNoWorseThanTunedBaselines)
                 SetSharing(state, sharing);
                 const RoundPlan plan = MakeController(name)->Decide(state);
                 const RoundPlan best = MakeController("dssda")->Decide(state);
-                EXPECT_LE(best.plannedLatencyS, plan.plannedLatencyS * (1 + 1e-6)) << name << seed;
+                EXPECT_LE(best.plannedLatencyS, plan.plannedLatencyS * (1 + 1e-6))
+                    << name << " " << seed << " "
+                    << (sharing == Sharing::RESERVED ? "reserved" : "work-conserving");
             }
         }
     }

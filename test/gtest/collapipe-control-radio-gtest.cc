@@ -190,8 +190,11 @@ TEST(ControlRadio, PoolPricesAreTheValueOfBandwidth)
                 airtime = false;
                 break;
             }
-            more.links[l].kappaS *= own ? 1 / (1 + change) : 1;
-            less.links[l].kappaS *= own ? 1 / (1 - change) : 1;
+            for (const auto part : {&RadioLink::kappaS, &RadioLink::overheadS})
+            {
+                more.links[l].*part *= own ? 1 / (1 + change) : 1;
+                less.links[l].*part *= own ? 1 / (1 - change) : 1;
+            }
         }
         if (!airtime ||
             solution.poolPrices[pool] < 1e-4 * (solution.objective - c.problem.constant))

@@ -229,6 +229,8 @@ class RandomInstance
         link.gain = snr * link.snrGap * link.noiseDensityWPerHz * pool.bandwidthHz / link.maxPowerW;
         link.latencyS = m_latency * Uniform(0.1, 2);
         link.overheadBits = m_overhead * Uniform(0.1, 2);
+        // As much again, at 100 Mb/s
+        link.overheadS = pool.mode == SharingMode::FREQUENCY ? 0 : 1e-8 * link.overheadBits;
         link.fixedRateBps = Log(5e6, 5e8);
         return link;
     }

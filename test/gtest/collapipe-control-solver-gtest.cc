@@ -231,6 +231,7 @@ class Units
         link.maxPowerW *= m_joule / m_time;
         link.latencyS *= m_time;
         link.overheadBits *= m_bit;
+        link.overheadS *= m_time;
         link.fixedRateBps *= m_bit / m_time;
     }
 

@@ -127,6 +127,7 @@ TEST_P(RadioEnergyFitTest, APlanThatIsRepeatedIsPlannedWithWhatItTook)
         link.efficiency *= m_random.Log(0.5, 2);
         link.fixedRateBps *= m_random.Log(0.5, 2);
         link.overheadBits *= m_random.Log(0.5, 2);
+        link.overheadS *= m_random.Log(0.5, 2);
     });
     const auto modelled = Model(now);
     auto measured = modelled;

@@ -19,7 +19,9 @@
 #include <cmath>
 #include <gtest/gtest.h>
 #include <limits>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace ns3
@@ -85,6 +87,63 @@ TEST(UploadPath, NamesAreThoseThatAreRead)
     UploadPath path = UploadPath::COLLECTED;
     EXPECT_FALSE(ParseUploadPath("auto", path));
     EXPECT_EQ(path, UploadPath::COLLECTED);
+}
+
+/// The last gradients are under way when the upload begins
+TEST(UploadPath, GradientsKeepWhatTheTrainingGaveThem)
+{
+    for (uint64_t seed = 1; seed <= 30; ++seed)
+    {
+        const Instance instance = MakeInstance(seed);
+        const RoundPlan plan = Decide("uniform-pipeline", instance.state);
+        for (std::size_t m = 0; m < plan.clusters.size(); ++m)
+        {
+            ClusterState cluster = instance.state.clusters[m];
+            const auto count = [&](Phase phase, bool isKept) {
+                const auto settings = ListSettings(cluster, phase, plan.clusters[m]);
+                return std::count_if(settings.begin(), settings.end(), [&](const LinkPlan& link) {
+                    const auto& all = plan.clusters[m].links;
+                    const bool isNamed =
+                        std::any_of(all.begin(), all.end(), [&](const LinkPlan& own) {
+                            return own.phase == phase && own.from == link.from &&
+                                   own.to == link.to && own.share == link.share &&
+                                   own.powerW == link.powerW;
+                        });
+                    EXPECT_EQ(link.phase, phase);
+                    EXPECT_TRUE(isNamed || GetPool(link.from, link.to) == Pool::D2D);
+                    return isKept != isNamed;
+                });
+            };
+            std::set<std::pair<NodeIndex, NodeIndex>> expected;
+            for (const auto& link : plan.clusters[m].links)
+            {
+                if (link.phase == Phase::TRAINING && GetPool(link.from, link.to) == Pool::D2D)
+                {
+                    expected.insert({link.from, link.to});
+                }
+            }
+            for (const auto& link : plan.clusters[m].links)
+            {
+                if (link.phase == Phase::UPLOAD)
+                {
+                    expected.erase({link.from, link.to});
+                }
+            }
+            EXPECT_EQ(count(Phase::DISTRIBUTION, true), 0);
+            EXPECT_EQ(count(Phase::TRAINING, true), 0);
+            EXPECT_EQ(count(Phase::UPLOAD, true), static_cast<long>(expected.size()));
+            EXPECT_FALSE(expected.empty());
+            EXPECT_GT(count(Phase::UPLOAD, false), 0);
+            for (auto& links : cluster.d2dLinks)
+            {
+                for (auto& link : links)
+                {
+                    link.relay = Relay::BASE_STATION; // there a node has one reservation for all
+                }
+            }
+            EXPECT_EQ(count(Phase::UPLOAD, true), 0);
+        }
+    }
 }
 
 /// What the devices get and give goes over the control unit's own link too, and nothing else does

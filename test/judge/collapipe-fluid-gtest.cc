@@ -10,6 +10,7 @@
 #include "ns3/collapipe-controller.h"
 #include "ns3/collapipe-fluid-model.h"
 #include "ns3/collapipe-latency-model.h"
+#include "ns3/collapipe-link-model.h"
 #include "ns3/collapipe-reservation.h"
 
 #include <algorithm>
@@ -125,7 +126,11 @@ TEST(FluidModel, CollectedParametersTakeTwoLegs)
                 const LinkState& link = *FindLinkState(cluster, from, to);
                 const double rate =
                     GetLinkRateBps(instance.state, m, from, to, own.share, own.powerW);
-                return link.latencyS + (bits + n * link.overheadBits) / rate;
+                const double overheadBits =
+                    GetMessageOverheadBits(link,
+                                           GetLinkPool(instance.state, m, from, to),
+                                           own.powerW);
+                return link.latencyS + (bits + n * overheadBits) / rate;
             };
             double up = 0;
             double down = 0;

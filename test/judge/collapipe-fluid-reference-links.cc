@@ -33,6 +33,18 @@ Radio::RateBps(double x) const
     return std::min(bps, wireBps);
 }
 
+double
+Radio::WholeBps() const
+{
+    if (medium.mode == SharingMode::FREQUENCY)
+    {
+        return 0; // what takes time takes airtime
+    }
+    Radio alone = *this;
+    alone.wireBps = std::numeric_limits<double>::infinity();
+    return alone.RateBps(1);
+}
+
 bool
 Radio::Competes() const
 {

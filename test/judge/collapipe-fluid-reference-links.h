@@ -43,6 +43,9 @@ struct Radio
     /// (5), (6): rate in bit/s with a share x of the medium, 0..1
     double RateBps(double x) const;
 
+    /// What the whole medium would carry, whatever wire is behind it; 0 of a spectrum
+    double WholeBps() const;
+
     /// Whether others have what it leaves of its share
     bool Competes() const;
 };

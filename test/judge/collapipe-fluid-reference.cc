@@ -149,7 +149,9 @@ class World
               Sending sending)
     {
         sending.radio = m_links.Make(m, phase, from, to);
-        sending.left = bits + sending.messages * sending.radio.link.overheadBits;
+        const LinkState& link = sending.radio.link;
+        const double overheadBits = link.overheadBits + link.overheadS * sending.radio.WholeBps();
+        sending.left = bits + sending.messages * overheadBits;
         m_air.sendings.push_back(sending);
     }
 

@@ -33,16 +33,17 @@ LeastLinkCost(const Transmission& t, double weight)
     {
         return weight * t.AirtimeS(1, 0) + cost * t.EnergyJ(1, 0);
     }
-    const double shortest = t.AirtimeS(1, t.link.maxPowerW);
+    const double overheadCost = weight * t.overheadS; // and what is radiated in it, at least 0
+    const double shortest = t.AirtimeS(1, t.link.maxPowerW) - t.overheadS;
     if (!(cost > 0))
     {
-        return weight * shortest;
+        return overheadCost + weight * shortest;
     }
     const double kappa = t.bits * std::log(2.0) / (t.link.efficiency * t.bandwidthHz);
     const double noise = t.link.snrGap * t.link.noiseDensityWPerHz * t.bandwidthHz / t.link.gain;
     if (!(weight > 0))
     {
-        return cost * noise * kappa;
+        return cost * noise * kappa; // as long as one likes
     }
     const ConvexFunction f{0, {}, {{weight, 0, -1}}, {{cost * noise, kappa, 0}}, {}};
     Eigen::VectorXd w = Eigen::VectorXd::Constant(1, std::log(shortest));
@@ -50,7 +51,7 @@ LeastLinkCost(const Transmission& t, double weight)
     f.AddGradient(w, 1, slope);
     if (slope(0) >= 0)
     {
-        return f.Value(w);
+        return overheadCost + f.Value(w);
     }
     for (int i = 0; i < MAX_STEPS; ++i)
     {
@@ -59,10 +60,10 @@ LeastLinkCost(const Transmission& t, double weight)
         f.AddGradient(w, 1, slope);
         if (slope(0) >= 0)
         {
-            return f.Value(w) - STEP * slope(0);
+            return overheadCost + f.Value(w) - STEP * slope(0);
         }
     }
-    return weight * shortest + cost * noise * kappa;
+    return overheadCost + weight * shortest + cost * noise * kappa;
 }
 
 /**

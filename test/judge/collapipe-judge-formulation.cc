@@ -155,7 +155,7 @@ Formulation::AddRadio(const Transmission& t, double peers, Variables& v)
     m_program.constraints.push_back(limit);
     if (cost > 0)
     {
-        m_program.objective.energy.push_back({cost * v.noiseW, v.kappa, v.w});
+        m_program.objective.energy.push_back({cost * v.noiseW, v.kappa, v.w, v.overheadS});
     }
 }
 
@@ -167,13 +167,14 @@ Formulation::AddAirtime(std::size_t m, int transmission, double factor, ConvexFu
     {
         f.constant += factor * v.dedicatedS;
     }
-    else if (v.w < 0)
-    {
-        f.exponential.push_back({factor * v.shortest, -1, v.u});
-    }
     else
     {
-        f.exponential.push_back({factor, v.w, v.u});
+        f.exponential.push_back(v.w < 0 ? ExpTerm{factor * v.shortest, -1, v.u}
+                                        : ExpTerm{factor, v.w, v.u});
+        if (v.overheadS > 0)
+        {
+            f.exponential.push_back({factor * v.overheadS, -1, v.u});
+        }
     }
 }
 

@@ -166,6 +166,7 @@ Stretch(Instance instance, uint64_t number)
     const auto stretch = [&](LinkState& link) {
         link.latencyS = number % 4 < 2 ? random.Log(1e-3, 1) : 0;
         link.overheadBits = number % 3 == 0 ? model.activationBits * random.Log(0.1, 10) : 0;
+        link.overheadS = number % 3 == 1 ? random.Log(1e-4, 1e-2) : 0;
     };
     for (ClusterState& cluster : instance.state.clusters)
     {

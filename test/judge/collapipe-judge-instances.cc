@@ -181,6 +181,7 @@ InstanceMaker::MakeOverheads(SystemState& state)
 {
     const auto set = [&](LinkState& link) {
         link.overheadBits = state.model.activationBits * Log(0.1, 10);
+        link.overheadS = Log(1e-4, 1e-2);
     };
     for (ClusterState& cluster : state.clusters)
     {

@@ -173,14 +173,14 @@ Transmission::AirtimeS(double share, double powerW) const
     }
     if (mode == SharingMode::DEDICATED)
     {
-        return bits / link.fixedRateBps;
+        return bits / link.fixedRateBps + overheadS;
     }
     const double noise = link.snrGap * link.noiseDensityWPerHz;
     const double width = mode == SharingMode::FREQUENCY ? share * bandwidthHz : bandwidthHz;
     const double spectral =
         std::min(link.maxSpectralEfficiency,
                  std::log1p(powerW * link.gain / (noise * width)) / std::log(2.0));
-    return bits / (link.efficiency * share * bandwidthHz * spectral);
+    return bits / (link.efficiency * share * bandwidthHz * spectral) + overheadS / share;
 }
 
 double
@@ -269,6 +269,7 @@ class Builder
     {
         Transmission t = MakeTransmission(m_instance, m_index, phase, from, to);
         t.bits = bits + t.link.overheadBits;
+        t.overheadS = t.mode == SharingMode::FREQUENCY ? 0 : t.link.overheadS;
         t.count = phase == Phase::TRAINING ? PerRound() : 1;
         m_problem.transmissions.push_back(t);
         return static_cast<int>(m_problem.transmissions.size()) - 1;
@@ -381,6 +382,7 @@ class Builder
                                               bits);
             Transmission& whole = m_problem.transmissions[index];
             whole.bits += (messages - 1) * whole.link.overheadBits;
+            whole.overheadS *= messages;
             m_problem.legs.push_back({index});
         }
     }

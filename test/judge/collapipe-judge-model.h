@@ -45,6 +45,7 @@ struct Transmission
     double bandwidthHz{0};                    //!< of its pool
     std::size_t pool{0};                      //!< 0 uplink, 1 downlink, 2 D2D; of its share
     double bits{0};                           //!< payload of one transfer
+    double overheadS{0};                      //!< airtime beside that
     double count{1};                          //!< transfers per round: H N, or 1
     double queue{0};                          //!< Q of the payer; 0 where nobody pays
     bool pooled{false}; //!< its share is that of all that its node sends through a reserved cell

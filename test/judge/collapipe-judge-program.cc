@@ -25,35 +25,48 @@ constexpr int MAX_CENTRING = 200;        //!< Newton steps towards one centre
 constexpr int MAX_RUNS = 6;              //!< of SLSQP, each from where the last one ended
 constexpr double LARGEST_EXPONENT = 600; //!< beyond which an energy counts as infinite
 
-/// Value and derivatives by w of exp(w) (exp(kappa exp(-w)) - 1)
+/// Value and derivatives by w of (exp(w) + overhead) (exp(kappa exp(-w)) - 1)
 struct EnergyValue
 {
     double value;  //!< exp(w) (exp(q) - 1), q = kappa exp(-w)
     double first;  //!< exp(w) (exp(q) - 1 - q exp(q))
     double second; //!< exp(w) (exp(q) - 1 - q exp(q) + q^2 exp(q))
+
+    void AddOverhead(double overhead, double q)
+    {
+        value += overhead * std::expm1(q);
+        first -= overhead * q * std::exp(q);
+        second += overhead * q * (1 + q) * std::exp(q);
+    }
 };
 
 EnergyValue
-EvaluateEnergy(double kappa, double w)
+EvaluateEnergy(const EnergyTerm& term, double w)
 {
-    const double q = kappa * std::exp(-w);
+    const double q = term.kappa * std::exp(-w);
     if (q > LARGEST_EXPONENT)
     {
         const double infinity = std::numeric_limits<double>::infinity();
         return {infinity, -infinity, infinity};
     }
+    EnergyValue result{};
     if (q < 1e-4)
     {
         // exp(w) times the series, free of cancellation
-        const double scale = kappa;
-        return {scale * (1 + q / 2 + q * q / 6 + q * q * q / 24),
-                -scale * (q / 2 + q * q / 3 + q * q * q / 8),
-                scale * (q / 2 + 2 * q * q / 3 + 3 * q * q * q / 8)};
+        const double scale = term.kappa;
+        result = {scale * (1 + q / 2 + q * q / 6 + q * q * q / 24),
+                  -scale * (q / 2 + q * q / 3 + q * q * q / 8),
+                  scale * (q / 2 + 2 * q * q / 3 + 3 * q * q * q / 8)};
     }
-    const double e = std::exp(q);
-    const double em1 = std::expm1(q);
-    const double factor = std::exp(w);
-    return {factor * em1, factor * (em1 - q * e), factor * (em1 - q * e + q * q * e)};
+    else
+    {
+        const double e = std::exp(q);
+        const double em1 = std::expm1(q);
+        const double factor = std::exp(w);
+        result = {factor * em1, factor * (em1 - q * e), factor * (em1 - q * e + q * q * e)};
+    }
+    result.AddOverhead(term.overhead, q);
+    return result;
 }
 
 /// Value and derivatives by w of log(exp(q) - 1), q = kappa exp(-w)
@@ -99,7 +112,7 @@ ConvexFunction::Value(const Eigen::VectorXd& z) const
     }
     for (const EnergyTerm& term : energy)
     {
-        value += term.coefficient * EvaluateEnergy(term.kappa, z(term.w)).value;
+        value += term.coefficient * EvaluateEnergy(term, z(term.w)).value;
     }
     for (const PowerTerm& term : power)
     {
@@ -129,7 +142,7 @@ ConvexFunction::AddGradient(const Eigen::VectorXd& z, double scale, Eigen::Vecto
     }
     for (const EnergyTerm& term : energy)
     {
-        gradient(term.w) += scale * term.coefficient * EvaluateEnergy(term.kappa, z(term.w)).first;
+        gradient(term.w) += scale * term.coefficient * EvaluateEnergy(term, z(term.w)).first;
     }
     for (const PowerTerm& term : power)
     {
@@ -164,7 +177,7 @@ ConvexFunction::AddHessian(const Eigen::VectorXd& z, double scale, Eigen::Matrix
     for (const EnergyTerm& term : energy)
     {
         hessian(term.w, term.w) +=
-            scale * term.coefficient * EvaluateEnergy(term.kappa, z(term.w)).second;
+            scale * term.coefficient * EvaluateEnergy(term, z(term.w)).second;
     }
     for (const PowerTerm& term : power)
     {

@@ -26,14 +26,16 @@ struct ExpTerm
 };
 
 /**
- * coefficient * exp(w) (exp(kappa exp(-w)) - 1): radio energy as a function of w = log(b_w x), a
- * sum of exponentials of w with positive coefficients, hence convex.
+ * coefficient * (exp(w) + overhead) (exp(kappa exp(-w)) - 1): radio energy as a function of w =
+ * log(b_w x), a sum of exponentials of w with positive coefficients, hence convex; times the
+ * overhead, the exponential of a convex function.
  */
 struct EnergyTerm
 {
     double coefficient{0}; //!< not negative
     double kappa{0};       //!< a ln 2 / (e B)
     int w{-1};             //!< variable
+    double overhead{0};    //!< seconds on the air beside exp(w)
 };
 
 /**

@@ -18,8 +18,8 @@ namespace judge
 
 /**
  * A transmission in the variables of the convex form: u = log share, and w = log of the seconds on
- * the air (AIRTIME), or of share times seconds (FREQUENCY). Its time is exp(w - u), its energy
- * K exp(w) (exp(kappa exp(-w)) - 1), its power that energy over the time on the air.
+ * the air (AIRTIME), or of share times seconds (FREQUENCY). Its time is (exp(w) + o) exp(-u), its
+ * energy K (exp(w) + o) (exp(kappa exp(-w)) - 1), its power that energy over the time on the air.
  */
 struct Variables
 {
@@ -28,6 +28,7 @@ struct Variables
     double kappa{0};      //!< a ln 2 / (e B)
     double noiseW{0};     //!< K = Gamma N0 B / g
     double shortest{0};   //!< exp(w) at full power and full share
+    double overheadS{0};  //!< o, under AIRTIME
     double dedicatedS{0}; //!< time where dedicated
 };
 
@@ -46,6 +47,7 @@ MakeVariables(const Transmission& t)
     }
     v.kappa = t.bits * std::log(2.0) / (t.link.efficiency * t.bandwidthHz);
     v.noiseW = t.link.snrGap * t.link.noiseDensityWPerHz * t.bandwidthHz / t.link.gain;
+    v.overheadS = t.overheadS;
     v.shortest = v.kappa / std::log1p(t.link.maxPowerW / v.noiseW);
     return v;
 }
