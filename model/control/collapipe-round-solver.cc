@@ -6,6 +6,7 @@
 
 #include "collapipe-clock-search.h"
 #include "collapipe-controller.h"
+#include "collapipe-even-cuts.h"
 #include "collapipe-fluid-search.h"
 #include "collapipe-round-search.h"
 
@@ -379,7 +380,7 @@ RoundSolver::CompareWithAblations(const Instance& instance, RoundSolution& best)
     }
 }
 
-/// The plans of UniformPipelineController and StaticPipelineController
+/// The plans of the pipelines that decide cuts and micro-batches alone
 void
 RoundSolver::CompareWithBaselines(const Instance& instance, RoundSolution& best)
 {
@@ -396,6 +397,27 @@ RoundSolver::CompareWithBaselines(const Instance& instance, RoundSolution& best)
         CompareWith(instance,
                     Evaluate(instance, fixed.choice, MakeEqualPlan(instance, fixed.choice)),
                     best);
+    }
+    CompareWithTuned(instance, best);
+}
+
+/// The plans of TunedUniformPipelineController and SlowestFirstPipelineController
+void
+RoundSolver::CompareWithTuned(const Instance& instance, RoundSolution& best)
+{
+    const auto choices = ListEvenChoices(instance.state);
+    const auto isEmpty = [](const auto& cluster) { return cluster.empty(); };
+    if (std::any_of(choices.begin(), choices.end(), isEmpty))
+    {
+        return;
+    }
+    const RoundChoice even = ChooseBest(instance.state, choices);
+    const RoundPlan plan = MakeEqualPlan(instance, even);
+    CompareWith(instance, Evaluate(instance, even, plan), best);
+    if (even.size() > 1 && IsWorkConserving(instance.state))
+    {
+        const RoundPlan ranked = PutSlowestFirst(instance.state, plan);
+        CompareWith(instance, Evaluate(instance, even, ranked), best);
     }
 }
 

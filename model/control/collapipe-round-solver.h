@@ -48,8 +48,9 @@ struct RoundSolution
  * micro-batches, and radio, from several starts. Every step is accepted only if (13) falls, so that
  * it never rises; the number of steps is bounded, and nothing depends on time or chance.
  *
- * With all decisions free, the plans of every ablation (one decision fewer) and of the static and
- * uniform pipelines are made as well: where one of them is better, the search goes on from there.
+ * With all decisions free, the plans of every ablation (one decision fewer) and of the static,
+ * uniform, tuned uniform and slowest-first pipelines are made as well: where one of them is better,
+ * the search goes on from there.
  * So no plan is worse than any of these, by more than the tolerance of the continuous part.
  *
  * Where the rule leaves open who carries the parameters, all this is done for every way of
@@ -98,6 +99,7 @@ class RoundSolver
     RoundSolution SolveAlone(const Instance& instance, const SolverOptions& options);
     void CompareWithAblations(const Instance& instance, RoundSolution& best);
     void CompareWithBaselines(const Instance& instance, RoundSolution& best);
+    void CompareWithTuned(const Instance& instance, RoundSolution& best);
     void CompareWith(const Instance& instance, const RoundSolution& other, RoundSolution& best);
 
     std::unique_ptr<Search> m_search;     //!< memory that is kept between rounds

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <gtest/gtest.h>
 #include <map>
+#include <numeric>
 
 namespace ns3
 {
@@ -185,12 +186,17 @@ TEST(ControlControllers, TunedBaselinesAreNoWorseThanUntuned)
 
 TEST(ControlControllers, DssdaIsNoWorseThanTunedBaselines)
 {
+    // The last ones: a search of weights and priorities from its own cuts ends up to 15 % above the
+    // slowest cluster first on even ones
+    std::vector<uint64_t> seeds(20);
+    std::iota(seeds.begin(), seeds.end(), 1);
+    seeds.insert(seeds.end(), {72, 82, 146, 190, 193, 198});
     for (const std::string name :
          {"tuned-uniform-pipeline", "tuned-static-pipeline", "slowest-first-pipeline"})
     {
         for (const auto sharing : {Sharing::RESERVED, Sharing::WORK_CONSERVING})
         {
-            for (uint64_t seed = 1; seed <= 20; ++seed)
+            for (const uint64_t seed : seeds)
             {
                 SystemState state = MakeState(seed);
                 SetSharing(state, sharing);
