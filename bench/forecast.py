@@ -7,10 +7,12 @@
 # Options: --scenarios=NAME,... runs those only (a name's beginning is enough), --jobs=N as many at once
 # (default: one per core), --rounds=N of each (default 3), --keep=FOLDER keeps the results; other options
 # are collapipe-quickstart's. A line per scenario and round: the latency, and of the cluster that took
-# longest its phases, planned > measured; then, over all, the errors of round 1 and of the others.
+# longest its phases, planned > measured; then, over all, the errors of round 1 and of the others, and of the
+# random ones, whose rounds have other plans each, how many pairs of rounds are in the order that was planned.
 
 import concurrent.futures
 import csv
+import itertools
 import math
 import os
 import pathlib
@@ -79,11 +81,12 @@ SCENARIOS = {
     "lte-reserved-far": ["--topology=lte", *RESERVED, "--clusterDistance=230", *SMALL, *TOY],
     "lte-reserved-bert": ["--topology=lte", *RESERVED, *SMALL, *BERT],
 }
-# Plans drawn at random, whose shares no controller would choose, in reserved media
+# Plans drawn at random, whose shares no controller would choose, in reserved and in shared media
 for _topology in ("wifi", "hybrid", "lte"):
     for _seed in range(1, 8):
-        SCENARIOS[f"random-{_topology}-{_seed}"] = [f"--topology={_topology}", *RESERVED, *MIDDLE, *TOY,
-                                                    "--controller=random", f"--seed={_seed}"]
+        _drawn = [f"--topology={_topology}", *MIDDLE, *TOY, "--controller=random", f"--seed={_seed}"]
+        SCENARIOS[f"random-{_topology}-{_seed}"] = [*_drawn, *RESERVED]
+        SCENARIOS[f"random-shared-{_topology}-{_seed}"] = _drawn
 
 
 def read(path):
@@ -129,6 +132,17 @@ def summarise(results):
               f"largest {100 * later[-1]:.1f} %")
 
 
+def compare_pairs(results):
+    """Whether the better of two plans for one network was planned to be it, where they differ."""
+    pairs = [(one, other) for name, rows in results if name.startswith("random")
+             for (_, *one), (_, *other) in itertools.combinations([row[:3] for row in rows], 2)
+             if max(one[1], other[1]) > 1.05 * min(one[1], other[1])]
+    wrong = sum((one[0] - other[0]) * (one[1] - other[1]) <= 0 for one, other in pairs)
+    if pairs:
+        print(f"pairs of plans that differ by more than 5 %: {len(pairs)}, "
+              f"of these in another order than planned: {wrong}")
+
+
 def main():
     chosen, others = benchmark.parse(DEFAULTS, sys.argv[1:])
     wanted = tuple(filter(None, chosen["scenarios"].split(",")))
@@ -147,6 +161,7 @@ def main():
                 if job.result()[1]:
                     print(f"forecast: {job.result()[0]}: {job.result()[1]}", file=sys.stderr)
     summarise(results)
+    compare_pairs(results)
     return 0 if all(rows for _, rows in results) else 1
 
 
