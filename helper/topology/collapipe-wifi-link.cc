@@ -98,7 +98,10 @@ double
 GetModeRateBps(double snr, uint16_t widthMhz)
 {
     constexpr double SYMBOL_S = 16e-6;
-    const double subcarriers = widthMhz == 20 ? 234 : widthMhz == 40 ? 468 : 980;
+    const double subcarriers = widthMhz <= 20   ? 234
+                               : widthMhz <= 40 ? 468
+                               : widthMhz <= 80 ? 980
+                                                : 1960;
     double bits = HE_MODES.front().bitsPerSubcarrier;
     for (const auto& mode : HE_MODES)
     {
@@ -111,8 +114,9 @@ GetModeRateBps(double snr, uint16_t widthMhz)
  * Reserved: a link pays TransferFactor times the time on the air of its frames, whose headers and
  * preambles add a tenth to their payload. Messages of 4 to 200 kB, one at a time with shares of
  * 0.06 to 0.5, take 0.41 ms and 1.18 (80 MHz: 1.48) times what their mode's rate says. (6) is
- * fitted to the steps of the modes from below, so that a plan that lowers a power does not fall
- * below the step that it counts on; the rate at full power, where most plans are, is exact.
+ * fitted to the steps of the modes from below (two of twelve are 4 % under it), so that a plan that
+ * lowers a power does not fall below the step that it counts on. S is the fastest mode at full
+ * power, where most plans are.
  * @param snr linear, at full power
  * @param widthMhz of the channel
  * @return the constants
