@@ -160,4 +160,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    benchmark.run(main)

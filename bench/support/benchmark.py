@@ -20,6 +20,7 @@ def parse(defaults, arguments):
         name, equals, value = argument.removeprefix("--").partition("=")
         if argument == "--help":
             print_help()
+            sys.stdout.flush()
             sys.exit(0)
         if not argument.startswith("--") or name not in chosen:
             others.append(argument)
@@ -40,3 +41,16 @@ def show_progress(done, total, what):
     """Where standard error is looked at."""
     if sys.stderr.isatty():
         print(f"\r{done} of {total} {what}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+
+
+def run(main):
+    """Ends the program with what main() returns; quietly where whoever reads, as head does, has read enough."""
+    try:
+        status = main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    except KeyboardInterrupt:
+        status = 130
+    sys.exit(status)

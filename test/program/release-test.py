@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
 What a release must not lack: one version everywhere, a licence for every file, the same archive from
-the same commit, and no file of LibTorch's outside those that are named for it.
+the same commit, no file of LibTorch's outside those that are named for it, and help for its benchmarks.
 
     release-test.py BUILD SOURCE
 """
@@ -188,6 +188,21 @@ def test_archive():
         tracked = git("ls-tree", "-r", "--name-only", "HEAD").splitlines()
         assert [name for name in tracked if not (unpacked / name).exists()] == []
     return first
+
+
+def test_benchmarks_help():
+    """Help of every benchmark in Python, also where nobody reads it to its end."""
+    benchmarks = sorted((SOURCE / "bench").glob("*.py"))
+    assert benchmarks
+    for benchmark in benchmarks:
+        assert len(run(sys.executable, str(benchmark), "--help").splitlines()) > 1, benchmark
+        read_end, write_end = os.pipe()
+        os.close(read_end)
+        done = subprocess.run([sys.executable, str(benchmark), "--help"], stdout=write_end,
+                              stderr=subprocess.PIPE, text=True, check=False)
+        os.close(write_end)
+        assert (done.returncode, done.stderr) == (0, ""), f"{benchmark}: {done.stderr}"
+    return f"{len(benchmarks)} benchmarks"
 
 
 def main():
