@@ -136,6 +136,8 @@ BAD = [
     (change(("model", "backwardRatio"), float("nan")), "model.backwardRatio"),
     (change(("clusters", 0, "controlUnit", "downlink", "latencyS"), -1),
      "clusters[0].controlUnit.downlink.latencyS"),
+    (change(("clusters", 0, "controlUnit", "downlink", "overheadS"), -1),
+     "clusters[0].controlUnit.downlink.overheadS"),
     (change(("training", "allowedPairs", 0, "count"), -2), "training.allowedPairs[0].count"),
     (change(("training", "allowedPairs"), {}), "training.allowedPairs"),
     (change(("training", "uploadPath"), "by mail"), "training.uploadPath"),
@@ -153,7 +155,10 @@ def test_bad_input(pool):
         check(len(lines) == 1 and name in errors, f"bad {name}: said {errors!r}")
     negative = change(("uplink",), {"mode": "dedicated"}).replace('"fixedRateBps": ',
                                                                  '"fixedRateBps": -')
+    spectrum = json.loads(change(("uplink",), {"mode": "frequency", "bandwidthHz": 1e7}))
+    spectrum["clusters"][0]["controlUnit"]["uplink"]["overheadS"] = 1e-3  # no airtime is shared out there
     for text, options, name in [(negative, [], "fixedRateBps"),
+                                (json.dumps(spectrum), [], "clusters[0].controlUnit.uplink.overheadS"),
                                 (change(("round",), 1), ["--controller=oracle"], "oracle"),
                                 ("", ["--instance=/no/such/file"], "/no/such/file")]:
         status, _, errors = solve(text, *options)

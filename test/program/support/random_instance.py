@@ -12,6 +12,7 @@ class Maker:
     def __init__(self, seed):
         self.random = random.Random(seed)
         self.limits = random.Random(seed + 1)  # apart, so that all else is as it is without them
+        self.overheads = random.Random(seed + 2)
 
     def log(self, low, high):
         return math.exp(self.random.uniform(math.log(low), math.log(high)))
@@ -34,7 +35,17 @@ class Maker:
             "noiseDensityWPerHz": noise,
             "fixedRateBps": self.log(5e6, 5e8),
             **({"maxSpectralEfficiency": self.limits.uniform(2, 8)} if self.limits.random() < 0.3 else {}),
+            **self.overhead(pool),
         }
+
+    def overhead(self, pool):
+        """What a message takes beside its payload: bits, and time where that is shared out."""
+        found = {}
+        if self.overheads.random() < 0.3:
+            found["overheadBits"] = math.exp(self.overheads.uniform(math.log(1e2), math.log(1e6)))
+        if self.overheads.random() < 0.3 and pool["mode"] != "frequency":
+            found["overheadS"] = math.exp(self.overheads.uniform(math.log(1e-5), math.log(1e-2)))
+        return found
 
     def clocks(self):
         """Nothing, or parts of its clock at which a node can compute."""

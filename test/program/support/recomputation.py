@@ -57,13 +57,15 @@ class Recomputation:
                 slow * (node["overheadS"] + self.model["backwardRatio"] * seconds))
 
     def payloads(self, chain, collected):
-        """{(phase, from, to): bits}; the control unit's own links carry the whole of what it collects"""
+        """{(phase, from, to): (bits, messages)}; the control unit's own links carry all that it collects"""
         stages, size, found = chain["stages"], chain["microBatchSize"], {}
 
         def add(phase, source, target, bits):
             if bits > 0 and source != target:
                 key = phase, source, target
-                found[key] = found.get(key, 0) + bits
+                before, messages = found.get(key, (0, 0))
+                # Targets beside activations are of the same message
+                found[key] = before + bits, max(1, messages + (phase != "training"))
 
         for stage in stages:
             bits = (self.blocks(stage) * self.model["blockParameterBits"] +
@@ -82,14 +84,15 @@ class Recomputation:
             add("training", stages[0]["node"], "edgeServer", size * self.model["targetBits"])
         return found
 
-    def transfer(self, m, decision, bits):
+    def transfer(self, m, decision, bits, messages):
         """d, a / r and the sender's energy for one transfer."""
         pool, key, link = self.medium(m, decision["from"], decision["to"])
         wire = math.inf
         if self.is_relayed(m, decision["from"], decision["to"]):
             pool, wire = self.instance["clusters"][m]["d2d"], link["fixedRateBps"]
+        bits += messages * link.get("overheadBits", 0)
         if pool["mode"] == "dedicated":
-            seconds = bits / link["fixedRateBps"]
+            seconds = bits / link["fixedRateBps"] + messages * link.get("overheadS", 0)
             return link["latencyS"], seconds, link["maxPowerW"] * seconds
         key, decisions = self.reservation(m, decision, key, link)
         share, band = max(d["share"] for d in decisions), pool["bandwidthHz"]
@@ -108,6 +111,8 @@ class Recomputation:
         check(decision["from"] != "edgeServer" or math.isclose(power, link["maxPowerW"]),
               "the edge server does not send with full power")
         duty = 1 if pool["mode"] == "frequency" else share
+        if pool["mode"] == "airtime":
+            bits += messages * link.get("overheadS", 0) * rate / share
         return link["latencyS"], bits / min(rate, wire), power * duty * bits / rate
 
     def is_relayed(self, m, source, target):
@@ -198,11 +203,11 @@ class Recomputation:
                 energy[self.index(stage["node"])] += times * (forward + backward) * power
         slowest, whole = {"distribution": 0, "upload": 0}, {"distribution": 0, "upload": 0}
         links, targets, collected = {}, None, cluster["uploadPath"] == "collected"
-        for key, bits in self.payloads(chain, collected).items():
+        for key, (bits, messages) in self.payloads(chain, collected).items():
             phase, source, target = key
             if not check(key in decisions, f"no link for {key}"):
                 continue
-            latency, seconds, joules = self.transfer(m, decisions[key], bits)
+            latency, seconds, joules = self.transfer(m, decisions[key], bits, messages)
             check_near(decisions[key]["occupationS"], seconds, seconds, "a transfer's occupation")
             if source != "edgeServer":
                 joules *= times if phase == "training" else 1
