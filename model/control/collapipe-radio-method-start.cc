@@ -16,6 +16,7 @@ namespace
 {
 
 constexpr double START_POWER = 0.7; //!< part of the full power
+constexpr double START_TAU = 1.1;   //!< of the longest path
 constexpr double NO_TIME = 1e-12;   //!< stands for a time of 0
 
 TimeKind
@@ -25,15 +26,15 @@ GetTimeKind(LinkRole role)
     {
     case LinkRole::FORWARD:
     case LinkRole::TARGET:
-        return FORWARD_TIME;
+        return TimeKind::FORWARD;
     case LinkRole::BACKWARD:
-        return BACKWARD_TIME;
+        return TimeKind::BACKWARD;
     case LinkRole::DISTRIBUTION:
-        return DISTRIBUTION_TIME;
+        return TimeKind::DISTRIBUTION;
     case LinkRole::UPLOAD:
         break;
     }
-    return UPLOAD_TIME;
+    return TimeKind::UPLOAD;
 }
 
 /// How often a path passes a link; a path without counts is that of (3), which passes each once
@@ -142,14 +143,14 @@ RadioMethod::MakeWork(const RadioProblem& problem, const RadioLink& link) const
     const bool bubble = problem.isFlowShop && cluster.bubble > 0;
     work.capped = link.whole ? false : once || (bubble && link.role != LinkRole::TARGET);
     work.latency = once && !link.whole ? link.latencyS : 0;
-    work.capVariable = 4 * link.cluster + GetTimeKind(link.role);
-    for (std::size_t p = 0; p < m_paths.size() && (!once || link.whole); ++p)
+    work.capVariable = RadioTimes::IndexOf(link.cluster, GetTimeKind(link.role));
+    for (std::size_t p = 0; p < m_paths.GetCount() && (!once || link.whole); ++p)
     {
         if (m_paths[p].cluster == link.cluster)
         {
             work.firstPath = work.paths == 0 ? p : work.firstPath;
             work.flow[work.paths++] =
-                link.whole ? 1 : m_iterations[link.cluster] * GetCount(m_paths[p].counts, link);
+                link.whole ? 1 : cluster.iterations * GetCount(m_paths[p].counts, link);
         }
     }
     return work;
@@ -159,16 +160,17 @@ RadioMethod::MakeWork(const RadioProblem& problem, const RadioLink& link) const
 void
 RadioMethod::SetTimes(const RadioProblem& problem)
 {
-    const std::size_t clusters = m_iterations.size();
-    m_times.assign(4 * clusters + 1, TimeVariable());
-    for (std::size_t m = 0; m < clusters; ++m)
+    m_times.Start(problem.clusters.size());
+    for (std::size_t m = 0; m < problem.clusters.size(); ++m)
     {
         const RadioCluster& c = problem.clusters[m];
         const bool bubble = problem.isFlowShop && c.bubble > 0;
-        m_times[4 * m + FORWARD_TIME].floor = c.forwardS;
-        m_times[4 * m + BACKWARD_TIME].floor = c.backwardS;
-        m_times[4 * m].active = m_times[4 * m + 1].active = bubble;
-        m_times[4 * m + 2].active = m_times[4 * m + 3].active = true;
+        m_times.Of(m, TimeKind::FORWARD).floor = c.forwardS;
+        m_times.Of(m, TimeKind::BACKWARD).floor = c.backwardS;
+        m_times.Of(m, TimeKind::FORWARD).active = bubble;
+        m_times.Of(m, TimeKind::BACKWARD).active = bubble;
+        m_times.Of(m, TimeKind::DISTRIBUTION).active = true;
+        m_times.Of(m, TimeKind::UPLOAD).active = true;
     }
     for (std::size_t i = 0; i < m_links.size(); ++i)
     {
@@ -180,7 +182,7 @@ RadioMethod::SetTimes(const RadioProblem& problem)
         {
             continue;
         }
-        TimeVariable& time = m_times[4 * link.cluster + GetTimeKind(link.role)];
+        TimeVariable& time = m_times.Of(link.cluster, GetTimeKind(link.role));
         time.value = std::max(time.value, work.x + work.latency);
         time.floor = std::max(time.floor, fixed ? work.x + work.latency : work.latency);
     }
@@ -199,12 +201,12 @@ RadioMethod::SetUnits(const RadioProblem& problem)
     m_unitS = NO_TIME;
     for (const auto& path : m_paths)
     {
-        const TimeVariable* times = &m_times[4 * path.cluster];
-        const double iteration = path.constantS + path.forwardBubble * times[0].value +
-                                 path.backwardBubble * times[1].value;
+        const ClusterTimes times = m_times.OfCluster(path.cluster);
+        const double iteration = path.constantS + path.forwardBubble * times.forward.value +
+                                 path.backwardBubble * times.backward.value;
         m_unitS = std::max(m_unitS,
-                           times[2].value + m_iterations[path.cluster] * iteration + path.flow +
-                               times[3].value);
+                           times.distribution.value + path.iterations * iteration + path.flow +
+                               times.upload.value);
     }
     m_unit = problem.penaltyWeight * m_unitS;
     for (auto& time : m_times)
@@ -213,7 +215,7 @@ RadioMethod::SetUnits(const RadioProblem& problem)
         time.floor /= m_unitS;
         time.scale = time.value;
     }
-    m_times.back() = {true, 1.1, 0, 1, Inequality(), 0, 0};
+    m_times.Tau() = {true, START_TAU, 0, 1, Inequality(), 0, 0};
     SetIndices();
 }
 
@@ -222,28 +224,29 @@ void
 RadioMethod::SetIndices()
 {
     const std::size_t shared = RadioProblem::SHARED_POOLS;
-    const std::size_t own = (m_pools - shared) / m_iterations.size();
-    m_size = m_pools + m_paths.size() + m_times.size();
+    const std::size_t clusters = m_times.GetTauIndex() / RadioTimes::KINDS;
+    const std::size_t own = (m_pools - shared) / clusters;
+    m_size = m_pools + m_paths.GetCount() + m_times.GetCount();
     m_index.assign(m_size, 0);
     m_first.assign(m_size, 0);
     std::size_t next = 0;
-    for (std::size_t m = 0; m < m_iterations.size(); ++m)
+    for (std::size_t m = 0; m < clusters; ++m)
     {
         const std::size_t first = next;
         for (std::size_t p = shared + own * m; p < shared + own * (m + 1); ++p)
         {
             m_index[p] = next++;
         }
-        for (std::size_t p = 0; p < m_paths.size(); ++p)
+        for (std::size_t p = 0; p < m_paths.GetCount(); ++p)
         {
             if (m_paths[p].cluster == m)
             {
                 m_index[m_pools + p] = next++;
             }
         }
-        for (std::size_t kind = 0; kind < 4; ++kind)
+        for (std::size_t kind = 0; kind < RadioTimes::KINDS; ++kind)
         {
-            m_index[m_pools + m_paths.size() + 4 * m + kind] = next++;
+            m_index[m_pools + m_paths.GetCount() + RadioTimes::KINDS * m + kind] = next++;
         }
         std::fill(m_first.begin() + static_cast<std::ptrdiff_t>(first),
                   m_first.begin() + static_cast<std::ptrdiff_t>(next),
@@ -306,7 +309,7 @@ RadioMethod::StartLinks()
     {
         time.value = time.scale;
     }
-    m_times.back().value = 1.1;
+    m_times.Tau().value = START_TAU;
 }
 
 void
@@ -325,7 +328,7 @@ RadioMethod::StartMultipliers()
     });
     for (auto& path : m_paths)
     {
-        path.deadline.multiplier = 1.0 / static_cast<double>(m_paths.size());
+        path.deadline.multiplier = 1.0 / static_cast<double>(m_paths.GetCount());
     }
     Evaluate();
 }
@@ -363,23 +366,25 @@ void
 RadioMethod::AddPrices(const RadioProblem& problem, RadioSolution& solution) const
 {
     const bool solved = m_inequalities > 0;
-    const auto clusters = static_cast<double>(m_iterations.size());
+    const std::size_t clusters = problem.clusters.size();
     for (std::size_t p = 0; p < m_pools; ++p)
     {
         const bool active = solved && m_poolActive[p];
         solution.poolPrices.push_back(active ? m_budgets[p].multiplier * m_unit : 0);
     }
-    solution.latencyPrices.assign(m_iterations.size(),
-                                  solved ? 0 : problem.penaltyWeight / clusters);
+    solution.latencyPrices.assign(clusters,
+                                  solved ? 0
+                                         : problem.penaltyWeight / static_cast<double>(clusters));
     for (const auto& path : m_paths)
     {
         solution.latencyPrices[path.cluster] +=
             solved ? path.deadline.multiplier * problem.penaltyWeight : 0;
     }
-    for (std::size_t m = 0; m < m_iterations.size(); ++m)
+    for (std::size_t m = 0; m < clusters; ++m)
     {
-        solution.distributionS.push_back(m_times[4 * m + DISTRIBUTION_TIME].value * m_unitS);
-        solution.uploadS.push_back(m_times[4 * m + UPLOAD_TIME].value * m_unitS);
+        const ClusterTimes times = m_times.OfCluster(m);
+        solution.distributionS.push_back(times.distribution.value * m_unitS);
+        solution.uploadS.push_back(times.upload.value * m_unitS);
     }
 }
 

@@ -5,6 +5,7 @@
 #include "collapipe-radio-method.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace ns3
@@ -138,12 +139,12 @@ void
 RadioMethod::Assemble()
 {
     m_matrix.assign(m_size * m_size, 0);
-    const std::size_t tau = m_times.size() - 1;
+    const std::size_t tau = m_times.GetTauIndex();
     for (std::size_t p = 0; p < m_pools; ++p)
     {
         Entry(PoolIndex(p), PoolIndex(p)) = m_poolActive[p] ? -1 / GetBudgetWeight(p) : -1;
     }
-    for (std::size_t i = 0; i < m_times.size(); ++i)
+    for (std::size_t i = 0; i < m_times.GetCount(); ++i)
     {
         TimeVariable& time = m_times[i];
         time.gradient = i < tau && time.active ? -time.atFloor.multiplier / time.scale : 0;
@@ -167,24 +168,25 @@ RadioMethod::Assemble()
 void
 RadioMethod::AssemblePaths()
 {
-    const std::size_t tau = m_times.size() - 1;
-    m_times[tau].gradient = 1;
-    for (std::size_t p = 0; p < m_paths.size(); ++p)
+    const std::size_t tau = m_times.GetTauIndex();
+    m_times.Tau().gradient = 1;
+    for (std::size_t p = 0; p < m_paths.GetCount(); ++p)
     {
         const TimePath& path = m_paths[p];
-        const double iterations = m_iterations[path.cluster];
-        const std::array<double, 4> slope{iterations * path.forwardBubble,
-                                          iterations * path.backwardBubble,
-                                          1,
-                                          1};
+        // By the cluster's times, in the order of TimeKind
+        const std::array<double, RadioTimes::KINDS> slopes{path.iterations * path.forwardBubble,
+                                                           path.iterations * path.backwardBubble,
+                                                           1,
+                                                           1};
         const std::size_t row = PathIndex(p);
         Entry(row, row) = -1 / path.deadline.Weight();
-        for (std::size_t kind = 0; kind < 4; ++kind)
+        for (std::size_t kind = 0; kind < slopes.size(); ++kind)
         {
-            m_times[4 * path.cluster + kind].gradient += path.deadline.multiplier * slope[kind];
-            Entry(row, TimeIndex(4 * path.cluster + kind)) = slope[kind];
+            const std::size_t time = RadioTimes::IndexOf(path.cluster, static_cast<TimeKind>(kind));
+            m_times[time].gradient += path.deadline.multiplier * slopes[kind];
+            Entry(row, TimeIndex(time)) = slopes[kind];
         }
-        m_times[tau].gradient -= path.deadline.multiplier;
+        m_times.Tau().gradient -= path.deadline.multiplier;
         Entry(row, TimeIndex(tau)) = -1;
     }
 }
@@ -261,15 +263,15 @@ RadioMethod::SetRightHandSide()
         const auto& i = m_budgets[p];
         m_vector[PoolIndex(p)] = m_poolActive[p] ? -i.Pull() / GetBudgetWeight(p) : 0;
     }
-    for (std::size_t p = 0; p < m_paths.size(); ++p)
+    for (std::size_t p = 0; p < m_paths.GetCount(); ++p)
     {
         const auto& i = m_paths[p].deadline;
         m_vector[PathIndex(p)] = i.centring / i.multiplier - i.residual;
     }
-    for (std::size_t i = 0; i < m_times.size(); ++i)
+    for (std::size_t i = 0; i < m_times.GetCount(); ++i)
     {
         const auto& time = m_times[i];
-        const bool floor = i + 1 < m_times.size() && time.active;
+        const bool floor = i < m_times.GetTauIndex() && time.active;
         m_vector[TimeIndex(i)] =
             time.active ? -time.gradient + (floor ? time.atFloor.Pull() / time.scale : 0) : 0;
     }
@@ -338,7 +340,7 @@ RadioMethod::SolveSystem()
 void
 RadioMethod::SetSteps()
 {
-    for (std::size_t i = 0; i < m_times.size(); ++i)
+    for (std::size_t i = 0; i < m_times.GetCount(); ++i)
     {
         m_times[i].step = m_times[i].active ? m_vector[TimeIndex(i)] : 0;
         m_times[i].atFloor.SetStep(-m_times[i].step / m_times[i].scale);
@@ -368,10 +370,10 @@ RadioMethod::SetPathSteps()
 {
     for (auto& path : m_paths)
     {
-        const TimeVariable* times = &m_times[4 * path.cluster];
-        path.flow = times[2].step + times[3].step - m_times.back().step +
-                    m_iterations[path.cluster] *
-                        (path.forwardBubble * times[0].step + path.backwardBubble * times[1].step);
+        const ClusterTimes times = m_times.OfCluster(path.cluster);
+        path.flow = times.distribution.step + times.upload.step - m_times.Tau().step +
+                    path.iterations * (path.forwardBubble * times.forward.step +
+                                       path.backwardBubble * times.backward.step);
     }
     for (const auto& work : m_links)
     {

@@ -15,11 +15,144 @@ namespace collapipe
 namespace
 {
 
-constexpr double LONGEST_STEP = 2.5; //!< of a logarithm
-constexpr double LEAST_DUAL = 3e-8;  //!< relative residual that rounding may leave
-constexpr double LOOSE_DUAL = 1e-3;  //!< from which the dual bound is looked at
+constexpr uint32_t MAX_STEPS = 60;      //!< of a first attempt
+constexpr uint32_t CAREFUL_STEPS = 300; //!< of a second one with short steps
+constexpr double PATIENCE = 100;        //!< with the residuals, after the first attempt
+constexpr std::size_t MAX_ROUNDS = 30;  //!< of finding paths that are longer than those known
+constexpr double LONGEST_STEP = 2.5;    //!< of a logarithm
+constexpr double LEAST_DUAL = 3e-8;     //!< relative residual that rounding may leave
+constexpr double LOOSE_DUAL = 1e-3;     //!< from which the dual bound is looked at
 
 } // namespace
+
+RadioSolution
+RadioMethod::Solve(const RadioProblem& problem, double tolerance, double cutoff)
+{
+    m_pools = problem.pools;
+    m_tolerance = tolerance;
+    m_steps = 0;
+    m_cut = false;
+    m_paths.Start(problem);
+    if (!problem.isFlowShop)
+    {
+        m_paths.AddLongest(problem, GetStartOccupations(problem));
+    }
+    RadioSolution best;
+    std::vector<Vector2> reached; // log w, log of x in seconds
+    for (std::size_t round = 0; round < MAX_ROUNDS; ++round)
+    {
+        Prepare(problem);
+        if (round > 0)
+        {
+            Resume(reached);
+        }
+        m_cutoff = (cutoff - problem.constant) / m_unit;
+        Minimise();
+        RadioSolution solution = GetSolution(problem);
+        const bool better =
+            round == 0 || std::isnan(best.objective) || solution.objective < best.objective;
+        best = better ? std::move(solution) : best;
+        if (m_cut || problem.isFlowShop)
+        {
+            break;
+        }
+        // The objective of the paths known so far bounds that of all from below
+        const double bound = problem.constant + GetObjective() * m_unit;
+        if (best.objective - bound <= 0.5 * tolerance * (best.objective - problem.constant) ||
+            !m_paths.AddLongest(problem, GetOccupations(problem)))
+        {
+            break;
+        }
+        reached.clear();
+        for (const auto& work : m_links)
+        {
+            const double unit = work.link->pooled ? 0 : std::log(m_unitS);
+            reached.push_back({work.z.u, work.z.v + unit});
+        }
+    }
+    if (!problem.isFlowShop && m_inequalities > 0)
+    {
+        m_paths.Remember(problem);
+    }
+    best.iterations = m_steps;
+    return best;
+}
+
+/// Starts from the point that the method had reached before a path was added.
+void
+RadioMethod::Resume(const std::vector<Vector2>& reached)
+{
+    for (std::size_t i = 0; i < m_links.size(); ++i)
+    {
+        LinkWork& work = m_links[i];
+        if (work.freedom != LinkFreedom::FIXED)
+        {
+            work.z = {reached[i].u, reached[i].v - (work.link->pooled ? 0 : std::log(m_unitS))};
+            work.Evaluate();
+        }
+    }
+}
+
+/// Solves the problem of the present paths.
+void
+RadioMethod::Minimise()
+{
+    m_inequalities = 0;
+    m_converged = std::all_of(m_links.begin(), m_links.end(), [](const LinkWork& work) {
+        return work.freedom == LinkFreedom::FIXED;
+    });
+    if (m_converged)
+    {
+        return;
+    }
+    StartMultipliers();
+    Iterate(MAX_STEPS, false);
+    if (m_converged || m_cut)
+    {
+        return;
+    }
+    // The residuals of a link that hardly matters can be slow to fall
+    Assemble();
+    if (!IsDone(PATIENCE))
+    {
+        StartLinks();
+        StartMultipliers();
+        Iterate(CAREFUL_STEPS, true);
+    }
+}
+
+void
+RadioMethod::Forget()
+{
+    m_paths.Forget();
+}
+
+/// a / r by link at the start, at full power
+std::vector<double>
+RadioMethod::GetStartOccupations(const RadioProblem& problem)
+{
+    SetShares(problem);
+    std::vector<double> occupationS;
+    for (std::size_t i = 0; i < problem.links.size(); ++i)
+    {
+        occupationS.push_back(GetOccupationS(problem.links[i], m_shares[i], 1));
+    }
+    return occupationS;
+}
+
+/// a / r by link at the present point
+std::vector<double>
+RadioMethod::GetOccupations(const RadioProblem& problem) const
+{
+    std::vector<double> occupationS;
+    for (std::size_t i = 0; i < m_links.size(); ++i)
+    {
+        const bool fixed = m_links[i].freedom == LinkFreedom::FIXED;
+        const double free = m_links[i].x * m_unitS;
+        occupationS.push_back(fixed ? GetOccupationS(problem.links[i], m_shares[i], 1) : free);
+    }
+    return occupationS;
+}
 
 /// Evaluates all inequalities: `residual` becomes g + s.
 void
@@ -54,12 +187,13 @@ RadioMethod::EvaluatePaths()
 {
     for (auto& path : m_paths)
     {
-        const double iterations = m_iterations[path.cluster];
-        const TimeVariable* times = &m_times[4 * path.cluster];
-        const double iteration = path.constantS / m_unitS + path.forwardBubble * times[0].value +
-                                 path.backwardBubble * times[1].value;
-        path.deadline.residual = times[2].value + iterations * iteration + path.constant / m_unitS +
-                                 times[3].value - m_times.back().value + path.deadline.slack;
+        const ClusterTimes times = m_times.OfCluster(path.cluster);
+        const double iteration = path.constantS / m_unitS +
+                                 path.forwardBubble * times.forward.value +
+                                 path.backwardBubble * times.backward.value;
+        path.deadline.residual = times.distribution.value + path.iterations * iteration +
+                                 path.constant / m_unitS + times.upload.value -
+                                 m_times.Tau().value + path.deadline.slack;
     }
     for (const auto& work : m_links)
     {
@@ -81,7 +215,7 @@ RadioMethod::GetMu() const
 double
 RadioMethod::GetObjective() const
 {
-    double sum = m_times.back().value;
+    double sum = m_times.Tau().value;
     for (const auto& work : m_links)
     {
         sum += (work.HasPower() ? work.energy : 0) + work.timePrice * work.x;

@@ -5,58 +5,19 @@
 #ifndef COLLAPIPE_RADIO_METHOD_H
 #define COLLAPIPE_RADIO_METHOD_H
 
+#include "collapipe-path-set.h"
 #include "collapipe-radio-link-work.h"
+#include "collapipe-radio-times.h"
 
 #include <algorithm>
-#include <array>
-#include <map>
-#include <utility>
+#include <cstddef>
+#include <cstdint>
 #include <vector>
 
 namespace ns3
 {
 namespace collapipe
 {
-
-/// Times that are variables: of cluster m at 4 m + kind, and tau at 4 M
-enum TimeKind
-{
-    FORWARD_TIME = 0,      //!< longest forward stage
-    BACKWARD_TIME = 1,     //!< longest backward stage
-    DISTRIBUTION_TIME = 2, //!< tau_dist
-    UPLOAD_TIME = 3,       //!< last term of (4)
-};
-
-/// A time that bounds others, with its own lower bound
-struct TimeVariable
-{
-    bool active{false}; //!< whether anything depends on it
-    double value{0};    //!< in the method's unit
-    double floor{0};    //!< what it cannot fall below
-    double scale{1};    //!< the inequality is divided by this; the value at the start
-    Inequality atFloor; //!< (floor - value) / scale <= 0
-    double step{0};     //!< of the value
-    double gradient{0}; //!< of the Lagrangian
-};
-
-/**
- * A bound of a cluster's time from below: tau_dist + H (constant + transfers) + upload, where the
- * transfers are counted by LinkWork::flow. Under GPipe there is one, with (N - 1) times the
- * bottlenecks, and with targets two more, on which the forward pass waits for them; under 1F1B one
- * per path through the task graph that was ever the longest.
- */
-struct TimePath
-{
-    std::size_t cluster{0}; //!< m
-    double constantS{0};    //!< of an iteration, in seconds
-    double forwardBubble{
-        0}; //!< bottlenecks forward: N - 1 under GPipe, 0 after targets or under 1F1B
-    double backwardBubble{0}; //!< bottlenecks backward: N - 1 under GPipe, 0 under 1F1B
-    CriticalPath counts;      //!< of transfers; without hops every transfer once
-    Inequality deadline;      //!< time - tau <= 0, in the method's unit
-    double constant{0};       //!< of links that are fixed, and latencies, of the round, in seconds
-    double flow{0};           //!< sum of transfers, or its step
-};
 
 /// How a coupling row meets the variables of links that use one reservation in turn
 struct TurnColumn
@@ -98,17 +59,8 @@ class RadioMethod
     void SetIndices();
     void StartLinks();
     void StartMultipliers();
-    // Paths
-    void StartPaths(const RadioProblem& problem);
+    std::vector<double> GetStartOccupations(const RadioProblem& problem);
     std::vector<double> GetOccupations(const RadioProblem& problem) const;
-    CriticalPath GetTargetPath(const RadioProblem& problem, std::size_t cluster) const;
-    void AddFlowShop(const RadioProblem& problem, std::size_t cluster);
-    CriticalPath GetPlainPath(const RadioProblem& problem, std::size_t cluster) const;
-    bool AddPath(const RadioProblem& problem, std::size_t cluster, const CriticalPath& counts);
-    void DropPath(std::size_t first, std::size_t last);
-    void AddKnownPaths(const RadioProblem& problem, std::size_t cluster);
-    void KeepPaths(const RadioProblem& problem);
-    bool AddLongestPaths(const RadioProblem& problem, const std::vector<double>& occupationS);
     // One step
     void Evaluate();
     void EvaluatePaths();
@@ -191,11 +143,8 @@ class RadioMethod
 
     std::size_t TimeIndex(std::size_t time) const
     {
-        return m_index[m_pools + m_paths.size() + time];
+        return m_index[m_pools + m_paths.GetCount() + time];
     }
-
-    /// Paths that were longest, by compute stages and N: they are paths at any times
-    std::map<std::pair<std::size_t, double>, std::vector<CriticalPath>> m_known;
 
     std::vector<LinkWork> m_links;     //!< all links
     std::vector<Turns> m_turns;        //!< those that are pooled
@@ -205,9 +154,8 @@ class RadioMethod
     std::vector<double> m_poolSum;     //!< of shares
     std::vector<double> m_poolTotal;   //!< of shares, at the present point
     std::vector<Inequality> m_budgets; //!< log(sum of shares) <= 0
-    std::vector<double> m_iterations;  //!< H by cluster
-    std::vector<TimePath> m_paths;     //!< ordered by cluster
-    std::vector<TimeVariable> m_times; //!< see TimeKind
+    PathSet m_paths;                   //!< bounds of the clusters' times
+    RadioTimes m_times;                //!< of the clusters, and tau
     std::vector<double> m_matrix;      //!< lower triangle of the coupling system, its factor
     std::vector<double> m_pivots;      //!< of the factor
     std::vector<double> m_vector;      //!< its right-hand side and solution
@@ -251,7 +199,7 @@ RadioMethod::ForEach(F f)
     {
         f(path.deadline);
     }
-    for (std::size_t i = 0; i + 1 < m_times.size(); ++i)
+    for (std::size_t i = 0; i < m_times.GetTauIndex(); ++i)
     {
         if (m_times[i].active)
         {
