@@ -216,47 +216,7 @@ RadioMethod::SetUnits(const RadioProblem& problem)
         time.scale = time.value;
     }
     m_times.Tau() = {true, START_TAU, 0, 1, Inequality(), 0, 0};
-    SetIndices();
-}
-
-/// Cluster by cluster its own pools, its paths and its times; then what all share
-void
-RadioMethod::SetIndices()
-{
-    const std::size_t shared = RadioProblem::SHARED_POOLS;
-    const std::size_t clusters = m_times.GetTauIndex() / RadioTimes::KINDS;
-    const std::size_t own = (m_pools - shared) / clusters;
-    m_size = m_pools + m_paths.GetCount() + m_times.GetCount();
-    m_index.assign(m_size, 0);
-    m_first.assign(m_size, 0);
-    std::size_t next = 0;
-    for (std::size_t m = 0; m < clusters; ++m)
-    {
-        const std::size_t first = next;
-        for (std::size_t p = shared + own * m; p < shared + own * (m + 1); ++p)
-        {
-            m_index[p] = next++;
-        }
-        for (std::size_t p = 0; p < m_paths.GetCount(); ++p)
-        {
-            if (m_paths[p].cluster == m)
-            {
-                m_index[m_pools + p] = next++;
-            }
-        }
-        for (std::size_t kind = 0; kind < RadioTimes::KINDS; ++kind)
-        {
-            m_index[m_pools + m_paths.GetCount() + RadioTimes::KINDS * m + kind] = next++;
-        }
-        std::fill(m_first.begin() + static_cast<std::ptrdiff_t>(first),
-                  m_first.begin() + static_cast<std::ptrdiff_t>(next),
-                  first);
-    }
-    for (std::size_t p = 0; p < shared; ++p)
-    {
-        m_index[p] = next++;
-    }
-    m_index.back() = next;
+    m_system.Place(problem, m_paths);
 }
 
 /// Sums of transfers, of all links and of those that are fixed

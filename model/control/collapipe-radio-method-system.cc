@@ -83,8 +83,9 @@ RadioMethod::AssembleLink(LinkWork& work)
     work.columns[2] = work.xGradient;
     if (work.capped)
     {
-        const std::size_t time = TimeIndex(work.capVariable);
-        Entry(time, time) += (weight + work.cap.multiplier / work.capBound) / work.capBound;
+        const std::size_t time = m_system.TimeRow(work.capVariable);
+        m_system.Entry(time, time) +=
+            (weight + work.cap.multiplier / work.capBound) / work.capBound;
         m_times[work.capVariable].gradient -= work.cap.multiplier / work.capBound;
     }
     Couple(work);
@@ -99,7 +100,7 @@ RadioMethod::Couple(LinkWork& work)
         ForEachColumn(work, [&](std::size_t j, std::size_t b) {
             if (j <= i)
             {
-                Entry(i, j) -= work.columns[b].Dot(work.solved[a]);
+                m_system.Entry(i, j) -= work.columns[b].Dot(work.solved[a]);
             }
         });
     });
@@ -114,12 +115,12 @@ RadioMethod::Couple(LinkWork& work)
 void
 RadioMethod::CouplePaths(const LinkWork& work)
 {
-    const std::size_t first = PathIndex(work.firstPath);
+    const std::size_t first = m_system.PathRow(work.firstPath);
     const double curvature = work.columns[2].Dot(work.solved[2]);
     for (std::size_t p = 0; p < work.paths; ++p)
     {
         const double scaled = work.flow[p] * curvature;
-        double* row = &m_matrix[(first + p) * m_size + first];
+        double* row = m_system.EntriesFrom(first + p, first);
         for (std::size_t q = 0; q <= p; ++q)
         {
             row[q] -= scaled * work.flow[q];
@@ -129,7 +130,7 @@ RadioMethod::CouplePaths(const LinkWork& work)
         const double slope = work.columns[a].Dot(work.solved[2]);
         for (std::size_t p = 0; p < work.paths; ++p)
         {
-            Entry(i, first + p) -= work.flow[p] * slope;
+            m_system.Entry(i, first + p) -= work.flow[p] * slope;
         }
     });
 }
@@ -138,18 +139,21 @@ RadioMethod::CouplePaths(const LinkWork& work)
 void
 RadioMethod::Assemble()
 {
-    m_matrix.assign(m_size * m_size, 0);
+    m_system.Clear();
     const std::size_t tau = m_times.GetTauIndex();
     for (std::size_t p = 0; p < m_pools; ++p)
     {
-        Entry(PoolIndex(p), PoolIndex(p)) = m_poolActive[p] ? -1 / GetBudgetWeight(p) : -1;
+        m_system.Entry(m_system.PoolRow(p), m_system.PoolRow(p)) =
+            m_poolActive[p] ? -1 / GetBudgetWeight(p) : -1;
     }
     for (std::size_t i = 0; i < m_times.GetCount(); ++i)
     {
         TimeVariable& time = m_times[i];
         time.gradient = i < tau && time.active ? -time.atFloor.multiplier / time.scale : 0;
         const double weight = time.atFloor.Weight() / (time.scale * time.scale);
-        Entry(TimeIndex(i), TimeIndex(i)) = i == tau ? 0 : time.active ? weight : 1;
+        m_system.Entry(m_system.TimeRow(i), m_system.TimeRow(i)) = i == tau      ? 0
+                                                                   : time.active ? weight
+                                                                                 : 1;
     }
     AssemblePaths();
     for (auto& work : m_links)
@@ -178,101 +182,39 @@ RadioMethod::AssemblePaths()
                                                            path.iterations * path.backwardBubble,
                                                            1,
                                                            1};
-        const std::size_t row = PathIndex(p);
-        Entry(row, row) = -1 / path.deadline.Weight();
+        const std::size_t row = m_system.PathRow(p);
+        m_system.Entry(row, row) = -1 / path.deadline.Weight();
         for (std::size_t kind = 0; kind < slopes.size(); ++kind)
         {
             const std::size_t time = RadioTimes::IndexOf(path.cluster, static_cast<TimeKind>(kind));
             m_times[time].gradient += path.deadline.multiplier * slopes[kind];
-            Entry(row, TimeIndex(time)) = slopes[kind];
+            m_system.Entry(row, m_system.TimeRow(time)) = slopes[kind];
         }
         m_times.Tau().gradient -= path.deadline.multiplier;
-        Entry(row, TimeIndex(tau)) = -1;
-    }
-}
-
-/**
- * LDL' without pivoting: the matrix is quasi-definite, hence strongly factorizable in any order
- * (Vanderbei, Symmetric quasidefinite matrices, 1995). Rows begin at m_first, and so do their
- * factors.
- */
-void
-RadioMethod::Factor()
-{
-    const std::size_t n = m_size;
-    m_pivots.resize(n);
-    for (std::size_t i = 0; i < n; ++i)
-    {
-        double* row = &m_matrix[i * n];
-        for (std::size_t j = m_first[i]; j < i; ++j)
-        {
-            const double* other = &m_matrix[j * n];
-            double sum = row[j];
-            for (std::size_t k = std::max(m_first[i], m_first[j]); k < j; ++k)
-            {
-                sum -= row[k] * other[k];
-            }
-            row[j] = sum;
-        }
-        double pivot = row[i];
-        for (std::size_t j = m_first[i]; j < i; ++j)
-        {
-            const double scaled = row[j] / m_pivots[j];
-            pivot -= row[j] * scaled;
-            row[j] = scaled;
-        }
-        m_pivots[i] = pivot;
-    }
-}
-
-void
-RadioMethod::Substitute()
-{
-    const std::size_t n = m_size;
-    for (std::size_t i = 0; i < n; ++i)
-    {
-        const double* row = &m_matrix[i * n];
-        double sum = m_vector[i];
-        for (std::size_t k = m_first[i]; k < i; ++k)
-        {
-            sum -= row[k] * m_vector[k];
-        }
-        m_vector[i] = sum;
-    }
-    for (std::size_t i = 0; i < n; ++i)
-    {
-        m_vector[i] /= m_pivots[i];
-    }
-    for (std::size_t i = n; i-- > 0;)
-    {
-        const double* row = &m_matrix[i * n];
-        const double value = m_vector[i];
-        for (std::size_t k = m_first[i]; k < i; ++k)
-        {
-            m_vector[k] -= row[k] * value;
-        }
+        m_system.Entry(row, m_system.TimeRow(tau)) = -1;
     }
 }
 
 void
 RadioMethod::SetRightHandSide()
 {
-    m_vector.assign(m_size, 0);
+    m_system.ClearRightHandSide();
     for (std::size_t p = 0; p < m_pools; ++p)
     {
         const auto& i = m_budgets[p];
-        m_vector[PoolIndex(p)] = m_poolActive[p] ? -i.Pull() / GetBudgetWeight(p) : 0;
+        m_system.RightHandSide(m_system.PoolRow(p)) =
+            m_poolActive[p] ? -i.Pull() / GetBudgetWeight(p) : 0;
     }
     for (std::size_t p = 0; p < m_paths.GetCount(); ++p)
     {
         const auto& i = m_paths[p].deadline;
-        m_vector[PathIndex(p)] = i.centring / i.multiplier - i.residual;
+        m_system.RightHandSide(m_system.PathRow(p)) = i.centring / i.multiplier - i.residual;
     }
     for (std::size_t i = 0; i < m_times.GetCount(); ++i)
     {
         const auto& time = m_times[i];
         const bool floor = i < m_times.GetTauIndex() && time.active;
-        m_vector[TimeIndex(i)] =
+        m_system.RightHandSide(m_system.TimeRow(i)) =
             time.active ? -time.gradient + (floor ? time.atFloor.Pull() / time.scale : 0) : 0;
     }
 }
@@ -294,23 +236,23 @@ RadioMethod::SolveSystem()
             -work.rightHandSide.v - work.logGradient.v * cap - work.powerGradient.v * power};
         if (work.capped)
         {
-            m_vector[TimeIndex(work.capVariable)] += cap / work.capBound;
+            m_system.RightHandSide(m_system.TimeRow(work.capVariable)) += cap / work.capBound;
         }
         work.step = Times(work.inverse, right);
         ForEachColumn(work, [&](std::size_t i, std::size_t a) {
-            m_vector[i] -= work.columns[a].Dot(work.step);
+            m_system.RightHandSide(i) -= work.columns[a].Dot(work.step);
         });
         const double passage = work.columns[2].Dot(work.step);
         for (std::size_t p = 0; p < work.paths; ++p)
         {
-            m_vector[PathIndex(work.firstPath) + p] -= work.flow[p] * passage;
+            m_system.RightHandSide(m_system.PathRow(work.firstPath) + p) -= work.flow[p] * passage;
         }
     }
     for (auto& turns : m_turns)
     {
         SubstituteTurns(turns);
     }
-    Substitute();
+    m_system.Solve();
     for (const auto& turns : m_turns)
     {
         SetTurnSteps(turns);
@@ -322,13 +264,13 @@ RadioMethod::SolveSystem()
             continue;
         }
         ForEachColumn(work, [&](std::size_t i, std::size_t a) {
-            work.step.u -= work.solved[a].u * m_vector[i];
-            work.step.v -= work.solved[a].v * m_vector[i];
+            work.step.u -= work.solved[a].u * m_system.Solution(i);
+            work.step.v -= work.solved[a].v * m_system.Solution(i);
         });
         double passages = 0;
         for (std::size_t p = 0; p < work.paths; ++p)
         {
-            passages += work.flow[p] * m_vector[PathIndex(work.firstPath) + p];
+            passages += work.flow[p] * m_system.Solution(m_system.PathRow(work.firstPath) + p);
         }
         work.step.u -= work.solved[2].u * passages;
         work.step.v -= work.solved[2].v * passages;
@@ -342,7 +284,7 @@ RadioMethod::SetSteps()
 {
     for (std::size_t i = 0; i < m_times.GetCount(); ++i)
     {
-        m_times[i].step = m_times[i].active ? m_vector[TimeIndex(i)] : 0;
+        m_times[i].step = m_times[i].active ? m_system.Solution(m_system.TimeRow(i)) : 0;
         m_times[i].atFloor.SetStep(-m_times[i].step / m_times[i].scale);
     }
     m_poolSum.assign(m_pools, 0);

@@ -122,7 +122,7 @@ RadioMethod::AssembleTurns(Turns& turns)
         const double budget = m_budgets[pool].multiplier * GetPart(lead);
         hessian.uu += budget;
         gradient.u += budget;
-        AddColumn(turns, PoolIndex(pool), GetPart(lead), {1, 0});
+        AddColumn(turns, m_system.PoolRow(pool), GetPart(lead), {1, 0});
     }
     if (lead.HasPower())
     {
@@ -141,7 +141,7 @@ RadioMethod::AssembleTurns(Turns& turns)
         {
             if (b.row <= a.row)
             {
-                Entry(a.row, b.row) -= b.column.Dot(a.solved);
+                m_system.Entry(a.row, b.row) -= b.column.Dot(a.solved);
             }
         }
     }
@@ -156,7 +156,7 @@ RadioMethod::AddCurvature(LinkWork& work, Turns& turns, Matrix2& hessian, Vector
     {
         const std::size_t path = work.firstPath + p;
         timeWeight += m_paths[path].deadline.multiplier * work.flow[p];
-        AddColumn(turns, PathIndex(path), work.flow[p], work.xGradient);
+        AddColumn(turns, m_system.PathRow(path), work.flow[p], work.xGradient);
     }
     Add(hessian, timeWeight, work.xHessian);
     Add(gradient, timeWeight, work.xGradient);
@@ -172,10 +172,10 @@ RadioMethod::AddCurvature(LinkWork& work, Turns& turns, Matrix2& hessian, Vector
     Add(hessian, work.cap.multiplier, work.logHessian);
     AddOuter(hessian, work.cap.Weight(), work.logGradient);
     Add(gradient, work.cap.multiplier, work.logGradient);
-    const std::size_t time = TimeIndex(work.capVariable);
+    const std::size_t time = m_system.TimeRow(work.capVariable);
     const double weight = work.cap.Weight() / work.capBound;
     AddColumn(turns, time, -weight, work.logGradient);
-    Entry(time, time) += (weight + work.cap.multiplier / work.capBound) / work.capBound;
+    m_system.Entry(time, time) += (weight + work.cap.multiplier / work.capBound) / work.capBound;
     m_times[work.capVariable].gradient -= work.cap.multiplier / work.capBound;
 }
 
@@ -207,7 +207,7 @@ RadioMethod::SubstituteTurns(Turns& turns)
         {
             const double cap = work.cap.Pull();
             Add(right, -cap, work.logGradient);
-            m_vector[TimeIndex(work.capVariable)] += cap / work.capBound;
+            m_system.RightHandSide(m_system.TimeRow(work.capVariable)) += cap / work.capBound;
         }
     }
     if (lead.HasPower())
@@ -217,7 +217,7 @@ RadioMethod::SubstituteTurns(Turns& turns)
     lead.step = Times(lead.inverse, right);
     for (const auto& column : turns.columns)
     {
-        m_vector[column.row] -= column.column.Dot(lead.step);
+        m_system.RightHandSide(column.row) -= column.column.Dot(lead.step);
     }
 }
 
@@ -228,7 +228,7 @@ RadioMethod::SetTurnSteps(const Turns& turns)
     LinkWork& lead = m_links[turns.links.front()];
     for (const auto& column : turns.columns)
     {
-        Add(lead.step, -m_vector[column.row], column.solved);
+        Add(lead.step, -m_system.Solution(column.row), column.solved);
     }
     for (const std::size_t i : turns.links)
     {

@@ -340,7 +340,7 @@ RadioMethod::Iterate(uint32_t steps, bool careful)
         {
             return;
         }
-        Factor();
+        m_system.Factor();
         const double mu = GetMu();
         double centring = 0.5;
         bool corrector = false;

@@ -5,11 +5,11 @@
 #ifndef COLLAPIPE_RADIO_METHOD_H
 #define COLLAPIPE_RADIO_METHOD_H
 
+#include "collapipe-coupling-system.h"
 #include "collapipe-path-set.h"
 #include "collapipe-radio-link-work.h"
 #include "collapipe-radio-times.h"
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -34,11 +34,7 @@ struct Turns
     std::vector<TurnColumn> columns; //!< no two of one row
 };
 
-/**
- * The interior point method behind RadioAllocator. Unknowns of the coupling system: multipliers of
- * pools, multipliers of paths, times. Those of one cluster are in a row, so that the system is a
- * chain of small blocks with a border, the pools that clusters share and tau.
- */
+/// The interior point method behind RadioAllocator
 class RadioMethod
 {
   public:
@@ -56,7 +52,6 @@ class RadioMethod
     void SetTimes(const RadioProblem& problem);
     void SetUnits(const RadioProblem& problem);
     void SetFlows();
-    void SetIndices();
     void StartLinks();
     void StartMultipliers();
     std::vector<double> GetStartOccupations(const RadioProblem& problem);
@@ -82,8 +77,6 @@ class RadioMethod
     void SetRightHandSide();
     void SetSteps();
     void SetPathSteps();
-    void Factor();
-    void Substitute();
     void SetCentring(double target, bool corrector);
     double GetStepLength(bool dual) const;
     void Move(double primal, double dual);
@@ -113,11 +106,6 @@ class RadioMethod
     template <typename F>
     void ForEachColumn(const LinkWork& work, F f) const;
 
-    double& Entry(std::size_t i, std::size_t j)
-    {
-        return m_matrix[std::max(i, j) * m_size + std::min(i, j)];
-    }
-
     /// @return the link's part of the shares in its pool
     double GetPart(const LinkWork& work) const
     {
@@ -131,21 +119,6 @@ class RadioMethod
         return i.Weight() - i.multiplier * (i.slack < 0.5 ? 1 : 0);
     }
 
-    std::size_t PoolIndex(std::size_t pool) const
-    {
-        return m_index[pool];
-    }
-
-    std::size_t PathIndex(std::size_t path) const
-    {
-        return m_index[m_pools + path];
-    }
-
-    std::size_t TimeIndex(std::size_t time) const
-    {
-        return m_index[m_pools + m_paths.GetCount() + time];
-    }
-
     std::vector<LinkWork> m_links;     //!< all links
     std::vector<Turns> m_turns;        //!< those that are pooled
     std::vector<double> m_shares;      //!< at the start
@@ -156,13 +129,8 @@ class RadioMethod
     std::vector<Inequality> m_budgets; //!< log(sum of shares) <= 0
     PathSet m_paths;                   //!< bounds of the clusters' times
     RadioTimes m_times;                //!< of the clusters, and tau
-    std::vector<double> m_matrix;      //!< lower triangle of the coupling system, its factor
-    std::vector<double> m_pivots;      //!< of the factor
-    std::vector<double> m_vector;      //!< its right-hand side and solution
+    CouplingSystem m_system;           //!< of budgets, deadlines and times
     std::size_t m_pools{0};            //!< number of pools
-    std::size_t m_size{0};             //!< of the coupling system
-    std::vector<std::size_t> m_index;  //!< places of pools, paths and times in it
-    std::vector<std::size_t> m_first;  //!< by row: where its entries begin
     std::size_t m_inequalities{0};     //!< how many
     double m_unitS{1};                 //!< the method's unit of time
     double m_unit{1};                  //!< of the objective: V times that
@@ -214,11 +182,11 @@ RadioMethod::ForEachColumn(const LinkWork& work, F f) const
 {
     if (work.capped)
     {
-        f(TimeIndex(work.capVariable), std::size_t{0});
+        f(m_system.TimeRow(work.capVariable), std::size_t{0});
     }
     if (work.HasShare())
     {
-        f(PoolIndex(work.link->pool), std::size_t{1});
+        f(m_system.PoolRow(work.link->pool), std::size_t{1});
     }
 }
 
