@@ -206,6 +206,18 @@ LinkWork::EvaluatePooledPower()
     }
 }
 
+void
+LinkWork::SetInverse(const Matrix2& hessian)
+{
+    if (freedom == LinkFreedom::BOTH)
+    {
+        const double determinant = hessian.uu * hessian.vv - hessian.uv * hessian.uv;
+        inverse = {hessian.vv / determinant, -hessian.uv / determinant, hessian.uu / determinant};
+        return;
+    }
+    inverse = {HasShare() ? 1 / hessian.uu : 0, 0, HasShare() ? 0 : 1 / hessian.vv};
+}
+
 double
 LinkWork::GetPowerFraction(double share) const
 {

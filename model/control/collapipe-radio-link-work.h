@@ -8,11 +8,22 @@
 #include "collapipe-radio-problem.h"
 
 #include <array>
+#include <cstddef>
+#include <cstdint>
 
 namespace ns3
 {
 namespace collapipe
 {
+
+/// How a link's variables meet the coupling system's rows
+enum LinkColumn : uint8_t
+{
+    TIME_COLUMN,    //!< by the time that caps the link
+    POOL_COLUMN,    //!< by its pool's budget
+    PASSAGE_COLUMN, //!< by a path that passes the link once
+    LINK_COLUMNS,   //!< how many there are
+};
 
 /// Most paths through the task graph of a cluster, under 1F1B
 constexpr std::size_t MAX_PATHS = 12;
@@ -26,14 +37,6 @@ enum class LinkFreedom : uint8_t
     BOTH,  //!< u and v
 };
 
-/// A symmetric 2 x 2 matrix
-struct Matrix2
-{
-    double uu{0}; //!< first diagonal entry
-    double uv{0}; //!< off the diagonal
-    double vv{0}; //!< second diagonal entry
-};
-
 /// A vector over a link's variables
 struct Vector2
 {
@@ -44,6 +47,20 @@ struct Vector2
     double Dot(const Vector2& other) const
     {
         return u * other.u + v * other.v;
+    }
+};
+
+/// A symmetric 2 x 2 matrix
+struct Matrix2
+{
+    double uu{0}; //!< first diagonal entry
+    double uv{0}; //!< off the diagonal
+    double vv{0}; //!< second diagonal entry
+
+    /// @return this times a vector
+    Vector2 Times(const Vector2& b) const
+    {
+        return {uu * b.u + uv * b.v, uv * b.u + vv * b.v};
     }
 };
 
@@ -116,7 +133,7 @@ struct LinkWork
     Vector2 powerGradient;      //!< of that
     double powerCurvature{0};   //!< its Hessian is this times [1 1; 1 1]
     bool capped{false};         //!< whether x is bounded by a time
-    std::size_t capVariable{0}; //!< that time among the globals
+    std::size_t capVariable{0}; //!< index of that time in RadioTimes
     double capBound{1};         //!< the time less d, now
     Inequality cap;             //!< log x - log(time - d) <= 0
     Inequality powerLimit;      //!< log(p / p_max) <= 0
@@ -127,8 +144,8 @@ struct LinkWork
     std::size_t paths{0};       //!< of its cluster; 0 where it is only capped
     std::array<double, MAX_PATHS> flow{}; //!< how often each of them passes the link in a round
 
-    std::array<Vector2, 3> columns{}; //!< coupling to cap variable, pool, and a path's one passage
-    std::array<Vector2, 3> solved{};  //!< inverse times those
+    std::array<Vector2, LINK_COLUMNS> columns{}; //!< see LinkColumn
+    std::array<Vector2, LINK_COLUMNS> solved{};  //!< inverse times those
 
     /// @return whether log x is a variable, and hence the power
     bool HasPower() const
@@ -141,6 +158,21 @@ struct LinkWork
     {
         return freedom == LinkFreedom::BOTH || freedom == LinkFreedom::SHARE;
     }
+
+    /**
+     * @param vector over both variables
+     * @return the vector with 0 where the link has no variable
+     */
+    Vector2 OfVariables(const Vector2& vector) const
+    {
+        return {HasShare() ? vector.u : 0, HasPower() ? vector.v : 0};
+    }
+
+    /**
+     * Sets the inverse, which is 0 where the link has no variable.
+     * @param hessian its block of the Hessian, over both variables
+     */
+    void SetInverse(const Matrix2& hessian);
 
     /**
      * Sets z such that the link has a share and a part of its full power.

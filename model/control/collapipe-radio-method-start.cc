@@ -133,6 +133,19 @@ RadioMethod::SetShares(const RadioProblem& problem)
     }
 }
 
+/// a / r by link at the start, at full power
+std::vector<double>
+RadioMethod::GetStartOccupations(const RadioProblem& problem)
+{
+    SetShares(problem);
+    std::vector<double> occupationS;
+    for (std::size_t i = 0; i < problem.links.size(); ++i)
+    {
+        occupationS.push_back(GetOccupationS(problem.links[i], m_shares[i], 1));
+    }
+    return occupationS;
+}
+
 LinkWork
 RadioMethod::MakeWork(const RadioProblem& problem, const RadioLink& link) const
 {
@@ -291,61 +304,6 @@ RadioMethod::StartMultipliers()
         path.deadline.multiplier = 1.0 / static_cast<double>(m_paths.GetCount());
     }
     Evaluate();
-}
-
-RadioSolution
-RadioMethod::GetSolution(const RadioProblem& problem) const
-{
-    RadioSolution solution;
-    std::vector<double> sums(m_pools, 0);
-    for (std::size_t i = 0; i < m_links.size(); ++i)
-    {
-        const auto& work = m_links[i];
-        solution.shares.push_back(work.HasShare() ? work.w : m_shares[i]);
-        const bool counts = work.link->mode != SharingMode::DEDICATED && work.link->lead == i;
-        sums[work.link->pool] += counts ? solution.shares[i] : 0;
-    }
-    for (std::size_t i = 0; i < m_links.size(); ++i)
-    {
-        const auto& work = m_links[i];
-        double& share = solution.shares[i];
-        share = work.HasShare() ? share / sums[work.link->pool] : share;
-        const double fraction = work.HasPower() ? work.GetPowerFraction(share) : 1;
-        // A bound that is hardly ever met is no variable: who is under it is raised to it
-        solution.powersW.push_back(std::max(fraction * work.link->maxPowerW, work.link->minPowerW));
-    }
-    solution.objective = EvaluateRadio(problem, solution.shares, solution.powersW);
-    solution.iterations = m_steps;
-    solution.converged = m_converged;
-    solution.gap = m_inequalities == 0 ? 0 : GetMu() * m_inequalities * m_unit;
-    AddPrices(problem, solution);
-    return solution;
-}
-
-void
-RadioMethod::AddPrices(const RadioProblem& problem, RadioSolution& solution) const
-{
-    const bool solved = m_inequalities > 0;
-    const std::size_t clusters = problem.clusters.size();
-    for (std::size_t p = 0; p < m_pools; ++p)
-    {
-        const bool active = solved && m_poolActive[p];
-        solution.poolPrices.push_back(active ? m_budgets[p].multiplier * m_unit : 0);
-    }
-    solution.latencyPrices.assign(clusters,
-                                  solved ? 0
-                                         : problem.penaltyWeight / static_cast<double>(clusters));
-    for (const auto& path : m_paths)
-    {
-        solution.latencyPrices[path.cluster] +=
-            solved ? path.deadline.multiplier * problem.penaltyWeight : 0;
-    }
-    for (std::size_t m = 0; m < clusters; ++m)
-    {
-        const ClusterTimes times = m_times.OfCluster(m);
-        solution.distributionS.push_back(times.distribution.value * m_unitS);
-        solution.uploadS.push_back(times.upload.value * m_unitS);
-    }
 }
 
 } // namespace collapipe

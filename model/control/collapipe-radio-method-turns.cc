@@ -39,12 +39,6 @@ AddOuter(Matrix2& sum, double scale, const Vector2& a)
     Add(sum, scale, Matrix2{a.u * a.u, a.u * a.v, a.v * a.v});
 }
 
-Vector2
-Times(const Matrix2& a, const Vector2& b)
-{
-    return {a.uu * b.u + a.uv * b.v, a.uv * b.u + a.vv * b.v};
-}
-
 void
 AddColumn(Turns& turns, std::size_t row, double scale, const Vector2& column)
 {
@@ -105,7 +99,7 @@ RadioMethod::SetMostPower(const Turns& turns)
 }
 
 void
-RadioMethod::AssembleTurns(Turns& turns)
+RadioMethod::CondenseTurns(Turns& turns)
 {
     turns.columns.clear();
     Matrix2 hessian;
@@ -129,11 +123,11 @@ RadioMethod::AssembleTurns(Turns& turns)
         AddOuter(hessian, lead.powerLimit.Weight(), lead.powerGradient);
         Add(gradient, lead.powerLimit.multiplier, lead.powerGradient);
     }
-    SetInverse(lead, hessian);
-    lead.rightHandSide = {lead.HasShare() ? gradient.u : 0, lead.HasPower() ? gradient.v : 0};
+    lead.SetInverse(hessian);
+    lead.rightHandSide = lead.OfVariables(gradient);
     for (auto& column : turns.columns)
     {
-        column.solved = Times(lead.inverse, column.column);
+        column.solved = lead.inverse.Times(column.column);
     }
     for (const auto& a : turns.columns)
     {
@@ -179,24 +173,9 @@ RadioMethod::AddCurvature(LinkWork& work, Turns& turns, Matrix2& hessian, Vector
     m_times[work.capVariable].gradient -= work.cap.multiplier / work.capBound;
 }
 
-void
-RadioMethod::SetInverse(LinkWork& lead, const Matrix2& hessian) const
-{
-    if (lead.freedom == LinkFreedom::BOTH)
-    {
-        const double determinant = hessian.uu * hessian.vv - hessian.uv * hessian.uv;
-        lead.inverse = {hessian.vv / determinant,
-                        -hessian.uv / determinant,
-                        hessian.uu / determinant};
-        return;
-    }
-    const bool share = lead.HasShare();
-    lead.inverse = {share ? 1 / hessian.uu : 0, 0, share ? 0 : 1 / hessian.vv};
-}
-
 /// The step without the coupling, and what that leaves of the coupling system's right-hand side
 void
-RadioMethod::SubstituteTurns(Turns& turns)
+RadioMethod::ReduceTurns(Turns& turns)
 {
     LinkWork& lead = m_links[turns.links.front()];
     Vector2 right{-lead.rightHandSide.u, -lead.rightHandSide.v};
@@ -214,7 +193,7 @@ RadioMethod::SubstituteTurns(Turns& turns)
     {
         Add(right, -lead.powerLimit.Pull(), lead.powerGradient);
     }
-    lead.step = Times(lead.inverse, right);
+    lead.step = lead.inverse.Times(right);
     for (const auto& column : turns.columns)
     {
         m_system.RightHandSide(column.row) -= column.column.Dot(lead.step);
@@ -223,7 +202,7 @@ RadioMethod::SubstituteTurns(Turns& turns)
 
 /// The step, which is that of all links
 void
-RadioMethod::SetTurnSteps(const Turns& turns)
+RadioMethod::RestoreTurns(const Turns& turns)
 {
     LinkWork& lead = m_links[turns.links.front()];
     for (const auto& column : turns.columns)

@@ -20,8 +20,6 @@ constexpr uint32_t CAREFUL_STEPS = 300; //!< of a second one with short steps
 constexpr double PATIENCE = 100;        //!< with the residuals, after the first attempt
 constexpr std::size_t MAX_ROUNDS = 30;  //!< of finding paths that are longer than those known
 constexpr double LONGEST_STEP = 2.5;    //!< of a logarithm
-constexpr double LEAST_DUAL = 3e-8;     //!< relative residual that rounding may leave
-constexpr double LOOSE_DUAL = 1e-3;     //!< from which the dual bound is looked at
 
 } // namespace
 
@@ -93,6 +91,12 @@ RadioMethod::Resume(const std::vector<Vector2>& reached)
     }
 }
 
+void
+RadioMethod::Forget()
+{
+    m_paths.Forget();
+}
+
 /// Solves the problem of the present paths.
 void
 RadioMethod::Minimise()
@@ -112,7 +116,7 @@ RadioMethod::Minimise()
         return;
     }
     // The residuals of a link that hardly matters can be slow to fall
-    Assemble();
+    Condense();
     if (!IsDone(PATIENCE))
     {
         StartLinks();
@@ -121,37 +125,110 @@ RadioMethod::Minimise()
     }
 }
 
+/// Steps, as "The interior point method" of the theory numbers their parts
 void
-RadioMethod::Forget()
+RadioMethod::Iterate(uint32_t steps, bool careful)
 {
-    m_paths.Forget();
+    for (uint32_t step = 0; step < steps; ++step)
+    {
+        Condense();
+        if (IsDone(1))
+        {
+            return;
+        }
+        m_system.Factor();
+        const double mu = GetMu();
+        const Centring centring = careful ? Centring() : Predict(mu);
+        Correct(mu, centring);
+        Move(careful ? 0.7 : 0.97);
+        ++m_steps;
+    }
 }
 
-/// a / r by link at the start, at full power
-std::vector<double>
-RadioMethod::GetStartOccupations(const RadioProblem& problem)
+/// Step 4: tries the direction without centring. How far it gets tells how much the step needs.
+RadioMethod::Centring
+RadioMethod::Predict(double mu)
 {
-    SetShares(problem);
-    std::vector<double> occupationS;
-    for (std::size_t i = 0; i < problem.links.size(); ++i)
-    {
-        occupationS.push_back(GetOccupationS(problem.links[i], m_shares[i], 1));
-    }
-    return occupationS;
+    SetCentring(0, false);
+    FindDirection();
+    const double primal = GetStepLength(false);
+    const double dual = GetStepLength(true);
+    double affine = 0;
+    ForEach([&](const Inequality& i) {
+        affine += (i.slack + primal * i.slackStep) * (i.multiplier + dual * i.multiplierStep);
+    });
+    Centring centring;
+    centring.corrector = std::min(primal, dual) > 0.1;
+    const double sigma = std::pow(affine / static_cast<double>(m_inequalities) / mu, 3);
+    centring.sigma = std::min(0.9, std::max(sigma, centring.corrector ? 1e-4 : 0.3));
+    return centring;
 }
 
-/// a / r by link at the present point
-std::vector<double>
-RadioMethod::GetOccupations(const RadioProblem& problem) const
+/// Step 5: the direction that is taken
+void
+RadioMethod::Correct(double mu, const Centring& centring)
 {
-    std::vector<double> occupationS;
-    for (std::size_t i = 0; i < m_links.size(); ++i)
+    // The gap must not close much faster than the residuals do
+    const double residual = 0.001 * (GetPrimalResidual() + GetDualResidual());
+    const double least = std::min(mu, residual / static_cast<double>(m_inequalities));
+    SetCentring(std::max(centring.sigma * mu, least), centring.corrector);
+    FindDirection();
+}
+
+void
+RadioMethod::SetCentring(double target, bool corrector)
+{
+    ForEach([&](Inequality& i) {
+        i.centring = i.slack * i.multiplier - target;
+        i.centring += corrector ? i.slackStep * i.multiplierStep : 0;
+    });
+}
+
+double
+RadioMethod::GetStepLength(bool dual) const
+{
+    double length = 1;
+    ForEach([&](const Inequality& i) {
+        const double value = dual ? i.multiplier : i.slack;
+        const double step = dual ? i.multiplierStep : i.slackStep;
+        length = step < 0 ? std::min(length, -value / step) : length;
+    });
+    if (!dual)
     {
-        const bool fixed = m_links[i].freedom == LinkFreedom::FIXED;
-        const double free = m_links[i].x * m_unitS;
-        occupationS.push_back(fixed ? GetOccupationS(problem.links[i], m_shares[i], 1) : free);
+        double longest = LONGEST_STEP;
+        for (const auto& work : m_links)
+        {
+            longest = std::max({longest, std::abs(work.step.u), std::abs(work.step.v)});
+        }
+        length = std::min(length, LONGEST_STEP / longest);
     }
-    return occupationS;
+    return length;
+}
+
+/// Step 6: moves by that share of the way to where a slack or a multiplier would be 0.
+void
+RadioMethod::Move(double share)
+{
+    const double primal = std::min(1.0, share * GetStepLength(false));
+    const double dual = std::min(1.0, share * GetStepLength(true));
+    for (auto& work : m_links)
+    {
+        if (work.freedom != LinkFreedom::FIXED)
+        {
+            work.z.u += primal * work.step.u;
+            work.z.v += primal * work.step.v;
+            work.Evaluate();
+        }
+    }
+    for (auto& time : m_times)
+    {
+        time.value += primal * time.step;
+    }
+    ForEach([&](Inequality& i) {
+        i.slack += primal * i.slackStep;
+        i.multiplier += dual * i.multiplierStep;
+    });
+    Evaluate();
 }
 
 /// Evaluates all inequalities: `residual` becomes g + s.
@@ -201,173 +278,6 @@ RadioMethod::EvaluatePaths()
         {
             m_paths[work.firstPath + p].deadline.residual += work.flow[p] * work.x;
         }
-    }
-}
-
-double
-RadioMethod::GetMu() const
-{
-    double sum = 0;
-    ForEach([&](const Inequality& i) { sum += i.slack * i.multiplier; });
-    return sum / static_cast<double>(m_inequalities);
-}
-
-double
-RadioMethod::GetObjective() const
-{
-    double sum = m_times.Tau().value;
-    for (const auto& work : m_links)
-    {
-        sum += (work.HasPower() ? work.energy : 0) + work.timePrice * work.x;
-    }
-    return sum;
-}
-
-double
-RadioMethod::GetLagrangian() const
-{
-    double sum = GetObjective();
-    ForEach([&](const Inequality& i) { sum += i.multiplier * (i.residual - i.slack); });
-    return sum;
-}
-
-double
-RadioMethod::GetPrimalResidual() const
-{
-    double most = 0;
-    ForEach([&](const Inequality& i) { most = std::max(most, std::abs(i.residual)); });
-    return most;
-}
-
-double
-RadioMethod::GetDualResidual() const
-{
-    double most = 0;
-    for (const auto& work : m_links)
-    {
-        if (work.freedom != LinkFreedom::FIXED)
-        {
-            most = std::max({most, std::abs(work.rightHandSide.u), std::abs(work.rightHandSide.v)});
-        }
-    }
-    for (const auto& time : m_times)
-    {
-        most = std::max(most, time.active ? std::abs(time.gradient * time.scale) : 0);
-    }
-    return most;
-}
-
-void
-RadioMethod::SetCentring(double target, bool corrector)
-{
-    ForEach([&](Inequality& i) {
-        i.centring = i.slack * i.multiplier - target;
-        i.centring += corrector ? i.slackStep * i.multiplierStep : 0;
-    });
-}
-
-double
-RadioMethod::GetStepLength(bool dual) const
-{
-    double length = 1;
-    ForEach([&](const Inequality& i) {
-        const double value = dual ? i.multiplier : i.slack;
-        const double step = dual ? i.multiplierStep : i.slackStep;
-        length = step < 0 ? std::min(length, -value / step) : length;
-    });
-    if (!dual)
-    {
-        double longest = LONGEST_STEP;
-        for (const auto& work : m_links)
-        {
-            longest = std::max({longest, std::abs(work.step.u), std::abs(work.step.v)});
-        }
-        length = std::min(length, LONGEST_STEP / longest);
-    }
-    return length;
-}
-
-void
-RadioMethod::Move(double primal, double dual)
-{
-    for (auto& work : m_links)
-    {
-        if (work.freedom != LinkFreedom::FIXED)
-        {
-            work.z.u += primal * work.step.u;
-            work.z.v += primal * work.step.v;
-            work.Evaluate();
-        }
-    }
-    for (auto& time : m_times)
-    {
-        time.value += primal * time.step;
-    }
-    ForEach([&](Inequality& i) {
-        i.slack += primal * i.slackStep;
-        i.multiplier += dual * i.multiplierStep;
-    });
-    Evaluate();
-}
-
-/// @param patience factor by which the residuals may be larger than the tolerance asks for
-bool
-RadioMethod::IsDone(double patience)
-{
-    const double objective = GetObjective();
-    const double gap = GetMu() * static_cast<double>(m_inequalities);
-    const double dual = GetDualResidual();
-    const double primal = GetPrimalResidual();
-    // What is left of the residuals costs as much as the gap, once the point is made feasible
-    m_converged = gap <= 0.5 * m_tolerance * objective && primal <= 0.1 * patience * m_tolerance &&
-                  dual <= patience * std::max(m_tolerance, LEAST_DUAL) * objective;
-    if (!m_converged && dual < LOOSE_DUAL * objective)
-    {
-        // A bound by weak duality, whether or not the point is feasible yet; the optimum is not
-        // farther than a few units away in each logarithm, which is what the residual costs
-        m_cut = GetLagrangian() - 10 * dual > m_cutoff;
-    }
-    return m_converged || m_cut;
-}
-
-void
-RadioMethod::Iterate(uint32_t steps, bool careful)
-{
-    for (uint32_t step = 0; step < steps; ++step)
-    {
-        Assemble();
-        if (IsDone(1))
-        {
-            return;
-        }
-        m_system.Factor();
-        const double mu = GetMu();
-        double centring = 0.5;
-        bool corrector = false;
-        if (!careful)
-        {
-            SetCentring(0, false);
-            SolveSystem();
-            const double primal = GetStepLength(false);
-            const double dual = GetStepLength(true);
-            double affine = 0;
-            ForEach([&](const Inequality& i) {
-                affine +=
-                    (i.slack + primal * i.slackStep) * (i.multiplier + dual * i.multiplierStep);
-            });
-            centring = std::pow(affine / static_cast<double>(m_inequalities) / mu, 3);
-            corrector = std::min(primal, dual) > 0.1;
-            centring = std::min(0.9, std::max(centring, corrector ? 1e-4 : 0.3));
-        }
-        // The gap must not close much faster than the residuals do
-        const double residual = 0.001 * (GetPrimalResidual() + GetDualResidual());
-        const double least = std::min(mu, residual / static_cast<double>(m_inequalities));
-        SetCentring(std::max(centring * mu, least), corrector);
-        SolveSystem();
-        const double share = careful ? 0.7 : 0.97;
-        Move(std::min(1.0, share * GetStepLength(false)),
-             std::min(1.0, share * GetStepLength(true)));
-        ++m_steps;
     }
 }
 

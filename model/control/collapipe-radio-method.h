@@ -34,7 +34,10 @@ struct Turns
     std::vector<TurnColumn> columns; //!< no two of one row
 };
 
-/// The interior point method behind RadioAllocator
+/**
+ * The interior point method behind RadioAllocator. "The interior point method" of the theory
+ * (doc/collapipe-theory.rst) explains it, in the order of the functions here.
+ */
 class RadioMethod
 {
   public:
@@ -45,51 +48,66 @@ class RadioMethod
     void Forget();
 
   private:
-    // Start
+    /// What the second direction of a step aims at
+    struct Centring
+    {
+        double sigma{0.5};     //!< part of mu that is to be left
+        bool corrector{false}; //!< whether the first direction's second-order term is counted
+    };
+
+    // Problems, with ever more paths
+    void Minimise();
+    void Resume(const std::vector<Vector2>& reached);
+    void Iterate(uint32_t steps, bool careful);
+    // The programme and its start
     void Prepare(const RadioProblem& problem);
     void SetShares(const RadioProblem& problem);
     LinkWork MakeWork(const RadioProblem& problem, const RadioLink& link) const;
+    void SetTurns();
+    void SetMostPower(const Turns& turns);
     void SetTimes(const RadioProblem& problem);
     void SetUnits(const RadioProblem& problem);
     void SetFlows();
     void StartLinks();
     void StartMultipliers();
     std::vector<double> GetStartOccupations(const RadioProblem& problem);
-    std::vector<double> GetOccupations(const RadioProblem& problem) const;
-    // One step
-    void Evaluate();
-    void EvaluatePaths();
-    void Assemble();
-    void AssemblePaths();
-    void AssembleLink(LinkWork& work);
-    void AddCurvature(LinkWork& work) const;
+    // A step, 1: the linear system, without the links' variables
+    void Condense();
+    void AddBudgets();
+    void AddTimes();
+    void AddDeadlines();
+    void CondenseLink(LinkWork& work);
+    void SetBlock(LinkWork& work) const;
     void Couple(LinkWork& work);
     void CouplePaths(const LinkWork& work);
-    // Links that use one reservation in turn
-    void SetTurns();
-    void SetMostPower(const Turns& turns);
-    void AssembleTurns(Turns& turns);
+    void CondenseTurns(Turns& turns);
     void AddCurvature(LinkWork& work, Turns& turns, Matrix2& hessian, Vector2& gradient);
-    void SetInverse(LinkWork& lead, const Matrix2& hessian) const;
-    void SubstituteTurns(Turns& turns);
-    void SetTurnSteps(const Turns& turns);
-    void SolveSystem();
-    void SetRightHandSide();
-    void SetSteps();
-    void SetPathSteps();
-    void SetCentring(double target, bool corrector);
-    double GetStepLength(bool dual) const;
-    void Move(double primal, double dual);
-    // Result
-    void Minimise();
-    void Resume(const std::vector<Vector2>& reached);
-    void Iterate(uint32_t steps, bool careful);
+    // 2: the end
     bool IsDone(double patience);
     double GetMu() const;
     double GetObjective() const;
     double GetLagrangian() const;
     double GetDualResidual() const;
     double GetPrimalResidual() const;
+    // 3 is CouplingSystem::Factor(); 4 and 5: two directions
+    Centring Predict(double mu);
+    void Correct(double mu, const Centring& centring);
+    void SetCentring(double target, bool corrector);
+    void FindDirection();
+    void SetRightHandSide();
+    void ReduceLink(LinkWork& work);
+    void ReduceTurns(Turns& turns);
+    void RestoreTurns(const Turns& turns);
+    void RestoreLink(LinkWork& work) const;
+    void SetSteps();
+    void SetPathSteps();
+    // 6: the next point
+    void Move(double share);
+    double GetStepLength(bool dual) const;
+    void Evaluate();
+    void EvaluatePaths();
+    // Result
+    std::vector<double> GetOccupations(const RadioProblem& problem) const;
     RadioSolution GetSolution(const RadioProblem& problem) const;
     void AddPrices(const RadioProblem& problem, RadioSolution& solution) const;
 
@@ -102,7 +120,7 @@ class RadioMethod
         const_cast<RadioMethod*>(this)->ForEach([&](Inequality& i) { f(i); });
     }
 
-    /// Calls f(index in the coupling system, column of the link) for a link's cap and pool.
+    /// Calls f(row of the coupling system, LinkColumn) for a link's cap and pool.
     template <typename F>
     void ForEachColumn(const LinkWork& work, F f) const;
 
@@ -182,11 +200,11 @@ RadioMethod::ForEachColumn(const LinkWork& work, F f) const
 {
     if (work.capped)
     {
-        f(m_system.TimeRow(work.capVariable), std::size_t{0});
+        f(m_system.TimeRow(work.capVariable), TIME_COLUMN);
     }
     if (work.HasShare())
     {
-        f(m_system.PoolRow(work.link->pool), std::size_t{1});
+        f(m_system.PoolRow(work.link->pool), POOL_COLUMN);
     }
 }
 
