@@ -188,12 +188,6 @@ PathLoss::AssignStreams(int64_t stream)
 }
 
 double
-DbmToW(double dbm)
-{
-    return std::pow(10.0, (dbm - 30) / 10);
-}
-
-double
 GetNoiseDensity(double noiseFigureDb)
 {
     return BOLTZMANN * ROOM_TEMPERATURE_K * std::pow(10.0, noiseFigureDb / 10);

@@ -7,6 +7,7 @@
 
 #include "collapipe-topology.h"
 
+#include "ns3/collapipe-decibel.h"
 #include "ns3/mobility-model.h"
 #include "ns3/object.h"
 #include "ns3/propagation-loss-model.h"
@@ -117,12 +118,6 @@ class PathLoss
     Ptr<ShadowingMap> m_shadowing;                    //!< null where off
     std::vector<Ptr<PropagationLossModel>> m_fadings; //!< models with randomness of their own
 };
-
-/**
- * @param dbm power in dBm
- * @return power in W
- */
-double DbmToW(double dbm);
 
 /**
  * @param noiseFigureDb noise figure of a receiver in dB

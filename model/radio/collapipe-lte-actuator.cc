@@ -4,6 +4,8 @@
 
 #include "collapipe-lte-actuator.h"
 
+#include "collapipe-decibel.h"
+
 #include "ns3/abort.h"
 #include "ns3/boolean.h"
 #include "ns3/component-carrier-enb.h"
@@ -234,7 +236,7 @@ LteActuator::ReadRadio(const Radio& radio, LteDirection direction) const
     const Ptr<LteUePhy> phy = radio.device->GetPhy();
     if (direction == LteDirection::UPLINK && HasPower(phy))
     {
-        setting.powerW = std::pow(10, (phy->GetTxPower() - 30) / 10);
+        setting.powerW = DbmToW(phy->GetTxPower());
     }
     return setting;
 }

@@ -4,12 +4,13 @@
 
 #include "collapipe-lte-link-probe.h"
 
+#include "collapipe-decibel.h"
+
 #include "ns3/component-carrier-enb.h"
 #include "ns3/log.h"
 #include "ns3/lte-enb-phy.h"
 #include "ns3/lte-ue-rrc.h"
 
-#include <cmath>
 #include <string>
 
 namespace ns3
@@ -19,17 +20,6 @@ namespace collapipe
 
 NS_LOG_COMPONENT_DEFINE("CollaPipeLteLinkProbe");
 NS_OBJECT_ENSURE_REGISTERED(LteLinkProbe);
-
-namespace
-{
-
-double
-ToW(double dbm)
-{
-    return std::pow(10, (dbm - 30) / 10);
-}
-
-} // namespace
 
 TypeId
 LteLinkProbe::GetTypeId()
@@ -63,7 +53,7 @@ LteLinkProbe::AddBaseStation(Ptr<LteEnbNetDevice> device)
                 DynamicCast<WeightedFfMacScheduler>(carrier->GetFfMacScheduler()));
         }
         const auto phy = carrier->GetPhy();
-        m_downlinkPower[carrier->GetCellId()] = ToW(phy->GetTxPower());
+        m_downlinkPower[carrier->GetCellId()] = DbmToW(phy->GetTxPower());
         phy->TraceConnectWithoutContext(
             "ReportUeSinr",
             MakeCallback(&LteLinkProbe::HandleUplinkSinr, this).Bind(cell));
@@ -123,7 +113,7 @@ LteLinkProbe::Ue::GetPowerW()
     if (dbm != powerDbm || powerW == 0)
     {
         powerDbm = dbm;
-        powerW = ToW(dbm);
+        powerW = DbmToW(dbm);
     }
     return powerW;
 }

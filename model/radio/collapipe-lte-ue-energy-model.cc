@@ -4,14 +4,14 @@
 
 #include "collapipe-lte-ue-energy-model.h"
 
+#include "collapipe-decibel.h"
+
 #include "ns3/abort.h"
 #include "ns3/double.h"
 #include "ns3/log.h"
 #include "ns3/lte-spectrum-phy.h"
 #include "ns3/lte-ue-phy.h"
 #include "ns3/simulator.h"
-
-#include <cmath>
 
 namespace ns3
 {
@@ -189,7 +189,7 @@ void
 LteUeEnergyModel::Send(Time duration)
 {
     Update();
-    const double radiatedW = std::pow(10, (m_device->GetPhy()->GetTxPower() - 30) / 10);
+    const double radiatedW = DbmToW(m_device->GetPhy()->GetTxPower());
     m_txNowW = radiatedW / m_paEfficiency + m_txCircuitPowerW;
     m_stopSending.Cancel();
     m_stopSending = Simulator::Schedule(duration, &LteUeEnergyModel::StopSending, this);

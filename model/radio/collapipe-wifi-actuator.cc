@@ -4,6 +4,8 @@
 
 #include "collapipe-wifi-actuator.h"
 
+#include "collapipe-decibel.h"
+
 #include "ns3/abort.h"
 #include "ns3/boolean.h"
 #include "ns3/log.h"
@@ -29,12 +31,6 @@ double
 ToDbm(double watts)
 {
     return 10 * std::log10(watts) + 30;
-}
-
-double
-ToW(double dbm)
-{
-    return std::pow(10, (dbm - 30) / 10);
 }
 
 } // namespace
@@ -197,8 +193,8 @@ WifiActuator::ReadLink(const Cluster& cluster, const Link& link) const
     setting.share = radio.disc ? radio.disc->GetShare(to) : 0;
     setting.priority = radio.disc ? radio.disc->GetPriority(to) : uint8_t{0};
     setting.powerW =
-        ToW(radio.manager ? radio.manager->GetPower(to)
-                          : static_cast<double>(radio.device->GetPhy()->GetTxPowerEnd()));
+        DbmToW(radio.manager ? radio.manager->GetPower(to)
+                             : static_cast<double>(radio.device->GetPhy()->GetTxPowerEnd()));
     return setting;
 }
 
