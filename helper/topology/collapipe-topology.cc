@@ -16,6 +16,7 @@
 #include "collapipe-wired-link.h"
 
 #include "ns3/abort.h"
+#include "ns3/collapipe-cluster-links.h"
 #include "ns3/config.h"
 #include "ns3/double.h"
 #include "ns3/internet-stack-helper.h"
@@ -278,22 +279,9 @@ TopologyHelper::FillLinks(SystemState& state, const std::vector<uint32_t>& clust
     state.uplink = all.uplink;
     state.downlink = all.downlink;
     state.clusters.resize(clusters.size());
-    const auto copyLinks = [](DeviceState& to, const DeviceState& from) {
-        to.uplink = from.uplink;
-        to.downlink = from.downlink;
-    };
     for (std::size_t i = 0; i < clusters.size(); ++i)
     {
-        ClusterState& to = state.clusters[i];
-        const ClusterState& from = all.clusters.at(clusters[i]);
-        to.d2d = from.d2d;
-        to.d2dLinks = from.d2dLinks;
-        to.devices.resize(from.devices.size());
-        copyLinks(to.controlUnit, from.controlUnit);
-        for (std::size_t k = 0; k < from.devices.size(); ++k)
-        {
-            copyLinks(to.devices[k], from.devices[k]);
-        }
+        CopyLinks(all.clusters.at(clusters[i]), state.clusters[i]);
     }
 }
 

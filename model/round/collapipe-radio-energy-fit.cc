@@ -4,6 +4,7 @@
 
 #include "collapipe-radio-energy-fit.h"
 
+#include "ns3/collapipe-cluster-links.h"
 #include "ns3/collapipe-instance.h"
 #include "ns3/collapipe-latency-model.h"
 #include "ns3/collapipe-transfers.h"
@@ -44,25 +45,13 @@ HasSameNodes(const SystemState& a, const SystemState& b)
 
 /// Gives a state the links and media of another one with as many nodes.
 void
-CopyLinks(const SystemState& from, SystemState& to)
+CopyAllLinks(const SystemState& from, SystemState& to)
 {
-    const auto copy = [](const DeviceState& source, DeviceState& target) {
-        target.uplink = source.uplink;
-        target.downlink = source.downlink;
-    };
     to.uplink = from.uplink;
     to.downlink = from.downlink;
     for (std::size_t m = 0; m < to.clusters.size(); ++m)
     {
-        const ClusterState& source = from.clusters[m];
-        ClusterState& target = to.clusters[m];
-        target.d2d = source.d2d;
-        target.d2dLinks = source.d2dLinks;
-        copy(source.controlUnit, target.controlUnit);
-        for (std::size_t k = 0; k < target.devices.size(); ++k)
-        {
-            copy(source.devices[k], target.devices[k]);
-        }
+        CopyLinks(from.clusters[m], to.clusters[m]);
     }
 }
 
@@ -130,7 +119,7 @@ RadioEnergyFit::Observe(const SystemState& state,
 void
 RadioEnergyFit::Compare(const SystemState& state)
 {
-    CopyLinks(state, m_state);
+    CopyAllLinks(state, m_state);
     Instance instance;
     instance.state = m_state;
     const Evaluation evaluation = EvaluatePlan(instance, m_plan);
