@@ -7,6 +7,7 @@
 
 #include "collapipe-test-run.h"
 
+#include "ns3/collapipe-cluster-id.h"
 #include "ns3/collapipe-find-device.h"
 #include "ns3/lte-enb-net-device.h"
 #include "ns3/lte-enb-phy.h"
@@ -17,8 +18,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <map>
+#include <type_traits>
 
 using namespace ns3;
 using namespace ns3::collapipe;
@@ -26,6 +29,10 @@ using namespace ns3::collapipe::tests;
 
 namespace
 {
+
+// A cell counts its clusters from 0, the run counts all: neither number stands for the other
+static_assert(!std::is_convertible_v<uint32_t, ClusterId>, "a ClusterId is made on purpose");
+static_assert(!std::is_convertible_v<ClusterId, uint32_t>, "and is no index");
 
 /// @return whether all bytes are equal
 bool
@@ -306,12 +313,12 @@ class GridTestCase : public TestCase
             for (const auto cluster : network.GetClusters(c))
             {
                 const auto place =
-                    network.clusters[cluster].controlUnit->GetObject<MobilityModel>();
+                    network.clusters[cluster.number].controlUnit->GetObject<MobilityModel>();
                 NS_TEST_EXPECT_MSG_EQ_TOL(
                     CalculateDistance(place->GetPosition(), network.cells[c].position),
                     config.clusterDistanceM,
                     1e-6,
-                    "cluster " << cluster << " stands elsewhere");
+                    "cluster " << cluster.number << " stands elsewhere");
                 ++clusters;
             }
         }

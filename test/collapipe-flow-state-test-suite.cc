@@ -218,7 +218,7 @@ class FlowActuationTestCase : public TestCase
                       {Phase::TRAINING, 1, 2, 0.75, 0.02, 1},
                       {Phase::UPLOAD, 2, 1, 0.5, 0.03, 0}};
         const auto original = *actuator->Read(1, CONTROL_UNIT, 1);
-        actuator->Apply(1, Phase::TRAINING, plan);
+        actuator->Apply(ClusterId(1), Phase::TRAINING, plan);
         NS_TEST_EXPECT_MSG_EQ(m_changes, 2, "a change for each link");
         for (std::size_t i = 0; i < 2; ++i)
         {
@@ -230,7 +230,7 @@ class FlowActuationTestCase : public TestCase
             NS_TEST_EXPECT_MSG_EQ(uint32_t{setting->priority}, uint32_t{link.priority}, "priority");
         }
         NS_TEST_EXPECT_MSG_EQ(actuator->Read(0, CONTROL_UNIT, 1)->share, 0, "the other cluster");
-        actuator->Apply(1, Phase::UPLOAD, plan);
+        actuator->Apply(ClusterId(1), Phase::UPLOAD, plan);
         NS_TEST_EXPECT_MSG_EQ((*actuator->Read(1, CONTROL_UNIT, 1) == original), true, "default");
         NS_TEST_EXPECT_MSG_EQ(actuator->Read(1, 2, 1)->share, 0.5, "of the next phase");
         NS_TEST_EXPECT_MSG_EQ(actuator->Read(1, 2, 2).has_value(), false, "no link");

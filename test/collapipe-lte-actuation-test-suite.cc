@@ -118,7 +118,7 @@ class ReadBackTest : public TestCase
                 sum += share;
             }
             m_changes = 0;
-            cell.GetActuator()->Apply(0, Phase::UPLOAD, plan);
+            cell.GetActuator()->Apply(ClusterId(0), Phase::UPLOAD, plan);
             NS_TEST_EXPECT_MSG_EQ(m_changes, UES, "one trace for each link");
             NS_TEST_EXPECT_MSG_EQ(m_reason, "upload", "reason");
             // What is on its way was granted before
@@ -156,7 +156,7 @@ class ReadBackTest : public TestCase
     /// A phase that names no link gives all settings back
     void CheckDefaults(const LteCell& cell)
     {
-        cell.GetActuator()->Apply(0, Phase::DISTRIBUTION, ClusterPlan());
+        cell.GetActuator()->Apply(ClusterId(0), Phase::DISTRIBUTION, ClusterPlan());
         for (NodeIndex node = 0; node < UES; ++node)
         {
             const auto read = cell.GetActuator()->Read(0, node, EDGE_SERVER);

@@ -135,7 +135,7 @@ TestRun::CreateData()
 }
 
 RoundPlan
-TestRun::MakePlan(const std::vector<uint32_t>& clusters) const
+TestRun::MakePlan(const std::vector<ClusterId>& clusters) const
 {
     RoundPlan plan;
     plan.localIterations = m_config.iterations;
@@ -143,11 +143,11 @@ TestRun::MakePlan(const std::vector<uint32_t>& clusters) const
     for (const auto cluster : clusters)
     {
         ChainPlan chain;
-        chain.microBatches = m_config.microBatches[cluster % m_config.microBatches.size()];
+        chain.microBatches = m_config.microBatches[cluster.number % m_config.microBatches.size()];
         chain.microBatchSize = m_config.microBatchSize;
         chain.stages.push_back({CONTROL_UNIT, true, 0, 0, false});
         uint32_t first = 0;
-        const auto& segments = m_config.segments[cluster];
+        const auto& segments = m_config.segments[cluster.number];
         for (std::size_t device = 0; device < segments.size(); ++device)
         {
             if (segments[device] > 0)

@@ -149,7 +149,7 @@ class TestRun
   private:
     void CreateData();
     void Install();
-    RoundPlan MakePlan(const std::vector<uint32_t>& clusters) const;
+    RoundPlan MakePlan(const std::vector<ClusterId>& clusters) const;
     SampleSource MakeSource(uint32_t cluster);
 
     void RecordFlush(uint32_t cluster,

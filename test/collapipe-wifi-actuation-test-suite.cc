@@ -319,7 +319,7 @@ class ReadBackTest : public TestCase
         {
             const ClusterPlan plan = MakePlan(links, random);
             m_changes = 0;
-            cell.GetActuator()->Apply(0, Phase::TRAINING, plan);
+            cell.GetActuator()->Apply(ClusterId(0), Phase::TRAINING, plan);
             NS_TEST_EXPECT_MSG_EQ(m_changes, links.size(), "one trace for each link");
             NS_TEST_EXPECT_MSG_EQ(m_reason, "training", "reason");
             // What is on its way was decided before
@@ -383,7 +383,7 @@ class ReadBackTest : public TestCase
     /// A phase that names no link gives all settings back
     void CheckDefaults(const WifiCell& cell, const std::vector<WifiCell::Link>& links)
     {
-        cell.GetActuator()->Apply(0, Phase::DISTRIBUTION, ClusterPlan());
+        cell.GetActuator()->Apply(ClusterId(0), Phase::DISTRIBUTION, ClusterPlan());
         for (const auto& [from, to] : links)
         {
             const auto read = cell.GetActuator()->Read(0, from, to);

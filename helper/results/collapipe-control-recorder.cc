@@ -79,9 +79,8 @@ ControlRecorder::ControlRecorder(const std::vector<Ptr<ControlLoop>>& loops)
 {
     for (const auto& loop : loops)
     {
-        m_cells.push_back({static_cast<uint32_t>(m_cells.size()),
-                           loop->GetController(),
-                           loop->GetClusterNumbers()});
+        m_cells.push_back(
+            {static_cast<uint32_t>(m_cells.size()), loop->GetController(), loop->GetClusterIds()});
         const Cell* cell = &m_cells.back();
         loop->TraceConnectWithoutContext(
             "Plan",
@@ -101,7 +100,7 @@ ControlRecorder::ControlRecorder(const std::vector<Ptr<ControlLoop>>& loops)
 void
 ControlRecorder::HandleReport(const Cell* cell, const LinkReport& report)
 {
-    const uint32_t cluster = cell->clusters.at(report.link.cluster);
+    const uint32_t cluster = cell->clusters.at(report.link.cluster).number;
     for (auto row = m_links.rbegin(); row != m_links.rend() && row->round >= report.round; ++row)
     {
         if (row->round == report.round && row->cluster == cluster &&
@@ -119,7 +118,8 @@ ControlRecorder::HandleMeasurement(const Cell* cell, const RoundMeasurement& mea
          row != m_clusters.rend() && row->round >= measurement.round;
          ++row)
     {
-        const auto own = std::find(cell->clusters.begin(), cell->clusters.end(), row->cluster);
+        const auto own =
+            std::find(cell->clusters.begin(), cell->clusters.end(), ClusterId(row->cluster));
         const auto index = static_cast<std::size_t>(own - cell->clusters.begin());
         if (row->round == measurement.round && index < measurement.clusters.size())
         {
@@ -187,7 +187,7 @@ ControlRecorder::HandlePlan(const Cell* cell, const SystemState& state, const Ro
         {
             const auto& node = GetNode(state.clusters[m], static_cast<NodeIndex>(k));
             m_nodes.push_back({state.round,
-                               cell->clusters[m],
+                               cell->clusters[m].number,
                                k,
                                node.energyBudgetJ,
                                instance.GetEnergyPrice(m, k) * node.energyBudgetJ,
@@ -202,11 +202,11 @@ void
 ControlRecorder::AddCluster(const SystemState& state,
                             const RoundPlan& plan,
                             uint32_t cluster,
-                            uint32_t number)
+                            ClusterId id)
 {
     ControlClusterRow row;
     row.round = state.round;
-    row.cluster = number;
+    row.cluster = id.number;
     row.weight = state.clusters[cluster].weight;
     row.chains = plan.clusters[cluster].chains.size();
     row.chain = row.chains > 0 ? plan.clusters[cluster].chains.front() : ChainPlan();
@@ -214,7 +214,7 @@ ControlRecorder::AddCluster(const SystemState& state,
     m_clusters.push_back(row);
     for (const auto& link : row.evaluation.links)
     {
-        AddLink(state, plan, cluster, number, link);
+        AddLink(state, plan, cluster, id, link);
     }
 }
 
@@ -222,7 +222,7 @@ void
 ControlRecorder::AddLink(const SystemState& state,
                          const RoundPlan& plan,
                          uint32_t cluster,
-                         uint32_t number,
+                         ClusterId id,
                          const LinkEvaluation& evaluation)
 {
     const auto* link = FindLinkState(state.clusters[cluster], evaluation.from, evaluation.to);
@@ -234,7 +234,7 @@ ControlRecorder::AddLink(const SystemState& state,
     const PoolState& medium = GetLinkPool(state, cluster, evaluation.from, evaluation.to);
     ControlLinkRow row;
     row.round = state.round;
-    row.cluster = number;
+    row.cluster = id.number;
     row.evaluation = evaluation;
     row.pool = GetName(pool);
     row.powerW = row.maxPowerW = link->maxPowerW;

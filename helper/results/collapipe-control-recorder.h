@@ -116,7 +116,7 @@ class ControlRecorder
     {
         uint32_t index{0};                //!< of the cell
         Ptr<const Controller> controller; //!< who decides
-        std::vector<uint32_t> clusters;   //!< numbers of its clusters
+        std::vector<ClusterId> clusters;  //!< by its own count
     };
 
     void HandlePlan(const Cell* cell, const SystemState& state, const RoundPlan& plan);
@@ -132,11 +132,11 @@ class ControlRecorder
     void AddCluster(const SystemState& state,
                     const RoundPlan& plan,
                     uint32_t cluster,
-                    uint32_t number);
+                    ClusterId id);
     void AddLink(const SystemState& state,
                  const RoundPlan& plan,
                  uint32_t cluster,
-                 uint32_t number,
+                 ClusterId id,
                  const LinkEvaluation& evaluation);
 
     std::deque<Cell> m_cells;                  //!< listened to; their addresses stay

@@ -158,7 +158,7 @@ MakeDeviceTable()
         .Add("name",
              "",
              [](const auto& row) {
-                 return GetNodeName(row.cluster, static_cast<NodeIndex>(row.node));
+                 return GetNodeName(ClusterId(row.cluster), static_cast<NodeIndex>(row.node));
              })
         .Add("base_bytes", "bytes", [](const auto& row) { return row.baseBytes; });
 }
@@ -230,7 +230,7 @@ MakeBudgetTable()
         .Add("energy_budget_j", "J", [](const auto& row) { return row.budgetJ; })
         .Add("energy_queue", "budgets", [](const auto& row) { return row.queue; })
         .Add("name", "", [](const auto& row) {
-            return GetNodeName(row.cluster, static_cast<NodeIndex>(row.node));
+            return GetNodeName(ClusterId(row.cluster), static_cast<NodeIndex>(row.node));
         });
 }
 
@@ -256,9 +256,11 @@ MakeLinkTable()
     return table
         .Add("from_name",
              "",
-             [](const auto& row) { return GetNodeName(row.cluster, row.evaluation.from); })
+             [](const auto& row) {
+                 return GetNodeName(ClusterId(row.cluster), row.evaluation.from);
+             })
         .Add("to_name", "", [](const auto& row) {
-            return GetNodeName(row.cluster, row.evaluation.to);
+            return GetNodeName(ClusterId(row.cluster), row.evaluation.to);
         });
 }
 

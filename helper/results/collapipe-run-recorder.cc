@@ -149,11 +149,11 @@ RunRecorder::HandlePlan(uint32_t cell, const SystemState& state, const RoundPlan
     auto clusters = std::move(m_state.clusters);
     m_state = state;
     m_state.clusters = std::move(clusters);
-    const auto& numbers = m_applications.edgeServers[cell]->GetClusterNumbers();
-    for (std::size_t i = 0; i < numbers.size(); ++i)
+    const auto& ids = m_applications.edgeServers[cell]->GetClusterIds();
+    for (std::size_t i = 0; i < ids.size(); ++i)
     {
-        m_state.clusters[numbers[i]] = state.clusters[i];
-        m_plan.clusters[numbers[i]] = plan.clusters[i];
+        m_state.clusters[ids[i].number] = state.clusters[i];
+        m_plan.clusters[ids[i].number] = plan.clusters[i];
     }
     m_plan.localIterations = plan.localIterations;
     m_plan.schedule = plan.schedule;
@@ -181,10 +181,10 @@ RunRecorder::CountFlushes() const
 void
 RunRecorder::HandleCellRound(uint32_t cell, const RoundRecord& record)
 {
-    const auto& numbers = m_applications.edgeServers[cell]->GetClusterNumbers();
-    for (std::size_t i = 0; i < numbers.size(); ++i)
+    const auto& ids = m_applications.edgeServers[cell]->GetClusterIds();
+    for (std::size_t i = 0; i < ids.size(); ++i)
     {
-        m_phases[numbers[i]] = record.phases[i];
+        m_phases[ids[i].number] = record.phases[i];
     }
 }
 

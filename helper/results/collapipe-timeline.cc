@@ -49,10 +49,10 @@ Timeline::Timeline(const std::string& path, uint64_t maxBytes, const RunApplicat
         const std::string number = several ? std::to_string(c) : "";
         auto& edge =
             AddProcess("es" + number, several ? "edge server of cell " + number : "edge server");
-        m_cells.push_back({&edge, applications.edgeServers[c]->GetClusterNumbers()});
+        m_cells.push_back({&edge, applications.edgeServers[c]->GetClusterIds()});
         for (const auto cluster : m_cells.back().clusters)
         {
-            m_edgeOf[cluster] = m_cells.back().edge;
+            m_edgeOf[cluster.number] = m_cells.back().edge;
         }
     }
     m_lead = several ? &AddProcess("lead", "lead of the edge servers") : nullptr;
@@ -65,7 +65,7 @@ Timeline::Timeline(const std::string& path, uint64_t maxBytes, const RunApplicat
             const std::string what =
                 node == CONTROL_UNIT ? "control unit" : "device " + std::to_string(node - 1);
             m_byNode[{cluster, node}] =
-                &AddProcess(GetNodeName(cluster, node),
+                &AddProcess(GetNodeName(ClusterId(cluster), node),
                             what + " of cluster " + std::to_string(cluster));
         }
     }
@@ -310,7 +310,7 @@ Timeline::HandlePlan(const Cell* cell, const SystemState& state, const RoundPlan
         {
             const auto& device = node == CONTROL_UNIT ? state.clusters[m].controlUnit
                                                       : state.clusters[m].devices[node - 1];
-            auto& process = GetProcess(cell->clusters[m], node);
+            auto& process = GetProcess(cell->clusters[m].number, node);
             process.modelBytes = 0;
             process.alive = 0;
             if (std::isfinite(device.batteryJ) && HasRoom())
@@ -326,7 +326,7 @@ Timeline::HandlePlan(const Cell* cell, const SystemState& state, const RoundPlan
                 {
                     continue;
                 }
-                auto& process = GetProcess(cell->clusters[m], stage.node);
+                auto& process = GetProcess(cell->clusters[m].number, stage.node);
                 const ModelProfile& model = state.model;
                 process.modelBytes = model.CountTrained(stage.firstBlock, stage.lastBlock) *
                                          model.weightCopies * model.blockParameterBits /
@@ -364,7 +364,7 @@ Timeline::HandleCellRound(const Cell* cell, const RoundRecord& record)
     const int64_t round = record.round;
     for (uint32_t i = 0; i < record.phases.size(); ++i)
     {
-        const uint32_t cluster = cell->clusters[i];
+        const uint32_t cluster = cell->clusters[i].number;
         const auto& phases = record.phases[i];
         const std::pair<const char*, Time> ends[] = {{"report", record.planned},
                                                      {"distribution", phases.distribution},
@@ -392,7 +392,7 @@ Timeline::HandleMeasurement(const Cell* cell, const RoundMeasurement& measuremen
         const auto& nodes = measurement.deviceEnergyJ[cluster];
         for (NodeIndex node = 0; node < nodes.size(); ++node)
         {
-            auto& process = GetProcess(cell->clusters[cluster], node);
+            auto& process = GetProcess(cell->clusters[cluster].number, node);
             process.energyJ += nodes[node];
             if (std::isfinite(process.energyJ) && HasRoom())
             {
@@ -408,8 +408,9 @@ Timeline::HandleQueues(const Cell* cell, const VirtualQueues& queues)
     const Time now = Simulator::Now();
     for (uint32_t i = 0; i < cell->clusters.size(); ++i)
     {
-        for (auto at = m_byNode.lower_bound({cell->clusters[i], 0});
-             at != m_byNode.end() && at->first.first == cell->clusters[i] && HasRoom();
+        const uint32_t number = cell->clusters[i].number;
+        for (auto at = m_byNode.lower_bound({number, 0});
+             at != m_byNode.end() && at->first.first == number && HasRoom();
              ++at)
         {
             Count(*at->second,

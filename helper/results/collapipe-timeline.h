@@ -85,8 +85,8 @@ class Timeline
     /// A cell's edge server
     struct Cell
     {
-        Process* edge{nullptr};         //!< its process
-        std::vector<uint32_t> clusters; //!< by its own count: their numbers
+        Process* edge{nullptr};          //!< its process
+        std::vector<ClusterId> clusters; //!< by its own count
     };
 
     /// A message under way

@@ -22,7 +22,7 @@ namespace
 std::string
 NameNode(uint32_t cluster, NodeIndex node)
 {
-    return node == EDGE_SERVER ? "the edge server" : GetNodeName(cluster, node);
+    return node == EDGE_SERVER ? "the edge server" : GetNodeName(ClusterId(cluster), node);
 }
 
 } // namespace
@@ -173,7 +173,7 @@ WaitObserver::HandleCompute(Time start, Time duration)
 void
 WaitObserver::HandlePlan(uint32_t cell, const SystemState& /* state */, const RoundPlan& plan)
 {
-    const auto& numbers = m_applications.loops[cell]->GetClusterNumbers();
+    const auto& ids = m_applications.loops[cell]->GetClusterIds();
     for (std::size_t m = 0; m < plan.clusters.size(); ++m)
     {
         const auto& chains = plan.clusters[m].chains;
@@ -184,8 +184,8 @@ WaitObserver::HandlePlan(uint32_t cell, const SystemState& /* state */, const Ro
                 const NodeIndex node = chains[c].stages[s].node;
                 if (node != EDGE_SERVER)
                 {
-                    m_planned.insert({numbers[m], node});
-                    m_holders[{numbers[m], c, s}] = node;
+                    m_planned.insert({ids[m].number, node});
+                    m_holders[{ids[m].number, c, s}] = node;
                 }
             }
         }

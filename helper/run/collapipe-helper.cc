@@ -45,7 +45,7 @@ class TopologyExpectations : public LinkExpectations
      * @param topology that was built; must outlive this
      * @param clusters of the cell
      */
-    TopologyExpectations(const TopologyHelper& topology, std::vector<uint32_t> clusters)
+    TopologyExpectations(const TopologyHelper& topology, std::vector<ClusterId> clusters)
         : m_topology(topology),
           m_clusters(std::move(clusters))
     {
@@ -57,8 +57,8 @@ class TopologyExpectations : public LinkExpectations
     }
 
   private:
-    const TopologyHelper& m_topology;       //!< the network
-    const std::vector<uint32_t> m_clusters; //!< of the cell
+    const TopologyHelper& m_topology;        //!< the network
+    const std::vector<ClusterId> m_clusters; //!< of the cell
 };
 
 } // namespace
@@ -244,7 +244,7 @@ CollaPipeHelper::GetInitialState(const TopologyHelper& topology, uint32_t cell) 
     std::vector<ClusterState> clusters;
     for (const auto cluster : topology.GetNetwork().GetClusters(cell))
     {
-        clusters.push_back(state.clusters[cluster]);
+        clusters.push_back(state.clusters[cluster.number]);
     }
     state.clusters = std::move(clusters);
     return state;
@@ -299,7 +299,7 @@ CollaPipeHelper::InstallLoops(const TopologyHelper& topology, RunApplications& a
     for (uint32_t cell = 0; cell < applications.edgeServers.size(); ++cell)
     {
         const auto& edge = applications.edgeServers[cell];
-        const auto& clusters = edge->GetClusterNumbers();
+        const auto& ids = edge->GetClusterIds();
         const auto loop = CreateObject<ControlLoop>();
         for (const auto& [name, value] : m_controllerSettings)
         {
@@ -308,9 +308,9 @@ CollaPipeHelper::InstallLoops(const TopologyHelper& topology, RunApplications& a
         }
         loop->SetController(m_controllers[cell]);
         loop->SetSystemState(GetInitialState(topology, cell));
-        loop->SetExpectations(CreateObject<TopologyExpectations>(topology, clusters));
+        loop->SetExpectations(CreateObject<TopologyExpectations>(topology, ids));
         loop->SetActuator(actuator);
-        loop->Install(edge, applications.GetClusters(clusters));
+        loop->Install(edge, applications.GetClusters(ids));
         applications.loops.push_back(loop);
     }
 }
@@ -327,10 +327,10 @@ CollaPipeHelper::InstallMonitors(TopologyHelper& topology, RunApplications& appl
     {
         const auto monitor = ObjectFactory(m_linkMonitor).Create<LinkMonitor>();
         loop->SetLinkMonitor(monitor);
-        const auto& numbers = loop->GetClusterNumbers();
-        for (uint32_t m = 0; m < numbers.size(); ++m)
+        const auto& ids = loop->GetClusterIds();
+        for (uint32_t m = 0; m < ids.size(); ++m)
         {
-            byCluster[numbers[m]] = {monitor, m};
+            byCluster[ids[m].number] = {monitor, m};
         }
     }
     if (auto* radios = dynamic_cast<MonitoredRadios*>(&topology))
@@ -354,7 +354,7 @@ CollaPipeHelper::InstallEdgeServer(const Network& network, uint32_t cell) const
     std::vector<ClusterAddresses> addresses;
     for (const auto cluster : clusters)
     {
-        addresses.push_back(network.clusters[cluster].addresses);
+        addresses.push_back(network.clusters[cluster.number].addresses);
     }
     application->SetClusters(addresses, clusters);
     SetProcessor(application->GetProcessor(), m_edge.flops, m_edge.overheadS, m_edge.workers);

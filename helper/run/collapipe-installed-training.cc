@@ -103,7 +103,7 @@ class InstalledTraining::Training
 
     void HandleEmpty(uint32_t cluster, NodeIndex node)
     {
-        m_progress.Warn("the battery of " + GetNodeName(cluster, node) +
+        m_progress.Warn("the battery of " + GetNodeName(ClusterId(cluster), node) +
                         " is empty: the next rounds do without it");
     }
 

@@ -507,7 +507,8 @@ CollaPipeFaultHelper::IsHopeless(const EdgeServerApplication& edge, Time still) 
     return !missed.empty() && still > Seconds(TRIES * edge.GetPatience().GetSeconds()) &&
            std::all_of(missed.begin(), missed.end(), [this](const auto& node) {
                return m_gone.count(
-                          FaultPlace{FaultPlace::NODE, node.first, node.second}.GetName()) > 0;
+                          FaultPlace{FaultPlace::NODE, node.first.number, node.second}.GetName()) >
+                      0;
            });
 }
 

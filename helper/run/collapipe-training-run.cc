@@ -144,8 +144,8 @@ TrainingRun::CheckSamples(const RoundPlan& plan, uint32_t cell) const
     const auto clusters = m_topology->GetNetwork().GetClusters(cell);
     for (uint32_t m = 0; m < plan.clusters.size(); ++m)
     {
-        const auto samples =
-            m_setup->GetClusterData()[clusters[m]].size(); // dealt out to its devices in turn
+        // Dealt out to its devices in turn
+        const auto samples = m_setup->GetClusterData()[clusters[m].number].size();
         for (const auto& chain : plan.clusters[m].chains)
         {
             const NodeIndex first = chain.stages.front().node;
@@ -246,7 +246,7 @@ TrainingRun::ConnectWarnings()
 void
 TrainingRun::HandleEmpty(uint32_t cluster, NodeIndex node)
 {
-    m_progress.Warn("the battery of " + GetNodeName(cluster, node) +
+    m_progress.Warn("the battery of " + GetNodeName(ClusterId(cluster), node) +
                     " is empty: the next rounds do without it");
 }
 

@@ -215,7 +215,7 @@ LteChannel::DescribeNode(Ptr<const Node> node) const
         {
             if (m_network.clusters[m].GetNode(i) == node)
             {
-                name = GetNodeName(m, i);
+                name = GetNodeName(ClusterId(m), i);
                 cell = m_network.clusters[m].cell;
             }
         }

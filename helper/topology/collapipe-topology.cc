@@ -127,15 +127,15 @@ ClusterNetwork::GetN() const
     return devices.size() + 1;
 }
 
-std::vector<uint32_t>
+std::vector<ClusterId>
 Network::GetClusters(uint32_t cell) const
 {
-    std::vector<uint32_t> found;
+    std::vector<ClusterId> found;
     for (uint32_t m = 0; m < clusters.size(); ++m)
     {
         if (clusters[m].cell == cell)
         {
-            found.push_back(m);
+            found.emplace_back(m);
         }
     }
     return found;
@@ -272,7 +272,7 @@ TopologyHelper::FillLinks(SystemState& state) const
 }
 
 void
-TopologyHelper::FillLinks(SystemState& state, const std::vector<uint32_t>& clusters) const
+TopologyHelper::FillLinks(SystemState& state, const std::vector<ClusterId>& clusters) const
 {
     SystemState all;
     FillLinks(all);
@@ -281,7 +281,7 @@ TopologyHelper::FillLinks(SystemState& state, const std::vector<uint32_t>& clust
     state.clusters.resize(clusters.size());
     for (std::size_t i = 0; i < clusters.size(); ++i)
     {
-        CopyLinks(all.clusters.at(clusters[i]), state.clusters[i]);
+        CopyLinks(all.clusters.at(clusters[i].number), state.clusters[i]);
     }
 }
 

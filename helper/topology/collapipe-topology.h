@@ -7,6 +7,7 @@
 
 #include "collapipe-background-traffic.h"
 
+#include "ns3/collapipe-cluster-id.h"
 #include "ns3/collapipe-radio-actuator.h"
 #include "ns3/collapipe-system-state.h"
 #include "ns3/data-rate.h"
@@ -202,7 +203,7 @@ struct Network
      * @param cell a cell
      * @return its clusters, ascending
      */
-    std::vector<uint32_t> GetClusters(uint32_t cell) const;
+    std::vector<ClusterId> GetClusters(uint32_t cell) const;
 };
 
 /**
@@ -263,7 +264,7 @@ class TopologyHelper
      * @param state of some clusters
      * @param clusters which these are
      */
-    void FillLinks(SystemState& state, const std::vector<uint32_t>& clusters) const;
+    void FillLinks(SystemState& state, const std::vector<ClusterId>& clusters) const;
 
     /**
      * @return a new actuator for the radios of the network built; one that acts on nothing where

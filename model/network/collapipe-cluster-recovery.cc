@@ -52,7 +52,7 @@ ClusterRecovery::IsRecovering() const
 std::string
 ClusterRecovery::DescribeWait() const
 {
-    return m_recovering ? "cluster " + std::to_string(m_services.number) + " waits " + m_waitsFor
+    return m_recovering ? "cluster " + std::to_string(m_services.id.number) + " waits " + m_waitsFor
                         : m_run.DescribeWait();
 }
 
@@ -63,7 +63,7 @@ ClusterRecovery::HandleFailure(const NodeFailure& failure)
     {
         return;
     }
-    NS_LOG_INFO("cluster " << m_services.number << ": " << failure.text);
+    NS_LOG_INFO("cluster " << m_services.id.number << ": " << failure.text);
     if (!m_recovering)
     {
         m_recovering = true;
@@ -158,7 +158,7 @@ ClusterRecovery::ChoosePlan(ClusterPlan& plan)
     for (const auto node : absent)
     {
         m_waitsFor +=
-            " " + GetNodeName(m_services.number, node) + (node == *absent.rbegin() ? "" : ",");
+            " " + GetNodeName(m_services.id, node) + (node == *absent.rbegin() ? "" : ",");
     }
     m_waitsFor += absent.size() > 1 ? " are back" : " is back";
     m_waitsFor += reason.empty() ? "" : " (" + reason + ")";
@@ -379,7 +379,7 @@ void
 ClusterRecovery::Begin(ClusterRun::Start start)
 {
     RecoveryRecord record;
-    record.cluster = m_services.number;
+    record.cluster = m_services.id.number;
     record.round = m_services.round;
     record.attempt = m_run.GetAttempt();
     record.step = m_step;
@@ -404,7 +404,7 @@ ClusterRecovery::GiveUp()
     m_deadline.Cancel();
     m_retry.Cancel();
     RecoveryRecord record;
-    record.cluster = m_services.number;
+    record.cluster = m_services.id.number;
     record.round = m_services.round;
     record.attempt = m_run.GetAttempt();
     record.step = m_step;

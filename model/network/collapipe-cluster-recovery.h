@@ -8,6 +8,7 @@
 #include "collapipe-cluster-run.h"
 #include "collapipe-recovery-policy.h"
 
+#include "ns3/collapipe-cluster-id.h"
 #include "ns3/event-id.h"
 
 #include <functional>
@@ -41,7 +42,7 @@ class ClusterRecovery
     {
         const TrainingContext* context;               //!< of the run
         Ptr<RecoveryPolicy> policy;                   //!< decides
-        uint32_t number{0};                           //!< of the cluster in the network
+        ClusterId id;                                 //!< the cluster's
         uint32_t round{0};                            //!< the round
         std::function<bool(NodeIndex)> isPresent;     //!< has a connection
         std::function<void(NodeIndex, Message)> send; //!< to a node of the cluster

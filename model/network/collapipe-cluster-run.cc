@@ -88,7 +88,7 @@ ClusterRun::MakeHeader(MessageType type, uint32_t chain, uint32_t stage) const
     const auto& part = m_plan.chains[chain].stages[stage];
     MessageHeader header;
     header.type = type;
-    header.cluster = m_cluster;
+    header.cluster = m_services.id.number;
     header.node = EDGE_SERVER;
     header.round = m_round;
     header.attempt = m_attempt;
@@ -160,7 +160,8 @@ ClusterRun::CreateRunner(uint32_t chain, uint32_t stage, const ModelState& model
         // The first stage's copy does travel, and they have to be one; see EncodeModel()
         RoundTable(context.model, range, context.precision.parameters, parameters);
     }
-    auto position = GetTrainingPosition(context, m_services.number, chain, m_round, m_iterations);
+    auto position =
+        GetTrainingPosition(context, m_services.id.number, chain, m_round, m_iterations);
     position.step += m_start.iterations;
     m_parts[chain] = std::make_shared<WirePart>(*context.backend,
                                                 context.model,
@@ -174,9 +175,8 @@ ClusterRun::CreateRunner(uint32_t chain, uint32_t stage, const ModelState& model
                                                      m_services.processor,
                                                      *context.executor,
                                                      MakeCallbacks(chain, stage));
-    auto header = MakeHeader(MessageType::ACTIVATION, chain, stage);
-    header.cluster = m_services.number;
-    m_runners[chain]->TakeEarly(*context.earlyInputs, header);
+    m_runners[chain]->TakeEarly(*context.earlyInputs,
+                                MakeHeader(MessageType::ACTIVATION, chain, stage));
     m_runners[chain]->Start(); // it runs when its first activation comes
 }
 
@@ -192,9 +192,7 @@ ClusterRun::MakeCallbacks(uint32_t chain, uint32_t stage)
             auto header = MakeHeader(type, chain, stage);
             header.iteration = iteration;
             header.microBatch = microBatch;
-            auto seen = header;
-            seen.cluster = m_services.number;
-            m_services.context->earlyInputs->Offer(seen,
+            m_services.context->earlyInputs->Offer(header,
                                                    type == MessageType::ACTIVATION ? stage + 1
                                                                                    : stage - 1,
                                                    tensors);
@@ -223,7 +221,7 @@ ClusterRun::MakeCallbacks(uint32_t chain, uint32_t stage)
         m_services.send(m_plan.chains[chain].stages[0].node, {header, std::move(gradient)});
     };
     callbacks.onPass = [this, chain, stage](uint32_t iteration, const Action& action, Time start) {
-        m_services.onPass({m_cluster,
+        m_services.onPass({m_services.id.number,
                            EDGE_SERVER,
                            m_round,
                            chain,
@@ -479,7 +477,7 @@ ClusterRun::GetReached() const
 std::string
 ClusterRun::DescribeWait() const
 {
-    const auto name = [this](NodeIndex node) { return GetNodeName(m_services.number, node); };
+    const auto name = [this](NodeIndex node) { return GetNodeName(m_services.id, node); };
     const auto list = [&name](const std::set<NodeIndex>& nodes) {
         std::string text;
         for (const auto node : nodes)
@@ -488,7 +486,7 @@ ClusterRun::DescribeWait() const
         }
         return text;
     };
-    const std::string where = "cluster " + std::to_string(m_services.number);
+    const std::string where = "cluster " + std::to_string(m_services.id.number);
     if (m_finished || m_givenUp)
     {
         return "";

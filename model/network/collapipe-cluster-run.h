@@ -12,6 +12,7 @@
 #include "collapipe-stage-runner.h"
 
 #include "ns3/collapipe-aggregator.h"
+#include "ns3/collapipe-cluster-id.h"
 #include "ns3/collapipe-wire-part.h"
 
 #include <functional>
@@ -66,7 +67,7 @@ class ClusterRun
     struct Services
     {
         const TrainingContext* context;               //!< of the run
-        uint32_t number{0};                           //!< of the cluster, among all cells'
+        ClusterId id;                                 //!< the cluster's
         Ptr<Processor> processor;                     //!< of the edge server
         Ipv4Address edgeAddress;                      //!< by which the nodes reach it
         Aggregator* aggregator;                       //!< gets the uploads

@@ -54,7 +54,7 @@ EdgeServerApplication::Fail(const NodeId& id,
     auto& member = m_nodes[id];
     NS_LOG_INFO(Describe(id) << " has failed: " << text);
     NodeFailure failure;
-    failure.cluster = m_numbers[id.first];
+    failure.cluster = m_ids[id.first].number;
     failure.node = id.second;
     failure.reason = reason;
     failure.text = text;
@@ -165,14 +165,14 @@ EdgeServerApplication::MakeRecoveryServices(uint32_t cluster)
     ClusterRecovery::Services services;
     services.context = &GetContext();
     services.policy = m_recovery;
-    services.number = m_numbers[cluster];
+    services.id = m_ids[cluster];
     services.round = m_record.round;
     services.isPresent = [this, cluster](NodeIndex node) {
         // One that is back is of use once it knows the round
         return IsPresent(cluster, node) && !m_nodes.at({cluster, node}).isAsked;
     };
     services.send = [this, cluster](NodeIndex node, Message message) {
-        message.header.cluster = m_numbers[cluster];
+        message.header.cluster = m_ids[cluster].number;
         if (IsPresent(cluster, node))
         {
             SendMessage(m_nodes.at({cluster, node}).connection, std::move(message));
@@ -239,10 +239,10 @@ EdgeServerApplication::Crash()
     ModelServerApplication::Crash();
 }
 
-std::vector<std::pair<uint32_t, NodeIndex>>
+std::vector<std::pair<ClusterId, NodeIndex>>
 EdgeServerApplication::GetMissed() const
 {
-    std::vector<std::pair<uint32_t, NodeIndex>> missed;
+    std::vector<std::pair<ClusterId, NodeIndex>> missed;
     const bool isAnyRunning =
         std::any_of(m_runs.begin(), m_runs.end(), [](const auto& run) { return run->IsRunning(); });
     if (isAnyRunning || !(m_isIdle || m_isFruitless))
@@ -253,7 +253,7 @@ EdgeServerApplication::GetMissed() const
     {
         if (!member.connection)
         {
-            missed.emplace_back(m_numbers[id.first], id.second);
+            missed.emplace_back(m_ids[id.first], id.second);
         }
     }
     return missed;

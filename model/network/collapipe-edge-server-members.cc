@@ -30,7 +30,7 @@ EdgeServerApplication::FindMember(const Ptr<Connection>& connection) const
 std::string
 EdgeServerApplication::Describe(const NodeId& id) const
 {
-    return GetNodeName(m_numbers[id.first], id.second);
+    return GetNodeName(m_ids[id.first], id.second);
 }
 
 bool
@@ -75,7 +75,7 @@ EdgeServerApplication::CheckMessage(Ptr<Connection> connection,
         return MessageVerdict::Refuse("a " + ToString(header.type) +
                                       " came from a caller that has not said who it is");
     }
-    if (FindCluster(header.cluster) != id.first || header.node != id.second)
+    if (FindCluster(ClusterId(header.cluster)) != id.first || header.node != id.second)
     {
         return MessageVerdict::Refuse(Describe(id) + " sends a " + ToString(header.type) +
                                       " in another node's name");
@@ -86,7 +86,7 @@ EdgeServerApplication::CheckMessage(Ptr<Connection> connection,
 MessageVerdict
 EdgeServerApplication::CheckHello(Ptr<Connection> connection, const MessageHeader& header) const
 {
-    const uint32_t cluster = FindCluster(header.cluster);
+    const uint32_t cluster = FindCluster(ClusterId(header.cluster));
     if (cluster >= m_clusters.size() || header.node >= m_clusters[cluster].size())
     {
         return MessageVerdict::Refuse("node " + std::to_string(header.node) + " of cluster " +
@@ -210,7 +210,7 @@ EdgeServerApplication::HandleMessage(Ptr<Connection> connection, Message message
 void
 EdgeServerApplication::HandleHello(Ptr<Connection> connection, const MessageHeader& header)
 {
-    const NodeId id{FindCluster(header.cluster), header.node};
+    const NodeId id{FindCluster(ClusterId(header.cluster)), header.node};
     auto& member = m_nodes[id];
     if (member.connection)
     {
@@ -239,7 +239,7 @@ EdgeServerApplication::HandleHello(Ptr<Connection> connection, const MessageHead
     }
     if (isBack)
     {
-        m_returnTrace(m_numbers[id.first], id.second);
+        m_returnTrace(m_ids[id.first].number, id.second);
     }
     if (m_isIdle)
     {
@@ -285,7 +285,7 @@ EdgeServerApplication::AskState(const NodeId& id)
     member.isAsked = true;
     MessageHeader header;
     header.type = MessageType::STATE_REQUEST;
-    header.cluster = m_numbers[id.first];
+    header.cluster = m_ids[id.first].number;
     header.node = EDGE_SERVER;
     header.round = m_record.round;
     SendMessage(member.connection, {header, {}});

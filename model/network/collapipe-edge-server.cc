@@ -109,16 +109,15 @@ EdgeServerApplication::SetDirector(Ptr<RoundDirector> director)
 
 void
 EdgeServerApplication::SetClusters(std::vector<ClusterAddresses> clusters,
-                                   std::vector<uint32_t> numbers)
+                                   const std::vector<ClusterId>& ids)
 {
     m_clusters = std::move(clusters);
-    m_numbers = std::move(numbers);
-    if (m_numbers.empty())
+    m_ids = ids;
+    for (uint32_t number = 0; ids.empty() && number < m_clusters.size(); ++number)
     {
-        m_numbers.resize(m_clusters.size());
-        std::iota(m_numbers.begin(), m_numbers.end(), 0);
+        m_ids.emplace_back(number);
     }
-    NS_ABORT_MSG_IF(m_numbers.size() != m_clusters.size(), "each cluster needs one number");
+    NS_ABORT_MSG_IF(m_ids.size() != m_clusters.size(), "each cluster needs one number");
 }
 
 void
@@ -127,10 +126,10 @@ EdgeServerApplication::SetRecovery(Ptr<RecoveryPolicy> policy)
     m_recovery = policy;
 }
 
-const std::vector<uint32_t>&
-EdgeServerApplication::GetClusterNumbers() const
+const std::vector<ClusterId>&
+EdgeServerApplication::GetClusterIds() const
 {
-    return m_numbers;
+    return m_ids;
 }
 
 const LearningMonitor&
@@ -140,9 +139,9 @@ EdgeServerApplication::GetLearningMonitor() const
 }
 
 uint32_t
-EdgeServerApplication::FindCluster(uint32_t number) const
+EdgeServerApplication::FindCluster(ClusterId id) const
 {
-    return std::find(m_numbers.begin(), m_numbers.end(), number) - m_numbers.begin();
+    return std::find(m_ids.begin(), m_ids.end(), id) - m_ids.begin();
 }
 
 std::size_t
@@ -316,14 +315,14 @@ EdgeServerApplication::MakeServices(uint32_t cluster)
 {
     ClusterRun::Services services;
     services.context = &GetContext();
-    services.number = m_numbers[cluster];
+    services.id = m_ids[cluster];
     services.processor = GetProcessor();
     services.edgeAddress =
         Ipv4Address::GetAny(); // nodes know the edge server by their own attribute
     services.aggregator = m_aggregator.get();
     services.learning = &m_learning;
     services.send = [this, cluster](NodeIndex node, Message message) {
-        message.header.cluster = m_numbers[cluster];
+        message.header.cluster = m_ids[cluster].number;
         const auto found = m_nodes.find({cluster, node});
         if (found != m_nodes.end() && found->second.connection)
         {
@@ -360,15 +359,12 @@ EdgeServerApplication::MakeServices(uint32_t cluster)
     };
     services.onPhase = [this, cluster](Phase phase) {
         m_director->BeginPhase(cluster, phase, m_runs[cluster]->GetPlan());
-        m_phaseTrace(m_record.round, m_numbers[cluster], phase);
+        m_phaseTrace(m_record.round, m_ids[cluster].number, phase);
     };
     services.onFlush = [this, cluster](uint32_t, uint32_t iteration, const ModelPart& part) {
-        m_flushTrace(m_numbers[cluster], m_record.round, iteration, part);
+        m_flushTrace(m_ids[cluster].number, m_record.round, iteration, part);
     };
-    services.onPass = [this, cluster](PassRecord record) {
-        record.cluster = m_numbers[cluster];
-        m_passTrace(record);
-    };
+    services.onPass = [this](const PassRecord& record) { m_passTrace(record); };
     services.onFinished = [this] {
         if (--m_runningClusters == 0)
         {

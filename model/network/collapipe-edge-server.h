@@ -10,6 +10,8 @@
 #include "collapipe-model-server.h"
 #include "collapipe-round-director.h"
 
+#include "ns3/collapipe-cluster-id.h"
+
 #include <map>
 #include <memory>
 #include <string>
@@ -25,7 +27,7 @@ namespace collapipe
  * @ingroup collapipe
  * The edge server: asks for states, has its director (the control loop) decide, leads the clusters
  * through the round, holds the decoders, averages, evaluates. Towards the director its clusters are
- * counted from 0; on the wire and in traces they have the numbers that SetClusters() gave them.
+ * counted from 0; on the wire and in traces they have the ids that SetClusters() gave them.
  */
 class EdgeServerApplication : public ModelServerApplication
 {
@@ -40,12 +42,13 @@ class EdgeServerApplication : public ModelServerApplication
 
     /**
      * @param clusters by cluster: the addresses by which its nodes reach each other
-     * @param numbers by which the rest of the network knows them; empty: 0, 1, 2 ...
+     * @param ids by which the rest of the network knows them; empty: 0, 1, 2 ...
      */
-    void SetClusters(std::vector<ClusterAddresses> clusters, std::vector<uint32_t> numbers = {});
+    void SetClusters(std::vector<ClusterAddresses> clusters,
+                     const std::vector<ClusterId>& ids = {});
 
-    /// @return the clusters' numbers
-    const std::vector<uint32_t>& GetClusterNumbers() const;
+    /// @return by cluster: how the rest of the network knows it
+    const std::vector<ClusterId>& GetClusterIds() const;
 
     /// @return what estimates the constants of the bound (9)
     const LearningMonitor& GetLearningMonitor() const;
@@ -66,7 +69,7 @@ class EdgeServerApplication : public ModelServerApplication
      * @return nodes by cluster that are not there, where no cluster could end the round under way;
      *         empty where it is not known that none can, or all are there
      */
-    std::vector<std::pair<uint32_t, NodeIndex>> GetMissed() const;
+    std::vector<std::pair<ClusterId, NodeIndex>> GetMissed() const;
 
     /// @return how long a node may be silent before it counts as failed
     Time GetPatience() const;
@@ -163,7 +166,7 @@ class EdgeServerApplication : public ModelServerApplication
     void BeginAgain();
 
   private:
-    /// A node: cluster and index within it
+    /// A node: cluster, as it is counted here, and index within it
     using NodeId = std::pair<uint32_t, NodeIndex>;
 
     /// What the edge server knows of a node
@@ -233,10 +236,10 @@ class EdgeServerApplication : public ModelServerApplication
     void StartClusters();
 
     /**
-     * @param number of a cluster in the network
+     * @param id of a cluster
      * @return its index here; as many as there are clusters where it is not of this server
      */
-    uint32_t FindCluster(uint32_t number) const;
+    uint32_t FindCluster(ClusterId id) const;
 
     /// @return what a cluster's run needs of this application
     ClusterRun::Services MakeServices(uint32_t cluster);
@@ -262,7 +265,7 @@ class EdgeServerApplication : public ModelServerApplication
 
     Ptr<RoundDirector> m_director;            //!< decides
     std::vector<ClusterAddresses> m_clusters; //!< addresses
-    std::vector<uint32_t> m_numbers;          //!< of the clusters
+    std::vector<ClusterId> m_ids;             //!< of the clusters
 
     Ptr<RecoveryPolicy> m_recovery;   //!< decides on failures
     Time m_patience;                  //!< attribute

@@ -47,9 +47,9 @@ RadioActuator::GetTypeId()
 }
 
 void
-RadioActuator::Apply(uint32_t cluster, Phase phase, const ClusterPlan& plan)
+RadioActuator::Apply(ClusterId cluster, Phase phase, const ClusterPlan& plan)
 {
-    NS_LOG_FUNCTION(this << cluster << GetPhaseName(phase));
+    NS_LOG_FUNCTION(this << cluster.number << GetPhaseName(phase));
     std::vector<LinkPlan> links;
     for (const auto& link : plan.links)
     {
@@ -58,7 +58,7 @@ RadioActuator::Apply(uint32_t cluster, Phase phase, const ClusterPlan& plan)
             links.push_back(link);
         }
     }
-    ApplyLinks(cluster, links, GetPhaseName(phase));
+    ApplyLinks(cluster.number, links, GetPhaseName(phase));
 }
 
 TypeId

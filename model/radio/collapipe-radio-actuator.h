@@ -5,6 +5,7 @@
 #ifndef COLLAPIPE_RADIO_ACTUATOR_H
 #define COLLAPIPE_RADIO_ACTUATOR_H
 
+#include "ns3/collapipe-cluster-id.h"
 #include "ns3/collapipe-plan.h"
 #include "ns3/object.h"
 #include "ns3/traced-callback.h"
@@ -54,11 +55,11 @@ class RadioActuator : public Object
      * A cluster enters a phase: sets share, power and priority of those of the plan's links of that
      * phase that this radio carries. A link of the cluster that the phase does not name goes back
      * to its defaults. Takes effect at once, for what is sent from now on.
-     * @param cluster index
+     * @param cluster whose
      * @param phase that begins
      * @param plan of the cluster
      */
-    void Apply(uint32_t cluster, Phase phase, const ClusterPlan& plan);
+    void Apply(ClusterId cluster, Phase phase, const ClusterPlan& plan);
 
     /**
      * As Apply, with the links of the phase only.

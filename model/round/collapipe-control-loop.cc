@@ -86,18 +86,18 @@ ControlLoop::DoDispose()
 void
 ControlLoop::Install(Ptr<EdgeServerApplication> edge, const Clusters& clusters)
 {
-    m_numbers = edge->GetClusterNumbers();
-    NS_ABORT_MSG_IF(m_numbers.size() != clusters.size(),
+    m_ids = edge->GetClusterIds();
+    NS_ABORT_MSG_IF(m_ids.size() != clusters.size(),
                     "a control loop needs the applications of each cluster of its edge server");
     m_observer = std::make_unique<LinkObserver>(edge, clusters);
     m_observer->SetMonitor(m_monitor);
     edge->SetDirector(this);
 }
 
-const std::vector<uint32_t>&
-ControlLoop::GetClusterNumbers() const
+const std::vector<ClusterId>&
+ControlLoop::GetClusterIds() const
 {
-    return m_numbers;
+    return m_ids;
 }
 
 void
@@ -277,7 +277,7 @@ ControlLoop::BeginPhase(uint32_t cluster, Phase phase, const ClusterPlan& plan)
     {
         ClusterPlan settings = plan;
         settings.links = ListSettings(m_state.clusters.at(cluster), phase, plan);
-        m_actuator->Apply(m_numbers.at(cluster), phase, settings);
+        m_actuator->Apply(m_ids.at(cluster), phase, settings);
     }
 }
 
@@ -308,12 +308,12 @@ ControlLoop::Measure(const RoundRecord& record) const
     {
         return measurement;
     }
-    for (std::size_t i = 0; i < m_numbers.size(); ++i)
+    for (std::size_t i = 0; i < m_ids.size(); ++i)
     {
         measurement.deviceEnergyJ.emplace_back();
         for (NodeIndex node = 0; node <= m_state.clusters[i].devices.size(); ++node)
         {
-            measurement.deviceEnergyJ.back().push_back(m_meter->Measure(m_numbers[i], node));
+            measurement.deviceEnergyJ.back().push_back(m_meter->Measure(m_ids[i], node));
         }
     }
     return measurement;
@@ -326,15 +326,14 @@ ControlLoop::ObserveRadios(const RoundRecord& record)
     {
         return;
     }
-    std::vector<std::vector<double>> measuredJ(m_numbers.size());
-    for (std::size_t i = 0; i < m_numbers.size(); ++i)
+    std::vector<std::vector<double>> measuredJ(m_ids.size());
+    for (std::size_t i = 0; i < m_ids.size(); ++i)
     {
         const bool isAsPlanned = m_attempts[i] == 1 && !record.phases.at(i).isLeftOut;
         const std::size_t nodes = isAsPlanned ? m_state.clusters[i].devices.size() + 1 : 0;
         for (std::size_t node = 0; node < nodes; ++node)
         {
-            measuredJ[i].push_back(
-                m_meter->MeasureRadio(m_numbers[i], static_cast<NodeIndex>(node)));
+            measuredJ[i].push_back(m_meter->MeasureRadio(m_ids[i], static_cast<NodeIndex>(node)));
         }
     }
     m_radioEnergy.Observe(m_state, *m_plan, std::move(measuredJ));

@@ -10,6 +10,7 @@
 #include "collapipe-link-observer.h"
 #include "collapipe-radio-energy-fit.h"
 
+#include "ns3/collapipe-cluster-id.h"
 #include "ns3/collapipe-controller.h"
 #include "ns3/collapipe-edge-server.h"
 #include "ns3/collapipe-link-monitor.h"
@@ -61,7 +62,7 @@ class ControlLoop : public RoundDirector
     void Install(Ptr<EdgeServerApplication> edge, const Clusters& clusters);
 
     /// @return numbers by which the network knows the cell's clusters; here they count from 0
-    const std::vector<uint32_t>& GetClusterNumbers() const;
+    const std::vector<ClusterId>& GetClusterIds() const;
 
     /**
      * @param state what does not change from round to round, or nobody measures: model, training,
@@ -150,7 +151,7 @@ class ControlLoop : public RoundDirector
     Ptr<LinkMonitor> m_monitor;                             //!< null: nobody learns
     Ptr<EnergyMeter> m_meter;                               //!< null: nobody measures
     Ptr<RadioActuator> m_actuator;                          //!< null: nobody acts
-    std::vector<uint32_t> m_numbers;                        //!< of the clusters
+    std::vector<ClusterId> m_ids;                           //!< of the clusters
     std::unique_ptr<LinkObserver> m_observer;               //!< tells the monitor
     SystemState m_state;                                    //!< what is known
     RadioEnergyFit m_radioEnergy;                           //!< learns what radios consume

@@ -45,16 +45,22 @@ EnergyMeter::AwaitStart(Ptr<ModelServerApplication> leader)
                         this);
 }
 
-double
-EnergyMeter::Measure(uint32_t cluster, NodeIndex node) const
+EnergyParts
+EnergyMeter::GetParts(ClusterId cluster, NodeIndex node) const
 {
-    return (Read(cluster, node) - m_before.at(cluster).at(node)).GetActive();
+    return Read(cluster.number, node) - m_before.at(cluster.number).at(node);
 }
 
 double
-EnergyMeter::MeasureRadio(uint32_t cluster, NodeIndex node) const
+EnergyMeter::Measure(ClusterId cluster, NodeIndex node) const
 {
-    const auto parts = Read(cluster, node) - m_before.at(cluster).at(node);
+    return GetParts(cluster, node).GetActive();
+}
+
+double
+EnergyMeter::MeasureRadio(ClusterId cluster, NodeIndex node) const
+{
+    const auto parts = GetParts(cluster, node);
     return parts.GetActive() - parts.computeJ;
 }
 

@@ -7,6 +7,7 @@
 
 #include "collapipe-node-energy.h"
 
+#include "ns3/collapipe-cluster-id.h"
 #include "ns3/collapipe-model-server.h"
 #include "ns3/collapipe-stage-application.h"
 #include "ns3/object.h"
@@ -52,18 +53,18 @@ class EnergyMeter : public Object
     void Follow(Ptr<ModelServerApplication> leader);
 
     /**
-     * @param cluster number
+     * @param cluster whose
      * @param node within it
      * @return energy of work and traffic since the last round's end, in J
      */
-    double Measure(uint32_t cluster, NodeIndex node) const;
+    double Measure(ClusterId cluster, NodeIndex node) const;
 
     /**
-     * @param cluster number
+     * @param cluster whose
      * @param node within it
      * @return energy of traffic alone since the last round's end, in J
      */
-    double MeasureRadio(uint32_t cluster, NodeIndex node) const;
+    double MeasureRadio(ClusterId cluster, NodeIndex node) const;
 
   protected:
     /// @return how many nodes each cluster has
@@ -75,6 +76,9 @@ class EnergyMeter : public Object
   private:
     /// The simulation begins: now it is known when the leader will start.
     void AwaitStart(Ptr<ModelServerApplication> leader);
+
+    /// @return what a node has consumed since the last round's end
+    EnergyParts GetParts(ClusterId cluster, NodeIndex node) const;
 
     /// What is consumed from now on counts for the next round.
     void BeginRound();

@@ -44,7 +44,7 @@ GetPhase(MessageType type)
 
 LinkObserver::LinkObserver(Ptr<EdgeServerApplication> edge,
                            const std::vector<std::vector<Ptr<StageApplication>>>& clusters)
-    : m_clusters(edge->GetClusterNumbers())
+    : m_clusters(edge->GetClusterIds())
 {
     for (const auto& cluster : clusters)
     {
@@ -134,7 +134,7 @@ LinkObserver::HandleTx(const MessageHeader& header, uint64_t /* bytes */)
         m_askedAt = Simulator::Now();
     }
     const auto phase = GetPhase(header.type);
-    const auto cluster = std::find(m_clusters.begin(), m_clusters.end(), header.cluster);
+    const auto cluster = std::find(m_clusters.begin(), m_clusters.end(), ClusterId(header.cluster));
     if (!m_monitor || !phase || cluster == m_clusters.end())
     {
         return;
@@ -164,7 +164,7 @@ LinkObserver::HandleTx(const MessageHeader& header, uint64_t /* bytes */)
 void
 LinkObserver::ObserveStart(const MessageHeader& header)
 {
-    const auto cluster = std::find(m_clusters.begin(), m_clusters.end(), header.cluster);
+    const auto cluster = std::find(m_clusters.begin(), m_clusters.end(), ClusterId(header.cluster));
     const auto index = static_cast<uint32_t>(cluster - m_clusters.begin());
     if (header.type == MessageType::SEGMENT_PARAMETERS)
     {

@@ -5,6 +5,7 @@
 #ifndef COLLAPIPE_LINK_OBSERVER_H
 #define COLLAPIPE_LINK_OBSERVER_H
 
+#include "ns3/collapipe-cluster-id.h"
 #include "ns3/collapipe-edge-server.h"
 #include "ns3/collapipe-link-monitor.h"
 #include "ns3/collapipe-pool-clock.h"
@@ -123,7 +124,7 @@ class LinkObserver
     void HandleRx(const MessageHeader& header, uint64_t bytes);
 
     Ptr<LinkMonitor> m_monitor;                               //!< to tell; null: none
-    std::vector<uint32_t> m_clusters;                         //!< their numbers
+    std::vector<ClusterId> m_clusters;                        //!< of the edge server
     RoundPlan m_plan;                                         //!< of the current round
     std::map<std::pair<LinkId, Phase>, LinkPlan> m_decisions; //!< of it
     std::map<ClockId, PoolClock> m_clocks;                    //!< by medium

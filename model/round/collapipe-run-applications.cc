@@ -43,12 +43,12 @@ RunApplications::GetContainer() const
 }
 
 ControlLoop::Clusters
-RunApplications::GetClusters(const std::vector<uint32_t>& numbers) const
+RunApplications::GetClusters(const std::vector<ClusterId>& ids) const
 {
     ControlLoop::Clusters found;
-    for (const auto number : numbers)
+    for (const auto id : ids)
     {
-        found.push_back(clusters.at(number));
+        found.push_back(clusters.at(id.number));
     }
     return found;
 }

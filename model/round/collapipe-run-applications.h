@@ -48,7 +48,7 @@ struct RunApplications
      * @param numbers of clusters
      * @return their applications, in that order
      */
-    ControlLoop::Clusters GetClusters(const std::vector<uint32_t>& numbers) const;
+    ControlLoop::Clusters GetClusters(const std::vector<ClusterId>& ids) const;
 
     /**
      * Gives every random variable a fixed stream.
