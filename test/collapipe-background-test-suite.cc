@@ -155,9 +155,15 @@ class ParseTest : public TestCase
   private:
     void DoRun() override
     {
-        NS_TEST_EXPECT_MSG_EQ(BackgroundConfig::Parse("udp:2.5Mbps").rate.GetBitRate(),
+        NS_TEST_EXPECT_MSG_EQ(BackgroundConfig::Parse("udp:2.5Mbps").kinds.at(0).rate.GetBitRate(),
                               2500000U,
                               "a rate");
+        NS_TEST_EXPECT_MSG_EQ(BackgroundConfig::Parse("none").kinds.empty(), true, "nothing");
+        const auto several = BackgroundConfig::Parse("video,udp:1Mbps,voice").kinds;
+        NS_TEST_ASSERT_MSG_EQ(several.size(), 3U, "several");
+        NS_TEST_EXPECT_MSG_EQ((several[0].traffic == UserTraffic::VIDEO), true, "the first");
+        NS_TEST_EXPECT_MSG_EQ(several[1].name, "udp:1Mbps", "the second");
+        NS_TEST_EXPECT_MSG_EQ((several[2].traffic == UserTraffic::VOICE), true, "the third");
         for (const std::string text : {"",
                                        "udp",
                                        "udp:",
@@ -170,7 +176,11 @@ class ParseTest : public TestCase
                                        "Voice",
                                        "film",
                                        "udp:nanMbps",
-                                       "udp:.Mbps"})
+                                       "udp:.Mbps",
+                                       "voice,",
+                                       ",voice",
+                                       "none,voice",
+                                       "voice;video"})
         {
             bool refused = false;
             try

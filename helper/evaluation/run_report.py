@@ -103,15 +103,15 @@ def add_tables(document, result):
 
 def tabulate_background(path):
     """Head and rows: how every other user fared, before the training and beside it."""
-    header = ["user", "direction", "period", "received", "lost, %", "goodput, kb/s", "delay, ms",
+    header = ["user", "traffic", "direction", "period", "received", "lost, %", "goodput, kb/s", "delay, ms",
               "95 % of delays, ms", "jitter, ms"]
+    words = "user", "traffic", "direction", "period"
     rows = []
     with open(path, encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            number = {name: float(row[name] or math.nan) for name in row
-                      if name not in ("user", "direction", "period")}
+            number = {name: float(row[name] or math.nan) for name in row if name not in words}
             sent = number["received"] + number["lost"]
-            rows.append([row["user"], row["direction"], row["period"], row["received"],
+            rows.append([*(row[word] for word in words), row["received"],
                          write_number(100 * number["lost"] / sent if sent else math.nan, 3),
                          write_number(number["goodput_bps"] / 1e3, 4),
                          *(write_number(1e3 * number[name], 3)

@@ -6,8 +6,10 @@
 
 #include <iomanip>
 #include <limits>
+#include <map>
 #include <set>
 #include <sstream>
+#include <string>
 
 namespace ns3
 {
@@ -27,12 +29,12 @@ struct Total
 };
 
 Total
-Sum(const std::vector<BackgroundFlow>& flows, bool training)
+Sum(const std::vector<BackgroundFlow>& flows, const std::string& traffic, bool training)
 {
     Total total;
     for (const auto& flow : flows)
     {
-        if (flow.training == training)
+        if (flow.traffic == traffic && flow.training == training)
         {
             total.received += flow.received;
             total.lost += flow.lost;
@@ -69,6 +71,7 @@ MakeBackgroundTable()
     };
     ResultTable<BackgroundFlow> table;
     return table.Add("user", "", [](const auto& flow) { return flow.user; })
+        .Add("traffic", "", [](const auto& flow) { return flow.traffic; })
         .Add("direction", "", [](const auto& flow) { return flow.toUser ? "down" : "up"; })
         .Add("period", "", [](const auto& flow) { return flow.training ? "training" : "before"; })
         .Add("duration_s", "s", [](const auto& flow) { return flow.durationS; })
@@ -100,17 +103,22 @@ WriteBackground(const std::string& path, const std::vector<BackgroundFlow>& flow
 std::string
 DescribeBackground(const std::vector<BackgroundFlow>& flows)
 {
-    std::set<std::string> users;
+    std::map<std::string, std::set<std::string>> users; // by traffic
     for (const auto& flow : flows)
     {
-        users.insert(flow.user);
+        users[flow.traffic].insert(flow.user);
     }
-    const Total before = Sum(flows, false);
-    std::string text =
-        std::to_string(users.size()) + " other users of the radios: " + Describe(Sum(flows, true));
-    if (before.received > 0)
+    std::string text;
+    for (const auto& [traffic, names] : users)
     {
-        text += "; before the training " + Describe(before);
+        text += (text.empty() ? "" : "\n") + std::to_string(names.size()) +
+                " other users of the radios, " + traffic + ": " +
+                Describe(Sum(flows, traffic, true));
+        const Total before = Sum(flows, traffic, false);
+        if (before.received > 0)
+        {
+            text += "; before the training " + Describe(before);
+        }
     }
     return text;
 }

@@ -147,9 +147,12 @@ AddRadio(RunConfig& config, Options& options)
                   "background",
                   &config.background,
                   "what other users of the radios do: voice (calls), video (films towards them) or "
-                  "udp:RATE (datagrams both ways, such as udp:2Mbps)")
+                  "udp:RATE (datagrams both ways, such as udp:2Mbps); of several, such as "
+                  "voice,video, each user has one, in turn")
             .OneOf({"none", "voice", "video"})
             .OrBeginningWith("udp:")
+            .OrBeginningWith("voice,")
+            .OrBeginningWith("video,")
             .Off("none")
             .NotWith("topology", WIRES)
             .NotWith("fidelity", {"flow"}),

@@ -280,7 +280,7 @@ void
 TrainingRun::StartBackground()
 {
     const auto traffic = BackgroundConfig::Parse(m_config.background);
-    if (traffic.kind == UserTraffic::NONE)
+    if (traffic.kinds.empty())
     {
         return;
     }

@@ -23,6 +23,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <sstream>
 #include <stdexcept>
 
 namespace ns3
@@ -80,41 +81,82 @@ MakeFrameTime(double meanS)
     return variable;
 }
 
-} // namespace
-
-BackgroundConfig
-BackgroundConfig::Parse(const std::string& text)
+/// @return the kind that a word names
+BackgroundKind
+ParseKind(const std::string& word)
 {
-    BackgroundConfig config;
-    const std::string udp = "udp:";
-    if (text == "none")
+    if (word == "voice")
     {
-        return config;
+        return {word, UserTraffic::VOICE, DataRate()};
     }
-    if (text == "voice")
+    if (word == "video")
     {
-        config.kind = UserTraffic::VOICE;
-        return config;
-    }
-    if (text == "video")
-    {
-        config.kind = UserTraffic::VIDEO;
-        return config;
+        return {word, UserTraffic::VIDEO, DataRate()};
     }
     // DataRate aborts the program where it cannot read a text.
-    const std::string rate = text.substr(0, udp.size()) == udp ? text.substr(udp.size()) : "";
+    const std::string udp = "udp:";
+    const std::string rate = word.substr(0, udp.size()) == udp ? word.substr(udp.size()) : "";
     const std::size_t digits = rate.find_first_not_of("0123456789.");
     const std::string unit = digits == std::string::npos ? "" : rate.substr(digits);
     const bool known = unit == "bps" || unit == "kbps" || unit == "Mbps" || unit == "Gbps";
     const double number = known && digits > 0 ? std::atof(rate.c_str()) : 0;
     if (!(number > 0) || std::count(rate.begin(), rate.end(), '.') > 1)
     {
-        throw std::invalid_argument("\"" + text +
-                                    "\" is no traffic: take none, voice, video, or udp:RATE with a "
-                                    "rate in bps, kbps, Mbps or Gbps such as udp:2Mbps");
+        throw std::invalid_argument(
+            "\"" + word +
+            "\" is no traffic: take none, or voice, video and udp:RATE with a rate in bps, kbps, "
+            "Mbps or Gbps such as udp:2Mbps, several with commas between them");
     }
-    config.kind = UserTraffic::UDP;
-    config.rate = DataRate(rate);
+    return {word, UserTraffic::UDP, DataRate(rate)};
+}
+
+/// Installs what sends one kind of traffic to an address.
+ApplicationContainer
+MakeSource(const BackgroundKind& kind, Ptr<Node> node, const Address& to)
+{
+    OnOffHelper source("ns3::UdpSocketFactory", to);
+    source.SetAttribute("EnableSeqTsSizeHeader", BooleanValue(true));
+    const bool isCall = kind.traffic == UserTraffic::VOICE;
+    DataRate rate = kind.rate;
+    Ptr<RandomVariableStream> on = MakeConstant(1);
+    Ptr<RandomVariableStream> off = MakeConstant(0);
+    if (isCall)
+    {
+        rate = DataRate(static_cast<uint64_t>(std::llround(CALL_BYTES * 8 / CALL_PERIOD_S)));
+        on = MakeExponential(TALK_S);
+        off = MakeExponential(PAUSE_S);
+    }
+    else if (kind.traffic == UserTraffic::VIDEO)
+    {
+        const double frameS = FILM_BPS / FRAMES_PER_S / FRAME_BPS;
+        rate = DataRate(static_cast<uint64_t>(FRAME_BPS));
+        on = MakeFrameTime(frameS);
+        off = MakeConstant(1 / FRAMES_PER_S - frameS);
+    }
+    source.SetAttribute("PacketSize", UintegerValue(isCall ? CALL_BYTES : DATAGRAM_BYTES));
+    source.SetAttribute("DataRate", DataRateValue(rate));
+    const ApplicationContainer made = source.Install(node);
+    // The helper copies an attribute's text, and with it not the variable itself.
+    made.Get(0)->SetAttribute("OnTime", PointerValue(on));
+    made.Get(0)->SetAttribute("OffTime", PointerValue(off));
+    return made;
+}
+
+} // namespace
+
+BackgroundConfig
+BackgroundConfig::Parse(const std::string& text)
+{
+    BackgroundConfig config;
+    if (text == "none")
+    {
+        return config;
+    }
+    std::istringstream words(text + ',');
+    for (std::string word; std::getline(words, word, ',');)
+    {
+        config.kinds.push_back(ParseKind(word));
+    }
     return config;
 }
 
@@ -230,59 +272,27 @@ BackgroundTraffic::BackgroundTraffic(const BackgroundConfig& config,
                                      const std::vector<BackgroundUser>& users,
                                      Time start,
                                      Time training)
-    : m_config(config),
-      m_start(start),
+    : m_start(start),
       m_training(training)
 {
     NS_LOG_FUNCTION(this << users.size());
-    if (m_config.kind == UserTraffic::NONE)
+    for (std::size_t i = 0; i < users.size() && !config.kinds.empty(); ++i)
     {
-        return;
-    }
-    for (std::size_t i = 0; i < users.size(); ++i)
-    {
+        const BackgroundKind& kind = config.kinds[i % config.kinds.size()];
         const uint16_t port = FIRST_PORT + 2 * i;
-        Install(users[i], true, port);
-        if (m_config.kind != UserTraffic::VIDEO)
+        Install(users[i], kind, true, port);
+        if (kind.traffic != UserTraffic::VIDEO)
         {
-            Install(users[i], false, port + 1);
+            Install(users[i], kind, false, port + 1);
         }
     }
 }
 
-ApplicationContainer
-BackgroundTraffic::MakeSource(Ptr<Node> node, const Address& to) const
-{
-    OnOffHelper source("ns3::UdpSocketFactory", to);
-    source.SetAttribute("EnableSeqTsSizeHeader", BooleanValue(true));
-    const bool isCall = m_config.kind == UserTraffic::VOICE;
-    DataRate rate = m_config.rate;
-    Ptr<RandomVariableStream> on = MakeConstant(1);
-    Ptr<RandomVariableStream> off = MakeConstant(0);
-    if (isCall)
-    {
-        rate = DataRate(static_cast<uint64_t>(std::llround(CALL_BYTES * 8 / CALL_PERIOD_S)));
-        on = MakeExponential(TALK_S);
-        off = MakeExponential(PAUSE_S);
-    }
-    else if (m_config.kind == UserTraffic::VIDEO)
-    {
-        const double frameS = FILM_BPS / FRAMES_PER_S / FRAME_BPS;
-        rate = DataRate(static_cast<uint64_t>(FRAME_BPS));
-        on = MakeFrameTime(frameS);
-        off = MakeConstant(1 / FRAMES_PER_S - frameS);
-    }
-    source.SetAttribute("PacketSize", UintegerValue(isCall ? CALL_BYTES : DATAGRAM_BYTES));
-    source.SetAttribute("DataRate", DataRateValue(rate));
-    const ApplicationContainer made = source.Install(node);
-    // The helper copies an attribute's text, and with it not the variable itself.
-    made.Get(0)->SetAttribute("OnTime", PointerValue(on));
-    made.Get(0)->SetAttribute("OffTime", PointerValue(off));
-    return made;
-}
-
 void
-BackgroundTraffic::Install(const BackgroundUser& user, bool toUser, uint16_t port)
+BackgroundTraffic::Install(const BackgroundUser& user,
+                           const BackgroundKind& kind,
+                           bool toUser,
+                           uint16_t port)
 {
     m_directions.push_back(std::make_unique<Direction>());
     Direction* direction = m_directions.back().get();
@@ -290,6 +300,7 @@ BackgroundTraffic::Install(const BackgroundUser& user, bool toUser, uint16_t por
     for (int training = 0; training < 2; ++training)
     {
         direction->periods[training].user = user.name;
+        direction->periods[training].traffic = kind.name;
         direction->periods[training].toUser = toUser;
         direction->periods[training].training = training == 1;
     }
@@ -302,7 +313,7 @@ BackgroundTraffic::Install(const BackgroundUser& user, bool toUser, uint16_t por
     sinks.Start(m_start);
     sinks.Get(0)->TraceConnectWithoutContext("RxWithSeqTsSize",
                                              MakeCallback(&Direction::CountReceived, direction));
-    ApplicationContainer sources = MakeSource(from, InetSocketAddress(address, port));
+    ApplicationContainer sources = MakeSource(kind, from, InetSocketAddress(address, port));
     sources.Start(m_start);
     sources.Get(0)->TraceConnectWithoutContext("Tx",
                                                MakeCallback(&Direction::CountSent, direction));

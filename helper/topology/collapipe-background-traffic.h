@@ -29,23 +29,30 @@ namespace collapipe
 /// What other users of a radio do with it
 enum class UserTraffic : uint8_t
 {
-    NONE,  //!< there are none
     UDP,   //!< datagrams at a constant rate, both ways
     VOICE, //!< a call: G.711 in talk spurts, both ways
     VIDEO, //!< a film towards the user, frame by frame
 };
 
+/// One kind of traffic beside the training
+struct BackgroundKind
+{
+    std::string name;                      //!< as it is written: voice, video, udp:2Mbps
+    UserTraffic traffic{UserTraffic::UDP}; //!< what is sent
+    DataRate rate{"1Mbps"};                //!< of UDP, each way, per user
+};
+
 /**
  * @ingroup collapipe
- * The kind of traffic that runs beside the training.
+ * The traffic that runs beside the training.
  */
 struct BackgroundConfig
 {
-    UserTraffic kind{UserTraffic::NONE}; //!< what is sent
-    DataRate rate{"1Mbps"};              //!< of UDP, each way, per user
+    std::vector<BackgroundKind> kinds; //!< which the users take in turn; empty: there is none
 
     /**
-     * @param text "none", "udp:RATE" with a rate as ns-3 writes it (udp:2Mbps), "voice" or "video"
+     * @param text "none", or one or several of "udp:RATE" with a rate as ns-3 writes it
+     * (udp:2Mbps), "voice" and "video", with commas between them
      * @return what it means
      * @throws std::invalid_argument with a sentence where it means nothing
      */
@@ -111,6 +118,7 @@ class DelayStatistics
 struct BackgroundFlow
 {
     std::string user;      //!< BackgroundUser::name
+    std::string traffic;   //!< BackgroundKind::name
     bool toUser{false};    //!< direction: from the peer to the user
     bool training{false};  //!< while the training ran; else before it
     uint64_t sent{0};      //!< packets
@@ -135,7 +143,7 @@ class BackgroundTraffic
   public:
     /**
      * Installs the applications of all users.
-     * @param config what they do
+     * @param config what they do, one kind after the other in turn
      * @param users who
      * @param start when they begin
      * @param training when the training begins: flows are counted apart before and from then on
@@ -175,10 +183,11 @@ class BackgroundTraffic
                            const SeqTsSizeHeader& header);
     };
 
-    void Install(const BackgroundUser& user, bool toUser, uint16_t port);
-    ApplicationContainer MakeSource(Ptr<Node> node, const Address& to) const;
+    void Install(const BackgroundUser& user,
+                 const BackgroundKind& kind,
+                 bool toUser,
+                 uint16_t port);
 
-    BackgroundConfig m_config;                            //!< what users do
     Time m_start;                                         //!< when they begin
     Time m_training;                                      //!< when the training begins
     ApplicationContainer m_sources;                       //!< who sends

@@ -20,6 +20,8 @@ UDP = 17  # protocol number
 REFUSED = {
     "--background=films": "background",
     "--background=udp:fast": "no traffic",
+    "--background=voice,films": "no traffic",
+    "--background=video,": "no traffic",
     "--background=voice --topology=p2p": "topology",
     "--backgroundUsers=3": "background",
     "--background=voice --backgroundUsers=0": "backgroundUsers",
@@ -48,7 +50,7 @@ def read_flows(path):
 
 
 def check_counts(work, data, topology, traffic, ways):
-    folder = work / f"{topology}-{traffic.replace(':', '')}"
+    folder = work / f"{topology}-{traffic.replace(':', '').replace(',', '-')}"
     status, out, err, _ = run(folder, data, f"--topology={topology}", f"--background={traffic}",
                               "--backgroundUsers=2", "--flowMonitor")
     if not check(status == 0, f"{topology} {traffic}: status {status}: {err}"):
@@ -73,7 +75,12 @@ def check_counts(work, data, topology, traffic, ways):
         longest[flow] = max(longest.get(flow, 0), 1.02 * float(row["delay_p99_s"] or 0))
     check(-5e-6 * jitter < jitter - own < sum(longest.values()),
           f"{topology}: jitter {own} s, FlowMonitor {jitter} s, {longest}")
-    check("other users of the radios: delay" in out + err, f"{topology}: a line tells of them")
+    kinds = traffic.split(",")
+    for kind in kinds:
+        users = {row["user"] for row in rows if row["traffic"] == kind}
+        check(len(users) == 2 * radios // len(kinds), f"{topology}: {users} have {kind}")
+        check(f"{len(users)} other users of the radios, {kind}: delay" in out + err,
+              f"{topology}: a line tells of {kind}")
     for row in rows:
         check(float(row["goodput_bps"]) >= 0, "a rate")
 
@@ -92,7 +99,7 @@ def main():
         work = pathlib.Path(name)
         data, _ = write_corpus(work / "corpus")
         check_counts(work, data, "lte", "voice", 2)
-        check_counts(work, data, "hybrid", "udp:200kbps", 2)
+        check_counts(work, data, "hybrid", "udp:200kbps,voice", 2)
         check_counts(work, data, "wifi", "video", 1)
         check_refused(work, data)
     return report()
