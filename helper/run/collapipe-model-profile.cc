@@ -83,6 +83,7 @@ MakeModelProfile(const ModelConfig& model,
     profile.blockParameterBits = getBits(block);
     profile.embeddingParameterBits = getBits(embedding);
     profile.decoderParameterBits = getBits(decoder);
+    profile.distributedPart = GetElementSize(precision.parameters) / 4.0 / wire;
     const PartShapes first(model, embedding, optimizer);
     for (const auto& table : first.GetTiedGradient())
     {

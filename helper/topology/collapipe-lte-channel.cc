@@ -45,7 +45,7 @@ constexpr double PAYLOAD = 0.96;
 constexpr double CHAIN_PAYLOAD = 0.88;
 /// What a message takes beside its payload: its own header and description, and the headers of a
 /// segment of TCP of its own. For a target of 100 bytes that is more than the payload.
-constexpr double MESSAGE_BITS = 8 * (100 + 56);
+constexpr double MESSAGE_BITS = MESSAGE_HEAD_BITS + 8 * 56;
 /// -2 dB: below, the base station takes a UE that uses the whole band for out of range (at -3 dB)
 constexpr double UPLINK_MIN_SINR = 0.63;
 constexpr double UPLINK_LATENCY_S = 0.0114;   //!< measured: scheduling request, grant, sending

@@ -301,7 +301,8 @@ ClusterCosts::GetParameterCost(const Instance& instance, NodeIndex node) const
     }
     const double queue = instance.GetEnergyPrice(m_cluster, node);
     const NodeIndex carrier = GetCarrier(state, m_cluster);
-    const RadioLink down = MakeParameterLink(state, m_cluster, carrier, node, bits, 0);
+    const double less = state.model.distributedPart * bits;
+    const RadioLink down = MakeParameterLink(state, m_cluster, carrier, node, less, 0);
     const RadioLink up = MakeParameterLink(state, m_cluster, node, carrier, bits, queue);
     const double share = m_prices.parameterShare;
     double best = NO_LIMIT;

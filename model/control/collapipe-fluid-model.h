@@ -32,10 +32,13 @@ struct FluidLink
 /// What the fluid model says of one cluster
 struct FluidCluster
 {
-    double distributionS{0};      //!< from the round's start until all parameters have come
-    double trainingS{0};          //!< from there until the last iteration has ended
-    double uploadS{0};            //!< from there until all parameters are at the edge server
-    double totalS{0};             //!< their sum
+    double distributionS{0}; //!< from the round's start until all parameters have come
+    double trainingS{0};     //!< from there until the last iteration has ended
+    double uploadS{0};       //!< from there until all parameters are at the edge server
+    double totalS{0};        //!< their sum
+    /// An iteration as the edge server sees it: from one end of its own stage to the next, on
+    /// average; where there is but one, from the training's start to that
+    double edgePeriodS{0};
     std::vector<FluidLink> links; //!< chain by chain as ListTransfers()
 };
 

@@ -197,6 +197,7 @@ FluidPlayer::BeginIteration(std::size_t c)
     --chain.iterations;
     chain.begunS = m_now;
     chain.left = chain.graph->computations;
+    chain.lastLeft = chain.graph->lastComputations;
     const bool targets = chain.target != PlayedChain::NO_FLOW;
     chain.waits = targets ? chain.graph->waitsWithTargets : chain.graph->waits;
     if (targets)
@@ -231,8 +232,18 @@ FluidPlayer::EndIteration(std::size_t c)
             flow.count *= factor;
         }
         chain.iterations = 0;
+        chain.lastS += next - m_now - chain.exchangeS;
+        chain.lastEnds += static_cast<uint32_t>(times);
     }
     Push(next, PlayedEvent::ITERATE, c, 0);
+}
+
+void
+FluidPlayer::EndLastStage(PlayedChain& chain) const
+{
+    chain.lastS = m_now;
+    chain.lastFirstS = chain.lastEnds == 0 ? m_now : chain.lastFirstS;
+    ++chain.lastEnds;
 }
 
 void
@@ -278,6 +289,10 @@ FluidPlayer::EndComputation(std::size_t c, int32_t index)
     const PlayedTask& task = chain.graph->tasks[index];
     Release(c, task.after);
     Release(c, task.output);
+    if (task.stage + 1U == chain.stages.size() && --chain.lastLeft == 0)
+    {
+        EndLastStage(chain);
+    }
     if (--chain.left == 0)
     {
         EndIteration(c);
@@ -461,6 +476,7 @@ FluidPlayer::GetResult() const
         // What cannot be sent, for a weight or a rate that is none, is never over
         const bool isOver = own.trained && own.waiting == 0;
         cluster.totalS = isOver ? own.endS : PlayedMedium::NEVER;
+        cluster.edgePeriodS = GetEdgePeriodS(own);
         for (std::size_t c = own.firstChain; c < own.firstChain + own.chains; ++c)
         {
             AddLinks(m_chains[c], m_plan->clusters[m].chains[c - own.firstChain], cluster);
@@ -469,6 +485,21 @@ FluidPlayer::GetResult() const
         round.clusters.push_back(std::move(cluster));
     }
     return round;
+}
+
+double
+FluidPlayer::GetEdgePeriodS(const PlayedCluster& cluster) const
+{
+    double longestS = 0;
+    for (std::size_t c = cluster.firstChain; c < cluster.firstChain + cluster.chains; ++c)
+    {
+        const PlayedChain& chain = m_chains[c];
+        const double periodS = chain.lastEnds > 1
+                                   ? (chain.lastS - chain.lastFirstS) / (chain.lastEnds - 1)
+                                   : chain.lastS - cluster.distributionS;
+        longestS = std::max(longestS, periodS);
+    }
+    return longestS;
 }
 
 void

@@ -111,6 +111,10 @@ struct PlayedChain
     std::vector<uint8_t> waits;           //!< of each task, now
     uint32_t left{0};                     //!< computations of this iteration
     uint32_t iterations{0};               //!< still to do
+    uint32_t lastLeft{0};                 //!< computations of this iteration's last stage
+    uint32_t lastEnds{0};                 //!< iterations that it has ended
+    double lastFirstS{0};                 //!< when it ended the first one
+    double lastS{0};                      //!< when it ended the latest one
     double begunS{0};                     //!< the present iteration
     double exchangeS{0};                  //!< after each, see GetExchangeTimeS()
     bool alone{false};                    //!< nobody else touches its media: iterations are alike
@@ -228,8 +232,12 @@ class FluidPlayer
     void SetNominal(PlayedMedium& medium);
     void SetRates(PlayedMedium& medium);
 
+    /// The last stage has ended an iteration.
+    void EndLastStage(PlayedChain& chain) const;
+
     // Result
     FluidRound GetResult() const;
+    double GetEdgePeriodS(const PlayedCluster& cluster) const;
     void AddLinks(const PlayedChain& chain, const ChainPlan& plan, FluidCluster& cluster) const;
 
     const SystemState* m_state{nullptr}; //!< the system

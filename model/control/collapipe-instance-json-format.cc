@@ -43,6 +43,10 @@ ToJson(const ModelProfile& model)
               {"decoderParameterBits", model.decoderParameterBits},
               {"weightCopies", model.weightCopies},
               {"activationBytesPerBlock", model.activationBytesPerBlock}};
+    if (model.distributedPart < 1)
+    {
+        json["distributedPart"] = model.distributedPart;
+    }
     if (model.embeddingBackwardRatio >= 0)
     {
         json["embeddingBackwardRatio"] = model.embeddingBackwardRatio;

@@ -50,6 +50,11 @@ ReadModel(const Field& field)
     model.blockParameterBits = Number(field, "blockParameterBits", Range::NON_NEGATIVE);
     model.embeddingParameterBits = Number(field, "embeddingParameterBits", Range::NON_NEGATIVE);
     model.decoderParameterBits = Optional(field, "decoderParameterBits", 0);
+    model.distributedPart = Optional(field, "distributedPart", 1);
+    if (model.distributedPart > 1)
+    {
+        field.Get("distributedPart").Fail("must not be above 1");
+    }
     model.gradientBits = Optional(field, "gradientBits", 0);
     model.segmentInputBytes = Optional(field, "segmentInputBytes", 0);
     model.embeddingBackwardRatio = Optional(field, "embeddingBackwardRatio", -1);

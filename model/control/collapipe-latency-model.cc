@@ -101,6 +101,8 @@ class ClusterEvaluator
         }
         m_result.totalS = m_result.distributionS + m_plan.localIterations * m_result.iterationS +
                           m_result.uploadS;
+        const bool isKnown = m_plan.localIterations > 1 || !EndsAtEdge();
+        m_result.edgePeriodS = isKnown ? m_result.iterationS : 0;
         if (fluid)
         {
             Replace(*fluid);
@@ -149,6 +151,15 @@ class ClusterEvaluator
                                                                 link.receiveJPerBit * carriedBits;
     }
 
+    /// Whether the edge server has a stage of the cluster's
+    bool EndsAtEdge() const
+    {
+        const auto& chains = m_plan.clusters[m_cluster].chains;
+        return std::any_of(chains.begin(), chains.end(), [](const ChainPlan& chain) {
+            return chain.stages.back().node == EDGE_SERVER;
+        });
+    }
+
     /// (16) in place of (3), (4)
     void Replace(const FluidCluster& fluid)
     {
@@ -156,6 +167,7 @@ class ClusterEvaluator
         m_result.uploadS = fluid.uploadS;
         m_result.iterationS = fluid.trainingS / m_plan.localIterations;
         m_result.totalS = fluid.totalS;
+        m_result.edgePeriodS = EndsAtEdge() ? fluid.edgePeriodS : m_result.iterationS;
         for (std::size_t i = 0; i < m_result.links.size(); ++i)
         {
             LinkEvaluation& link = m_result.links[i];

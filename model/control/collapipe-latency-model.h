@@ -50,9 +50,12 @@ struct NodeEvaluation
 /// What the model predicts for a cluster
 struct ClusterEvaluation
 {
-    double distributionS{0};           //!< tau_dist
-    double iterationS{0};              //!< tau_iter of the slowest chain
-    double uploadS{0};                 //!< last term of (4)
+    double distributionS{0}; //!< tau_dist
+    double iterationS{0};    //!< tau_iter of the slowest chain
+    double uploadS{0};       //!< last term of (4)
+    /// FluidCluster::edgePeriodS, or an iteration where the edge server has no stage; 0 where (3)
+    /// holds and there is one iteration: it does not say when the edge server's stage ends
+    double edgePeriodS{0};
     double totalS{0};                  //!< tau_m
     double samples{0};                 //!< n_m
     std::vector<NodeEvaluation> nodes; //!< [0] control unit, [k + 1] device k

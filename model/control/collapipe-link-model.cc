@@ -40,6 +40,13 @@ GetMessageOverheadBits(const LinkState& link, const PoolState& pool, double powe
 }
 
 double
+GetTransportOverheadBits(const LinkState& link, const PoolState& pool, double powerW)
+{
+    return GetMessageOverheadBits(link, pool, powerW) -
+           std::min(MESSAGE_HEAD_BITS, link.overheadBits);
+}
+
+double
 GetAirTimeS(const LinkState& link, const PoolState& pool, double share, double powerW, double bits)
 {
     const double duty = pool.mode == SharingMode::AIRTIME ? share * pool.GetFreePart() : 1;

@@ -37,6 +37,16 @@ double GetRateBps(const LinkState& link, const PoolState& pool, double share, do
 double GetMessageOverheadBits(const LinkState& link, const PoolState& pool, double powerW);
 
 /**
+ * As GetMessageOverheadBits(), but for the message's own head: for who counts whole messages.
+ *
+ * @param link the link
+ * @param pool its medium
+ * @param powerW transmit power in W
+ * @return bits that a message's transport takes beside the message
+ */
+double GetTransportOverheadBits(const LinkState& link, const PoolState& pool, double powerW);
+
+/**
  * Time on the air of a payload: a / r under frequency shares and in a dedicated pool, the share of
  * that under airtime shares.
  *

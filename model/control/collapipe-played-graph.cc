@@ -26,6 +26,7 @@ MakePlayedGraph(const Schedule& schedule, uint32_t stages, uint32_t microBatches
         played.tasks.push_back({task.kind, task.stage, Task::NONE, Task::NONE, 0});
         const bool computes = task.kind == Task::FORWARD || task.kind == Task::BACKWARD;
         played.computations += computes ? 1 : 0;
+        played.lastComputations += computes && task.stage + 1U == stages ? 1 : 0;
         if (task.before != Task::NONE)
         {
             played.tasks[task.before].after = own;

@@ -190,7 +190,8 @@ class RadioBuilder
     void AddParameters(std::size_t m, const StagePlan& stage)
     {
         const NodeIndex node = stage.node;
-        const double bits = GetParameterBits(m_state.model, stage);
+        const double down = GetParameterBits(m_state.model, stage, Phase::DISTRIBUTION);
+        const double up = GetParameterBits(m_state.model, stage, Phase::UPLOAD);
         const auto& held = GetNode(m_state.clusters[m], node).heldBase;
         const double base = GetMissingBaseBits(m_state.model, held, stage);
         const bool collected = IsCollected(m);
@@ -199,8 +200,8 @@ class RadioBuilder
             return;
         }
         const NodeIndex other = collected ? CONTROL_UNIT : EDGE_SERVER;
-        AddLink(m, LinkRole::DISTRIBUTION, other, node, bits + base);
-        AddLink(m, LinkRole::UPLOAD, node, other, bits);
+        AddLink(m, LinkRole::DISTRIBUTION, other, node, down + base);
+        AddLink(m, LinkRole::UPLOAD, node, other, up);
     }
 
     void AddHop(std::size_t m, NodeIndex here, NodeIndex next, double size, bool hasGradient)

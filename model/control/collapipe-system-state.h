@@ -27,15 +27,18 @@ namespace collapipe
  */
 struct ModelProfile
 {
-    uint32_t blocks{0};                //!< L, encoder blocks
-    double blockForwardFlops{0};       //!< F, forward FLOPs of one block and sample
-    double backwardRatio{2};           //!< beta, backward work over forward work
-    double embeddingForwardFlops{0};   //!< F_emb per sample
-    double decoderForwardFlops{0};     //!< F_dec per sample, loss included
-    double activationBits{0};          //!< A, bits of one sample at a cut
-    double targetBits{0};              //!< bits of one sample's targets, control unit to edge
-    double blockParameterBits{0};      //!< W, bits of one block's parameters
-    double embeddingParameterBits{0};  //!< W_emb, bits of the embedding's parameters
+    uint32_t blocks{0};               //!< L, encoder blocks
+    double blockForwardFlops{0};      //!< F, forward FLOPs of one block and sample
+    double backwardRatio{2};          //!< beta, backward work over forward work
+    double embeddingForwardFlops{0};  //!< F_emb per sample
+    double decoderForwardFlops{0};    //!< F_dec per sample, loss included
+    double activationBits{0};         //!< A, bits of one sample at a cut
+    double targetBits{0};             //!< bits of one sample's targets, control unit to edge
+    double blockParameterBits{0};     //!< W, bits of one block's parameters
+    double embeddingParameterBits{0}; //!< W_emb, bits of the embedding's parameters
+    /// Part of these bits, 0..1, that is distributed: where optimizers' state travels, there is
+    /// none before the first average
+    double distributedPart{1};
     double weightCopies{4};            //!< c_w: weights, gradients, optimizer state over W
     double activationBytesPerBlock{0}; //!< A_teb, bytes kept per block and sample until backward
     double segmentInputBytes{0};       //!< A_in, bytes of one sample's input of a segment
@@ -188,6 +191,10 @@ enum class Relay : uint8_t
     CONTROL_UNIT, //!< over the control unit: a hop in the cluster's D2D medium, and a wire
     BASE_STATION, //!< up and down through the cell
 };
+
+/// Of what a message takes beside its payload (LinkState::overheadBits): its own head and the
+/// description of its tensors. Who counts whole messages has counted them.
+constexpr double MESSAGE_HEAD_BITS = 8 * 100;
 
 /**
  * A directed link's estimated radio parameters, formulas (5) and (6), or its fixed rate.

@@ -50,7 +50,7 @@ GetPartBits(const ModelProfile& model,
     const bool mayLack = phase == Phase::DISTRIBUTION && stage.node != EDGE_SERVER;
     const double base =
         mayLack ? GetMissingBaseBits(model, GetNode(cluster, stage.node).heldBase, stage) : 0;
-    return GetParameterBits(model, stage) + base;
+    return GetParameterBits(model, stage, phase) + base;
 }
 
 void
@@ -250,11 +250,13 @@ FindLinkState(const ClusterState& cluster, NodeIndex from, NodeIndex to)
 }
 
 double
-GetParameterBits(const ModelProfile& model, const StagePlan& stage)
+GetParameterBits(const ModelProfile& model, const StagePlan& stage, Phase phase)
 {
-    return model.CountTrained(stage.firstBlock, stage.lastBlock) * model.blockParameterBits +
-           (stage.embedding ? model.embeddingParameterBits : 0) +
-           (stage.decoder ? model.decoderParameterBits : 0);
+    const double whole =
+        model.CountTrained(stage.firstBlock, stage.lastBlock) * model.blockParameterBits +
+        (stage.embedding ? model.embeddingParameterBits : 0) +
+        (stage.decoder ? model.decoderParameterBits : 0);
+    return phase == Phase::DISTRIBUTION ? model.distributedPart * whole : whole;
 }
 
 double
@@ -304,9 +306,10 @@ ListSettings(const ClusterState& cluster, Phase phase, const ClusterPlan& plan)
     for (LinkPlan link : plan.links)
     {
         const LinkState* state = FindLinkState(cluster, link.from, link.to);
-        const bool isOwn = GetPool(link.from, link.to) == Pool::D2D && state &&
-                           state->relay != Relay::BASE_STATION;
-        if (phase == Phase::UPLOAD && link.phase == Phase::TRAINING && isOwn && !isNamed(link))
+        const Pool pool = GetPool(link.from, link.to);
+        const bool isApart =
+            pool != Pool::UPLINK && state && GetMedium(*state, pool) != Pool::UPLINK;
+        if (phase == Phase::UPLOAD && link.phase == Phase::TRAINING && isApart && !isNamed(link))
         {
             link.phase = phase;
             settings.push_back(link);

@@ -118,9 +118,10 @@ const LinkState* FindLinkState(const ClusterState& cluster, NodeIndex from, Node
 /**
  * @param model the model
  * @param stage a stage
- * @return bits of the parameters which the stage's node receives and uploads
+ * @param phase DISTRIBUTION or UPLOAD
+ * @return bits of the parameters which the stage's node receives, or uploads
  */
-double GetParameterBits(const ModelProfile& model, const StagePlan& stage);
+double GetParameterBits(const ModelProfile& model, const StagePlan& stage, Phase phase);
 
 /**
  * Frozen weights that a node has to be sent before it can hold a stage: s_0 W_0 of the blocks that
@@ -142,8 +143,9 @@ UploadPath GetUploadPath(const SystemState& state, std::size_t cluster);
 
 /**
  * What a cluster's links are to be set to as a phase begins. The upload begins when the edge server
- * has done its part of the training, with the last gradients on their way down the chain: in the
- * cluster's own medium, links that the upload does not name keep what the training gave them.
+ * has done its part of the training, with the last gradients on their way to the chain and down it:
+ * links that the upload does not name keep what the training gave them, but for those of the
+ * uplink, whose shares the upload divides anew.
  *
  * @param cluster the cluster
  * @param phase that begins

@@ -110,34 +110,31 @@ FlowNetwork::DivideReserved(Medium& medium)
         const void* sender = PeekPointer(link.config.holder.first);
         return holders[{sender ? sender : &link, PeekPointer(link.config.holder.second)}];
     };
-    double promised = 0; // to all that have a share, whether they use it or not
     for (const Link* link : medium.links)
     {
-        Holder& holder = find(*link);
         if (link->setting.isSet)
         {
+            Holder& holder = find(*link);
             holder.isSet = true;
-            promised += std::max(0.0, link->setting.weight - holder.share);
             holder.share = std::max(holder.share, link->setting.weight);
         }
     }
-    const double unit = 1 / std::max(1.0, promised);
     double used = 0;
     double others = 0; // without a share: they take what is left
-    for (Link* link : medium.active)
+    for (const Link* link : medium.active)
     {
         Holder& holder = find(*link);
-        link->nominal = unit * holder.share;
-        used += holder.active == 0 ? link->nominal : 0;
+        used += holder.active == 0 ? holder.share : 0;
         ++holder.active;
         others += holder.isSet ? 0 : 1;
     }
+    // Clusters are not all in one phase: shares of those that send may be more than there is
     const double rest = others > 0 ? std::max(LEAST_CAPACITY, 1 - used) : 0;
     const double scale = 1 / std::max(1.0, used + rest);
     for (Link* link : medium.active)
     {
         const Holder& holder = find(*link);
-        link->nominal = scale * (holder.isSet ? link->nominal : rest / others);
+        link->nominal = scale * (holder.isSet ? holder.share : rest / others);
         link->turn = holder.isSet ? 1 / static_cast<double>(holder.active) : 1;
     }
 }

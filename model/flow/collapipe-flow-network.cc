@@ -433,7 +433,7 @@ FlowNetwork::GetOverheadBits(const Flow* flow) const
 {
     const Link& link = *flow->link;
     const PoolState& pool = m_media[link.GetMedium()]->pool;
-    return GetMessageOverheadBits(link.state.link, pool, GetPowerW(link));
+    return GetTransportOverheadBits(link.state.link, pool, GetPowerW(link));
 }
 
 double

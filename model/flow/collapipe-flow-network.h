@@ -237,7 +237,7 @@ class FlowNetwork : public Object
 
     /**
      * @param flow of a user
-     * @return bits that a message takes of the medium beside its payload
+     * @return bits that a message takes of the medium beside its own
      */
     double GetOverheadBits(const Flow* flow) const;
 

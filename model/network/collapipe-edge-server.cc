@@ -267,6 +267,7 @@ EdgeServerApplication::Decide(double allSamples)
     {
         weights.push_back(samples / allSamples);
     }
+    m_director->SetStart(!GetModel().optimizer.empty());
     const bool isAnyAbsent = ApplyReports(false);
     m_record.plan = m_director->Decide(m_record.round, weights, !isAnyAbsent);
     if (!m_record.plan && isAnyAbsent)

@@ -19,6 +19,11 @@ RoundDirector::GetTypeId()
     return tid;
 }
 
+void
+RoundDirector::SetStart(bool /* hasOptimizerState */)
+{
+}
+
 std::string
 RoundDirector::Replan(uint32_t /* cluster */,
                       const std::set<NodeIndex>& /* absent */,

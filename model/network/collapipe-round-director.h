@@ -44,6 +44,14 @@ class RoundDirector : public Object
     virtual void HandleReport(uint32_t cluster, NodeIndex node, const StateReport& report) = 0;
 
     /**
+     * What the nodes will start from in the rounds that are decided from now on. The default
+     * does nothing.
+     * @param hasOptimizerState whether it is distributed with the parameters, as it is once there
+     *        is an average of it
+     */
+    virtual void SetStart(bool hasOptimizerState);
+
+    /**
      * All nodes have reported: what is to be done?
      * @param round from 1
      * @param weights rho of each cluster

@@ -59,7 +59,7 @@ LinkMonitor::UpdateWaits()
         const auto predict = [this, cluster = cluster](double wait) {
             Instance instance;
             instance.state = MakeFittedState(cluster, wait);
-            return EvaluatePlan(instance, m_plan).clusters.at(cluster).iterationS;
+            return EvaluatePlan(instance, m_plan).clusters.at(cluster).edgePeriodS;
         };
         const bool isReserved = HasReservedAirtime(cluster);
         double wait = 0;
@@ -68,6 +68,10 @@ LinkMonitor::UpdateWaits()
         for (int step = 0; step < (isReserved ? WAIT_STEPS : 1); ++step)
         {
             const double predictedS = predict(wait);
+            if (!(predictedS > 0))
+            {
+                break; // nothing to compare with
+            }
             // Latencies on the path, or seconds on the air there where shares are reserved
             const double slope = (predict(wait + PROBE) - predictedS) / PROBE;
             if (slope < (isReserved ? LEAST_PART * predictedS : 1))

@@ -463,7 +463,7 @@ LinkMonitor::GetExpectedS(const TransferKind& kind, const Served& served, double
         turn = std::clamp(served.shareSeconds / served.seconds, LEAST_SHARE, 1.0);
     }
     const double rate = turn * GetRateBps(seen, pool, share, powerW);
-    const double overheadBits = GetMessageOverheadBits(seen, pool, powerW);
+    const double overheadBits = GetTransportOverheadBits(seen, pool, powerW);
     return rate > 0 ? (served.bits / served.count + overheadBits) / rate : 0;
 }
 

@@ -104,6 +104,7 @@ void
 ControlLoop::SetSystemState(const SystemState& state)
 {
     m_state = state;
+    m_freshPart = state.model.distributedPart;
 }
 
 const SystemState&
@@ -212,6 +213,12 @@ ControlLoop::UpdateLinks()
     {
         m_radioEnergy.Correct(m_state);
     }
+}
+
+void
+ControlLoop::SetStart(bool hasOptimizerState)
+{
+    m_state.model.distributedPart = hasOptimizerState ? 1 : m_freshPart;
 }
 
 std::shared_ptr<const RoundPlan>

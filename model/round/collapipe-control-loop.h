@@ -111,6 +111,7 @@ class ControlLoop : public RoundDirector
     void SetInfeasibleCallback(std::function<void(const std::string&)> callback);
 
     void HandleReport(uint32_t cluster, NodeIndex node, const StateReport& report) override;
+    void SetStart(bool hasOptimizerState) override;
     std::shared_ptr<const RoundPlan> Decide(uint32_t round,
                                             const std::vector<double>& weights,
                                             bool isLast) override;
@@ -154,6 +155,7 @@ class ControlLoop : public RoundDirector
     std::vector<ClusterId> m_ids;                           //!< of the clusters
     std::unique_ptr<LinkObserver> m_observer;               //!< tells the monitor
     SystemState m_state;                                    //!< what is known
+    double m_freshPart{1};                                  //!< distributed before any average
     RadioEnergyFit m_radioEnergy;                           //!< learns what radios consume
     std::vector<uint32_t> m_attempts;                       //!< at the current round, by cluster
     std::shared_ptr<const RoundPlan> m_plan;                //!< of the current round

@@ -120,7 +120,8 @@ TEST(BasePrice, IsTheSumOfTheBlocksMovedOnTheDownlink)
                     continue;
                 }
                 const auto& node = GetNode(state.clusters[m], stage.node);
-                double bits = stage.embedding ? state.model.embeddingParameterBits : 0;
+                const double part = state.model.distributedPart;
+                double bits = stage.embedding ? part * state.model.embeddingParameterBits : 0;
                 bits += stage.embedding && !node.heldBase.embedding
                             ? 8 * state.model.frozenEmbeddingBytes
                             : 0;
@@ -128,7 +129,7 @@ TEST(BasePrice, IsTheSumOfTheBlocksMovedOnTheDownlink)
                 {
                     const bool isTrained = block >= state.model.firstTrainedBlock;
                     const bool isHeld = node.heldBase.Count(block, block + 1) > 0;
-                    bits += isTrained ? state.model.blockParameterBits : 0;
+                    bits += isTrained ? part * state.model.blockParameterBits : 0;
                     bits += isHeld      ? 0
                             : isTrained ? 8 * state.model.frozenBlockBytes
                                         : 8 * state.model.untrainedBlockBytes;

@@ -193,6 +193,8 @@ class RandomInstance
         model.embeddingParameterBits = Log(1e7, 2e8);
         model.weightCopies = 4;
         model.activationBytesPerBlock = Log(1e5, 1e7);
+        // By what has been drawn, so that all else is as it is without
+        model.distributedPart = std::fmod(model.activationBytesPerBlock, 3) < 1 ? 1.0 / 3 : 1;
     }
 
     void MakeTraining(const RandomShape& shape, TrainingProfile& training)

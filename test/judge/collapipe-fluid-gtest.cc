@@ -135,6 +135,7 @@ TEST(FluidModel, CollectedParametersTakeTwoLegs)
             double up = 0;
             double down = 0;
             double whole = model.embeddingParameterBits;
+            const double part = model.distributedPart;
             int messages = 1;
             for (const auto& stage : plan.clusters[m].chains[0].stages)
             {
@@ -142,14 +143,15 @@ TEST(FluidModel, CollectedParametersTakeTwoLegs)
                 if (bits > 0)
                 {
                     up = std::max(up, takeS(Phase::UPLOAD, stage.node, CONTROL_UNIT, bits, 1));
-                    down = std::max(down,
-                                    takeS(Phase::DISTRIBUTION, CONTROL_UNIT, stage.node, bits, 1));
+                    down = std::max(
+                        down,
+                        takeS(Phase::DISTRIBUTION, CONTROL_UNIT, stage.node, part * bits, 1));
                     whole += bits;
                     ++messages;
                 }
             }
             up += takeS(Phase::UPLOAD, CONTROL_UNIT, EDGE_SERVER, whole, messages);
-            down += takeS(Phase::DISTRIBUTION, EDGE_SERVER, CONTROL_UNIT, whole, messages);
+            down += takeS(Phase::DISTRIBUTION, EDGE_SERVER, CONTROL_UNIT, part * whole, messages);
             EXPECT_NEAR(evaluation.clusters[m].uploadS, up, CLOSE * up) << i;
             EXPECT_NEAR(evaluation.clusters[m].distributionS, down, CLOSE * down) << i;
             EXPECT_NEAR(played.clusters[m].uploadS, up, CLOSE * played.latencyS) << i;
@@ -190,6 +192,13 @@ TEST(FluidModel, EqualsTheReferenceInAnyMedium)
                         tolerance)
                 << i;
             EXPECT_NEAR(played.clusters[m].totalS, expected.totalS[m], tolerance) << i;
+            const auto& ends = expected.edgeEndsS[m];
+            const auto periods = static_cast<double>(ends.size()) - 1;
+            EXPECT_NEAR(played.clusters[m].edgePeriodS,
+                        periods > 0 ? (ends.back() - ends.front()) / periods
+                                    : ends.back() - expected.distributionS[m],
+                        tolerance)
+                << i;
             if (!IsWorkConserving(instance.state))
             {
                 continue;

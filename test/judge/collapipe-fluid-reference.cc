@@ -94,6 +94,7 @@ class World
         m_times.distributionS.assign(m_runners.size(), 0);
         m_times.trainingS.assign(m_runners.size(), 0);
         m_times.totalS.assign(m_runners.size(), 0);
+        m_times.edgeEndsS.assign(m_runners.size(), {});
         m_times.radioJ.assign(m_runners.size(), 0);
     }
 
@@ -219,6 +220,7 @@ class World
         {
             double bits = (stage.lastBlock - stage.firstBlock) * model.blockParameterBits +
                           (stage.embedding ? model.embeddingParameterBits : 0);
+            bits *= down ? model.distributedPart : 1;
             if (down && model.sendsBase && stage.node != EDGE_SERVER)
             {
                 const auto& cluster = m_state.clusters[m];
@@ -373,6 +375,10 @@ class World
             if (r.busy[s] && r.busyUntil[s] <= m_now)
             {
                 r.busy[s] = false;
+                if (s + 1 == stages && r.passes[s].empty())
+                {
+                    m_times.edgeEndsS[m].push_back(m_now);
+                }
                 if (r.doing[s].forward && s + 1 < stages)
                 {
                     r.up[s].push_back(r.doing[s].number);

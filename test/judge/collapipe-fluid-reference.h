@@ -24,7 +24,9 @@ struct FluidTimes
     std::vector<double> distributionS; //!< end of each cluster's distribution
     std::vector<double> trainingS;     //!< end of each cluster's last iteration
     std::vector<double> totalS;        //!< end of each cluster's upload
-    std::vector<double> radioJ;        //!< what each cluster's nodes send costs (7')
+    /// When the edge server has ended its part of each iteration, by cluster
+    std::vector<std::vector<double>> edgeEndsS;
+    std::vector<double> radioJ; //!< what each cluster's nodes send costs (7')
 };
 
 /**

@@ -88,6 +88,8 @@ InstanceMaker::MakeModel(SystemState& state)
     model.blockParameterBits = Log(1e7, 3e8);
     model.embeddingParameterBits = Log(1e7, 3e8);
     model.activationBytesPerBlock = Log(1e5, 1e7);
+    // By what has been drawn, so that all else is as it is without
+    model.distributedPart = std::fmod(model.activationBytesPerBlock, 3) < 1 ? 1.0 / 3 : 1;
 }
 
 void

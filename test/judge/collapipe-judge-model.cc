@@ -350,12 +350,12 @@ class Builder
         const bool collected = m_state.training.uploadRule == UploadRule::COLLECTED;
         const bool inWhole = collected && node == CONTROL_UNIT;
         const NodeIndex other = collected ? CONTROL_UNIT : EDGE_SERVER;
-        m_wholeDown.push_back(bits + frozen);
+        const double down = m_state.model.distributedPart * bits + frozen;
+        m_wholeDown.push_back(down);
         m_wholeUp.push_back(bits);
-        if (bits + frozen > 0 && !inWhole)
+        if (down > 0 && !inWhole)
         {
-            m_problem.legs[0].push_back(
-                AddTransmission(Phase::DISTRIBUTION, other, node, bits + frozen));
+            m_problem.legs[0].push_back(AddTransmission(Phase::DISTRIBUTION, other, node, down));
         }
         if (bits > 0 && !inWhole)
         {

@@ -138,6 +138,8 @@ BAD = [
      "clusters[0].controlUnit.downlink.latencyS"),
     (change(("clusters", 0, "controlUnit", "downlink", "overheadS"), -1),
      "clusters[0].controlUnit.downlink.overheadS"),
+    (change(("model", "distributedPart"), 1.5), "model.distributedPart"),
+    (change(("model", "distributedPart"), -1), "model.distributedPart"),
     (change(("training", "allowedPairs", 0, "count"), -2), "training.allowedPairs[0].count"),
     (change(("training", "allowedPairs"), {}), "training.allowedPairs"),
     (change(("training", "uploadPath"), "by mail"), "training.uploadPath"),

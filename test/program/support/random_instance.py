@@ -13,6 +13,7 @@ class Maker:
         self.random = random.Random(seed)
         self.limits = random.Random(seed + 1)  # apart, so that all else is as it is without them
         self.overheads = random.Random(seed + 2)
+        self.states = random.Random(seed + 3)
 
     def log(self, low, high):
         return math.exp(self.random.uniform(math.log(low), math.log(high)))
@@ -98,6 +99,7 @@ class Maker:
                 "decoderParameterBits": self.log(1e6, 1e8),
                 "weightCopies": self.random.choice([2, 3, 4]),
                 "activationBytesPerBlock": self.log(1e5, 1e7),
+                **({"distributedPart": self.states.uniform(0.2, 1)} if self.states.random() < 0.3 else {}),
             },
             "training": {
                 "localIterations": self.random.randint(1, 8),

@@ -71,11 +71,12 @@ class Recomputation:
             bits = (self.blocks(stage) * self.model["blockParameterBits"] +
                     stage["embedding"] * self.model["embeddingParameterBits"] +
                     stage["decoder"] * self.model["decoderParameterBits"])
+            down = self.model.get("distributedPart", 1) * bits
             carrier = "controlUnit" if collected else stage["node"]
             if stage["node"] != "edgeServer":
-                add("distribution", "edgeServer", carrier, bits)
+                add("distribution", "edgeServer", carrier, down)
                 add("upload", carrier, "edgeServer", bits)
-                add("distribution", carrier, stage["node"], bits)
+                add("distribution", carrier, stage["node"], down)
                 add("upload", stage["node"], carrier, bits)
         for here, there in zip(stages, stages[1:]):
             add("training", here["node"], there["node"], size * self.model["activationBits"])
