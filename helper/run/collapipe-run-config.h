@@ -13,6 +13,7 @@
 #include "ns3/collapipe-parameter-value.h"
 #include "ns3/collapipe-quality.h"
 #include "ns3/collapipe-result-writer.h"
+#include "ns3/collapipe-schedule-name.h"
 #include "ns3/collapipe-topology.h"
 #include "ns3/collapipe-wire-precision.h"
 
@@ -86,23 +87,23 @@ struct RunConfig
     double backgroundLeadS{2};               //!< that they are alone before the training
 
     // Training; where the task decides, the values are a translation's
-    std::string task;                 //!< what is learnt; empty: as suits data and model
-    std::string model{"nano"};        //!< size by name or WIDTHxHEADSxFEEDFORWARD
-    uint32_t blocks{8};               //!< L, encoder blocks; Complete() goes by the model's name
-    uint32_t decoderBlocks{1};        //!< on the edge server
-    uint32_t sequenceLength{20};      //!< tokens of a sentence, padding included
-    uint32_t vocabulary{1000};        //!< pieces of the tokenizer
-    uint32_t microBatches{4};         //!< N
-    uint32_t microBatchSize{8};       //!< b
-    uint32_t localIterations{25};     //!< H
-    uint32_t rounds{5};               //!< T
-    std::string schedule{"gpipe"};    //!< gpipe or 1f1b
-    std::string compute{"torch"};     //!< torch or analytic
-    std::string optimizer{"adam"};    //!< adam or sgd
-    double learningRate{3e-3};        //!< step size
-    double momentum{0.9};             //!< of sgd
-    std::string recompute{"never"};   //!< activations: never, always or auto
-    std::string uploadPath{"direct"}; //!< of parameters: direct, collected or auto
+    std::string task;             //!< what is learnt; empty: as suits data and model
+    std::string model{"nano"};    //!< size by name or WIDTHxHEADSxFEEDFORWARD
+    uint32_t blocks{8};           //!< L, encoder blocks; Complete() goes by the model's name
+    uint32_t decoderBlocks{1};    //!< on the edge server
+    uint32_t sequenceLength{20};  //!< tokens of a sentence, padding included
+    uint32_t vocabulary{1000};    //!< pieces of the tokenizer
+    uint32_t microBatches{4};     //!< N
+    uint32_t microBatchSize{8};   //!< b
+    uint32_t localIterations{25}; //!< H
+    uint32_t rounds{5};           //!< T
+    std::string schedule{DEFAULT_SCHEDULE};  //!< short name or TypeId
+    std::string compute{"torch"};            //!< torch or analytic
+    std::string optimizer{"adam"};           //!< adam or sgd
+    double learningRate{3e-3};               //!< step size
+    double momentum{0.9};                    //!< of sgd
+    std::string recompute{"never"};          //!< activations: never, always or auto
+    std::string uploadPath{"direct"};        //!< of parameters: direct, collected or auto
     std::string activationPrecision{"fp32"}; //!< on the wire: fp32, fp16, bf16 or int8
     std::string gradientPrecision{"fp32"};   //!< likewise
     std::string parameterPrecision{"fp32"};  //!< likewise

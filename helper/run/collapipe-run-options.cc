@@ -176,8 +176,8 @@ AddTraining(RunConfig& config, Options& options)
         RunOption(Group::TRAINING,
                   "schedule",
                   &config.schedule,
-                  "pipeline schedule: gpipe, 1f1b or a TypeId")
-            .OneOf({"gpipe", "1f1b"})
+                  "pipeline schedule: " + DescribeScheduleNames())
+            .OneOf(ListScheduleNames())
             .DerivedFrom("ns3::collapipe::Schedule", ScheduleTypeName)
             .Basic(),
         RunOption(Group::TRAINING,

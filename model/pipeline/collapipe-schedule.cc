@@ -4,6 +4,7 @@
 
 #include "collapipe-schedule.h"
 
+#include "collapipe-schedule-name.h"
 #include "collapipe-task-graph.h"
 
 #include "ns3/abort.h"
@@ -165,13 +166,27 @@ IsScheduleName(const std::string& name)
            tid.IsChildOf(Schedule::GetTypeId()) && tid.HasConstructor();
 }
 
+std::vector<std::string>
+ListScheduleNames()
+{
+    std::vector<std::string> names{DEFAULT_SCHEDULE};
+    for (const auto& [name, typeName] : SHORT_NAMES)
+    {
+        if (name != DEFAULT_SCHEDULE)
+        {
+            names.push_back(name);
+        }
+    }
+    return names;
+}
+
 std::string
 DescribeScheduleNames()
 {
     std::string text;
-    for (const auto& shortName : SHORT_NAMES)
+    for (const auto& name : ListScheduleNames())
     {
-        text += "\"" + shortName.first + "\", ";
+        text += "\"" + name + "\", ";
     }
     return text + "or the TypeId of a schedule";
 }

@@ -207,6 +207,9 @@ std::string ScheduleTypeName(const std::string& name);
  */
 bool IsScheduleName(const std::string& name);
 
+/// @return the short names, that of the default first
+std::vector<std::string> ListScheduleNames();
+
 /// @return what a user may give as a schedule's name, for messages
 std::string DescribeScheduleNames();
 

@@ -75,6 +75,16 @@ def check_json(source):
               f"{path.name} reads JSON by ParseBoundedJson()")
 
 
+def check_names(source):
+    """Only the room of schedules knows their names, and only that of models the names of families."""
+    for room, names in {"model/pipeline": "gpipe|1f1b", "model/learning": "transformer|bert|gpt2|llama"}.items():
+        literal = re.compile(f'"({names})"')
+        for path in find_sources(source, "model", "helper"):
+            if str(path.parent.relative_to(source)) != room:
+                code = re.sub(r"//.*|/\*[\s\S]*?\*/", "", path.read_text(encoding="utf-8"))
+                check(not literal.search(code), f"{path.name} names one of {names}")
+
+
 def check_heads(source):
     for path in find_sources(source, *FORMATTED):
         text = path.read_text(encoding="utf-8")
@@ -105,6 +115,7 @@ def main():
     check_rooms(source)
     check_torch(source)
     check_json(source)
+    check_names(source)
     check_heads(source)
     check_format(source)
     return report()
