@@ -74,7 +74,7 @@ TEST(ControlJson, ErrorsNameTheField)
     EXPECT_EQ(GetError("/uplink", {{"mode", "magic"}}),
               "uplink.mode must be \"frequency\", \"airtime\" or \"dedicated\"");
     EXPECT_EQ(GetError("/training/schedule", "zb-h1"),
-              "training.schedule must be \"1f1b\", \"gpipe\", or the TypeId of a schedule");
+              "training.schedule must be \"gpipe\", \"1f1b\", or the TypeId of a schedule");
     EXPECT_EQ(GetError("/training/allowedPairs", Json::array()),
               "training.allowedPairs must not be empty");
     EXPECT_EQ(GetError("/clusters/0/d2dLinks", Json::array()),
