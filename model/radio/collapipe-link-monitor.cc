@@ -26,7 +26,9 @@ namespace
 
 constexpr double OTHERS_WEIGHT = 0.5; //!< of a round in what is known of other users
 constexpr double MOST_OTHERS = 0.95;  //!< of a medium: something is always left
-constexpr double LEAST_SHARE = 0.02;  //!< of a medium, that a link of low priority has
+constexpr double LEAST_QUEUED = 0.5;  //!< of what (5), (6) expect of a message that queued
+constexpr std::size_t NO_GAP = GapChoice::CANDIDATES / 2; //!< the candidate that changes no Gamma
+constexpr double LEAST_SHARE = 0.02; //!< of a medium, that a link of low priority has
 /// What waits for no share: the attribute SmallBytes of both schedulers, 1500 bytes
 constexpr double SMALL_BITS = 12000;
 constexpr double NOT_MEASURED = std::numeric_limits<double>::quiet_NaN();
@@ -496,7 +498,10 @@ LinkMonitor::UpdateFits()
         {
             seen.expectedS[i] = GetExpectedS(key, served, GapChoice::GetFactor(i));
         }
-        if (served.seconds > 0 && seen.expectedS[0] > 0)
+        // Where shares are kept nothing is sent in half of the time: it has not waited for the last
+        const bool isBeside = queued && HasReservedMedium(link) &&
+                              seen.measuredS < LEAST_QUEUED * seen.expectedS[NO_GAP];
+        if (served.seconds > 0 && seen.expectedS[0] > 0 && !isBeside)
         {
             observations.push_back(seen);
         }

@@ -24,6 +24,10 @@ WIDE = [*RESERVED, "--topology=hybrid", "--clusters=4", "--devices=2", "--cluste
 UPLINK = "examples/campaigns/contested-uplink.toml"  # four clusters far and near, Adam's state on its way
 # Relative, over flows, which go by what is planned by; but where what is not used goes to others, a node that has
 # ended its training uploads at once, beside others' gradients, and in the model when its cluster has ended it
+# Parameters are much larger than activations, which leave their node as fast as they come
+LARGE = {"topology": "hybrid", "clusters": 2, "devices": 3, "model": "128x4x512", "blocks": 4, "sequenceLength": 24,
+         "task": "translation", "maxPairs": 300, "maxValidation": 10, "vocabulary": 300, "localIterations": 4,
+         "rounds": 3, "keepOptimizerState": "true", "seed": 4}
 EXACT = {"reserved": 0.02, "work-conserving": 0.05}
 FIRST = 0.2  # relative, of planned and measured latencies at the cell's edge before anything was measured
 CLOSE = 0.1  # relative, of planned and measured latencies
@@ -51,10 +55,10 @@ def draw(folder, seed):
         f"--seed={seed}")
 
 
-def follow(folder, campaign):
+def follow(folder, chosen):
     """Over flows a round takes what was planned, the first one without an optimizer's state and those after it
     with it, to the last gradient and whatever the clusters' phases are meanwhile."""
-    options = [f"--{name}={value}" for name, value in campaign["options"].items() if name != "compute"]
+    options = [f"--{name}={value}" for name, value in chosen.items() if name != "compute"]
     for sharing in ("reserved", "work-conserving"):
         for controller in ("dssda", "dssda-equal-bandwidth"):
             run(folder / sharing, controller, f"flows on one uplink, {sharing}", *options, "--fidelity=flow",
@@ -81,7 +85,8 @@ def main():
         # With adapters the control unit has no backward pass, and is done long before the others
         compare(work / "flow", "flows", *RESERVED, f"--scenario={scenario}", "--fidelity=flow")
         with open(pathlib.Path(sys.argv[2]) / UPLINK, "rb") as file:
-            follow(work / "uplink", tomllib.load(file))
+            follow(work / "uplink", tomllib.load(file)["options"])
+        follow(work / "large", LARGE)
     return report()
 
 
