@@ -91,8 +91,7 @@ HasAttribute(const std::string& controller, const std::string& attribute)
 bool
 IsSideBySide(const std::string& controller)
 {
-    return IsOfClass(controller, "ns3::collapipe::FedAvgController") ||
-           IsOfClass(controller, "ns3::collapipe::SplitFedController");
+    return IsOfClass(controller, "ns3::collapipe::SideBySideController");
 }
 
 bool

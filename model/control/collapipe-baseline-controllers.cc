@@ -11,7 +11,6 @@
 #include "collapipe-transfers.h"
 
 #include "ns3/boolean.h"
-#include "ns3/collapipe-schedule.h"
 #include "ns3/uinteger.h"
 
 #include <algorithm>
@@ -22,47 +21,12 @@ namespace collapipe
 {
 
 NS_OBJECT_ENSURE_REGISTERED(StaticPipelineController);
-NS_OBJECT_ENSURE_REGISTERED(FedAvgController);
-NS_OBJECT_ENSURE_REGISTERED(SplitFedController);
 NS_OBJECT_ENSURE_REGISTERED(RandomController);
 
 namespace
 {
 
 constexpr uint32_t DRAWS = 200; //!< of a random chain before one that surely fits is taken
-
-/**
- * A cluster's usable devices side by side, each with the n samples of the fixed pair split evenly:
- * the micro-batches are as many as in the pair while there is a sample for each device in every
- * one.
- */
-template <typename MakeStages>
-ClusterPlan
-SplitData(const SystemState& state, std::size_t cluster, MakeStages makeStages)
-{
-    const std::vector<NodeIndex> nodes = GetUsableDevices(state.clusters[cluster]);
-    const auto devices = static_cast<uint32_t>(nodes.size());
-    const MicroBatchPair& pair = state.training.fixedPair;
-    const uint32_t samples = pair.count * pair.size;
-    const bool enough = pair.size >= devices;
-    ClusterPlan plan;
-    for (uint32_t k = 0; k < devices; ++k)
-    {
-        const uint32_t total = enough ? pair.size : samples;
-        const uint32_t part = total / devices + (k < total % devices ? 1 : 0);
-        if (part == 0)
-        {
-            continue;
-        }
-        ChainPlan chain;
-        chain.stages = makeStages(nodes[k]);
-        chain.microBatches = enough ? pair.count : part;
-        chain.microBatchSize = enough ? part : 1;
-        chain.dataShare = static_cast<double>(chain.microBatches) * chain.microBatchSize / samples;
-        plan.chains.push_back(chain);
-    }
-    return plan;
-}
 
 } // namespace
 
@@ -120,129 +84,6 @@ void
 StaticPipelineController::SetTuning(bool tunes)
 {
     m_tunes = tunes;
-}
-
-TypeId
-FedAvgController::GetTypeId()
-{
-    static TypeId tid =
-        TypeId("ns3::collapipe::FedAvgController")
-            .SetParent<Controller>()
-            .SetGroupName("CollaPipe")
-            .AddConstructor<FedAvgController>()
-            .AddAttribute("EnforceMemory",
-                          "Whether a model that does not fit a device's memory (8) makes the plan "
-                          "infeasible; false: the plan is made all the same",
-                          BooleanValue(true),
-                          MakeBooleanAccessor(&FedAvgController::m_enforceMemory),
-                          MakeBooleanChecker());
-    return tid;
-}
-
-RoundPlan
-FedAvgController::Decide(const SystemState& state)
-{
-    RoundPlan plan = StartBaseline(state);
-    RefuseCollected(state, plan);
-    for (std::size_t m = 0; m < state.clusters.size() && plan.infeasible.empty(); ++m)
-    {
-        plan.clusters.push_back(SplitData(state, m, [&](NodeIndex node) {
-            return std::vector<StagePlan>{{node, true, 0, state.model.blocks, true}};
-        }));
-    }
-    if (plan.infeasible.empty())
-    {
-        FinishBaseline(state, plan, m_enforceMemory);
-    }
-    return plan;
-}
-
-TypeId
-SplitFedController::GetTypeId()
-{
-    static TypeId tid =
-        TypeId("ns3::collapipe::SplitFedController")
-            .SetParent<Controller>()
-            .SetGroupName("CollaPipe")
-            .AddConstructor<SplitFedController>()
-            .AddAttribute("Cut",
-                          "Encoder blocks on every device; 0: half of them, or as many as fit the "
-                          "smallest memory",
-                          UintegerValue(0),
-                          MakeUintegerAccessor(&SplitFedController::m_cut),
-                          MakeUintegerChecker<uint32_t>())
-            .AddAttribute("EnforceMemory",
-                          "Whether blocks that do not fit a device's memory (8) make the plan "
-                          "infeasible; false: the plan is made all the same",
-                          BooleanValue(true),
-                          MakeBooleanAccessor(&SplitFedController::m_enforceMemory),
-                          MakeBooleanChecker());
-    return tid;
-}
-
-void
-SplitFedController::SetCut(uint32_t cut)
-{
-    m_cut = cut;
-}
-
-uint32_t
-SplitFedController::GetCut(const SystemState& state) const
-{
-    if (m_cut > 0)
-    {
-        return std::min(m_cut, state.model.blocks);
-    }
-    uint32_t cut = std::max<uint32_t>(1, state.model.blocks / 2);
-    const MicroBatchPair& pair = state.training.fixedPair;
-    for (const auto& cluster : state.clusters)
-    {
-        const auto devices =
-            std::max<uint32_t>(1, static_cast<uint32_t>(GetUsableDevices(cluster).size()));
-        const bool enough = pair.size >= devices;
-        const uint32_t size = enough ? (pair.size + devices - 1) / devices : 1;
-        const uint32_t samples = pair.count * pair.size;
-        const uint32_t count = enough ? pair.count : (samples + devices - 1) / devices;
-        const Ptr<const Schedule> schedule = GetSchedule(state.training.schedule);
-        if (!schedule->Check(2, count).empty())
-        {
-            continue; // CheckSchedule() says so of the plan
-        }
-        const uint32_t live = schedule->GetLiveMicroBatches(2, 0, count);
-        for (const NodeIndex node : GetUsableDevices(cluster))
-        {
-            cut = std::min(cut,
-                           GetMaxBlocks(state.model,
-                                        cluster.devices[node - 1],
-                                        0,
-                                        size,
-                                        live,
-                                        state.training.recomputation));
-        }
-    }
-    return cut;
-}
-
-RoundPlan
-SplitFedController::Decide(const SystemState& state)
-{
-    RoundPlan plan = StartBaseline(state);
-    RefuseCollected(state, plan);
-    if (!plan.infeasible.empty())
-    {
-        return plan;
-    }
-    const uint32_t cut = GetCut(state);
-    const uint32_t blocks = state.model.blocks;
-    for (std::size_t m = 0; m < state.clusters.size(); ++m)
-    {
-        plan.clusters.push_back(SplitData(state, m, [&](NodeIndex node) {
-            return std::vector<StagePlan>{{node, true, 0, cut, false},
-                                          {EDGE_SERVER, false, cut, blocks, true}};
-        }));
-    }
-    FinishBaseline(state, plan, m_enforceMemory);
-    return plan;
 }
 
 TypeId

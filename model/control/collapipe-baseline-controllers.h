@@ -43,50 +43,6 @@ class StaticPipelineController : public Controller
 
 /**
  * @ingroup collapipe
- * FedAvg (McMahan et al., 2017): every device trains the whole model on its own share of the
- * cluster's data and uploads all of it. The fixed pair's n samples per iteration are split evenly
- * over the devices; equal shares, full power.
- */
-class FedAvgController : public Controller
-{
-  public:
-    /// @return the TypeId
-    static TypeId GetTypeId();
-
-    RoundPlan Decide(const SystemState& state) override;
-
-  private:
-    bool m_enforceMemory{true}; //!< refuse where the model does not fit
-};
-
-/**
- * @ingroup collapipe
- * SplitFed (Thapa et al., 2022): one cut. Every device holds the embedding and the first blocks and
- * trains on its own share of the cluster's data, the edge server holds the other blocks and the
- * decoder. The fixed pair's n samples per iteration are split evenly; equal shares, full power.
- */
-class SplitFedController : public Controller
-{
-  public:
-    /// @return the TypeId
-    static TypeId GetTypeId();
-
-    RoundPlan Decide(const SystemState& state) override;
-
-  protected:
-    /// @param cut blocks on every device; 0: half, or as many as fit
-    void SetCut(uint32_t cut);
-
-  private:
-    /// @return blocks on every device
-    uint32_t GetCut(const SystemState& state) const;
-
-    uint32_t m_cut{0};          //!< blocks on every device; 0: half, or as many as fit
-    bool m_enforceMemory{true}; //!< refuse where the blocks do not fit
-};
-
-/**
- * @ingroup collapipe
  * A random plan that satisfies (11): pair, devices, order, blocks, shares and powers.
  */
 class RandomController : public Controller

@@ -22,16 +22,6 @@ StartBaseline(const SystemState& state)
 }
 
 void
-RefuseCollected(const SystemState& state, RoundPlan& plan)
-{
-    if (plan.infeasible.empty() && state.training.uploadRule == UploadRule::COLLECTED)
-    {
-        plan.infeasible = "no control unit collects parameters where devices train side by side; "
-                          "take a controller with pipelines, or let every node upload its own";
-    }
-}
-
-void
 FinishBaseline(const SystemState& state, RoundPlan& plan, bool enforceMemory)
 {
     plan.mayExceedMemory = !enforceMemory;

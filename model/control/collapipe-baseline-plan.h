@@ -26,13 +26,6 @@ namespace collapipe
 RoundPlan StartBaseline(const SystemState& state);
 
 /**
- * For baselines without pipelines that begin at the control units.
- * @param state the system
- * @param plan becomes infeasible where control units have to collect the parameters
- */
-void RefuseCollected(const SystemState& state, RoundPlan& plan);
-
-/**
  * Gives a plan whose chains are known equal shares and full power, and what it is planned to take.
  * @param state the system
  * @param plan the plan

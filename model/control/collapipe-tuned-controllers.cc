@@ -12,7 +12,6 @@
 #include "ns3/boolean.h"
 
 #include <algorithm>
-#include <limits>
 
 namespace ns3
 {
@@ -22,7 +21,6 @@ namespace collapipe
 NS_OBJECT_ENSURE_REGISTERED(TunedUniformPipelineController);
 NS_OBJECT_ENSURE_REGISTERED(SlowestFirstPipelineController);
 NS_OBJECT_ENSURE_REGISTERED(TunedStaticPipelineController);
-NS_OBJECT_ENSURE_REGISTERED(TunedSplitFedController);
 NS_OBJECT_ENSURE_REGISTERED(SingleDeviceController);
 
 TypeId
@@ -102,41 +100,6 @@ TunedStaticPipelineController::GetTypeId()
 TunedStaticPipelineController::TunedStaticPipelineController()
 {
     SetTuning(true);
-}
-
-TypeId
-TunedSplitFedController::GetTypeId()
-{
-    static TypeId tid = TypeId("ns3::collapipe::TunedSplitFedController")
-                            .SetParent<SplitFedController>()
-                            .SetGroupName("CollaPipe")
-                            .AddConstructor<TunedSplitFedController>();
-    return tid;
-}
-
-RoundPlan
-TunedSplitFedController::Decide(const SystemState& state)
-{
-    RoundPlan best;
-    best.plannedLatencyS = std::numeric_limits<double>::infinity();
-    for (uint32_t cut = 1; cut <= state.model.blocks; ++cut)
-    {
-        SetCut(cut);
-        auto plan = SplitFedController::Decide(state);
-        if (!plan.infeasible.empty() && cut > 1)
-        {
-            break; // more blocks do not fit either
-        }
-        if (!plan.infeasible.empty() || plan.plannedLatencyS < best.plannedLatencyS)
-        {
-            best = std::move(plan);
-        }
-        if (!best.infeasible.empty())
-        {
-            break;
-        }
-    }
-    return best;
 }
 
 TypeId

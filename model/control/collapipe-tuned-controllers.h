@@ -68,20 +68,6 @@ class TunedStaticPipelineController : public StaticPipelineController
 
 /**
  * @ingroup collapipe
- * SplitFed with the cut that is planned to take least time, of those that fit every device: the
- * decision about the cut of HASFL (arXiv 2506.08426).
- */
-class TunedSplitFedController : public SplitFedController
-{
-  public:
-    /// @return the TypeId
-    static TypeId GetTypeId();
-
-    RoundPlan Decide(const SystemState& state) override;
-};
-
-/**
- * @ingroup collapipe
  * The fastest device of every cluster holds all blocks, whether they fit or not: what a device
  * alone would need and take.
  */

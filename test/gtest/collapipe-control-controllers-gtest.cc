@@ -5,7 +5,7 @@
 #include "collapipe-control-makers.h"
 
 #include "ns3/boolean.h"
-#include "ns3/collapipe-baseline-controllers.h"
+#include "ns3/collapipe-side-by-side-controllers.h"
 #include "ns3/collapipe-dssda-controller.h"
 #include "ns3/collapipe-uniform-pipeline-controller.h"
 #include "ns3/double.h"
@@ -251,7 +251,7 @@ TEST(ControlControllers, ASingleDeviceHoldsAllBlocksWhetherTheyFitOrNot)
 
 TEST(ControlControllers, DataIsSplitWithoutLoss)
 {
-    for (const std::string name : {"fedavg", "splitfed"})
+    for (const std::string name : {"fedavg", "splitfed", "hasfl"})
     {
         for (const uint32_t size : {1U, 3U, 4U, 7U})
         {

@@ -10,6 +10,7 @@
 #include "ns3/collapipe-memory-limits.h"
 #include "ns3/collapipe-pipeline-plan.h"
 #include "ns3/collapipe-round-solver.h"
+#include "ns3/collapipe-side-by-side-controllers.h"
 #include "ns3/collapipe-task-graph.h"
 #include "ns3/collapipe-uniform-pipeline-controller.h"
 #include "ns3/config.h"
