@@ -60,6 +60,14 @@ IsOfClass(const std::string& controller, const std::string& parent)
            (tid == wanted || tid.IsChildOf(wanted));
 }
 
+/// @return whether it is a program, or a class of somebody else's
+bool
+IsForeign(const std::string& controller)
+{
+    return controller.rfind("exec:", 0) == 0 ||
+           ControllerTypeName(controller).rfind("ns3::collapipe::", 0) != 0;
+}
+
 } // namespace
 
 std::vector<std::string>
@@ -97,9 +105,15 @@ IsSideBySide(const std::string& controller)
 bool
 MayDecidePaths(const std::string& controller)
 {
-    const bool isExec = controller.rfind("exec:", 0) == 0;
-    return isExec || ControllerTypeName(controller).rfind("ns3::collapipe::", 0) != 0 ||
-           IsOfClass(controller, "ns3::collapipe::DssdaController");
+    return IsForeign(controller) || IsOfClass(controller, "ns3::collapipe::DssdaController");
+}
+
+bool
+MayOffload(const std::string& controller)
+{
+    return MayDecidePaths(controller) ||
+           IsOfClass(controller, "ns3::collapipe::TunedUniformPipelineController") ||
+           IsOfClass(controller, "ns3::collapipe::TunedStaticPipelineController");
 }
 
 } // namespace collapipe

@@ -38,6 +38,13 @@ bool IsSideBySide(const std::string& controller);
  */
 bool MayDecidePaths(const std::string& controller);
 
+/**
+ * @param controller a controller
+ * @return whether it may decide how many blocks the edge server holds: dssda, the tuned pipelines
+ *         and those of users
+ */
+bool MayOffload(const std::string& controller);
+
 } // namespace collapipe
 } // namespace ns3
 

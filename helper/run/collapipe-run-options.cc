@@ -208,6 +208,20 @@ AddTraining(RunConfig& config, Options& options)
                    "the controller " + config.controller +
                        " does not decide who carries parameters; say direct or collected, or take "
                        "dssda"),
+        RunOption(
+            Group::TRAINING,
+            "offload",
+            &config.offload,
+            "how many of the encoder blocks, the last ones, the edge server may hold of every "
+            "pipeline beside the decoder; the controller decides how many it does, and leaves "
+            "at least one to the devices")
+            .From(0)
+            .To(999)
+            .Off("0")
+            .Where(MayOffload(config.controller),
+                   "the controller " + config.controller +
+                       " does not decide what the edge server holds; take dssda or a tuned "
+                       "pipeline"),
         RunOption(Group::TRAINING,
                   "activationPrecision",
                   &config.activationPrecision,

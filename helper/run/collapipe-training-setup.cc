@@ -239,6 +239,7 @@ TrainingSetup::Configure(CollaPipeHelper& helper) const
     training.schedule = m_config.schedule;
     ParseRecomputation(m_config.recompute, training.recomputation);
     ParseUploadRule(m_config.uploadPath, training.uploadRule);
+    training.mostEdgeBlocks = m_config.offload;
     helper.SetTraining(training);
     helper.SetRounds(m_config.rounds);
     helper.SetEdge(ParseEdgeProfile(m_config.edge).state);

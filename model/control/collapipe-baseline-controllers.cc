@@ -5,12 +5,12 @@
 #include "collapipe-baseline-controllers.h"
 
 #include "collapipe-baseline-plan.h"
+#include "collapipe-edge-blocks.h"
 #include "collapipe-memory-limits.h"
 #include "collapipe-pipeline-plan.h"
 #include "collapipe-reservation.h"
 #include "collapipe-transfers.h"
 
-#include "ns3/boolean.h"
 #include "ns3/uinteger.h"
 
 #include <algorithm>
@@ -38,12 +38,6 @@ StaticPipelineController::GetTypeId()
             .SetParent<Controller>()
             .SetGroupName("CollaPipe")
             .AddConstructor<StaticPipelineController>()
-            .AddAttribute("TuneMicroBatches",
-                          "Whether the number and size of micro-batches are chosen together with "
-                          "the cuts, out of those allowed; false: the fixed pair",
-                          BooleanValue(false),
-                          MakeBooleanAccessor(&StaticPipelineController::m_tunes),
-                          MakeBooleanChecker())
             .AddAttribute(
                 "ReplanPeriod",
                 "Rounds after which the plan is made anew, for the state at that time; 0: "
@@ -52,6 +46,11 @@ StaticPipelineController::GetTypeId()
                 MakeUintegerAccessor(&StaticPipelineController::m_period),
                 MakeUintegerChecker<uint32_t>());
     return tid;
+}
+
+StaticPipelineController::StaticPipelineController(bool tunes)
+    : m_tunes(tunes)
+{
 }
 
 RoundPlan
@@ -65,25 +64,30 @@ StaticPipelineController::Decide(const SystemState& state)
         {
             return StartBaseline(state);
         }
-        Instance instance;
-        instance.state = state;
-        const SolverOptions options{true, m_tunes, {false, false}};
-        const RoundSolution solution = m_solver.Solve(instance, options);
+        const RoundSolution solution = Choose(state);
         if (!solution.plan.infeasible.empty())
         {
             return solution.plan;
         }
         m_choice = solution.choice;
+        m_edgeBlocks = CountEdgeBlocks(solution.plan);
         m_age = 0;
     }
     ++m_age;
-    return MakeBaseline(state, m_choice);
+    return MakeBaseline(state, m_choice, m_edgeBlocks);
 }
 
-void
-StaticPipelineController::SetTuning(bool tunes)
+/// Cuts and order; where they are tuned, micro-batches and blocks on the edge server, too
+RoundSolution
+StaticPipelineController::Choose(const SystemState& state)
 {
-    m_tunes = tunes;
+    Instance instance;
+    const SolverOptions options{true, m_tunes, {false, false}};
+    const auto solve = [&](uint32_t edgeBlocks) {
+        instance.state = WithoutEdgeBlocks(state, edgeBlocks);
+        return m_solver.Solve(instance, options);
+    };
+    return m_tunes ? SolveOverEdgeBlocks(state, GetMostEdgeBlocks(state) + 1, solve) : solve(0);
 }
 
 TypeId

@@ -19,7 +19,7 @@ namespace collapipe
  * @ingroup collapipe
  * PipeDream's plan: segments and order are optimised once, for the first round's state, to the
  * least latency; then they stay, or are made anew after some rounds. Micro-batches are the fixed
- * pair, or tuned likewise. Equal shares, full power.
+ * pair. Equal shares, full power.
  */
 class StaticPipelineController : public Controller
 {
@@ -27,18 +27,23 @@ class StaticPipelineController : public Controller
     /// @return the TypeId
     static TypeId GetTypeId();
 
+    StaticPipelineController() = default;
+
     RoundPlan Decide(const SystemState& state) override;
 
   protected:
-    /// @param tunes whether micro-batches are chosen, too
-    void SetTuning(bool tunes);
+    /// @param tunes whether micro-batches and blocks on the edge server are chosen, too
+    explicit StaticPipelineController(bool tunes);
 
   private:
-    RoundChoice m_choice; //!< decided in the first round
-    RoundSolver m_solver; //!< decides it
-    bool m_tunes{false};  //!< micro-batches, too
-    uint32_t m_period{0}; //!< rounds that a choice is kept; 0: for ever
-    uint32_t m_age{0};    //!< rounds that it was kept
+    RoundSolution Choose(const SystemState& state);
+
+    RoundChoice m_choice;     //!< decided in the first round
+    uint32_t m_edgeBlocks{0}; //!< likewise: on the edge server
+    RoundSolver m_solver;     //!< decides them
+    bool m_tunes{false};      //!< micro-batches and blocks on the edge server, too
+    uint32_t m_period{0};     //!< rounds that a choice is kept; 0: for ever
+    uint32_t m_age{0};        //!< rounds that it was kept
 };
 
 /**

@@ -4,6 +4,7 @@
 
 #include "collapipe-baseline-plan.h"
 
+#include "collapipe-edge-blocks.h"
 #include "collapipe-transfers.h"
 
 namespace ns3
@@ -36,7 +37,7 @@ FinishBaseline(const SystemState& state, RoundPlan& plan, bool enforceMemory)
 }
 
 RoundPlan
-MakeBaseline(const SystemState& state, const RoundChoice& choice)
+MakeBaseline(const SystemState& state, const RoundChoice& choice, uint32_t edgeBlocks)
 {
     RoundPlan plan = StartBaseline(state);
     if (!plan.infeasible.empty())
@@ -49,6 +50,7 @@ MakeBaseline(const SystemState& state, const RoundChoice& choice)
                                                 plan.clusters.size(),
                                                 MakePipelineChain(cluster.segments, cluster.pair)));
     }
+    PutBlocksOnEdge(state, edgeBlocks, plan);
     FinishBaseline(state, plan, true);
     return plan;
 }

@@ -36,9 +36,12 @@ void FinishBaseline(const SystemState& state, RoundPlan& plan, bool enforceMemor
 /**
  * @param state the system
  * @param choice segments and micro-batches of every cluster
+ * @param edgeBlocks encoder blocks that the segments leave to the edge server
  * @return the baseline with them
  */
-RoundPlan MakeBaseline(const SystemState& state, const RoundChoice& choice);
+RoundPlan MakeBaseline(const SystemState& state,
+                       const RoundChoice& choice,
+                       uint32_t edgeBlocks = 0);
 
 /**
  * @param blocks L

@@ -111,6 +111,20 @@ CheckPair(const TrainingProfile& training, const ChainPlan& chain, const std::st
            std::to_string(chain.microBatchSize) + " samples, which is not an allowed pair";
 }
 
+/// Of pipelines that start at the control unit, the edge server holds no more than it may
+std::string
+CheckEdgeBlocks(const TrainingProfile& training, const ChainPlan& chain, const std::string& where)
+{
+    const StagePlan& last = chain.stages.back();
+    if (chain.stages.front().node != CONTROL_UNIT || last.node != EDGE_SERVER ||
+        last.GetBlocks() <= training.mostEdgeBlocks)
+    {
+        return "";
+    }
+    return where + " leaves " + std::to_string(last.GetBlocks()) +
+           " blocks to the edge server, which may hold " + std::to_string(training.mostEdgeBlocks);
+}
+
 std::string
 CheckNodes(const ClusterState& cluster, const ClusterPlan& plan, const std::string& where)
 {
@@ -241,6 +255,7 @@ CheckCluster(const SystemState& state, const RoundPlan& plan, std::size_t m)
     {
         std::string error = CheckCover(state, chain, ClusterName(m));
         error = error.empty() ? CheckPair(state.training, chain, ClusterName(m)) : error;
+        error = error.empty() ? CheckEdgeBlocks(state.training, chain, ClusterName(m)) : error;
         if (!error.empty())
         {
             return error;

@@ -4,6 +4,8 @@
 
 #include "collapipe-dssda-controller.h"
 
+#include "collapipe-edge-blocks.h"
+
 #include "ns3/double.h"
 #include "ns3/log.h"
 #include "ns3/trace-source-accessor.h"
@@ -100,7 +102,22 @@ DssdaController::Solve(const SystemState& state, double penaltyWeight, bool pric
     }
     // The last round's plan is at hand too: its links as they were decided for the state then
     const RoundPlan last = m_solution.plan;
-    m_solution = m_solver.Solve(instance, m_options, last.clusters.empty() ? nullptr : &last);
+    const bool isFirst = last.clusters.empty();
+    const uint32_t start = isFirst ? GetMostEdgeBlocks(state) + 1 : CountEdgeBlocks(last);
+    m_solution = SolveOverEdgeBlocks(state, start, [&](uint32_t edgeBlocks) {
+        return SolveWith(instance, edgeBlocks, last);
+    });
+}
+
+/// The best plan for what is left for devices
+RoundSolution
+DssdaController::SolveWith(const Instance& instance, uint32_t edgeBlocks, const RoundPlan& last)
+{
+    Instance left = instance;
+    left.state = WithoutEdgeBlocks(instance.state, edgeBlocks);
+    const bool isKnown = !last.clusters.empty() && CountEdgeBlocks(last) == edgeBlocks;
+    const RoundPlan known = isKnown ? TakeBlocksFromEdge(last) : RoundPlan();
+    return m_solver.Solve(left, m_options, isKnown ? &known : nullptr);
 }
 
 void

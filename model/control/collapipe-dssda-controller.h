@@ -21,6 +21,10 @@ namespace collapipe
  * Dynamic Segment Scheduling and Resource Allocation: every round it minimises the
  * drift-plus-penalty bound (13) over segments, order, micro-batches, bandwidth, power and clocks of
  * all clusters together, and keeps the virtual queues (12), fed with measured energy.
+ *
+ * Where the edge server may hold encoder blocks (TrainingProfile::mostEdgeBlocks), how many it does
+ * is decided, too, as FindEdgeBlocks() looks for it: one number for all clusters, never one that is
+ * worse than none; from the second round on near the last round's.
  */
 class DssdaController : public Controller
 {
@@ -68,6 +72,7 @@ class DssdaController : public Controller
 
   private:
     void Solve(const SystemState& state, double penaltyWeight, bool pricesQueues);
+    RoundSolution SolveWith(const Instance& instance, uint32_t edgeBlocks, const RoundPlan& last);
 
     double m_penaltyWeight{0};     //!< V as it was set; 0: m_ownWeight
     double m_ownWeight{0};         //!< V by the first round's length; 0: not planned yet

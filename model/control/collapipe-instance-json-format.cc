@@ -89,6 +89,7 @@ ToJson(const TrainingProfile& training)
             {"clipping", training.clipping},
             {"recomputation", ToString(training.recomputation)},
             {"uploadPath", ToString(training.uploadRule)},
+            {"mostEdgeBlocks", training.mostEdgeBlocks},
             {"schedule", training.schedule}};
 }
 

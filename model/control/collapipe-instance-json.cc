@@ -113,6 +113,8 @@ ReadTraining(const Field& field)
     {
         field.Get("uploadPath").Fail("must be \"direct\", \"collected\" or \"auto\"");
     }
+    training.mostEdgeBlocks =
+        field.Has("mostEdgeBlocks") ? field.Get("mostEdgeBlocks").Count(Range::ANY_COUNT) : 0;
     training.schedule = field.Get("schedule").Text();
     if (!IsScheduleName(training.schedule))
     {

@@ -5,6 +5,7 @@
 #include "collapipe-replan.h"
 
 #include "collapipe-baseline-controllers.h"
+#include "collapipe-edge-blocks.h"
 #include "collapipe-recomputation.h"
 #include "collapipe-reservation.h"
 #include "collapipe-transfers.h"
@@ -106,11 +107,17 @@ ReplanCluster(const SystemState& state,
     alone.training.schedule = round.schedule;
     alone.training.fixedPair = {chain.microBatches, chain.microBatchSize};
     alone.training.allowedPairs = {alone.training.fixedPair};
-    auto cut = CreateObject<StaticPipelineController>()->Decide(alone);
+    // What the edge server holds stays there
+    RoundPlan before;
+    before.clusters = {plan};
+    const uint32_t edgeBlocks = CountEdgeBlocks(before);
+    auto cut =
+        CreateObject<StaticPipelineController>()->Decide(WithoutEdgeBlocks(alone, edgeBlocks));
     if (!cut.infeasible.empty())
     {
         return cut.infeasible;
     }
+    PutBlocksOnEdge(alone, edgeBlocks, cut);
     MarkRecomputation(alone, cut);
     auto found = std::move(cut.clusters.front());
     KeepShares(alone, plan, found);

@@ -151,6 +151,9 @@ struct TrainingProfile
     bool clipping{false}; //!< gradients are clipped by their global norm
     /// Who may carry parameters between the edge server and the devices
     UploadRule uploadRule{UploadRule::DIRECT};
+    /// Of the encoder blocks, the last ones, that the edge server may hold of every pipeline beside
+    /// the decoder; the controller decides how many it does
+    uint32_t mostEdgeBlocks{0};
 };
 
 /// Who shares a medium, and how

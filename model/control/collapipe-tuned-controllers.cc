@@ -5,6 +5,7 @@
 #include "collapipe-tuned-controllers.h"
 
 #include "collapipe-baseline-plan.h"
+#include "collapipe-edge-blocks.h"
 #include "collapipe-even-cuts.h"
 #include "collapipe-memory-limits.h"
 #include "collapipe-transfers.h"
@@ -12,6 +13,8 @@
 #include "ns3/boolean.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <limits>
 
 namespace ns3
 {
@@ -22,6 +25,19 @@ NS_OBJECT_ENSURE_REGISTERED(TunedUniformPipelineController);
 NS_OBJECT_ENSURE_REGISTERED(SlowestFirstPipelineController);
 NS_OBJECT_ENSURE_REGISTERED(TunedStaticPipelineController);
 NS_OBJECT_ENSURE_REGISTERED(SingleDeviceController);
+
+namespace
+{
+
+std::string
+DescribeFull(std::ptrdiff_t cluster)
+{
+    return "even cuts over the devices of cluster " + std::to_string(cluster) +
+           " need more memory than these have; give devices more memory, or take a controller "
+           "that cuts as they can";
+}
+
+} // namespace
 
 TypeId
 TunedUniformPipelineController::GetTypeId()
@@ -49,21 +65,44 @@ TunedUniformPipelineController::DecideTuned(const SystemState& state)
         {
             return problem;
         }
-        const auto choices = ListEvenChoices(state);
+        problem.infeasible = Choose(state);
+        if (!problem.infeasible.empty())
+        {
+            return problem;
+        }
+    }
+    return MakeBaseline(state, m_choice, m_edgeBlocks);
+}
+
+std::string
+TunedUniformPipelineController::Choose(const SystemState& state)
+{
+    std::string problem = "no number of blocks was tried";
+    double least = std::numeric_limits<double>::infinity();
+    const uint32_t most = GetMostEdgeBlocks(state);
+    FindEdgeBlocks(most, most + 1, [&](uint32_t edgeBlocks) {
+        const auto left = WithoutEdgeBlocks(state, edgeBlocks);
+        const auto choices = ListEvenChoices(left);
         const auto none = std::find_if(choices.begin(), choices.end(), [](const auto& cluster) {
             return cluster.empty();
         });
         if (none != choices.end())
         {
-            problem.infeasible = "even cuts over the devices of cluster " +
-                                 std::to_string(none - choices.begin()) +
-                                 " need more memory than these have; give devices more memory, or "
-                                 "take a controller that cuts as they can";
-            return problem;
+            problem = problem.empty() ? "" : DescribeFull(none - choices.begin());
+            return std::numeric_limits<double>::infinity();
         }
-        m_choice = ChooseBest(state, choices);
-    }
-    return MakeBaseline(state, m_choice);
+        const auto choice = ChooseBest(left, choices);
+        const double latencyS = MakeBaseline(left, choice).plannedLatencyS;
+        if (latencyS < least)
+        {
+            problem.clear();
+            least = latencyS;
+            m_choice = choice;
+            m_edgeBlocks = edgeBlocks;
+        }
+        return latencyS;
+    });
+    return problem;
 }
 
 TypeId
@@ -98,8 +137,8 @@ TunedStaticPipelineController::GetTypeId()
 }
 
 TunedStaticPipelineController::TunedStaticPipelineController()
+    : StaticPipelineController(true)
 {
-    SetTuning(true);
 }
 
 TypeId

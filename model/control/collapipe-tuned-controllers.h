@@ -9,6 +9,9 @@
 #include "collapipe-controller.h"
 #include "collapipe-radio-problem.h"
 
+#include <cstdint>
+#include <string>
+
 namespace ns3
 {
 namespace collapipe
@@ -36,7 +39,11 @@ class TunedUniformPipelineController : public Controller
     RoundPlan DecideTuned(const SystemState& state);
 
   private:
-    RoundChoice m_choice; //!< decided in the first round
+    /// @return why there is no choice; empty where there is one
+    std::string Choose(const SystemState& state);
+
+    RoundChoice m_choice;     //!< decided in the first round
+    uint32_t m_edgeBlocks{0}; //!< likewise: on the edge server
 };
 
 /**
