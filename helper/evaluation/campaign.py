@@ -13,7 +13,7 @@ A description holds options for all runs and one or more studies:
     title = "Who is fastest?" # a sentence for the report
     [study.options]           # of this study's runs; win over [options]
     [study.sweep]             # every combination is run; lists, or "1-10" for whole numbers
-    controller = ["dssda", "uniform-pipeline"]
+    controller = ["dssda", "uniform-pipeline", "dssda offload=4"]  # with an option of its own
     seed = "1-10"
     [study.cases.mixed]       # options that are swept together, under a name
     deviceProfiles = "mixed"
@@ -59,10 +59,15 @@ class Run:
         text = "\n".join(f"{key}={value}" for key, value in sorted(self.options.items()))
         return hashlib.sha1(text.encode()).hexdigest()
 
+    @property
+    def controller(self):
+        """Who plans, with options that it alone has, as the description says it."""
+        return self.swept.get("controller", self.options.get("controller", "dssda"))
+
     def make_name(self):
         """A folder's name: what was swept, and eight digits that stand for all options."""
         parts = [self.case] if self.case else []
-        parts.append(self.options.get("controller", "dssda"))
+        parts.append(self.controller)
         parts += [f"{key}={value}" for key, value in self.swept.items() if key != "controller"]
         words = "-".join(re.sub(r"[^A-Za-z0-9=.+]+", "_", part.rsplit("::", 1)[-1])
                          for part in parts)
@@ -161,6 +166,19 @@ def check_study(entry, where):
         take(entry, "target_loss", (int, float), 0, where)
 
 
+def split_controller(text, swept):
+    """A controller, and the options behind it that it alone has: "dssda offload=4"."""
+    if text.startswith("exec:"):  # a command has words of its own
+        return {"controller": text}
+    name, *words = text.split() or [""]
+    own = dict(word.partition("=")[::2] for word in words)
+    for key, value in own.items():
+        if not key or not value or key in swept:
+            raise DescriptionError(f"controller = \"{text}\": write options of its own behind the controller as "
+                                   "in \"dssda offload=4\"")
+    return {"controller": name, **own}
+
+
 def expand(common, study, x):
     """The runs of one study, replications innermost so that partial results compare."""
     sweep = {key: to_values(key, value) for key, value in study.get("sweep", {}).items()}
@@ -174,6 +192,8 @@ def expand(common, study, x):
                        {**DEFAULTS, **common, **study.get("options", {}), **bundle}.items()}
             swept = dict(zip(order, combination))
             options.update(swept)
+            if "controller" in swept:
+                options.update(split_controller(swept["controller"], swept))
             shown = {key: value for key, value in swept.items()
                      if len(sweep[key]) > 1 or key in ("controller", x)}
             if x in bundle:  # the cases are points of the curve

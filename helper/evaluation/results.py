@@ -242,9 +242,9 @@ def read_study(folder, study):
         result = RunResult(pathlib.Path(folder) / "runs" / run.name)
         runs[run.name] = result
         rows.append({"study": study.name, "name": run.name, "case": run.case,
-                     "controller": run.options.get("controller", "dssda"),
                      **{key: run.options.get(key, result.parameters.get(key))
-                        for key in {"seed": 0, "run": 0, **run.swept}},
+                        for key in {"controller": 0, "seed": 0, "run": 0, **run.swept}},
+                     "controller": run.controller,
                      **measure(result), "violates_memory": violates_memory(result)})
     table = pandas.DataFrame(rows)
     if not table.empty:
@@ -275,7 +275,7 @@ def merge_rounds(studies):
             result = runs[run.name]
             values = {key: run.options.get(key, result.parameters.get(key))
                       for key in dict.fromkeys(["seed", "run", *swept])}
-            values = {"name": run.name, **values, "controller": result.controller}
+            values = {"name": run.name, **values, "controller": run.controller}
             tables[run.name] = result.rounds.assign(**values)
     merged = pandas.concat(tables.values(), ignore_index=True)
     first = list(dict.fromkeys(["name", "controller", "seed", "run", *swept, "round"]))

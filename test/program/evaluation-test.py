@@ -38,7 +38,7 @@ maxValidation = 20
 name = "who"
 title = "Who is fastest?"
 [study.sweep]
-controller = ["dssda", "uniform-pipeline", "fedavg"]
+controller = ["dssda", "uniform-pipeline", "fedavg", "dssda offload=3"]
 seed = "1-2"
 [[study]]
 name = "budget"
@@ -49,7 +49,7 @@ compute = "analytic"
 [study.sweep]
 energyBudget = [0.05, 0.5]
 """
-RUNS = 8
+RUNS = 10
 build = source = None
 passed = failed = 0
 
@@ -227,6 +227,18 @@ def test_memory(folder):
         check(exceeds == (row["violates_memory"] == "True"), f"{row['name']}: {exceeds}")
 
 
+def test_own_options(folder):
+    """A controller may have options that the others do not: it is told apart by them."""
+    rows = [row for row in read_csv(folder / "runs.csv") if row["controller"] == "dssda offload=3"]
+    check(len(rows) == 2, f"{len(rows)} of 2 runs are of a controller with an option of its own")
+    commands = dict(read_jobs(folder))
+    for name, command in commands.items():
+        own = name in {row["name"] for row in rows}
+        check(("--offload=3" in command) == own, f"{name}: {command}")
+        check(not own or "--controller=dssda " in command + " ", f"{name}: {command}")
+    check("dssda offload=3" in (folder / "results.rst").read_text(encoding="utf-8"), "results.rst names it")
+
+
 # ---------------------------------------------------------------- reports
 
 
@@ -263,6 +275,8 @@ def test_mistakes(scratch):
               "no folder": (["report.py", scratch / "nowhere"], "nowhere")}
     texts = {"no TOML": "title =", "no study": "title = \"x\"", "unknown key": "titel = \"x\"",
              "swept nothing": "[[study]]\n[study.sweep]\nseed = []",
+             "own option": "[[study]]\n[study.sweep]\ncontroller = [\"dssda offload\"]",
+             "own seed": "[[study]]\n[study.sweep]\ncontroller = [\"dssda seed=2\"]\nseed = \"1-3\"",
              "x not swept": "[[study]]\nx = \"blocks\"",
              "swept twice": "[[study]]\n[study.sweep]\nseed = [1, 1]",
              "output folder": "[options]\noutputDir = \"x\"\n[[study]]\n",
@@ -362,6 +376,7 @@ def main():
         test_rows(folder)
         test_queues(folder)
         test_memory(folder)
+        test_own_options(folder)
         test_reports(folder)
         test_verify(folder)
         test_slurm(description, folder, scratch)
