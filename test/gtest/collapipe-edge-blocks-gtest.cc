@@ -159,6 +159,32 @@ TEST(EdgeBlocks, ThePlanIsNoWorseForThem)
     }
 }
 
+TEST(EdgeBlocks, TheirNumberIsNearlyTheBestOfAll)
+{
+    uint32_t exact = 0;
+    constexpr uint32_t SYSTEMS = 10;
+    for (uint64_t seed = 101; seed < 101 + SYSTEMS; ++seed)
+    {
+        test::RandomShape shape;
+        shape.blocks = 14;
+        shape.tightMemory = 0;
+        SystemState state = test::RandomInstance(seed).Make(shape).state;
+        SetSharing(state, seed % 2 == 0 ? Sharing::RESERVED : Sharing::WORK_CONSERVING);
+        const uint32_t blocks = state.model.blocks;
+        double least = std::numeric_limits<double>::infinity();
+        for (uint32_t edgeBlocks = 0; edgeBlocks < blocks; ++edgeBlocks)
+        {
+            const auto left = WithoutEdgeBlocks(state, edgeBlocks);
+            least = std::min(least, MakeController("dssda")->Decide(left).plannedLatencyS);
+        }
+        state.training.mostEdgeBlocks = blocks;
+        const double found = MakeController("dssda")->Decide(state).plannedLatencyS;
+        EXPECT_LE(found, least * 1.05) << seed;
+        exact += found <= least * 1.001 ? 1 : 0;
+    }
+    EXPECT_GE(exact, SYSTEMS * 9 / 10);
+}
+
 TEST(EdgeBlocks, DssdaIsNoWorseThanTunedPipelinesWithThem)
 {
     for (uint64_t seed = 1; seed <= 16; ++seed)
