@@ -25,6 +25,22 @@ constexpr double LEAST_WAIT = -0.5; //!< of the time on the air in a reserved me
 constexpr double MOST_WAIT = 4;     //!< of it
 constexpr int WAIT_STEPS = 5;       //!< of Newton's method
 constexpr double WAIT_WEIGHT = 0.5; //!< of a round in what is known of waiting
+constexpr double USUAL_WAIT =
+    0.25; //!< of the time on the air: standard deviation, before it is seen
+constexpr double PATH_ERROR = 0.02; //!< likewise, of an iteration as (3) has it
+
+/**
+ * An iteration that is mostly computed is off by more than its time on the air can explain.
+ * @param part of an iteration that is on the air
+ * @return what an iteration tells of waiting there, 0..1: of what it seems to say, the mean of what
+ *         may be so, both errors being normal
+ */
+double
+GetWeightOnAir(double part)
+{
+    const double said = part * USUAL_WAIT;
+    return said * said / (said * said + PATH_ERROR * PATH_ERROR);
+}
 
 } // namespace
 
@@ -63,6 +79,7 @@ LinkMonitor::UpdateWaits()
         };
         const bool isReserved = HasReservedAirtime(cluster);
         double wait = 0;
+        double weight = 1;
         bool isKnown = false;
         // Linear but for changes of the longest path
         for (int step = 0; step < (isReserved ? WAIT_STEPS : 1); ++step)
@@ -80,8 +97,10 @@ LinkMonitor::UpdateWaits()
             }
             wait += (measuredS - predictedS) / slope;
             wait = isReserved ? std::clamp(wait, LEAST_WAIT, MOST_WAIT) : wait;
+            weight = isReserved ? GetWeightOnAir(slope / predictedS) : 1;
             isKnown = true;
         }
+        wait *= weight;
         if (isKnown)
         {
             const auto [known, isNew] = m_waits.emplace(cluster, wait);
