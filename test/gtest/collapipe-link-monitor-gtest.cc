@@ -10,6 +10,8 @@
 #include <cmath>
 #include <gtest/gtest.h>
 #include <random>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace ns3
@@ -448,48 +450,102 @@ TEST(LinkMonitor, WhatOtherUsersTakeIsGoneAndDoesNotCountAsSlowness)
     EXPECT_EQ(state.downlink.background, 0);
 }
 
+namespace
+{
+
+/// A pipeline through both devices, and what the system is like
+std::pair<Instance, RoundPlan>
+MakePipeline(double edgeFlops, const std::string& schedule)
+{
+    Instance instance;
+    SystemState& state = instance.state;
+    state = MakeState();
+    state.model.blocks = 4;
+    state.model.blockForwardFlops = 1e7;
+    state.model.decoderForwardFlops = 1e7;
+    state.model.activationBits = 1e5;
+    state.edge = {edgeFlops, 1e-4, 2};
+    ClusterState& cluster = state.clusters[0];
+    for (auto* node : {&cluster.controlUnit, &cluster.devices[0], &cluster.devices[1]})
+    {
+        node->flops = 1e10;
+    }
+    RoundPlan plan = MakePlan();
+    plan.schedule = schedule;
+    plan.localIterations = 2; // of one the edge server does not see the end
+    ChainPlan chain;
+    chain.stages = {{CONTROL_UNIT, true, 0, 0, false, false},
+                    {1, false, 0, 2, false, false},
+                    {2, false, 2, 4, false, false},
+                    {EDGE_SERVER, false, 4, 4, true, false}};
+    chain.microBatches = 4;
+    plan.clusters[0].chains = {chain};
+    return {instance, plan};
+}
+
+/// What a monitor makes of a round whose iterations took so long
+SystemState
+LearnIteration(const SystemState& state, const RoundPlan& plan, double measuredS)
+{
+    const auto monitor = CreateObject<LinkMonitor>();
+    SystemState seen = state;
+    monitor->Update(seen);
+    monitor->BeginRound(1, plan);
+    monitor->ObserveIteration(0, measuredS);
+    monitor->EndRound(1);
+    seen = state;
+    monitor->Update(seen);
+    return seen;
+}
+
+} // namespace
+
 TEST(LinkMonitor, ForecastsIterationsThatTakeLongerThanTheirTransfersExplain)
 {
     std::mt19937 random(17);
     std::uniform_real_distribution<double> extraS(0, 0.05);
     for (const std::string schedule : {"gpipe", "1f1b"})
     {
-        Instance instance;
-        instance.state = MakeState();
-        auto& state = instance.state;
-        state.model.blocks = 4;
-        state.model.blockForwardFlops = 1e7;
-        state.model.activationBits = 1e5;
-        state.edge = {1e10, 1e-4, 2};
-        for (auto* node : {&state.clusters[0].controlUnit,
-                           &state.clusters[0].devices[0],
-                           &state.clusters[0].devices[1]})
-        {
-            node->flops = 1e10;
-        }
-        RoundPlan plan = MakePlan();
-        plan.schedule = schedule;
-        plan.localIterations = 2; // of one the edge server does not see the end
-        ChainPlan chain;
-        chain.stages = {{CONTROL_UNIT, true, 0, 0, false, false},
-                        {1, false, 0, 2, false, false},
-                        {2, false, 2, 4, false, false},
-                        {EDGE_SERVER, false, 4, 4, true, false}};
-        chain.microBatches = 4;
-        plan.clusters[0].chains = {chain};
-        const SystemState expected = state;
+        auto [instance, plan] = MakePipeline(1e10, schedule);
         const double measuredS =
             EvaluatePlan(instance, plan).clusters[0].iterationS + extraS(random);
-        const auto monitor = CreateObject<LinkMonitor>();
-        monitor->Update(state);
-        monitor->BeginRound(1, plan);
-        monitor->ObserveIteration(0, measuredS);
-        monitor->EndRound(1);
-        state = expected;
-        monitor->Update(state);
+        instance.state = LearnIteration(instance.state, plan, measuredS);
         EXPECT_NEAR(EvaluatePlan(instance, plan).clusters[0].iterationS, measuredS, 1e-9)
             << schedule;
     }
+}
+
+/// Of reserved airtime: what an iteration tells of it goes by its part of the iteration
+TEST(LinkMonitor, BelievesOfWaitingWhatAnIterationCanTell)
+{
+    const auto learn = [](double edgeFlops, double change) {
+        auto [instance, plan] = MakePipeline(edgeFlops, "gpipe");
+        plan.clusters[0].links.clear();
+        SystemState& state = instance.state;
+        state.model.activationBits = 5e6;
+        state.clusters[0].d2d.sharing = Sharing::RESERVED;
+        state.uplink = state.downlink = PoolState();
+        for (auto& device : state.clusters[0].devices)
+        {
+            device.uplink.fixedRateBps = device.downlink.fixedRateBps = 1e9;
+        }
+        auto& unit = state.clusters[0].controlUnit;
+        unit.uplink.fixedRateBps = unit.downlink.fixedRateBps = 1e9;
+        const double plannedS = EvaluatePlan(instance, plan).clusters[0].edgePeriodS;
+        const double before = state.clusters[0].d2dLinks[1][2].efficiency;
+        const auto seen = LearnIteration(state, plan, plannedS * change);
+        instance.state = seen;
+        return std::pair{seen.clusters[0].d2dLinks[1][2].efficiency / before,
+                         EvaluatePlan(instance, plan).clusters[0].edgePeriodS /
+                             (plannedS * change)};
+    };
+    // Computed at the edge server, and off by what such iterations are off: no link is faster
+    EXPECT_NEAR(learn(1e8, 0.99).first, 1, 0.1);
+    EXPECT_NEAR(learn(1e8, 1.01).first, 1, 0.1);
+    // On the air for a good part of it: that is forecast
+    EXPECT_NEAR(learn(1e12, 1.3).second, 1, 0.05);
+    EXPECT_NEAR(learn(1e12, 0.85).second, 1, 0.05);
+    EXPECT_LT(learn(1e12, 1.3).first, 0.9);
 }
 
 namespace
