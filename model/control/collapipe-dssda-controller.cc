@@ -10,6 +10,8 @@
 #include "ns3/log.h"
 #include "ns3/trace-source-accessor.h"
 
+#include <algorithm>
+
 namespace ns3
 {
 namespace collapipe
@@ -102,11 +104,35 @@ DssdaController::Solve(const SystemState& state, double penaltyWeight, bool pric
     }
     // The last round's plan is at hand too: its links as they were decided for the state then
     const RoundPlan last = m_solution.plan;
-    const bool isFirst = last.clusters.empty();
-    const uint32_t start = isFirst ? GetMostEdgeBlocks(state) + 1 : CountEdgeBlocks(last);
-    m_solution = SolveOverEdgeBlocks(state, start, [&](uint32_t edgeBlocks) {
-        return SolveWith(instance, edgeBlocks, last);
+    m_solution =
+        SolveForEdgeBlocks(state, ListEdgeBlocks(instance, last), [&](uint32_t edgeBlocks) {
+            return SolveWith(instance, edgeBlocks, last);
+        });
+}
+
+/// None, the last round's number, and the best one with equal shares and full power, which is found
+/// in a small part of the time
+std::set<uint32_t>
+DssdaController::ListEdgeBlocks(const Instance& instance, const RoundPlan& last)
+{
+    std::set<uint32_t> numbers{0};
+    const uint32_t most = GetMostEdgeBlocks(instance.state);
+    if (most == 0)
+    {
+        return numbers;
+    }
+    SolverOptions options = m_options;
+    options.radio = {false, false};
+    options.clocks = false;
+    const uint32_t before = std::min(most, CountEdgeBlocks(last));
+    const uint32_t start = last.clusters.empty() ? most + 1 : before;
+    Instance left = instance;
+    const auto solution = SolveOverEdgeBlocks(instance.state, start, [&](uint32_t edgeBlocks) {
+        left.state = WithoutEdgeBlocks(instance.state, edgeBlocks);
+        return m_solver.Solve(left, options);
     });
+    numbers.insert({before, CountEdgeBlocks(solution.plan)});
+    return numbers;
 }
 
 /// The best plan for what is left for devices

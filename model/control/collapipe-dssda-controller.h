@@ -11,6 +11,9 @@
 
 #include "ns3/traced-callback.h"
 
+#include <cstdint>
+#include <set>
+
 namespace ns3
 {
 namespace collapipe
@@ -23,8 +26,8 @@ namespace collapipe
  * all clusters together, and keeps the virtual queues (12), fed with measured energy.
  *
  * Where the edge server may hold encoder blocks (TrainingProfile::mostEdgeBlocks), how many it does
- * is decided, too, as FindEdgeBlocks() looks for it: one number for all clusters, never one that is
- * worse than none; from the second round on near the last round's.
+ * is decided, too: one number for all clusters, the best of none, the last round's, and the one
+ * that FindEdgeBlocks() finds for equal shares and full power.
  */
 class DssdaController : public Controller
 {
@@ -72,6 +75,7 @@ class DssdaController : public Controller
 
   private:
     void Solve(const SystemState& state, double penaltyWeight, bool pricesQueues);
+    std::set<uint32_t> ListEdgeBlocks(const Instance& instance, const RoundPlan& last);
     RoundSolution SolveWith(const Instance& instance, uint32_t edgeBlocks, const RoundPlan& last);
 
     double m_penaltyWeight{0};     //!< V as it was set; 0: m_ownWeight

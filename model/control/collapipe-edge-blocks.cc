@@ -129,30 +129,69 @@ FindEdgeBlocks(uint32_t most, uint32_t start, const EdgeBlocksCost& cost)
     return best;
 }
 
-RoundSolution
-SolveOverEdgeBlocks(const SystemState& state,
-                    uint32_t start,
-                    const std::function<RoundSolution(uint32_t edgeBlocks)>& solve)
+namespace
 {
-    RoundSolution best;
-    best.plan.infeasible = "no number of blocks was tried";
-    uint32_t bestNumber = 0;
-    FindEdgeBlocks(GetMostEdgeBlocks(state), start, [&](uint32_t number) {
-        RoundSolution solution = solve(number);
+
+/// The best of some solutions, each with its number of blocks on the edge server
+class BestSolution
+{
+  public:
+    BestSolution()
+    {
+        m_solution.plan.infeasible = "no number of blocks was tried";
+    }
+
+    /// @return what it costs; infinite where it is infeasible
+    double Add(uint32_t edgeBlocks, RoundSolution solution)
+    {
         const bool isFeasible = solution.plan.infeasible.empty();
         const double cost =
             isFeasible ? solution.evaluation.objective : std::numeric_limits<double>::infinity();
-        const bool isKnown = best.plan.infeasible.empty();
-        const bool isBetter = isFeasible && (!isKnown || cost < best.evaluation.objective);
-        if (isBetter || (!isKnown && !isFeasible && number >= bestNumber))
+        const bool isKnown = m_solution.plan.infeasible.empty();
+        const bool isBetter = isFeasible && (!isKnown || cost < m_solution.evaluation.objective);
+        if (isBetter || (!isKnown && !isFeasible && edgeBlocks >= m_edgeBlocks))
         {
-            best = std::move(solution);
-            bestNumber = number;
+            m_solution = std::move(solution);
+            m_edgeBlocks = edgeBlocks;
         }
         return cost;
+    }
+
+    /// @return the best one, for the whole system
+    RoundSolution Take(const SystemState& state)
+    {
+        PutBlocksOnEdge(state, m_edgeBlocks, m_solution.plan);
+        return std::move(m_solution);
+    }
+
+  private:
+    RoundSolution m_solution; //!< so far
+    uint32_t m_edgeBlocks{0}; //!< likewise
+};
+
+} // namespace
+
+RoundSolution
+SolveOverEdgeBlocks(const SystemState& state, uint32_t start, const EdgeBlocksSolver& solve)
+{
+    BestSolution best;
+    FindEdgeBlocks(GetMostEdgeBlocks(state), start, [&](uint32_t edgeBlocks) {
+        return best.Add(edgeBlocks, solve(edgeBlocks));
     });
-    PutBlocksOnEdge(state, bestNumber, best.plan);
-    return best;
+    return best.Take(state);
+}
+
+RoundSolution
+SolveForEdgeBlocks(const SystemState& state,
+                   const std::set<uint32_t>& numbers,
+                   const EdgeBlocksSolver& solve)
+{
+    BestSolution best;
+    for (const uint32_t edgeBlocks : numbers)
+    {
+        best.Add(edgeBlocks, solve(edgeBlocks));
+    }
+    return best.Take(state);
 }
 
 } // namespace collapipe

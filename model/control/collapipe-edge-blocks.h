@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <set>
 
 namespace ns3
 {
@@ -70,18 +71,33 @@ using EdgeBlocksCost = std::function<double(uint32_t edgeBlocks)>;
  */
 uint32_t FindEdgeBlocks(uint32_t most, uint32_t start, const EdgeBlocksCost& cost);
 
+/// @return the solution for WithoutEdgeBlocks()
+using EdgeBlocksSolver = std::function<RoundSolution(uint32_t edgeBlocks)>;
+
 /**
  * The best of what a solver finds, as FindEdgeBlocks() looks for it.
  *
  * @param state the whole system
  * @param start as FindEdgeBlocks() takes it
- * @param solve gives the solution for WithoutEdgeBlocks()
+ * @param solve solves
  * @return the best one, its blocks put on the edge server; where none is feasible, what is said
  *         with the most blocks there
  */
 RoundSolution SolveOverEdgeBlocks(const SystemState& state,
                                   uint32_t start,
-                                  const std::function<RoundSolution(uint32_t edgeBlocks)>& solve);
+                                  const EdgeBlocksSolver& solve);
+
+/**
+ * The same for some numbers.
+ *
+ * @param state the whole system
+ * @param numbers of blocks on the edge server
+ * @param solve solves
+ * @return as SolveOverEdgeBlocks()
+ */
+RoundSolution SolveForEdgeBlocks(const SystemState& state,
+                                 const std::set<uint32_t>& numbers,
+                                 const EdgeBlocksSolver& solve);
 
 } // namespace collapipe
 } // namespace ns3
