@@ -416,6 +416,36 @@ TEST(LinkMonitor, AShareThatOthersLeftDoesNotCountAsARate)
     EXPECT_NEAR(LearnEfficiency(Sharing::RESERVED, false, 0.7, 0.4), 0.5, 0.005);
 }
 
+/// Where shares are kept, a message cannot have waited for the one before it and be sent in no time
+TEST(LinkMonitor, MessagesThatDidNotWaitForTheOneBeforeTeachNoRate)
+{
+    const auto learn = [](Sharing sharing, double part) {
+        const auto make = [&] {
+            SystemState state = MakeState();
+            state.uplink.sharing = sharing;
+            return state;
+        };
+        const auto monitor = CreateObject<LinkMonitor>();
+        SystemState state = make();
+        const LinkState expected = state.clusters[0].devices[0].uplink;
+        const LinkId link{0, 1, EDGE_SERVER};
+        const double ownS = LARGE_BITS / GetRateBps(expected, state.uplink, 0.4, 0.1);
+        monitor->Update(state);
+        monitor->BeginRound(1, MakePlan());
+        const double firstS = expected.latencyS + ownS;
+        monitor->ObserveTransfer(link, Phase::TRAINING, LARGE_BITS, firstS, false, 0.4);
+        monitor->ObserveTransfer(link, Phase::TRAINING, LARGE_BITS, part * ownS, true, 0.4);
+        monitor->EndRound(1);
+        state = make();
+        monitor->Update(state);
+        return state.clusters[0].devices[0].uplink.efficiency / expected.efficiency;
+    };
+    EXPECT_NEAR(learn(Sharing::RESERVED, 1), 1, 0.005);
+    EXPECT_NEAR(learn(Sharing::RESERVED, 0.01), 1, 0.005);
+    EXPECT_GT(learn(Sharing::RESERVED, 0.7), 1.1);
+    EXPECT_GT(learn(Sharing::WORK_CONSERVING, 0.01), 1.2); // it may have had the whole medium
+}
+
 TEST(LinkMonitor, WhatOtherUsersTakeIsGoneAndDoesNotCountAsSlowness)
 {
     const auto monitor = CreateObject<LinkMonitor>();
