@@ -7,6 +7,7 @@
 #include "collapipe-quality.h"
 #include "collapipe-run-totals.h"
 
+#include "ns3/collapipe-edge-blocks.h"
 #include "ns3/collapipe-node-name.h"
 
 #include <cmath>
@@ -205,7 +206,8 @@ MakeClusterTable()
              [](const auto& row) { return row.measuredDistributionS; })
         .Add("measured_iteration_s", "s", [](const auto& row) { return row.measuredIterationS; })
         .Add("measured_upload_s", "s", [](const auto& row) { return row.measuredUploadS; })
-        .Add("measured_total_s", "s", [](const auto& row) { return row.measuredTotalS; });
+        .Add("measured_total_s", "s", [](const auto& row) { return row.measuredTotalS; })
+        .Add("edge_blocks", "", [](const auto& row) { return CountEdgeBlocks(row.chain); });
 }
 
 ResultTable<ControlNodeRow>

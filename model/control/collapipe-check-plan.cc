@@ -4,6 +4,7 @@
 
 #include "collapipe-clock-states.h"
 #include "collapipe-controller.h"
+#include "collapipe-edge-blocks.h"
 #include "collapipe-pipeline-plan.h"
 #include "collapipe-reservation.h"
 #include "collapipe-transfers.h"
@@ -115,13 +116,12 @@ CheckPair(const TrainingProfile& training, const ChainPlan& chain, const std::st
 std::string
 CheckEdgeBlocks(const TrainingProfile& training, const ChainPlan& chain, const std::string& where)
 {
-    const StagePlan& last = chain.stages.back();
-    if (chain.stages.front().node != CONTROL_UNIT || last.node != EDGE_SERVER ||
-        last.GetBlocks() <= training.mostEdgeBlocks)
+    const uint32_t left = CountEdgeBlocks(chain);
+    if (chain.stages.front().node != CONTROL_UNIT || left <= training.mostEdgeBlocks)
     {
         return "";
     }
-    return where + " leaves " + std::to_string(last.GetBlocks()) +
+    return where + " leaves " + std::to_string(left) +
            " blocks to the edge server, which may hold " + std::to_string(training.mostEdgeBlocks);
 }
 

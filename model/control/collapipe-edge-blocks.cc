@@ -80,6 +80,16 @@ TakeBlocksFromEdge(RoundPlan plan)
 }
 
 uint32_t
+CountEdgeBlocks(const ChainPlan& chain)
+{
+    if (chain.stages.empty() || chain.stages.back().node != EDGE_SERVER)
+    {
+        return 0;
+    }
+    return chain.stages.back().GetBlocks();
+}
+
+uint32_t
 CountEdgeBlocks(const RoundPlan& plan)
 {
     bool isFirst = true;
@@ -88,8 +98,7 @@ CountEdgeBlocks(const RoundPlan& plan)
     {
         for (const auto& chain : cluster.chains)
         {
-            const StagePlan& last = chain.stages.back();
-            const uint32_t own = last.node == EDGE_SERVER ? last.GetBlocks() : 0;
+            const uint32_t own = CountEdgeBlocks(chain);
             if (!std::exchange(isFirst, false) && own != edgeBlocks)
             {
                 return 0;

@@ -50,6 +50,12 @@ void PutBlocksOnEdge(const SystemState& state, uint32_t edgeBlocks, RoundPlan& p
 RoundPlan TakeBlocksFromEdge(RoundPlan plan);
 
 /**
+ * @param chain a chain
+ * @return encoder blocks that the edge server holds of it
+ */
+uint32_t CountEdgeBlocks(const ChainPlan& chain);
+
+/**
  * @param plan of pipelines
  * @return encoder blocks that the edge server holds of every one of them; 0 where they differ
  */

@@ -44,6 +44,14 @@ def count_left(folder):
     return left
 
 
+def check_column(folder, most):
+    """clusters.csv says how many blocks the edge server holds."""
+    left = count_left(folder)
+    for row in read_csv(folder / "clusters.csv"):
+        check(int(row["edge_blocks"]) == left[(row["round"], row["cluster"])] <= most,
+              f"{folder.name}: {row['edge_blocks']} blocks at the edge server, {left} left by devices")
+
+
 def get_latency(folder):
     return sum(float(row["latency_s"]) for row in read_csv(folder / "rounds.csv"))
 
@@ -58,6 +66,8 @@ def save_time(work):
             continue
         check(set(count_left(none).values()) == {0}, f"{controller}: {count_left(none)} left without being asked")
         check(set(count_left(some).values()) == {MOST}, f"{controller}: {count_left(some)} left to a fast edge")
+        check_column(none, 0)
+        check_column(some, MOST)
         check(get_latency(some) < 0.6 * get_latency(none), f"{controller}: {get_latency(some)} s with, "
               f"{get_latency(none)} s without")
         for row in read_csv(some / "rounds.csv"):
