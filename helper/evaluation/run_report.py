@@ -7,6 +7,7 @@ import math
 import run_figures
 import page
 import results
+import run_comparison
 import style
 
 HEADINGS = [("What it learnt, and when", ("loss", "quality")),
@@ -42,6 +43,7 @@ def make(result, folder, number=None):
         f"seed {parameters['seed']}, run {parameters['run']}; CollaPipe "
         f"{result.summary['collapipe_version']}, ns-3 {result.summary['ns3_version']}")
     document.tiles(get_tiles(result))
+    run_comparison.add(document, result, folder / "figures")
     for heading, names in HEADINGS:
         if any(name in drawn for name in names):
             document.heading(heading)

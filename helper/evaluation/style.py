@@ -45,6 +45,13 @@ def new(height=2.7, width=WIDTH, rows=1, columns=1, **options):
     return pyplot.subplots(rows, columns, figsize=(width, height), **options)
 
 
+def add_legend(axes, columns=4):
+    """A legend above the axes, where it covers nothing that is drawn."""
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(ncols=columns, loc="lower left", bbox_to_anchor=(0, 1), handlelength=1.2,
+                    columnspacing=1, borderaxespad=0.2)
+
+
 def get_colour(index):
     return SERIES[index % len(SERIES)]
 

@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The page of a run, part by part, against what the run's files hold: a small run, and copies of its folder
+# that lack something or hold something else. Takes the build directory and the source directory.
+
+import html
+import json
+import os
+import pathlib
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+
+from support.runs import check, finish, near, read_csv, report, start, use_program, write_corpus
+
+PYTHON = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable
+OPTIONS = ["--topology=p2p", "--compute=analytic", "--clusters=2", "--devices=3", "--rounds=3",
+           "--localIterations=3", "--blocks=4", "--microBatches=3", "--microBatchSize=4", "--vocabulary=300",
+           "--maxValidation=10", "--progress=none", "--controller=dssda", "--compare=uniform-pipeline"]
+script = None
+
+
+def make(folder, *arguments):
+    """The page of a folder, which must be made."""
+    status, out, err = ask(folder, *arguments)
+    if not check(status == 0 and out.strip() == str(folder / "report.html"), f"{folder.name}: {status}: {err}"):
+        return ""
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+def ask(folder, *arguments):
+    done = subprocess.run([PYTHON, "-B", script, folder, *arguments], capture_output=True, encoding="utf-8",
+                          check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def refuse(folder, word, *arguments):
+    """A folder that no page can be made of: a sentence that has this word."""
+    status, _, err = ask(folder, *arguments)
+    check(status == 2 and len(err.splitlines()) == 1 and word in err, f"{folder.name}: {status}: {err}")
+
+
+def get_part(page, heading):
+    """The page from a heading to the next."""
+    found = re.search(rf">{re.escape(heading)}</h2>(.*?)(<h2|</main>)", page, re.DOTALL)
+    return found.group(1) if found else ""
+
+
+def get_tables(part):
+    """Every table of a part: lists of rows of texts."""
+    return [[[html.unescape(re.sub("<[^>]*>", "", cell)) for cell in re.findall(r"<t[hd].*?</t[hd]>", row)]
+             for row in re.findall(r"<tr.*?</tr>", table, re.DOTALL)]
+            for table in re.findall(r"<table.*?</table>", part, re.DOTALL)]
+
+
+def copy(run, work, name):
+    shutil.copytree(run, work / name)
+    return work / name
+
+
+def change_summary(folder, change):
+    """Changes what a folder's summary.json holds."""
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    change(summary)
+    (folder / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+
+
+# ---------------------------------------------------------------- both runs
+
+
+def test_comparison(run, work):
+    part = get_part(make(run), "Against uniform-pipeline")
+    rows = {row[0]: row[1:] for row in get_tables(part)[0]} if check(part, "there is a comparison") else {}
+    check(rows.get("") == ["dssda", "uniform-pipeline", "difference"], f"its columns: {rows.get('')}")
+    for title, column in (("latency of a round, s", "latency_s"), ("training, s", "training_s")):
+        both = [statistics.mean(float(row[column]) for row in read_csv(folder / "rounds.csv"))
+                for folder in (run, run / "uniform-pipeline")]
+        shown = rows.get(title, ["nan", "nan", "0 %"])
+        check(all(near(float(text), value, 1e-3) for text, value in zip(shown, both)), f"{title}: {shown}")
+        change = float(shown[2].replace("−", "-").removesuffix(" %"))
+        check(abs(change - 100 * (both[0] / both[1] - 1)) < 0.06, f"{title}: {change} %")
+    check("Where the time of a round goes" in part and (run / "figures" / "comparison-latency.pdf").exists(),
+          "the comparison has a figure")
+    lacking = copy(run, work, "lacking")
+    shutil.rmtree(lacking / "uniform-pipeline")
+    check("comparison is missing" in get_part(make(lacking), "Against uniform-pipeline"), "says what is missing")
+    change_summary(lacking, lambda summary: summary["parameters"].pop("compare"))
+    check("Against" not in make(lacking), "an older run has no comparison")
+    damaged = copy(run, work, "damaged")
+    (damaged / "uniform-pipeline" / "summary.json").write_text("{", encoding="utf-8")
+    refuse(damaged, "uniform-pipeline/summary.json")
+
+
+def main():
+    global script
+    build, source = map(pathlib.Path, sys.argv[1:3])
+    script = source / "helper" / "evaluation" / "report.py"
+    missing = subprocess.run([PYTHON, "-c", "import pandas, matplotlib"], check=False,
+                             stderr=subprocess.DEVNULL).returncode
+    if missing or not use_program(build, "collapipe-quickstart"):
+        print("pandas or matplotlib is not installed, or the program is not built")
+        return 77
+    with tempfile.TemporaryDirectory(prefix="collapipe-report-") as name:
+        work = pathlib.Path(name)
+        data, _ = write_corpus(work / "corpus")
+        run = work / "run"
+        status, _, err, _ = finish(start(*OPTIONS, *data, f"--outputDir={run}"))
+        if check(status == 0, f"a run: status {status}: {err}"):
+            for test in [value for key, value in globals().items() if key.startswith("test_")]:
+                test(run, work)
+    return report()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
