@@ -130,6 +130,8 @@ def draw_phases(study, table, runs):
     start = [0.0] * len(left)
     for i, phase in enumerate(results.PHASES.values()):
         widths = [means[i] for means in left]
+        if not any(widths):
+            continue
         axes.barh(range(len(left)), widths, left=start, height=0.7, label=phase,
                   color=style.get_colour((3, 1, 0, 2)[i]))
         start = [a + b for a, b in zip(start, widths)]

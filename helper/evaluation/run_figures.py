@@ -9,6 +9,9 @@ import results
 import style
 
 MAX_ROWS = 40  #: of a table of cells
+#: What is shown of links, its title and its colour.
+PANELS = {"share": ("share of the medium, %", "s1"), "power": ("power, dBm", "s2"),
+          "channel": ("channel: SNR at full power, dB", "s3")}
 
 
 def name_node(cluster, node):
@@ -22,9 +25,10 @@ def draw_loss(result):
     if curve["validation_loss"].isna().all() and curve["train_loss"].isna().all():
         return None
     figure, axes = style.new()
-    axes.plot(curve["time_s"], curve["validation_loss"], "o-", label="validation")
-    axes.plot(curve["time_s"], curve["train_loss"], "s--", color=style.LIGHT["s2"],
-              label="training, mean of the round")
+    for i, (column, form, label) in enumerate((("validation_loss", "o-", "validation"),
+                                               ("train_loss", "s--", "training, mean of the round"))):
+        if curve[column].notna().any():
+            axes.plot(curve["time_s"], curve[column], form, color=style.get_colour(i), label=label)
     axes.set(xlabel="simulated time, s", ylabel="loss, nats")
     axes.legend()
     return "loss", figure, "Loss over simulated time; a point per round.", False
@@ -48,6 +52,8 @@ def draw_latency(result):
     figure, axes = style.new()
     bottom = 0
     for i, (column, name) in enumerate(results.PHASES.items()):
+        if not rounds[column].any():
+            continue
         axes.bar(rounds["round"], rounds[column], bottom=bottom, width=0.75, label=name,
                  color=style.get_colour((3, 1, 0, 2)[i]), edgecolor="none")
         bottom = bottom + rounds[column]
@@ -95,24 +101,29 @@ def draw_links(result, phase):
     if links.empty:
         return None
     rounds = sorted(links["round"].unique())
-    rows, shares, powers, channels = [], [], [], []
+    rows, cells = [], {name: [] for name in PANELS}
     ends = ["from_name", "to_name"] if "from_name" in links else ["from", "to"]
     for (_, sender, receiver), group in list(links.groupby(["cluster", *ends]))[:MAX_ROWS]:
         group = group.drop_duplicates("round").set_index("round").reindex(rounds)
         rows.append(f"{sender} → {receiver.split('-')[-1]}")
-        shares.append(list(100 * group["share"]))
-        powers.append(list(10 * (1000 * group["power_w"]).apply(safe_log10)))
-        channels.append(list(group["snr_db"]))
-    figure, axes = style.new(0.9 + 0.19 * len(rows), 2 * style.WIDTH, columns=3, sharey=True)
-    panels = [(shares, "share of the medium, %", "s1"), (powers, "power, dBm", "s2"),
-              (channels, "channel: SNR at full power, dB", "s3")]
-    for ax, (values, title, colour) in zip(axes, panels):
-        texts = [["" if value != value else f"{value:.0f}" for value in row] for row in values]
-        style.draw_cells(ax, values, rows, rounds, texts, colour=style.LIGHT[colour])
+        cells["share"].append(list(100 * group["share"]))
+        cells["power"].append(list(10 * (1000 * group["power_w"]).apply(safe_log10)))
+        cells["channel"].append(list(group["snr_db"]))
+    # Wires have neither a power nor a channel.
+    shown = [name for name in PANELS if any(value == value for row in cells[name] for value in row)]
+    if not shown:
+        return None
+    figure, axes = style.new(0.9 + 0.19 * len(rows), (len(shown) + 1) * style.WIDTH / 2,
+                             columns=len(shown), sharey=True, squeeze=False)
+    for ax, name in zip(axes[0], shown):
+        title, colour = PANELS[name]
+        texts = [["" if value != value else f"{value:.0f}" for value in row] for row in cells[name]]
+        style.draw_cells(ax, cells[name], rows, rounds, texts, colour=style.LIGHT[colour])
         ax.set(xlabel="round", title=title)
+    beside = ", beside the channel as it was estimated" if "channel" in shown else ""
     return f"links-{phase}", figure, (
-        f"Links in the {phase} phase, by cluster: what the controller gave each, beside the "
-        "channel as it was estimated. A blank cell: no such link in that round."), True
+        f"Links in the {phase} phase, by cluster: what the controller gave each{beside}. A blank "
+        "cell: no such link in that round."), len(shown) > 1
 
 
 def safe_log10(value):
@@ -168,6 +179,8 @@ def draw_energy(result):
     figure, axes = style.new(0.8 + 0.21 * len(sums))
     left = 0
     for i, column in enumerate(columns):
+        if not sums[column].any():
+            continue
         name = column.removesuffix("_energy_j").replace("_", " ")
         axes.barh(range(len(sums)), sums[column], left=left, label=name,
                   color=style.get_colour(i), height=0.7)

@@ -76,29 +76,29 @@ def get_missing(result, names, drawn, number):
 def get_tiles(result):
     figures = results.measure(result)
     curve = result.get_curve()
-    tiles = [(f"{figures['latency_s']:.3g} s", "latency of a round, mean"),
-             (f"{curve['time_s'].iloc[-1]:.4g} s", f"simulated, {len(result.rounds)} rounds"),
-             (write_number(100 * figures["efficiency_used"], 3) + " %",
-              "computation efficiency, devices in use"),
-             (f"{figures['energy_j']:.3g} J", "energy of a round, all nodes"),
-             (f"{figures['memory_bytes'] / 1e6:.3g} MB", "memory of the fullest device"),
-             (f"{figures['sent_bytes'] / 1e6:.3g} MB", "sent in a round")]
-    if math.isfinite(figures["final_loss"]):
-        tiles.insert(0, (f"{figures['final_loss']:.3f}", "validation loss at the end"))
-    for key, name in results.LEARNING.items():
-        if math.isfinite(figures.get(key, math.nan)):
-            tiles.insert(1, (f"{figures[key]:.3g}", f"{name} at the end"))
-    return tiles
+    tiles = [(figures["final_loss"], ".3f", "", "validation loss at the end"),
+             *((figures.get(key, math.nan), ".3g", "", f"{name} at the end")
+               for key, name in reversed(results.LEARNING.items())),
+             (figures["latency_s"], ".3g", " s", "latency of a round, mean"),
+             (curve["time_s"].iloc[-1], ".4g", " s", f"simulated, {len(result.rounds)} rounds"),
+             (100 * figures["efficiency_used"], ".3g", " %", "computation efficiency, devices in use"),
+             (figures["energy_j"], ".3g", " J", "energy of a round, all nodes"),
+             (figures["memory_bytes"] / 1e6, ".3g", " MB", "memory of the fullest device"),
+             (figures["sent_bytes"] / 1e6, ".3g", " MB", "sent in a round")]
+    return [(f"{value:{digits}}{unit}", name) for value, digits, unit, name in tiles
+            if math.isfinite(value)]
 
 
 def add_tables(document, result):
     rounds = result.rounds
-    header = ["round", "latency, s", *(f"{name}, s" for name in results.PHASES.values()),
-              "planned, s", "training loss", "validation loss", "sent, MB"]
-    columns = ["latency_s", *results.PHASES, "planned_latency_s", "train_loss", "validation_loss"]
-    rows = [[str(row["round"]), *(write_number(row[column], 4) for column in columns),
+    columns = {"latency_s": "latency, s",
+               **{column: f"{name}, s" for column, name in results.PHASES.items()},
+               "planned_latency_s": "planned, s", "train_loss": "training loss",
+               "validation_loss": "validation loss"}
+    shown = [column for column in columns if rounds[column].notna().any()]
+    rows = [[str(row["round"]), *(write_number(row[column], 4) for column in shown),
              f"{row['bytes_sent'] / 1e6:.2f}"] for row in rounds.to_dict("records")]
-    document.table(header, rows)
+    document.table(["round", *(columns[column] for column in shown), "sent, MB"], rows)
     options = " ".join(f"--{name}={value}" for name, value in result.parameters.items())
     document.code("Every option of this run", options)
 

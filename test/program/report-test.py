@@ -4,6 +4,7 @@
 # The page of a run, part by part, against what the run's files hold: a small run, and copies of its folder
 # that lack something or hold something else. Takes the build directory and the source directory.
 
+import csv
 import html
 import json
 import os
@@ -69,6 +70,18 @@ def change_summary(folder, change):
     (folder / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
 
 
+def fill(folder, name, **cells):
+    """Writes the same cells into every row of a folder's table."""
+    write_csv(folder / name, [{**row, **cells} for row in read_csv(folder / name)])
+
+
+def write_csv(path, rows):
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
 # ---------------------------------------------------------------- both runs
 
 
@@ -93,6 +106,23 @@ def test_comparison(run, work):
     damaged = copy(run, work, "damaged")
     (damaged / "uniform-pipeline" / "summary.json").write_text("{", encoding="utf-8")
     refuse(damaged, "uniform-pipeline/summary.json")
+
+
+# ---------------------------------------------------------------- what a run has nothing of
+
+
+def test_empty(run, work):
+    """Wires have no power and no channel, and where nothing is computed nothing is learnt."""
+    page = make(run)
+    words = ["power, dBm", "channel: SNR", "training loss", "validation loss", ">lte<", "What it learnt"]
+    check("share of the medium" in page, "shares of wires are shown")
+    check(not [word for word in words if word in page], f"empty: {[word for word in words if word in page]}")
+    full = copy(run, work, "full")
+    fill(full, "links.csv", power_w="0.1", snr_db="20")
+    fill(full, "devices.csv", lte_energy_j="2")
+    fill(full, "rounds.csv", train_loss="3", validation_loss="4")
+    page = make(full)
+    check(not [word for word in words if word not in page], f"full: {[word for word in words if word not in page]}")
 
 
 def main():
