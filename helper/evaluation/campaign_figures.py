@@ -139,6 +139,5 @@ def draw_phases(study, table, runs):
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("latency of a round, s")
-    axes.legend(ncols=4, loc="lower right", bbox_to_anchor=(1, 1), handlelength=1, fontsize=7,
-                columnspacing=0.8)
+    style.add_legend(axes)
     return figure

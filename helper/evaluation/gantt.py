@@ -97,7 +97,7 @@ def draw(result, number):
     axes.set_ylim(len(lanes) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("time in the iteration, ms")
-    axes.legend(ncols=4, loc="lower left", bbox_to_anchor=(0, 1))
+    style.add_legend(axes)
     return "pipeline", figure, (
         f"One iteration of round {number} in the cluster that took longest: every micro-batch "
         "forward to the edge server and back. A message is being sent until it has arrived. The "

@@ -62,9 +62,8 @@ def draw_latency(result):
         axes.plot(rounds["round"], planned, "D", color=style.LIGHT["ink"], markersize=4,
                   label="as planned")
     axes.set(xlabel="round", ylabel="latency, s")
-    axes.set_ylim(0, 1.32 * max(bottom.max(), planned.max()))
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.legend(ncols=3, loc="upper left", handlelength=1.2, columnspacing=1)
+    style.add_legend(axes, 3)
     return "latency", figure, ("Latency of every round by phase, of the cluster that ended last; "
                                "the diamond is the controller's own prediction."), False
 
@@ -189,7 +188,7 @@ def draw_energy(result):
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("energy of a round, J, mean")
-    axes.legend(loc="best")
+    style.add_legend(axes)
     return "energy", figure, "What every node spends in a round: computation, and radio.", False
 
 
@@ -217,7 +216,7 @@ def draw_memory(result):
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("peak memory, MB")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.18 if len(rows) > 5 else -0.3), ncols=2)
+    style.add_legend(axes, 2)
     return "memory", figure, "Memory of every device: its largest need over all rounds.", False
 
 

@@ -22,6 +22,22 @@ PYTHON = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.e
 OPTIONS = ["--topology=p2p", "--compute=analytic", "--clusters=2", "--devices=3", "--rounds=3",
            "--localIterations=3", "--blocks=4", "--microBatches=3", "--microBatchSize=4", "--vocabulary=300",
            "--maxValidation=10", "--progress=none", "--controller=dssda", "--compare=uniform-pipeline"]
+# Which figures of a run have a legend over their bars, drawn as for the page.
+LEGENDS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import results, run_comparison, run_figures
+result = results.RunResult(sys.argv[2])
+drawn = [(name, figure) for name, figure, _, _ in run_figures.draw_all(result, 3)]
+drawn.append(("comparison", run_comparison.draw_phases([result, result])[1]))
+for name, figure in drawn:
+    figure.canvas.draw()
+    for axes in figure.axes:
+        legend = axes.get_legend()
+        if legend and (axes.containers or axes.collections):
+            covered = legend.get_window_extent().overlaps(axes.get_window_extent())
+            print(name, "covered" if covered else "free")
+"""
 script = None
 
 
@@ -123,6 +139,19 @@ def test_empty(run, work):
     fill(full, "rounds.csv", train_loss="3", validation_loss="4")
     page = make(full)
     check(not [word for word in words if word not in page], f"full: {[word for word in words if word not in page]}")
+
+
+# ---------------------------------------------------------------- figures
+
+
+def test_legends(run, work):
+    """No legend covers a bar."""
+    done = subprocess.run([PYTHON, "-B", "-c", LEGENDS, script.parent, run], capture_output=True, encoding="utf-8",
+                          check=False)
+    check(done.returncode == 0, f"figures: {done.stderr}")
+    legends = dict(line.split() for line in done.stdout.splitlines())
+    for name in ("latency", "pipeline", "energy", "memory", "comparison"):
+        check(legends.get(name) == "free", f"the legend of {name}: {legends.get(name)}")
 
 
 def main():
