@@ -72,17 +72,35 @@ def draw_segments(result):
     devices = result.devices[result.devices["node"] > 0].copy()
     devices["blocks"] = devices["last_block"] - devices["first_block"]
     rounds = sorted(devices["round"].unique())
-    rows, values, texts = [], [], []
+    rows, values, texts, moved = [], [], [], {}
     for (cluster, node), group in list(devices.groupby(["cluster", "node"]))[:MAX_ROWS]:
         group = group.set_index("round")
+        moved.update({(len(rows), column): count
+                      for column, count in count_moved(group, rounds).items()})
         rows.append(f"{name_node(cluster, node)}: {group['profile'].iloc[0]}")
         values.append([group["blocks"].get(r, math.nan) for r in rounds])
         texts.append([write_segment(group, r) for r in rounds])
     figure, axes = style.new(0.7 + 0.22 * len(rows))
     style.draw_cells(axes, values, rows, rounds, texts)
+    style.frame_cells(axes, moved)
     axes.set_xlabel("round")
-    return "segments", figure, ("Encoder blocks on every device; for example 3-5 where it holds "
-                                "the third to the fifth."), False
+    return "segments", figure, (
+        "Encoder blocks on every device; for example 3-5 where it holds the third to the fifth. " +
+        (f"Framed: some of them have come since the round before, {sum(moved.values())} in all."
+         if moved else "None of them has moved." if len(rounds) > 1 else "")).strip(), False
+
+
+def count_moved(group, rounds):
+    """By a round's place in the list: how many blocks a device holds that it did not the round before."""
+    held = [get_blocks(group, number) for number in rounds]
+    came = {i: len(now - before) for i, (before, now) in enumerate(zip(held, held[1:]), 1)}
+    return {i: count for i, count in came.items() if count > 0}
+
+
+def get_blocks(group, number):
+    if number not in group.index:
+        return set()
+    return set(range(group.loc[number, "first_block"], group.loc[number, "last_block"]))
 
 
 def write_segment(group, number):

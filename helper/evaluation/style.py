@@ -122,3 +122,10 @@ def draw_cells(axes, values, rows, columns, texts=None, maximum=None, colour=LIG
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
+
+
+def frame_cells(axes, cells, colour=LIGHT["s2"]):
+    """Draws a frame into some cells of draw_cells(), given by their row and column."""
+    for row, column in cells:
+        axes.add_patch(matplotlib.patches.Rectangle(
+            (column - 0.45, row - 0.42), 0.9, 0.84, facecolor="none", edgecolor=colour, linewidth=1.5))

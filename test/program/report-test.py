@@ -144,6 +144,30 @@ def test_empty(run, work):
 # ---------------------------------------------------------------- figures
 
 
+def count_frames(page):
+    """How many cells are framed in the figure of segments."""
+    figure = re.search(r"<figure>(?:(?!</figure>).)*Encoder blocks on every device(?:(?!</figure>).)*", page, re.DOTALL)
+    return len(re.findall(r"fill: none; stroke: var[(]--s2[)]", figure.group())) if figure else None
+
+
+def test_segments(run, work):
+    """Cells are framed where a device has got blocks that it did not hold the round before."""
+    moving = copy(run, work, "moving")
+    rows = read_csv(moving / "devices.csv")
+    for row in rows:
+        # The first two devices hold two blocks each, and exchange one of them before the third round.
+        cut = 1 if row["round"] == "3" else 2
+        place = {"1": (0, cut), "2": (cut, 4)}.get(row["node"], (0, 0))
+        row.update(first_block=place[0], last_block=place[1])
+    write_csv(moving / "devices.csv", rows)
+    page = make(moving)
+    check(count_frames(page) == 2, f"{count_frames(page)} cells are framed, one in each cluster")
+    check("Framed: some of them have come since the round before, 2 in all" in page, "moved blocks are counted")
+    write_csv(moving / "devices.csv", [{**row, "first_block": 0, "last_block": 1} for row in rows])
+    page = make(moving)
+    check(count_frames(page) == 0 and "None of them has moved" in page, "none has moved")
+
+
 def test_legends(run, work):
     """No legend covers a bar."""
     done = subprocess.run([PYTHON, "-B", "-c", LEGENDS, script.parent, run], capture_output=True, encoding="utf-8",
