@@ -60,6 +60,17 @@ def escape(text):
     return html.escape(str(text), quote=False)
 
 
+def make_table(header, rows, marked=()):
+    """rows: lists of texts; `marked` are the indices of rows to stand out."""
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
+    body = "".join(
+        f'<tr{" class=" + chr(34) + "reference" + chr(34) if i in marked else ""}>' +
+        "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
+        for i, row in enumerate(rows))
+    return ('<div class="scroll"><table><thead><tr>' + head + "</tr></thead><tbody>" + body +
+            "</tbody></table></div>")
+
+
 class Page:
     """Collects the parts of a page."""
 
@@ -99,14 +110,7 @@ class Page:
             for svg, caption, wide in figures) + "</div>")
 
     def table(self, header, rows, marked=()):
-        """rows: lists of texts; `marked` are the indices of rows to stand out."""
-        head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
-        body = "".join(
-            f'<tr{" class=" + chr(34) + "reference" + chr(34) if i in marked else ""}>' +
-            "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
-            for i, row in enumerate(rows))
-        self.add('<div class="scroll"><table><thead><tr>' + head + "</tr></thead><tbody>" + body +
-                 "</tbody></table></div>")
+        self.add(make_table(header, rows, marked))
 
     def details(self, title, content):
         self.add(f"<details><summary>{escape(title)}</summary>{content}</details>")

@@ -145,6 +145,25 @@ def get_energy_columns(devices):
             not any(word in column for word in ("planned", "budget", "queue", "total", "active"))]
 
 
+def get_energy_parts(devices):
+    """What nodes spent, J, by row of devices.csv: a table of computing, radios in use, and radios that only
+    stand by, where the run says what was idle; else of computing and every radio."""
+    columns = get_energy_columns(devices)
+    if "active_energy_j" not in devices or "compute_energy_j" not in columns:
+        return devices[columns].rename(columns=name_energy)
+    active = devices["active_energy_j"]
+    return pandas.DataFrame({
+        "computing": devices["compute_energy_j"],
+        "radios in use": (active - devices["compute_energy_j"]).clip(lower=0),
+        "radios idle": (devices[columns].sum(axis=1) - active).clip(lower=0)})
+
+
+def name_energy(column):
+    """The words for a column of energy."""
+    word = column.removesuffix("_energy_j")
+    return {"compute": "computing", "wifi": "Wi-Fi", "lte": "LTE"}.get(word, word.replace("_", " "))
+
+
 def get_memory_column(devices):
     """The column of devices.csv with measured memory, or None: the analytic backend has none."""
     return next((column for column in devices.columns if column.endswith("bytes") and

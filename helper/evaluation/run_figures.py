@@ -188,26 +188,28 @@ def draw_convergence(result):
 
 def draw_energy(result):
     devices = result.devices
-    columns = results.get_energy_columns(devices)
-    sums = devices.groupby(["cluster", "node"])[columns].sum() / devices["round"].nunique()
-    if sums.to_numpy().sum() <= 0:
+    sums = get_energy_of_round(devices, results.get_energy_parts(devices)).iloc[:MAX_ROWS]
+    if sums.empty or sums.to_numpy().sum() <= 0:
         return None
-    sums = sums.iloc[:MAX_ROWS]
     figure, axes = style.new(0.8 + 0.21 * len(sums))
     left = 0
-    for i, column in enumerate(columns):
-        if not sums[column].any():
-            continue
-        name = column.removesuffix("_energy_j").replace("_", " ")
-        axes.barh(range(len(sums)), sums[column], left=left, label=name,
-                  color=style.get_colour(i), height=0.7)
-        left = left + sums[column].to_numpy()
+    for i, name in enumerate(sums.columns):
+        colour = style.LIGHT["s9"] if name.endswith("idle") else style.get_colour(i)
+        axes.barh(range(len(sums)), sums[name], left=left, label=name, color=colour, height=0.7)
+        left = left + sums[name].to_numpy()
     axes.set_yticks(range(len(sums)), [name_node(*key) for key in sums.index])
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("energy of a round, J, mean")
     style.add_legend(axes)
-    return "energy", figure, "What every node spends in a round: computation, and radio.", False
+    idle = " An idle radio takes the same under all plans of equal length." if "radios idle" in sums else ""
+    return "energy", figure, f"What every node spends in a round: computation, and radio.{idle}", False
+
+
+def get_energy_of_round(devices, parts):
+    """The mean of a round by cluster and node, J, without what is nothing for all."""
+    sums = parts.groupby([devices["cluster"], devices["node"]]).sum() / devices["round"].nunique()
+    return sums[[name for name in sums if sums[name].sum() > 1e-9 * sums.to_numpy().sum()]]
 
 
 def draw_memory(result):

@@ -50,6 +50,8 @@ def make(result, folder, number=None):
             document.figures([drawn[name] for name in names if name in drawn])
         for sentence in get_missing(result, names, drawn, number):
             document.text(sentence, "muted")
+        if "energy" in names and "energy" in drawn:
+            document.details("The energy of every node", page.make_table(*tabulate_energy(result)))
     if (result.folder / "background.csv").exists():
         document.heading("What it did to other users of the radios")
         document.table(*tabulate_background(result.folder / "background.csv"))
@@ -101,6 +103,20 @@ def add_tables(document, result):
     document.table(["round", *(columns[column] for column in shown), "sent, MB"], rows)
     options = " ".join(f"--{name}={value}" for name, value in result.parameters.items())
     document.code("Every option of this run", options)
+
+
+def tabulate_energy(result):
+    """Head and rows: what every node spent in a round, and how much of that its radios would have idle."""
+    devices = result.devices
+    columns = results.get_energy_columns(devices)
+    parts = devices[columns].rename(columns=results.name_energy)
+    whole = results.get_energy_parts(devices)
+    if "radios idle" in whole:
+        parts = parts.assign(**{"of these idle": whole["radios idle"]})
+    sums = run_figures.get_energy_of_round(devices, parts)
+    rows = [[run_figures.name_node(*key), *(write_number(value, 4) for value in row)]
+            for key, row in zip(sums.index, sums.to_numpy())]
+    return ["node", *(f"{name}, J" for name in sums)], rows
 
 
 def tabulate_background(path):

@@ -130,15 +130,35 @@ def test_comparison(run, work):
 def test_empty(run, work):
     """Wires have no power and no channel, and where nothing is computed nothing is learnt."""
     page = make(run)
-    words = ["power, dBm", "channel: SNR", "training loss", "validation loss", ">lte<", "What it learnt"]
+    words = ["power, dBm", "channel: SNR", "training loss", "validation loss", ">LTE, J<", "What it learnt"]
     check("share of the medium" in page, "shares of wires are shown")
     check(not [word for word in words if word in page], f"empty: {[word for word in words if word in page]}")
     full = copy(run, work, "full")
     fill(full, "links.csv", power_w="0.1", snr_db="20")
-    fill(full, "devices.csv", lte_energy_j="2")
+    fill(full, "devices.csv", lte_energy_j="2", compute_energy_j="1", active_energy_j="2.5")
     fill(full, "rounds.csv", train_loss="3", validation_loss="4")
     page = make(full)
     check(not [word for word in words if word not in page], f"full: {[word for word in words if word not in page]}")
+
+
+# ---------------------------------------------------------------- energy
+
+
+def test_energy(run, work):
+    """What radios would have taken idle stands apart; an older run did not say that."""
+    idle = copy(run, work, "idle")
+    fill(idle, "devices.csv", compute_energy_j="1", wifi_energy_j="2", lte_energy_j="4", active_energy_j="2.5")
+    page = make(idle)
+    check(all(f">{word}<" in page for word in ("computing", "radios in use", "radios idle")), "three parts")
+    table = next((table for table in get_tables(page) if "of these idle, J" in table[0]), [[], []])
+    check(table[1] == ["c0-cu", "1", "2", "4", "4.5"], f"a node's energy: {table[:2]}")
+    older = copy(idle, work, "older")
+    change_summary(older, lambda summary: summary.pop("columns"))
+    write_csv(older / "devices.csv", [{key: cell for key, cell in row.items() if key != "active_energy_j"}
+                                      for row in read_csv(older / "devices.csv")])
+    page = make(older)
+    check(all(f">{word}<" in page for word in ("computing", "Wi-Fi", "LTE")) and "idle" not in page,
+          "an older run's energy")
 
 
 # ---------------------------------------------------------------- figures
