@@ -40,10 +40,15 @@ code{font-size:.9em;overflow-wrap:anywhere}
 details{margin:.6rem 0}
 summary{cursor:pointer;color:var(--muted)}
 .warning{border-left:.25rem solid var(--s2);padding:.1rem .8rem;background:var(--raised)}
+.choice{grid-column:1/-1;min-width:0}
+.choice label{margin:0 1rem 0 .25rem;cursor:pointer}
+.choice input{accent-color:var(--s1)}
+.choice figure{display:none;margin-top:.6rem}
+CHOICE{display:block}
 @media print{
 body{font-size:10pt}
 main{max-width:none;padding:0}
-nav,summary{display:none}
+nav,summary,.choice input,.choice label{display:none}
 h2,h3{break-after:avoid}
 figure,table,.tile{break-inside:avoid}
 .figures{grid-template-columns:1fr 1fr}
@@ -54,6 +59,12 @@ th,td{padding:.15rem .2rem}
 th,td:first-child{white-space:normal}
 }
 """
+
+
+#: Figures that a choice may have: the first is seen while the first button is pressed, and so on.
+MOST_CHOICES = 8
+CSS = CSS.replace("CHOICE", ",".join(f".choice input:nth-of-type({i}):checked~figure:nth-of-type({i})"
+                                     for i in range(1, MOST_CHOICES + 1)))
 
 
 def escape(text):
@@ -71,6 +82,12 @@ def make_table(header, rows, marked=()):
             "</tbody></table></div>")
 
 
+def make_figure(svg, caption, wide):
+    return (f'<figure{" class=" + chr(34) + "wide" + chr(34) if wide else ""}>'
+            f'<div class="scroll" role="img" aria-label="{html.escape(caption)}">{svg}</div>'
+            f"<figcaption>{escape(caption)}</figcaption></figure>")
+
+
 class Page:
     """Collects the parts of a page."""
 
@@ -79,6 +96,7 @@ class Page:
         self.subtitle = subtitle
         self.parts = []
         self.links = []
+        self.choices = 0
 
     def add(self, part):
         self.parts.append(part)
@@ -102,12 +120,21 @@ class Page:
             for value, name in tiles) + "</div>")
 
     def figures(self, figures):
-        """figures: tuples of an SVG, a caption and whether it takes the whole width."""
+        """figures: tuples of an SVG, a caption and whether it takes the whole width; a list of pairs of a
+        name and such a tuple is a choice, of which the reader sees one at a time, the last one first."""
         self.add('<div class="figures">' + "".join(
-            f'<figure{" class=" + chr(34) + "wide" + chr(34) if wide else ""}>'
-            f'<div class="scroll" role="img" aria-label="{html.escape(caption)}">{svg}</div>'
-            f"<figcaption>{escape(caption)}</figcaption></figure>"
-            for svg, caption, wide in figures) + "</div>")
+            self.make_choice(figure) if isinstance(figure, list) else make_figure(*figure)
+            for figure in figures) + "</div>")
+
+    def make_choice(self, figures):
+        """Buttons that choose among figures, without a script."""
+        self.choices += 1
+        name = f"choice-{self.choices}"
+        buttons = "".join(
+            f'<input type="radio" name="{name}" id="{name}-{i}"{" checked" if i == len(figures) else ""}>'
+            f'<label for="{name}-{i}">{escape(title)}</label>' for i, (title, _) in enumerate(figures, 1))
+        return ('<div class="choice">' + buttons + "".join(make_figure(*figure) for _, figure in figures) +
+                "</div>")
 
     def table(self, header, rows, marked=()):
         self.add(make_table(header, rows, marked))

@@ -37,7 +37,7 @@ def parse_arguments():
                         default=pathlib.Path("collapipe-output"),
                         help="what --outputDir or --dir named; default: %(default)s")
     parser.add_argument("--round", type=int,
-                        help="the round whose pipeline is drawn, of a run; default: the last")
+                        help="the last round whose pipeline is drawn, of a run; default: the run's last")
     return parser.parse_args()
 
 

@@ -11,7 +11,7 @@ import pandas
 PHASES = {"report_s": "reports", "distribution_s": "distribution", "training_s": "training",
           "upload_s": "upload"}
 #: Files of a run, besides summary.json; which of them there are depends on the version.
-TABLES = ["rounds", "devices", "control", "clusters", "budgets", "links"]
+TABLES = ["rounds", "devices", "control", "clusters", "budgets", "links", "faults"]
 LEARNING = {"bleu": "BLEU", "accuracy": "accuracy", "macro_f1": "macro F1"}
 
 
@@ -65,6 +65,7 @@ class RunResult:
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
+        self.slices = None  # of the timeline, which timeline.get_slices() reads when it is asked for
         try:
             with open(self.folder / "summary.json", encoding="utf-8") as file:
                 self.summary = json.load(file)

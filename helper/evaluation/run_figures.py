@@ -4,6 +4,7 @@ wide), or None where the run does not hold what it shows."""
 
 import math
 
+import faults
 import gantt
 import results
 import style
@@ -61,11 +62,30 @@ def draw_latency(result):
     if (planned > 0).any():
         axes.plot(rounds["round"], planned, "D", color=style.LIGHT["ink"], markersize=4,
                   label="as planned")
+    mark_faults(axes, result, bottom)
     axes.set(xlabel="round", ylabel="latency, s")
     axes.xaxis.get_major_locator().set_params(integer=True)
     style.add_legend(axes, 3)
     return "latency", figure, ("Latency of every round by phase, of the cluster that ended last; "
                                "the diamond is the controller's own prediction."), False
+
+
+def mark_faults(axes, result, heights):
+    """A cross and some words over the bar of every round in which a fault came."""
+    kinds = {}
+    for fault in faults.read(result):
+        kinds.setdefault(faults.find_round(result, fault), []).append(fault.kind)
+    if not kinds:
+        return
+    tops = dict(zip(result.rounds["round"], heights))
+    lift = 0.04 * max(heights)
+    axes.plot(list(kinds), [tops[number] + lift for number in kinds], "X", markersize=6,
+              color=style.LIGHT["s10"], label="fault", linestyle="none")
+    for number, words in kinds.items():
+        text = "\n".join(words) if len(words) <= 3 else f"{len(words)} faults"
+        axes.annotate(text, (number, tops[number] + lift), xytext=(0, 5), textcoords="offset points",
+                      ha="center", va="bottom", fontsize=7)
+    axes.set_ylim(0, max(heights) * (1.16 + 0.05 * max(min(len(words), 3) for words in kinds.values())))
 
 
 def draw_segments(result):
@@ -240,14 +260,10 @@ def draw_memory(result):
     return "memory", figure, "Memory of every device: its largest need over all rounds.", False
 
 
-def draw_gantt(result, number):
-    return gantt.draw(result, number)
-
-
 def draw_all(result, number):
     """All figures of a run that it holds the data for; `number` is the round of the Gantt chart."""
     figures = [draw_loss(result), draw_learning(result), draw_latency(result),
-               draw_segments(result), draw_gantt(result, number), draw_links(result, "training"),
+               draw_segments(result), gantt.draw(result, number), draw_links(result, "training"),
                draw_links(result, "upload"), draw_queues(result), draw_convergence(result),
                draw_energy(result), draw_memory(result)]
     return [figure for figure in figures if figure]

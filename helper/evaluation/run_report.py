@@ -4,6 +4,8 @@
 import csv
 import math
 
+import faults
+import gantt
 import run_figures
 import page
 import results
@@ -14,6 +16,8 @@ HEADINGS = [("What it learnt, and when", ("loss", "quality")),
             ("Where the time goes", ("latency", "pipeline")),
             ("What was decided", ("segments", "links-training", "links-upload")),
             ("What it cost", ("energy", "queues", "convergence", "memory"))]
+#: How many rounds' pipelines a page has.
+LAST_ROUNDS = 4
 
 
 def draw(result, folder, prefix="", number=None):
@@ -35,6 +39,8 @@ def make(result, folder, number=None):
         raise results.ResultError(f"there is no round {number}; there are "
                                   f"{rounds['round'].min()} to {rounds['round'].max()}")
     drawn = draw(result, folder / "figures", number=number)
+    if "pipeline" in drawn:
+        drawn["pipeline"] = choose_rounds(result, folder / "figures", number, drawn["pipeline"])
     parameters = result.parameters
     document = page.Page(
         f"{result.controller}: {parameters['clusters']} clusters of {parameters['devices']} devices",
@@ -52,12 +58,28 @@ def make(result, folder, number=None):
             document.text(sentence, "muted")
         if "energy" in names and "energy" in drawn:
             document.details("The energy of every node", page.make_table(*tabulate_energy(result)))
+    found = faults.read(result)
+    if found:
+        document.heading("What went wrong, as asked for")
+        document.table(*faults.tabulate(result, found))
     if (result.folder / "background.csv").exists():
         document.heading("What it did to other users of the radios")
         document.table(*tabulate_background(result.folder / "background.csv"))
     document.heading("Rounds and settings")
     add_tables(document, result)
     return document.render()
+
+
+def choose_rounds(result, folder, number, last):
+    """The pipeline's charts of the last rounds up to this one, whose chart is `last`, to choose from."""
+    choice = []
+    for earlier in result.rounds["round"]:
+        chart = gantt.draw(result, earlier) if number - LAST_ROUNDS < earlier < number else None
+        if chart:
+            name, figure, caption, wide = chart
+            saved = style.save(figure, folder, f"{name}-round-{earlier}")
+            choice.append((f"round {earlier}", (saved, caption, wide)))
+    return [*choice, (f"round {number}", last)]
 
 
 def get_missing(result, names, drawn, number):

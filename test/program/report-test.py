@@ -38,6 +38,26 @@ for name, figure in drawn:
             covered = legend.get_window_extent().overlaps(axes.get_window_extent())
             print(name, "covered" if covered else "free")
 """
+# The starts of an iteration's slices that are drawn, where it was begun at 1 s and again at 10 s.
+ATTEMPTS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import timeline
+slices = [{"round": 1, "iteration": 1, "micro_batch": 0, "stage": stage, "cluster": 0, "compute": True, "kind": 0,
+           "node": "n", "row": "compute", "start": start + stage / 2, "seconds": 0.5}
+          for start in (1.0, 10.0) for stage in (0, 1)]
+print([entry["start"] for entry in timeline.choose_iteration(slices, 1)])
+"""
+# A device that is gone for longer than the patience, so that its cluster is cut anew.
+FAULT = """
+[[fault]]
+kind = "reboot"
+node = "cluster0.device1"
+round = 2
+phase = "training"
+at = 0.03
+for = 5
+"""
 script = None
 
 
@@ -159,6 +179,65 @@ def test_energy(run, work):
     page = make(older)
     check(all(f">{word}<" in page for word in ("computing", "Wi-Fi", "LTE")) and "idle" not in page,
           "an older run's energy")
+
+
+# ---------------------------------------------------------------- the pipeline, and faults
+
+
+def test_rounds(run, work):
+    """The reader chooses among the last rounds' pipelines, without a script."""
+    for arguments, rounds in (([], [1, 2, 3]), (["--round", "2"], [1, 2])):
+        page = make(run, *arguments)
+        choice = re.search(r'<div class="choice">.*', page, re.DOTALL).group()
+        check(re.findall(r"<label[^>]*>round ([0-9]+)</label>", choice) == list(map(str, rounds)), f"{rounds}")
+        check(re.findall(r"One iteration of round ([0-9]+) in[^<]*</figcaption>", choice) ==
+              list(map(str, rounds)), f"a figure for each of {rounds}")
+        checked = re.findall(r'id="(choice-1-[0-9]+)"( checked)?', choice)
+        check([bool(mark) for _, mark in checked] == [number == rounds[-1] for number in rounds], "the last first")
+    check((run / "figures" / "pipeline-round-1.pdf").exists(), "an earlier round's figure is a file, too")
+    refuse(run, "there is no round 4", "--round", "4")
+    without = copy(run, work, "without")
+    (without / "timeline.json").unlink()
+    page = make(without)
+    check("left no timeline.json" in page and "<label" not in page, "a run without a timeline")
+
+
+def test_faults(run, work):
+    """Faults are marked where they came; what became of them is in a table."""
+    check("What went wrong" not in make(run), "a run without faults")
+    (work / "fault.toml").write_text(FAULT, encoding="utf-8")
+    faulty = work / "faulty"
+    options = [option for option in OPTIONS if not option.startswith(("--controller", "--compare"))]
+    data, _ = write_corpus(work / "corpus")
+    status, _, err, _ = finish(start(*options, *data, "--controller=uniform-pipeline", "--compare=none",
+                                     "--patience=3", "--heartbeat=1", f"--faults={work / 'fault.toml'}",
+                                     f"--outputDir={faulty}"))
+    if not check(status == 0, f"a run with a fault: {status}: {err}"):
+        return
+    fault = read_csv(faulty / "faults.csv")[0]
+    page = make(faulty)
+    rows = get_tables(get_part(page, "What went wrong, as asked for"))[0]
+    check(rows[1][:3] == ["reboot", "c0-d1", "2"] and rows[1][5] == fault["reason"] and
+          near(float(rows[1][4]), float(fault["detection_s"]), 1e-2), f"the table: {rows[1]}")
+    latency = page[:page.index("Latency of every round by phase, of the cluster that ended last; the diamond is the "
+                               "controller's own prediction.</fig")]
+    check(">fault</text>" in latency and ">reboot</text>" in latency, "the latency chart has the fault")
+    captions = re.findall(r"<figcaption>([^<]*timeline.json[^<]*)", page)
+    check(len(captions) == 3 and captions[1].startswith("Round 2 as a fault came to it (reboot of c0-d1") and
+          ">reboot of c0-d1</text>" in page, f"the pipeline has the fault: {captions}")
+    damaged = copy(faulty, work, "damaged-faults")
+    write_csv(damaged / "faults.csv", [{"kind": "reboot"}])
+    refuse(damaged, "faults.csv")
+    never = copy(faulty, work, "never")
+    fill(never, "faults.csv", injected_s="", detected_s="", recovered_s="")
+    check("What went wrong" not in make(never), "a fault that never came")
+
+
+def test_attempts(_, work):
+    """Of an iteration that was begun anew, only the last attempt is one iteration's time."""
+    done = subprocess.run([PYTHON, "-B", "-c", ATTEMPTS, script.parent], capture_output=True, encoding="utf-8",
+                          check=False)
+    check(done.stdout.strip() == "[10.0, 10.5]", f"the last attempt: {done.stdout}{done.stderr}")
 
 
 # ---------------------------------------------------------------- figures
