@@ -6,6 +6,7 @@ import math
 
 import faults
 import gantt
+import hops
 import run_figures
 import page
 import results
@@ -54,6 +55,8 @@ def make(result, folder, number=None):
         if any(name in drawn for name in names):
             document.heading(heading)
             document.figures([drawn[name] for name in names if name in drawn])
+        if "pipeline" in names and "pipeline" in drawn:
+            add_hops(document, result, number)
         for sentence in get_missing(result, names, drawn, number):
             document.text(sentence, "muted")
         if "energy" in names and "energy" in drawn:
@@ -80,6 +83,20 @@ def choose_rounds(result, folder, number, last):
             saved = style.save(figure, folder, f"{name}-round-{earlier}")
             choice.append((f"round {earlier}", (saved, caption, wide)))
     return [*choice, (f"round {number}", last)]
+
+
+def add_hops(document, result, number):
+    """The table of hops of a round."""
+    table = hops.tabulate(result, number)
+    if table is None:
+        return
+    header, rows, cluster = table
+    document.heading(f"Hop by hop, round {number}, cluster {cluster}", 3)
+    document.text("Down the chain: when the first and the last micro-batch's activations arrived, since the "
+                  "iteration began, and gradients on the way back; how long each waited until the node computed "
+                  "on it, how long that took, and how long the result took to arrive at the next node. Means over "
+                  "the round's iterations and micro-batches.")
+    document.table(header, rows)
 
 
 def get_missing(result, names, drawn, number):

@@ -48,6 +48,25 @@ slices = [{"round": 1, "iteration": 1, "micro_batch": 0, "stage": stage, "cluste
           for start in (1.0, 10.0) for stage in (0, 1)]
 print([entry["start"] for entry in timeline.choose_iteration(slices, 1)])
 """
+# The cells of a hop, from two iterations of two micro-batches: c0-cu computes for 1 s and sends for 2 s, c0-d0
+# computes for 3 s, so that the second waits for the first.
+HOPS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import hops
+def add(iteration, batch, node, row, kind, start, seconds, stage=None):
+    entry = {"round": 1, "iteration": iteration, "micro_batch": batch, "cluster": 0, "node": node, "row": row,
+             "kind": kind, "compute": stage is not None, "start": 100 * iteration + start, "seconds": seconds}
+    return entry if stage is None else {**entry, "stage": stage}
+class Result:
+    slices = [entry for i in (0, 1) for entry in (
+        add(i, 0, "c0-cu", "compute", 0, 0, 1, 0), add(i, 1, "c0-cu", "compute", 0, 1, 1, 0),
+        add(i, 0, "c0-cu", "send to c0-d0", 2, 1, 2), add(i, 1, "c0-cu", "send to c0-d0", 2, 2, 2),
+        add(i, 0, "c0-d0", "compute", 0, 3, 3, 1), add(i, 1, "c0-d0", "compute", 0, 6, 3, 1))]
+hops.timeline.get_slices = lambda result: result.slices
+header, rows, cluster = hops.tabulate(Result, 1)
+print([row[:5] for row in rows], cluster)
+"""
 # A device that is gone for longer than the patience, so that its cluster is cut anew.
 FAULT = """
 [[fault]]
@@ -231,6 +250,20 @@ def test_faults(run, work):
     never = copy(faulty, work, "never")
     fill(never, "faults.csv", injected_s="", detected_s="", recovered_s="")
     check("What went wrong" not in make(never), "a fault that never came")
+
+
+def test_hops(run, work):
+    """The table of hops has the chain's nodes, and times that can be had by hand."""
+    part = get_part(make(run), "Where the time goes")
+    tables = get_tables(part)
+    nodes = [row[0] for row in tables[0][1:]] if tables else []
+    check(nodes[:1] + nodes[-1:] == ["c0-cu", "es"] or nodes[:1] + nodes[-1:] == ["c1-cu", "es"], f"hops: {nodes}")
+    check(not tables or tables[0][1][1] == "–" and re.fullmatch(r"[0-9.]+ to [0-9.]+", tables[0][2][1]),
+          f"arrivals: {tables}")
+    done = subprocess.run([PYTHON, "-B", "-c", HOPS, script.parent], capture_output=True, encoding="utf-8",
+                          check=False)
+    check(done.stdout.strip() == "[['c0-cu', '–', '–', '1000', '2000'], "
+          "['c0-d0', '3000 to 4000', '1000', '3000', '–']] 0", f"hops: {done.stdout}{done.stderr}")
 
 
 def test_attempts(_, work):
