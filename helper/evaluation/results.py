@@ -11,7 +11,7 @@ import pandas
 PHASES = {"report_s": "reports", "distribution_s": "distribution", "training_s": "training",
           "upload_s": "upload"}
 #: Files of a run, besides summary.json; which of them there are depends on the version.
-TABLES = ["rounds", "devices", "control", "clusters", "budgets", "links", "faults"]
+TABLES = ["rounds", "devices", "control", "clusters", "budgets", "links", "positions", "faults"]
 LEARNING = {"bleu": "BLEU", "accuracy": "accuracy", "macro_f1": "macro F1"}
 
 

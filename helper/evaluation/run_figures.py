@@ -6,6 +6,7 @@ import math
 
 import faults
 import gantt
+import places
 import results
 import style
 
@@ -264,6 +265,6 @@ def draw_all(result, number):
     """All figures of a run that it holds the data for; `number` is the round of the Gantt chart."""
     figures = [draw_loss(result), draw_learning(result), draw_latency(result),
                draw_segments(result), gantt.draw(result, number), draw_links(result, "training"),
-               draw_links(result, "upload"), draw_queues(result), draw_convergence(result),
-               draw_energy(result), draw_memory(result)]
+               draw_links(result, "upload"), places.draw(result, number), draw_queues(result),
+               draw_convergence(result), draw_energy(result), draw_memory(result)]
     return [figure for figure in figures if figure]

@@ -15,7 +15,7 @@ import style
 
 HEADINGS = [("What it learnt, and when", ("loss", "quality")),
             ("Where the time goes", ("latency", "pipeline")),
-            ("What was decided", ("segments", "links-training", "links-upload")),
+            ("What was decided", ("segments", "links-training", "links-upload", "map")),
             ("What it cost", ("energy", "queues", "convergence", "memory"))]
 #: How many rounds' pipelines a page has.
 LAST_ROUNDS = 4

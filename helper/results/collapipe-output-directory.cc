@@ -104,6 +104,7 @@ IsUsualName(const fs::path& path)
                                              "clusters.csv",
                                              "budgets.csv",
                                              "links.csv",
+                                             "positions.csv",
                                              "timeline.json",
                                              "flows.xml",
                                              "netanim.xml"};

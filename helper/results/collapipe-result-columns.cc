@@ -266,6 +266,18 @@ MakeLinkTable()
         });
 }
 
+ResultTable<PositionRow>
+MakePositionTable()
+{
+    ResultTable<PositionRow> table;
+    return table.Add("round", "", [](const auto& row) { return row.round; })
+        .Add("cell", "", [](const auto& row) { return row.cell; })
+        .Add("name", "", [](const auto& row) { return row.name; })
+        .Add("x_m", "m", [](const auto& row) { return row.positionM.x; })
+        .Add("y_m", "m", [](const auto& row) { return row.positionM.y; })
+        .Add("z_m", "m", [](const auto& row) { return row.positionM.z; });
+}
+
 std::vector<std::pair<std::string, std::vector<ColumnHead>>>
 ListColumns(const std::string& task, std::size_t classes)
 {
@@ -274,7 +286,8 @@ ListColumns(const std::string& task, std::size_t classes)
             {"control.csv", MakeControlTable().GetHeads()},
             {"clusters.csv", MakeClusterTable().GetHeads()},
             {"budgets.csv", MakeBudgetTable().GetHeads()},
-            {"links.csv", MakeLinkTable().GetHeads()}};
+            {"links.csv", MakeLinkTable().GetHeads()},
+            {"positions.csv", MakePositionTable().GetHeads()}};
 }
 
 } // namespace collapipe

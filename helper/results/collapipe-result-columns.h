@@ -6,6 +6,7 @@
 #define COLLAPIPE_RESULT_COLUMNS_H
 
 #include "collapipe-control-recorder.h"
+#include "collapipe-position-recorder.h"
 #include "collapipe-result-table.h"
 #include "collapipe-run-recorder.h"
 
@@ -40,6 +41,9 @@ ResultTable<ControlNodeRow> MakeBudgetTable();
 
 /// @return columns of links.csv
 ResultTable<ControlLinkRow> MakeLinkTable();
+
+/// @return columns of positions.csv
+ResultTable<PositionRow> MakePositionTable();
 
 /**
  * @param task of the run

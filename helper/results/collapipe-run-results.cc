@@ -4,6 +4,7 @@
 
 #include "collapipe-run-results.h"
 
+#include "collapipe-result-columns.h"
 #include "collapipe-user-error.h"
 
 #include "ns3/simulator.h"
@@ -65,7 +66,8 @@ RunResults::RunResults(const RunApplications& applications,
                                                   applications)
                      : nullptr),
       m_control(applications.loops),
-      m_recorder(applications)
+      m_recorder(applications),
+      m_positions(applications)
 {
     for (const auto& application : m_applications.GetAll())
     {
@@ -136,6 +138,9 @@ RunResults::WriteRows(const RunSummary& summary) const
 {
     WriteRounds(m_output->GetPath("rounds.csv"), summary, m_recorder.GetRounds());
     WriteDevices(m_output->GetPath("devices.csv"), m_recorder.GetDevices());
+    WriteResultTable(m_output->GetPath("positions.csv"),
+                     MakePositionTable(),
+                     m_positions.GetRows());
     m_control.Write([this](const std::string& name) { return m_output->GetPath(name); });
 }
 

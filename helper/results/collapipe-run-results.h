@@ -7,6 +7,7 @@
 
 #include "collapipe-control-recorder.h"
 #include "collapipe-output-directory.h"
+#include "collapipe-position-recorder.h"
 #include "collapipe-result-writer.h"
 #include "collapipe-run-recorder.h"
 #include "collapipe-timeline.h"
@@ -70,7 +71,7 @@ class RunResults
     void Detach();
 
     /**
-     * Writes rounds.csv, devices.csv and the files of decisions.
+     * Writes rounds.csv, devices.csv, positions.csv and the files of decisions.
      * @param summary of the run
      */
     void WriteRows(const RunSummary& summary) const;
@@ -90,6 +91,7 @@ class RunResults
     std::unique_ptr<Timeline> m_timeline;       //!< null: none wanted
     ControlRecorder m_control;                  //!< what was decided
     RunRecorder m_recorder;                     //!< what happened
+    PositionRecorder m_positions;               //!< where it happened
     std::map<MessageType, uint64_t> m_messages; //!< sent, by type
     std::unique_ptr<WaitObserver> m_waits;      //!< null: nobody is to be told
 };

@@ -67,6 +67,9 @@ hops.timeline.get_slices = lambda result: result.slices
 header, rows, cluster = hops.tabulate(Result, 1)
 print([row[:5] for row in rows], cluster)
 """
+# The second device walks from (20, 40), 2 m in a second, from 0.1 s on; all others stay.
+WALK = "".join(f"$node_({node}) set X_ {x}\n$node_({node}) set Y_ 40\n$node_({node}) set Z_ 0\n"
+               for node, x in enumerate((30, 25, 20, 35))) + '$ns_ at 0.1 "$node_(2) setdest 900 40 2"\n'
 # A device that is gone for longer than the patience, so that its cluster is cut anew.
 FAULT = """
 [[fault]]
@@ -271,6 +274,37 @@ def test_attempts(_, work):
     done = subprocess.run([PYTHON, "-B", "-c", ATTEMPTS, script.parent], capture_output=True, encoding="utf-8",
                           check=False)
     check(done.stdout.strip() == "[10.0, 10.5]", f"the last attempt: {done.stdout}{done.stderr}")
+
+
+# ---------------------------------------------------------------- the map
+
+
+def test_map(_, work):
+    """Positions are those of the plan's moment; the map has nodes and links of a round."""
+    (work / "walk.tcl").write_text(WALK, encoding="utf-8")
+    walking = work / "walking"
+    data, _ = write_corpus(work / "corpus")
+    options = [option for option in OPTIONS if not option.startswith(("--topology", "--compare", "--clusters"))]
+    status, _, err, _ = finish(start(*options, *data, "--topology=hybrid", "--fidelity=flow", "--compare=none",
+                                     "--clusters=1", f"--mobility=ns2:{work / 'walk.tcl'}",
+                                     f"--outputDir={walking}"))
+    if not check(status == 0, f"a run of nodes that walk: {status}: {err}"):
+        return
+    rows = {(row["round"], row["name"]): row for row in read_csv(walking / "positions.csv")}
+    check(len(rows) == 3 * 5, f"a row for each of 3 rounds and 5 nodes: {len(rows)}")
+    for entry in read_csv(walking / "rounds.csv"):
+        planned = float(entry["start_s"]) + float(entry["report_s"])
+        for name, place in (("c0-d1", (20 + 2 * max(0.0, planned - 0.1), 40)), ("c0-cu", (30, 40)), ("es", (0, 0))):
+            row = rows.get((entry["round"], name), {"x_m": "nan", "y_m": "nan"})
+            check(all(near(float(row[key]), value, 1e-7) for key, value in zip(("x_m", "y_m"), place)),
+                  f"{name} in round {entry['round']} is at {place}: {row}")
+    page = make(walking)
+    figure = page[:page.index("<figcaption>Where the nodes were as round 3 was planned")].rsplit("<svg", 1)[-1]
+    check(all(f">{word}</text>" in figure for word in ("cluster 0", "cu", "d1", "es", "control unit")) and
+          re.search(r">within a cluster, up to [0-9]+ %</text>", figure), "the map names nodes and media")
+    check("Where the nodes were as round 2" in make(walking, "--round", "2"), "another round's map")
+    (walking / "positions.csv").unlink()
+    check("Where the nodes were" not in make(walking), "an older run without positions")
 
 
 # ---------------------------------------------------------------- figures
