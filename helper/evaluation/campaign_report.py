@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The report of a campaign: tables that can be read by other programs, report.html, figures."""
+"""The report of a campaign: tables that can be read by other programs, report.html and a page for every
+scenario, figures."""
 
 import math
 
@@ -13,6 +14,7 @@ import page
 import results
 import rst_tables
 import run_report
+import scenarios
 import style
 
 #: Bars and curves, in this order, of those that a study has values of.
@@ -22,9 +24,15 @@ SHOWN = ["time_to_loss_s", "latency_s", "training_s", "transfer_s", "efficiency_
 PAPER = {"latency_s": "at least −48.98 %", "efficiency_used": "up to +15.09 %",
          "memory_bytes": "below −50 %"}
 
+HEADLINE = """Every cell is the mean of the differences in percent between runs with the same random numbers, with \
+its interval; negative: less than the other controller. The first line is what the CollaPipe paper reports. The last \
+column compares latency at equal loss: that of the rounds where both came to the same loss in them, else the time to \
+the loss."""
+
 
 def make(folder, description):
-    """Writes runs.csv, rounds.csv and results.rst into the folder; returns the page."""
+    """Writes runs.csv, rounds.csv and results.rst into the folder; returns the pages by their files' names:
+    report.html, and one of every scenario where the studies are about several."""
     studies = [(study, *results.read_study(folder, study)) for study in description.studies]
     studies = [(study, table, runs) for study, table, runs in studies if not table.empty]
     if not studies:
@@ -41,9 +49,47 @@ def make(folder, description):
     if finished < len(description.runs()):
         document.text("Some runs are missing; what follows is of those there are. Start the "
                       "campaign again to run the others.", "warning")
+    groups = scenarios.group(studies)
+    files = scenarios.name_pages(groups)
+    pages = {}
+    if groups:
+        document.text(HEADLINE)
+    for name, own in groups.items():
+        add_summary(document, name, files[name], own)
+        pages[files[name]] = make_scenario(folder, description, name, own)
     for study, table, runs in studies:
-        add_study(document, folder, study, table, runs)
+        if scenarios.get_scenario(study) not in groups:
+            add_study(document, folder, study, table, runs)
     add_end(document, description)
+    pages["report.html"] = document.render()
+    return pages
+
+
+def add_summary(document, name, file, studies):
+    """What the campaign's page has of a scenario that has a page of its own."""
+    title, text = scenarios.describe(name)
+    document.heading(title)
+    document.link(f"Everything about {name}", file)
+    document.text(text, "muted")
+    for study, table, _ in studies:
+        if study.title != title:
+            document.heading(study.title, 3)
+        if study.x or table["controller"].nunique() < 2:
+            add_means(document, study, table, [results.METRIC["latency_s"]])
+        else:
+            add_headline(document, study, table, explain=False)
+
+
+def make_scenario(folder, description, name, studies):
+    """The page of a scenario."""
+    title, text = scenarios.describe(name)
+    runs = sum(len(table) for _, table, _ in studies)
+    document = page.Page(title, f"{name}, of {description.title or folder.name}: {runs} runs")
+    document.link("All scenarios", "report.html")
+    document.text(text)
+    for study, table, results_by_name in studies:
+        add_study(document, folder, study, table, results_by_name)
+    add_commands(document, {run.name: run for study, *_ in studies for run in study.runs})
     return document.render()
 
 
@@ -95,17 +141,14 @@ def get_cases(table):
     return list(dict.fromkeys(table["case"]))
 
 
-def add_headline(document, study, table):
+def add_headline(document, study, table, explain=True):
     """By how much the reference differs from every other controller, in pairs."""
     if study.reference not in set(table["controller"]):
         return
     shown = [results.METRIC[key] for key in results.QUOTED if key in table and table[key].notna().any()]
     document.heading(f"{study.reference} against the others", 3)
-    document.text("Every cell is the mean of the differences in percent between runs with the same "
-                  "random numbers, with its interval; negative: less than the other controller. "
-                  "The first line is what the CollaPipe paper reports. The last column compares "
-                  "latency at equal loss: that of the rounds where both came to the same loss in "
-                  "them, else the time to the loss.")
+    if explain:
+        document.text(HEADLINE)
     header = ["against", *(metric.title for metric in shown), "at equal loss"]
     rows = [["the paper", *(PAPER.get(metric.key, "–") for metric in shown), ""]]
     for case in get_cases(table):
@@ -175,7 +218,7 @@ def add_inside(document, folder, study, table, runs):
     document.heading(f"One run of {study.reference} from inside", 3)
     document.text(f"runs/{name}; a report of its own: ./collapipe report {folder}/runs/{name}",
                   "muted")
-    wanted = ["latency", "pipeline", "segments", "links-training", "queues", "memory"]
+    wanted = ["latency", "pipeline", "segments", "links-training", "map", "queues", "memory"]
     document.figures([drawn[key] for key in wanted if key in drawn])
 
 
@@ -183,11 +226,14 @@ def add_end(document, description):
     document.heading("Every run is one command")
     document.text("The same command gives the same numbers, whatever the machine's number of cores. "
                   "runs.csv has a line for every run, rounds.csv for every round.")
-    commands = "\n".join("./collapipe run " + " ".join(run.arguments)
-                         for run in description.runs().values())
-    document.code(f"The {len(description.runs())} commands", commands)
+    add_commands(document, description.runs())
     document.text("The runs were started by GNU parallel (O. Tange, GNU Parallel, "
                   "doi:10.5281/zenodo.1146014).", "muted")
+
+
+def add_commands(document, runs):
+    commands = "\n".join("./collapipe run " + " ".join(run.arguments) for run in runs.values())
+    document.code(f"The {len(runs)} commands", commands)
 
 
 def read_description(folder):

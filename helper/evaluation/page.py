@@ -113,6 +113,10 @@ class Page:
         if text:
             self.add(f'<p class="{kind}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>")
 
+    def link(self, text, target):
+        """A paragraph that leads to another file beside the page."""
+        self.add(f'<p><a href="{html.escape(target)}">{escape(text)}</a></p>')
+
     def tiles(self, tiles):
         """tiles: pairs of a value with its unit, and what it is."""
         self.add('<div class="tiles">' + "".join(

@@ -21,7 +21,8 @@ def write(path, text):
 
 def report_campaign(folder):
     description = campaign_report.read_description(folder)
-    write(folder / "report.html", campaign_report.make(folder, description))
+    for name, text in campaign_report.make(folder, description).items():
+        write(folder / name, text)
 
 
 def report_run(folder, number):

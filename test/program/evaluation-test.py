@@ -50,6 +50,18 @@ compute = "analytic"
 energyBudget = [0.05, 0.5]
 """
 RUNS = 10
+SCENARIO = """
+title = "Wires to the {name}"
+text = "What is said of {name} & its wires."
+[options]
+topology = "p2p"
+rounds = 1
+localIterations = 1
+blocks = 2
+devices = 2
+clusters = 1
+compute = "analytic"
+"""
 build = source = None
 passed = failed = 0
 
@@ -268,6 +280,34 @@ def test_reports(folder):
     check((folder / "report.html").read_bytes() == first, "the same results, the same report")
 
 
+def test_scenarios(scratch):
+    """Of several scenarios each has a page, which the campaign's leads to and which leads back."""
+    text = "title = 'Where?'\n[options]\nvocabulary = 300\nmaxPairs = 400\nmaxValidation = 20\n"
+    for name in ("near", "far"):
+        (scratch / f"{name} by.toml").write_text(SCENARIO.format(name=name), encoding="utf-8")
+        text += (f"[[study]]\nname = '{name}'\ntitle = 'Study {name}'\n[study.options]\n"
+                 f"scenario = '{scratch}/{name} by.toml'\n[study.sweep]\n"
+                 "controller = ['uniform-pipeline', 'static-pipeline']\n")
+    text += "[[study]]\nname = 'plain'\ntitle = 'Study plain'\n[study.options]\ncompute = 'analytic'\nrounds = 1\n" \
+            "topology = 'p2p'\nlocalIterations = 1\n"
+    (scratch / "where.toml").write_text(text, encoding="utf-8")
+    folder = scratch / "where"
+    status, _, err = run("evaluate.py", scratch / "where.toml", "--dir", folder)
+    check(status == 0, f"a campaign of scenarios: {status}: {err}")
+    front = (folder / "report.html").read_text(encoding="utf-8")
+    check("Study plain" in front and "where" not in re.findall(r"report-[a-z-]*", front), "the campaign's page")
+    for name in ("near", "far"):
+        check_page(folder / f"report-{name}-by.html")
+        page = (folder / f"report-{name}-by.html").read_text(encoding="utf-8")
+        check(f'href="report-{name}-by.html"' in front and 'href="report.html"' in page, f"{name}: links")
+        check(f"Wires to the {name}" in page and f"What is said of {name} &amp; its wires." in page and
+              f"Wires to the {name}" in front, f"{name}: what the scenario says of itself")
+        check(f"Study {name}" in page and "Where the time of a round goes" in page, f"{name}: its study")
+        others = {"near", "far", "plain"} - {name}
+        check(not any(f"Study {other}" in page for other in others), f"{name}: no other study")
+    check(front.count("Where the time of a round goes") <= 2, "figures of scenarios are on their own pages")
+
+
 def test_mistakes(scratch):
     """Every mistake gets one sentence and a status of its own."""
     broken = {"no campaign": (["evaluate.py", "nonsense"], "nonsense"),
@@ -380,6 +420,7 @@ def main():
         test_reports(folder)
         test_verify(folder)
         test_slurm(description, folder, scratch)
+        test_scenarios(scratch)
         test_mistakes(scratch)
     print(f"{passed} checks passed, {failed} failed")
     return 1 if failed else 0
