@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A self-contained HTML page of headings, sentences, tables and figures: no script, nothing that is
-fetched; readable on a phone and in print, in light and dark."""
+"""A self-contained HTML page of headings, sentences, tables and figures: nothing that is fetched, and
+nothing that takes a script to be read; for a phone and for print, in light and dark."""
 
 import html
 

@@ -9,6 +9,7 @@ import gantt
 import hops
 import run_figures
 import page
+import pipeline_view
 import results
 import run_comparison
 import style
@@ -56,6 +57,7 @@ def make(result, folder, number=None):
             document.heading(heading)
             document.figures([drawn[name] for name in names if name in drawn])
         if "pipeline" in names and "pipeline" in drawn:
+            pipeline_view.add(document, result, list_rounds(result, number))
             add_hops(document, result, number)
         for sentence in get_missing(result, names, drawn, number):
             document.text(sentence, "muted")
@@ -73,11 +75,16 @@ def make(result, folder, number=None):
     return document.render()
 
 
+def list_rounds(result, number):
+    """The last rounds up to this one."""
+    return [int(other) for other in result.rounds["round"] if number - LAST_ROUNDS < other <= number]
+
+
 def choose_rounds(result, folder, number, last):
     """The pipeline's charts of the last rounds up to this one, whose chart is `last`, to choose from."""
     choice = []
-    for earlier in result.rounds["round"]:
-        chart = gantt.draw(result, earlier) if number - LAST_ROUNDS < earlier < number else None
+    for earlier in list_rounds(result, number)[:-1]:
+        chart = gantt.draw(result, earlier)
         if chart:
             name, figure, caption, wide = chart
             saved = style.save(figure, folder, f"{name}-round-{earlier}")

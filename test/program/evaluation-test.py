@@ -259,13 +259,14 @@ def check_page(path):
     check("<svg" in text and text.rstrip().endswith("</html>"), f"{path} is a page with figures")
     fetched = re.findall(r'(?:src|xlink:href|href|url)\s*[=(]\s*["\']?(https?:[^"\')\s]+)', text)
     check(not fetched, f"{path} fetches nothing: {fetched}")
-    check("<script" not in text and "prefers-color-scheme:dark" in text, f"{path}: plain, dark too")
+    check(not re.search(r"<(link|img|iframe)|<script [^>]*src", text) and "prefers-color-scheme:dark" in text, f"{path}: plain, dark too")
     for light in ("#2f6fbf", "#1c2733"):
         check(text.count(light) <= 1, f"{path}: colours are the page's own")
 
 
 def test_reports(folder):
     check_page(folder / "report.html")
+    check("<script" not in (folder / "report.html").read_text(encoding="utf-8"), "a campaign's page has no script")
     figures = sorted(path.name for path in (folder / "figures").glob("*"))
     for name in ("who-latency_s", "who-loss", "budget-latency_s", "budget-energy_j"):
         check(f"{name}.svg" in figures and f"{name}.pdf" in figures, f"{name} among {figures}")

@@ -70,6 +70,16 @@ print([row[:5] for row in rows], cluster)
 # The second device walks from (20, 40), 2 m in a second, from 0.1 s on; all others stay.
 WALK = "".join(f"$node_({node}) set X_ {x}\n$node_({node}) set Y_ 40\n$node_({node}) set Z_ 0\n"
                for node, x in enumerate((30, 25, 20, 35))) + '$ns_ at 0.1 "$node_(2) setdest 900 40 2"\n'
+# Where D3 is, and what points at the view's first slice after all of it was asked for.
+D3 = pathlib.Path("/usr/share/javascript/d3/d3.min.js")
+POINT = """<p id="before"></p><script>
+const view = document.getElementById("view");
+document.getElementById("before").textContent = view.dataset.drawn;
+[...view.querySelectorAll("button")].find((button) => button.textContent === "all").click();
+const place = view.querySelector("canvas").getBoundingClientRect();
+view.querySelector("canvas").dispatchEvent(new MouseEvent("mousemove",
+  {clientX: place.left + pipelineView.LEFT, clientY: place.top + pipelineView.TOP + 5}));
+</script>"""
 # A device that is gone for longer than the patience, so that its cluster is cut anew.
 FAULT = """
 [[fault]]
@@ -267,6 +277,43 @@ def test_hops(run, work):
                           check=False)
     check(done.stdout.strip() == "[['c0-cu', '–', '–', '1000', '2000'], "
           "['c0-d0', '3000 to 4000', '1000', '3000', '–']] 0", f"hops: {done.stdout}{done.stderr}")
+
+
+def test_view(run, work):
+    """The pipeline to zoom into has what the timeline has; a browser, where there is one, draws it."""
+    page = make(run)
+    if not D3.exists():
+        check("install libjs-d3" in page and "<script" not in page, "without D3 the page has all else")
+        print("skipped: the view, for which there is no D3")
+        return
+    check(not re.search(r"<script [^>]*src|https?://(?!www[.]w3[.]org|d3js|www[.]debian|www[.]apache|[a-z]*[.]github)",
+                        re.sub(r"/\*.*?\*/", "", page, flags=re.DOTALL)), "it fetches nothing")
+    check("Bostock" in page and "Redistributions" in page, "D3's notice is with it")
+    data = json.loads(re.search(r'getElementById[(]"view"[)], (.*)[)];\n</script>', page).group(1))
+    events = json.loads((run / "timeline.json").read_text(encoding="utf-8"))["traceEvents"]
+    shown = [event for event in events if event["ph"] == "X" and "iteration" in event.get("args", {}) and
+             re.match("F|B|activation|gradient", event["name"])]
+    check(len(data["slices"]) == len(shown) and
+          near(sum(entry[3] for entry in data["slices"]), sum(event["dur"] for event in shown), 1e-6),
+          f"all of the timeline's passes and messages: {len(data['slices'])} of {len(shown)}")
+    check([entry[0] for entry in data["rounds"]] == [1, 2, 3] and data["lanes"][-1] == "es sends", "rounds and lanes")
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if browser is None:
+        print("skipped: what a browser makes of the view, for which there is none here")
+        return
+    (work / "view.html").write_text(page.replace("</main>", POINT + "</main>"), encoding="utf-8")
+    done = subprocess.run([browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
+                           f"--user-data-dir={work / 'user'}", f"file://{work / 'view.html'}"], timeout=300,
+                          capture_output=True, encoding="utf-8", check=False)
+    view = re.search(r'<div class="view"[^>]*data-drawn="([0-9]+)"[^>]*>.*?<output>(.*?)</output>', done.stdout,
+                     re.DOTALL)
+    check(view and int(view.group(1)) == len(data["slices"]), f"all is drawn: {view and view.group(1)}")
+    first = min((entry for entry in data["slices"] if entry[0] == 0), key=lambda entry: entry[2])
+    check(view and re.match(f"{data['lanes'][0]}: forward, round {first[4]}, iteration 0, micro-batch 0; "
+                            "from [0-9.]+ m?s, for [0-9.]+ ms", view.group(2)),
+          f"the pointer: {view and view.group(2)}")
+    before = re.search(r'id="before">([0-9]+)<', done.stdout)
+    check(before and 0 < int(before.group(1)) < len(data["slices"]), "it begins with one iteration")
 
 
 def test_attempts(_, work):
