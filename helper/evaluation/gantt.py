@@ -50,7 +50,7 @@ def draw(result, number):
     marked = mark_faults(axes, chosen, found, start)
     axes.set_xlabel("time since the first of these, ms" if fault else "time in the iteration, ms")
     style.add_legend(axes, 6)
-    return "pipeline", figure, write_caption(number, fault, marked), True
+    return "pipeline", figure, write_caption(timeline.find(result.folder).name, number, fault, marked), True
 
 
 def draw_slices(axes, chosen, lanes, start):
@@ -83,10 +83,10 @@ def mark_faults(axes, chosen, found, start):
     return len(moments)
 
 
-def write_caption(number, fault, marked):
+def write_caption(file, number, fault, marked):
     what = (f"Round {number} as a fault came to it ({fault.kind} of {fault.name} at {fault.injected:.4g} s)"
             if fault else f"One iteration of round {number} in the cluster that took longest: every "
             "micro-batch forward to the edge server and back")
     lines = " Upright lines are faults and what became of them." if marked else ""
     return (f"{what}. A message is being sent until it has arrived.{lines} The whole run is in "
-            "timeline.json, which opens in ui.perfetto.dev.")
+            f"{file}, which opens in ui.perfetto.dev.")

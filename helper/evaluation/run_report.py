@@ -13,6 +13,7 @@ import pipeline_view
 import results
 import run_comparison
 import style
+import timeline
 
 HEADINGS = [("What it learnt, and when", ("loss", "quality")),
             ("Where the time goes", ("latency", "pipeline")),
@@ -109,8 +110,8 @@ def add_hops(document, result, number):
 def get_missing(result, names, drawn, number):
     """A sentence for everything that a part cannot show, with what to do."""
     if "pipeline" in names and "pipeline" not in drawn:
-        if (result.folder / "timeline.json").exists():
-            yield f"The pipeline's chart is missing: timeline.json holds nothing of round {number}."
+        if timeline.find(result.folder):
+            yield f"The pipeline's chart is missing: the timeline holds nothing of round {number}."
         else:
             yield "The pipeline's chart is missing: this run left no timeline.json."
     if "links-training" in names and result.links is None:

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What timeline.json (Chrome trace format) holds of training: passes, activations and gradients."""
+"""What timeline.json or timeline.json.gz (Chrome trace format) holds of training: passes, activations
+and gradients."""
 
 import collections
+import gzip
 import json
 import re
+import zlib
 
 import results
 
@@ -13,18 +16,25 @@ KINDS = [("F", "forward"), ("B", "backward"), ("activation", "activations sent")
 
 def get_slices(result):
     """The slices of a run, read once; None where it left no timeline."""
-    path = result.folder / "timeline.json"
-    if result.slices is None and path.exists():
+    path = find(result.folder)
+    if result.slices is None and path is not None:
         result.slices = read(path)
     return result.slices
+
+
+def find(folder):
+    """The timeline's file, compressed or not; None where there is none."""
+    paths = [folder / "timeline.json", folder / "timeline.json.gz"]
+    return next((path for path in paths if path.exists()), None)
 
 
 def read(path):
     """Slices of training, with the node and the kind of each: a list of dictionaries."""
     try:
-        with open(path, encoding="utf-8") as file:
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as file:
             return read_events(json.load(file))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:  # no JSON, or other JSON
+    # no JSON, or other JSON; not compressed, or not to its end
+    except (ValueError, KeyError, TypeError, AttributeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise results.ResultError(f"{path} is damaged: {error!r}; remove it to have the report "
                                   "without the pipeline's chart") from error
 

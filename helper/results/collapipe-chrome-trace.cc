@@ -88,9 +88,32 @@ ToText(const ChromeTrace::Track& track)
 } // namespace
 
 ChromeTrace::ChromeTrace(const std::string& path)
-    : m_file(path)
 {
-    m_file << "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[";
+    const std::string ending = ".gz";
+    const bool isCompressed = path.size() > ending.size() &&
+                              path.compare(path.size() - ending.size(), ending.size(), ending) == 0;
+    m_file = gzopen(path.c_str(), isCompressed ? "wb" : "wbT"); // T: as it comes
+    if (m_file)
+    {
+        gzbuffer(m_file, 1U << 17);
+    }
+    Put("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[");
+}
+
+ChromeTrace::~ChromeTrace()
+{
+    if (m_file)
+    {
+        gzclose(m_file);
+    }
+}
+
+void
+ChromeTrace::Put(const std::string& text)
+{
+    m_isComplete = m_isComplete && m_file &&
+                   gzwrite(m_file, text.data(), static_cast<unsigned>(text.size())) ==
+                       static_cast<int>(text.size());
 }
 
 std::string
@@ -102,7 +125,7 @@ ChromeTrace::Begin(char kind, const std::string& name) const
 void
 ChromeTrace::Write(const std::string& event)
 {
-    m_file << (m_isFirst ? "\n" : ",\n") << event << '}';
+    Put((m_isFirst ? "\n" : ",\n") + event + '}');
     m_bytes += event.size() + 3;
     m_isFirst = false;
 }
@@ -181,9 +204,10 @@ ChromeTrace::GetBytes() const
 bool
 ChromeTrace::Close(const Arguments& notes)
 {
-    m_file << "\n],\"otherData\":" << ToText(notes) << "}\n";
-    m_file.close();
-    return !m_file.fail();
+    Put("\n],\"otherData\":" + ToText(notes) + "}\n");
+    m_isComplete = m_file && gzclose(m_file) == Z_OK && m_isComplete;
+    m_file = nullptr;
+    return m_isComplete;
 }
 
 } // namespace collapipe

@@ -8,11 +8,11 @@
 #include "ns3/nstime.h"
 
 #include <cstdint>
-#include <fstream>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
+#include <zlib.h>
 
 namespace ns3
 {
@@ -43,9 +43,13 @@ class ChromeTrace
     using Arguments = std::vector<std::pair<const char*, Value>>;
 
     /**
-     * @param path file to write
+     * @param path file to write; compressed (gzip, RFC 1952) where it ends with .gz
      */
     explicit ChromeTrace(const std::string& path);
+    ~ChromeTrace();
+
+    ChromeTrace(const ChromeTrace&) = delete; // has a file open
+    ChromeTrace& operator=(const ChromeTrace&) = delete;
 
     /**
      * @param process number; also its place on the screen
@@ -109,7 +113,7 @@ class ChromeTrace
      */
     void AddMark(const std::string& name, Time time);
 
-    /// @return bytes written so far
+    /// @return bytes written so far, before they are compressed
     uint64_t GetBytes() const;
 
     /**
@@ -123,16 +127,20 @@ class ChromeTrace
     /// Begins an event of a kind. @return the text so far
     std::string Begin(char kind, const std::string& name) const;
 
+    /// Writes a text as it is.
+    void Put(const std::string& text);
+
     /// Writes an event, whose text is complete but for the closing brace.
     void Write(const std::string& event);
 
     /// Writes a metadata event.
     void WriteName(const char* what, const Track& track, const std::string& name);
 
-    std::ofstream m_file; //!< the file
-    uint64_t m_bytes{0};  //!< written
-    uint64_t m_arrows{0}; //!< so far
-    bool m_isFirst{true}; //!< no event was written yet
+    gzFile m_file{nullptr};  //!< the file; null: it could not be opened, or is closed
+    bool m_isComplete{true}; //!< all was written so far
+    uint64_t m_bytes{0};     //!< written
+    uint64_t m_arrows{0};    //!< so far
+    bool m_isFirst{true};    //!< no event was written yet
 };
 
 } // namespace collapipe

@@ -106,6 +106,7 @@ IsUsualName(const fs::path& path)
                                              "links.csv",
                                              "positions.csv",
                                              "timeline.json",
+                                             "timeline.json.gz",
                                              "flows.xml",
                                              "netanim.xml"};
     const auto name = path.filename().string();

@@ -57,13 +57,15 @@ HashParameters(const ModelState& model, const ModelConfig& config)
 
 RunResults::RunResults(const RunApplications& applications,
                        const OutputDirectory* output,
-                       uint64_t timelineBytes)
+                       uint64_t timelineBytes,
+                       bool compressed)
     : m_applications(applications),
       m_output(output),
       m_timeline(output && timelineBytes > 0
-                     ? std::make_unique<Timeline>(output->GetPath("timeline.json"),
-                                                  timelineBytes,
-                                                  applications)
+                     ? std::make_unique<Timeline>(
+                           output->GetPath(compressed ? "timeline.json.gz" : "timeline.json"),
+                           timelineBytes,
+                           applications)
                      : nullptr),
       m_control(applications.loops),
       m_recorder(applications),
@@ -149,7 +151,7 @@ RunResults::WriteRest(RunSummary& summary)
 {
     if (m_timeline && !m_timeline->Close())
     {
-        throw UserError("cannot write timeline.json; is the disk full?");
+        throw UserError("cannot write the timeline; is the disk full?");
     }
     summary.files = m_output->ListNames();
     WriteSummary(m_output->GetPath("summary.json"), summary, m_recorder.GetRounds());

@@ -39,10 +39,12 @@ class RunResults
      * @param applications of the run, installed
      * @param output folder for the results; null: none are written
      * @param timelineBytes bound of timeline.json; 0: none is written
+     * @param compressed whether that becomes timeline.json.gz
      */
     RunResults(const RunApplications& applications,
                const OutputDirectory* output,
-               uint64_t timelineBytes);
+               uint64_t timelineBytes,
+               bool compressed);
     ~RunResults();
 
     RunResults(const RunResults&) = delete; // traces hold its address

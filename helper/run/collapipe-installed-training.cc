@@ -42,7 +42,8 @@ class InstalledTraining::Training
         m_results =
             std::make_unique<RunResults>(applications,
                                          m_output.get(),
-                                         uint64_t{m_setup.GetConfig().timelineSizeMb} * 1000000);
+                                         uint64_t{m_setup.GetConfig().timelineSizeMb} * 1000000,
+                                         m_setup.GetConfig().timelineGzip);
         auto& recorder = m_results->GetRecorder();
         m_setup.GetCheckpoints().Connect(applications, m_setup.GetContext()->model, recorder);
         recorder.SetProgressCallback([this](double share) { m_progress.Update(share); });

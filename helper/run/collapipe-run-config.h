@@ -128,6 +128,7 @@ struct RunConfig
     // Run
     std::string outputDir{"collapipe-output"}; //!< where results go; empty: nowhere
     uint32_t timelineSizeMb{50};               //!< bound of timeline.json; 0: none is written
+    bool timelineGzip{false};                  //!< write timeline.json.gz instead
     bool flowMonitor{false};                   //!< write flows.xml
     bool netAnim{false};                       //!< write netanim.xml
     bool pcap{false};                          //!< write packet captures

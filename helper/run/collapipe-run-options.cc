@@ -323,6 +323,14 @@ AddResults(RunConfig& config, Options& options)
             .With("outputDir")
             .Local(),
         RunOption(Group::RESULTS,
+                  "timelineGzip",
+                  &config.timelineGzip,
+                  "write the timeline compressed, as timeline.json.gz, a tenth as large or less; "
+                  "reports and "
+                  "Perfetto read both")
+            .With("timelineSize")
+            .Local(),
+        RunOption(Group::RESULTS,
                   "flowMonitor",
                   &config.flowMonitor,
                   "write ns-3's FlowMonitor's flows.xml into outputDir")

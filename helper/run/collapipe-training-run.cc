@@ -185,7 +185,8 @@ TrainingRun::InstallApplications()
     StartFaults();
     m_results = std::make_unique<RunResults>(m_applications,
                                              m_output.get(),
-                                             uint64_t{m_config.timelineSizeMb} * 1000000);
+                                             uint64_t{m_config.timelineSizeMb} * 1000000,
+                                             m_config.timelineGzip);
     auto& recorder = m_results->GetRecorder();
     m_setup->GetCheckpoints().Connect(m_applications, m_setup->GetContext()->model, recorder);
     recorder.SetProgressCallback([this](double share) { m_progress.Update(share); });

@@ -390,6 +390,7 @@ TEST(CollapipeOptionsTest, SurroundingsAreNoPartOfARun)
                                    "netAnim",
                                    "flowMonitor",
                                    "timelineSize",
+                                   "timelineGzip",
                                    "threads",
                                    "progress",
                                    "compare",

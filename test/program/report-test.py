@@ -5,6 +5,7 @@
 # that lack something or hold something else. Takes the build directory and the source directory.
 
 import csv
+import gzip
 import html
 import json
 import os
@@ -232,6 +233,20 @@ def test_rounds(run, work):
     (without / "timeline.json").unlink()
     page = make(without)
     check("left no timeline.json" in page and "<label" not in page, "a run without a timeline")
+
+
+def test_compressed(run, work):
+    """A compressed timeline gives the same page, and a damaged one a sentence."""
+    plain = make(run)
+    packed = copy(run, work, "packed")
+    whole = gzip.compress((packed / "timeline.json").read_bytes())
+    (packed / "timeline.json").unlink()
+    (packed / "timeline.json.gz").write_bytes(whole)
+    page = make(packed)
+    check(page.replace("timeline.json.gz", "timeline.json").replace("packed", "run") == plain, "the same page")
+    for damage in (whole[:len(whole) // 2], b"no gzip", whole[:100] + b"x" * 100 + whole[200:]):
+        (packed / "timeline.json.gz").write_bytes(damage)
+        refuse(packed, "timeline.json.gz is damaged")
 
 
 def test_faults(run, work):

@@ -8,6 +8,7 @@
 
 import collections
 import decimal
+import gzip
 import itertools
 import json
 import pathlib
@@ -321,6 +322,25 @@ def check_bound(work, data):
     check(status == 0 and not (folder / "timeline.json").exists(), f"no timeline: {err}")
 
 
+def check_compressed(work, data):
+    """Compressed it is the same file, a small part as large, and the other is not there."""
+    options = ["--topology=p2p", "--rounds=1", "--localIterations=5", "--compute=analytic", "--compare=none",
+               "--progress=none", "--vocabulary=300"]
+    for name, more in (("plain", []), ("packed", ["--timelineGzip"])):
+        status, _, err, _ = finish(start(*data, *options, *more, f"--outputDir={work / name}"))
+        check(status == 0, f"{name}: status {status}: {err}")
+    plain = (work / "plain" / "timeline.json").read_bytes()
+    packed = (work / "packed" / "timeline.json.gz").read_bytes()
+    check(gzip.decompress(packed) == plain, "compressed: the same bytes")
+    check(len(packed) < len(plain) / 5, f"compressed: {len(packed)} of {len(plain)} bytes")
+    check(not (work / "packed" / "timeline.json").exists(), "compressed: one file only")
+    with open(work / "packed" / "summary.json", encoding="utf-8") as file:
+        check("timeline.json.gz" in json.load(file)["files"], "compressed: summary.json names it")
+    status, _, err, _ = finish(start(*data, *options, "--timelineSize=0", "--timelineGzip",
+                                     f"--outputDir={work / 'neither'}"))
+    check(status == 2 and len(err.splitlines()) == 1 and "timelineGzip" in err, f"without a timeline: {err}")
+
+
 def main():
     if not use_program(sys.argv[1], "collapipe-quickstart"):
         return 77
@@ -330,6 +350,7 @@ def main():
         check_random(work, data)
         check_dssda(work, data)
         check_bound(work, data)
+        check_compressed(work, data)
     return report()
 
 
