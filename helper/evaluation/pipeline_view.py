@@ -36,11 +36,10 @@ def add(document, result, rounds):
     if data is None:
         return
     numbers = [number for number, _, _ in data["rounds"]]
-    document.heading("To zoom into", 3)
     buttons = [('data-zoom="in"', "closer"), ('data-zoom="out"', "farther"), ("", "all"),
                *((f'data-round="{number}"', f"round {number}") for number in numbers)]
     document.add(
-        '<div class="view" id="view" hidden>' +
+        '<div class="view" id="view" hidden><h3>To zoom into</h3>' +
         "".join(f'<button type="button" {what}>{name}</button>' for what, name in buttons) +
         '<canvas></canvas><output>&nbsp;</output><p class="muted">Drag to move. Closer and farther: the buttons, '
         "Ctrl and the wheel, or two fingers. What the pointer is on is said below the lanes. Drawn with D3 "

@@ -304,6 +304,8 @@ def test_view(run, work):
     check(not re.search(r"<script [^>]*src|https?://(?!www[.]w3[.]org|d3js|www[.]debian|www[.]apache|[a-z]*[.]github)",
                         re.sub(r"/\*.*?\*/", "", page, flags=re.DOTALL)), "it fetches nothing")
     check("Bostock" in page and "Redistributions" in page, "D3's notice is with it")
+    check(re.search(r'id="view" hidden><h3>To zoom into', page) and page.count("To zoom into") == 1,
+          "where nothing is drawn, in print and without scripts, there is no heading over nothing")
     data = json.loads(re.search(r'getElementById[(]"view"[)], (.*)[)];\n</script>', page).group(1))
     events = json.loads((run / "timeline.json").read_text(encoding="utf-8"))["traceEvents"]
     shown = [event for event in events if event["ph"] == "X" and "iteration" in event.get("args", {}) and
