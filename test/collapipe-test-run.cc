@@ -278,6 +278,10 @@ TestRun::Install()
         nodes[CONTROL_UNIT]->SetData(MakeSource(cluster), m_data[cluster].size());
         for (uint32_t node = 0; node < nodes.size(); ++node)
         {
+            if (m_config.feedsDevices && node != CONTROL_UNIT)
+            {
+                nodes[node]->SetData(MakeSource(cluster), m_data[cluster].size());
+            }
             const auto name = "c" + std::to_string(cluster) + "n" + std::to_string(node);
             nodes[node]->TraceConnectWithoutContext(
                 "Flush",
@@ -328,7 +332,7 @@ TestRun::RecordEdgeFlush(uint32_t cluster,
                          uint32_t iteration,
                          const ModelPart& part)
 {
-    if (round == 1 && iteration == 0)
+    if (m_config.notesGradients && round == 1 && iteration == 0)
     {
         m_gradients[cluster].Scatter({false, 0, 0, true}, part.ExportGradients());
     }

@@ -59,11 +59,12 @@ struct TestRunConfig
     OptimizerConfig optimizer;                           //!< of all segments
     std::function<void(ModelConfig&)> adaptModel;        //!< changes the small model, or nothing
     std::function<void(RoundPlan&)> adaptPlan; //!< adds radio decisions to the plan, or nothing
-    UploadPath path{UploadPath::DIRECT};       //!< of all clusters
-    bool keepOptimizerState{false};            //!< see TrainingContext
-    bool sendsBase{false};                     //!< see TrainingContext
-    bool notesGradients{true};                 //!< of the first iteration, by segments
-    WirePrecision precision;                   //!< see TrainingContext
+    bool feedsDevices{false}; //!< devices may be first stages: their samples count as the cluster's
+    UploadPath path{UploadPath::DIRECT};               //!< of all clusters
+    bool keepOptimizerState{false};                    //!< see TrainingContext
+    bool sendsBase{false};                             //!< see TrainingContext
+    bool notesGradients{true};                         //!< of the first iteration, by segments
+    WirePrecision precision;                           //!< see TrainingContext
     Recomputation recomputation{Recomputation::NEVER}; //!< of activations
     unsigned threads{2};                               //!< of the executor
     uint64_t seed{1};                                  //!< of data and weights

@@ -46,6 +46,7 @@ local TYPES = {
     [22] = "credit",
     [23] = "base-weights",
     [24] = "parameter-request",
+    [25] = "stage-gradients",
     [32] = "cell-model",
     [33] = "cell-report",
     [34] = "cell-start",

@@ -84,6 +84,7 @@ MakeModelProfile(const ModelConfig& model,
     profile.embeddingParameterBits = getBits(embedding);
     profile.decoderParameterBits = getBits(decoder);
     profile.distributedPart = GetElementSize(precision.parameters) / 4.0 / wire;
+    profile.gradientPart = GetElementSize(precision.gradients) / 4.0 / wire;
     const PartShapes first(model, embedding, optimizer);
     for (const auto& table : first.GetTiedGradient())
     {

@@ -243,6 +243,27 @@ CheckPath(const SystemState& state, const ClusterPlan& plan, const std::string& 
                                           "then be the first stage of its only chain";
 }
 
+/// Chains that step together hold the same runs of the model, stage by stage
+std::string
+CheckSynchronous(const ClusterPlan& plan, const std::string& where)
+{
+    const auto& first = plan.chains.front().stages;
+    const auto isAlike = [](const StagePlan& own, const StagePlan& other) {
+        return own.firstBlock == other.firstBlock && own.lastBlock == other.lastBlock &&
+               (own.node == EDGE_SERVER) == (other.node == EDGE_SERVER);
+    };
+    for (const auto& chain : plan.chains)
+    {
+        const auto& stages = chain.stages;
+        if (plan.synchronous &&
+            !std::equal(first.begin(), first.end(), stages.begin(), stages.end(), isAlike))
+        {
+            return where + " has chains step together that are not cut alike";
+        }
+    }
+    return "";
+}
+
 std::string
 CheckCluster(const SystemState& state, const RoundPlan& plan, std::size_t m)
 {
@@ -262,6 +283,7 @@ CheckCluster(const SystemState& state, const RoundPlan& plan, std::size_t m)
         }
     }
     std::string error = CheckNodes(state.clusters[m], cluster, ClusterName(m));
+    error = error.empty() ? CheckSynchronous(cluster, ClusterName(m)) : error;
     error = error.empty() ? CheckPath(state, cluster, ClusterName(m)) : error;
     for (std::size_t i = 0; error.empty() && i < cluster.links.size(); ++i)
     {

@@ -20,7 +20,7 @@ namespace ns3
 namespace collapipe
 {
 
-/// What the fluid model says of one transfer of ListTransfers()
+/// What the fluid model says of one transfer of ListTransfers() or ListSums()
 struct FluidLink
 {
     Transfer transfer;     //!< which
@@ -39,7 +39,7 @@ struct FluidCluster
     /// An iteration as the edge server sees it: from one end of its own stage to the next, on
     /// average; where there is but one, from the training's start to that
     double edgePeriodS{0};
-    std::vector<FluidLink> links; //!< chain by chain as ListTransfers()
+    std::vector<FluidLink> links; //!< chain by chain as ListTransfers(), then as ListSums()
 };
 
 /// A round as the fluid model sees it
@@ -61,6 +61,9 @@ class FluidPlayer;
  * - A cluster trains when all its parameters have come and uploads when its last iteration is over.
  *   An iteration begins when the first stage has flushed; with clipping, or a table that two nodes
  *   share, an exchange later.
+ * - Where chains step together, a stage's gradients go to the first chain when its computations of
+ *   the iteration are done, and the mean comes back when all have come; a chain's iteration is over
+ *   when all of its stages have it.
  * - A direction of a link carries one transfer at a time, in the order in which its results are
  *   made; targets one after the other from the iteration's start.
  * - A transfer carries its payload and the link's overheadBits; its latency keeps no medium busy.

@@ -54,6 +54,7 @@ FluidPlayer::SetUp()
         {
             AddChain(m, chain);
         }
+        AddSums(m);
     }
 }
 

@@ -97,6 +97,9 @@ FluidPlayer::Handle(const PlayedEvent& event)
     case PlayedEvent::DELIVERED:
         EndDelivery(m_chains[event.index].cluster);
         break;
+    case PlayedEvent::SUMMED:
+        EndSum(event.index);
+        break;
     case PlayedEvent::ITERATE:
         BeginIteration(event.index);
         break;
@@ -197,7 +200,8 @@ FluidPlayer::BeginIteration(std::size_t c)
     --chain.iterations;
     chain.begunS = m_now;
     chain.left = chain.graph->computations;
-    chain.lastLeft = chain.graph->lastComputations;
+    chain.stageLeft = chain.graph->byStage;
+    chain.unstepped = static_cast<uint32_t>(chain.stages.size());
     const bool targets = chain.target != PlayedChain::NO_FLOW;
     chain.waits = targets ? chain.graph->waitsWithTargets : chain.graph->waits;
     if (targets)
@@ -289,11 +293,19 @@ FluidPlayer::EndComputation(std::size_t c, int32_t index)
     const PlayedTask& task = chain.graph->tasks[index];
     Release(c, task.after);
     Release(c, task.output);
-    if (task.stage + 1U == chain.stages.size() && --chain.lastLeft == 0)
+    const bool isAlone = m_clusters[chain.cluster].sums.empty();
+    if (--chain.stageLeft[task.stage] == 0)
     {
-        EndLastStage(chain);
+        if (task.stage + 1U == chain.stages.size())
+        {
+            EndLastStage(chain);
+        }
+        if (!isAlone)
+        {
+            EndStage(c, task.stage);
+        }
     }
-    if (--chain.left == 0)
+    if (--chain.left == 0 && isAlone)
     {
         EndIteration(c);
     }
@@ -340,6 +352,11 @@ FluidPlayer::EndTransfer(std::size_t f)
     const double arrival = m_now + flow.latencyS + flow.startupS;
     flow.startupS = 0;
     const std::size_t c = flow.chain;
+    if (flow.sumStage != PlayedFlow::NO_SUM)
+    {
+        Push(arrival, PlayedEvent::SUMMED, f, 0);
+        return;
+    }
     if (flow.phase != Phase::TRAINING)
     {
         Push(arrival, PlayedEvent::DELIVERED, c, 0);
@@ -481,6 +498,12 @@ FluidPlayer::GetResult() const
         {
             AddLinks(m_chains[c], m_plan->clusters[m].chains[c - own.firstChain], cluster);
         }
+        const auto sums =
+            own.sumFlows > 0 ? ListSums(*m_state, m_plan->clusters[m]) : std::vector<Transfer>();
+        for (std::size_t i = 0; i < sums.size(); ++i)
+        {
+            AddLink(sums[i], m_flows[own.firstSum + i], cluster);
+        }
         round.latencyS = std::max(round.latencyS, cluster.totalS);
         round.clusters.push_back(std::move(cluster));
     }
@@ -511,10 +534,15 @@ FluidPlayer::AddLinks(const PlayedChain& chain, const ChainPlan& plan, FluidClus
                       ClusterPlan{{plan}, {}, m_plan->clusters[chain.cluster].path});
     for (std::size_t i = 0; i < transfers.size(); ++i)
     {
-        const PlayedFlow& flow = m_flows[chain.firstFlow + i];
-        const double mean = flow.count > 0 ? flow.busyS / flow.count : 0;
-        cluster.links.push_back({transfers[i], flow.count, mean, flow.airS});
+        AddLink(transfers[i], m_flows[chain.firstFlow + i], cluster);
     }
+}
+
+void
+FluidPlayer::AddLink(const Transfer& transfer, const PlayedFlow& flow, FluidCluster& cluster) const
+{
+    const double mean = flow.count > 0 ? flow.busyS / flow.count : 0;
+    cluster.links.push_back({transfer, flow.count, mean, flow.airS});
 }
 
 } // namespace collapipe

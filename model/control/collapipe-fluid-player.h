@@ -33,6 +33,7 @@ constexpr double PLAYED_NEVER = std::numeric_limits<double>::infinity();
 struct PlayedFlow
 {
     static constexpr int NO_POOL = -1; //!< it has a rate of its own
+    static constexpr int NO_SUM = -1;  //!< no stage's
 
     int pool{NO_POOL};            //!< where it competes
     double weight{1};             //!< w
@@ -54,6 +55,7 @@ struct PlayedFlow
     int relayPool{NO_POOL};       //!< of the second half of the way
     double relayPart{0};          //!< 1 over the rate there with the whole medium
     std::size_t chain{0};         //!< index among all chains
+    int sumStage{NO_SUM};         //!< whose gradients it carries; NO_SUM: none
     Phase phase{Phase::TRAINING}; //!< when
     uint8_t leg{0};               //!< of the phase
 
@@ -111,7 +113,8 @@ struct PlayedChain
     std::vector<uint8_t> waits;           //!< of each task, now
     uint32_t left{0};                     //!< computations of this iteration
     uint32_t iterations{0};               //!< still to do
-    uint32_t lastLeft{0};                 //!< computations of this iteration's last stage
+    std::vector<uint32_t> stageLeft;      //!< of them, by stage
+    uint32_t unstepped{0};                //!< stages without all chains' gradients
     uint32_t lastEnds{0};                 //!< iterations that it has ended
     double lastFirstS{0};                 //!< when it ended the first one
     double lastS{0};                      //!< when it ended the latest one
@@ -120,17 +123,28 @@ struct PlayedChain
     bool alone{false};                    //!< nobody else touches its media: iterations are alike
 };
 
+/// How the gradients of one stage of all chains become one
+struct PlayedSum
+{
+    std::vector<std::size_t> up;   //!< flows to the first chain's, from every other
+    std::vector<std::size_t> down; //!< and back
+    uint32_t waits{0};             //!< chains whose gradients are not there
+};
+
 /// A cluster's way through the round
 struct PlayedCluster
 {
-    std::size_t firstChain{0}; //!< its chains are in a row
-    std::size_t chains{0};     //!< how many
-    std::size_t waiting{0};    //!< transfers, or chains, that its phase waits for
-    uint8_t leg{0};            //!< of its phase, the next one
-    double distributionS{0};   //!< end of the distribution
-    double trainingS{0};       //!< end of the last iteration
-    double endS{0};            //!< end of the upload
-    bool trained{false};       //!< the last iteration is over
+    std::size_t firstChain{0};   //!< its chains are in a row
+    std::size_t chains{0};       //!< how many
+    std::size_t waiting{0};      //!< transfers, or chains, that its phase waits for
+    uint8_t leg{0};              //!< of its phase, the next one
+    double distributionS{0};     //!< end of the distribution
+    double trainingS{0};         //!< end of the last iteration
+    double endS{0};              //!< end of the upload
+    bool trained{false};         //!< the last iteration is over
+    std::vector<PlayedSum> sums; //!< by stage; none where chains do not step together
+    std::size_t firstSum{0};     //!< flows of the sums are in a row, as ListSums()
+    std::size_t sumFlows{0};     //!< how many
 };
 
 /// Something that happens at a time known in advance
@@ -144,6 +158,7 @@ struct PlayedEvent
         ARRIVED,   //!< the result of a transfer is there
         TARGETED,  //!< a micro-batch's targets are there
         DELIVERED, //!< parameters are there
+        SUMMED,    //!< gradients of another chain, or the mean, are there
         ITERATE,   //!< a chain begins an iteration
     };
 
@@ -185,6 +200,7 @@ class FluidPlayer
                                NodeIndex to) const;
     void AddChain(std::size_t m, const ChainPlan& chain);
     void AddFlow(std::size_t m, const Transfer& t);
+    void AddSums(std::size_t m);
     void SetAcknowledgements(std::size_t m,
                              const Transfer& t,
                              const LinkState& link,
@@ -219,6 +235,12 @@ class FluidPlayer
     void BeginTask(std::size_t c, int32_t index);
     void EndComputation(std::size_t c, int32_t index);
 
+    // Chains that step together
+    void EndStage(std::size_t c, uint32_t stage);
+    void AddShare(std::size_t m, uint32_t stage);
+    void StepStage(std::size_t c);
+    void EndSum(std::size_t f);
+
     // Transfers
     void BeginTransfer(std::size_t f, int32_t task);
     /// The transfer that ends next in a medium does so now.
@@ -239,6 +261,7 @@ class FluidPlayer
     FluidRound GetResult() const;
     double GetEdgePeriodS(const PlayedCluster& cluster) const;
     void AddLinks(const PlayedChain& chain, const ChainPlan& plan, FluidCluster& cluster) const;
+    void AddLink(const Transfer& transfer, const PlayedFlow& flow, FluidCluster& cluster) const;
 
     const SystemState* m_state{nullptr}; //!< the system
     const RoundPlan* m_plan{nullptr};    //!< the plan

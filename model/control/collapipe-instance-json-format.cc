@@ -62,6 +62,10 @@ ToJson(const ModelProfile& model)
         json["trainsEmbedding"] = model.trainsEmbedding;
         json["firstTrainedBlock"] = model.firstTrainedBlock;
     }
+    if (model.gradientPart != 1)
+    {
+        json["gradientPart"] = model.gradientPart;
+    }
     if (model.tableGradientBits > 0)
     {
         json["tableGradientBits"] = model.tableGradientBits;

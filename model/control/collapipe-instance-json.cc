@@ -75,6 +75,7 @@ ReadModel(const Field& field)
         field.Get("firstTrainedBlock").Fail("must not be above model.blocks");
     }
     model.tableGradientBits = Optional(field, "tableGradientBits", 0);
+    model.gradientPart = Optional(field, "gradientPart", 1);
     model.weightCopies = Number(field, "weightCopies", Range::NON_NEGATIVE);
     model.activationBytesPerBlock = Number(field, "activationBytesPerBlock", Range::NON_NEGATIVE);
     return model;

@@ -99,6 +99,10 @@ class ClusterEvaluator
             m_result.samples += static_cast<double>(chain.microBatches) * chain.microBatchSize;
             AddChain(chain);
         }
+        for (const auto& t : ListSums(m_state, m_plan.clusters[m_cluster]))
+        {
+            m_result.links.push_back(EvaluateLink(t, m_plan.localIterations));
+        }
         m_result.totalS = m_result.distributionS + m_plan.localIterations * m_result.iterationS +
                           m_result.uploadS;
         const bool isKnown = m_plan.localIterations > 1 || !EndsAtEdge();
@@ -462,7 +466,10 @@ EvaluatePlan(const Instance& instance, const RoundPlan& plan)
 Evaluation
 EvaluatePlan(const Instance& instance, const RoundPlan& plan, FluidModel& fluid)
 {
-    const bool played = IsWorkConserving(instance.state) || IsPooled(instance.state);
+    const bool joins = std::any_of(plan.clusters.begin(), plan.clusters.end(), [](const auto& own) {
+        return own.synchronous && own.chains.size() > 1;
+    });
+    const bool played = joins || IsWorkConserving(instance.state) || IsPooled(instance.state);
     const FluidRound round = played ? fluid.Play(instance.state, plan) : FluidRound();
     Evaluation result;
     std::vector<double> rho;

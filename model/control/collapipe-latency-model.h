@@ -59,7 +59,7 @@ struct ClusterEvaluation
     double totalS{0};                  //!< tau_m
     double samples{0};                 //!< n_m
     std::vector<NodeEvaluation> nodes; //!< [0] control unit, [k + 1] device k
-    std::vector<LinkEvaluation> links; //!< as in ListTransfers()
+    std::vector<LinkEvaluation> links; //!< as in ListTransfers(), then ListSums()
 };
 
 /**

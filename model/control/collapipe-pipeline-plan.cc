@@ -70,7 +70,10 @@ SetEqualLinks(const SystemState& state, RoundPlan& plan)
     for (std::size_t m = 0; m < plan.clusters.size(); ++m)
     {
         plan.clusters[m].links.clear();
-        for (const auto& t : ListTransfers(state, m, plan.clusters[m]))
+        auto transfers = ListTransfers(state, m, plan.clusters[m]);
+        const auto sums = ListSums(state, plan.clusters[m]);
+        transfers.insert(transfers.end(), sums.begin(), sums.end());
+        for (const auto& t : transfers)
         {
             const double power = GetMaxPower(state.clusters[m], t);
             plan.clusters[m].links.push_back({t.phase, t.from, t.to, 1, power});

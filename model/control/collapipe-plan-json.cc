@@ -139,15 +139,20 @@ ClusterToJson(const Instance& instance,
     {
         links.push_back(LinkToJson(link, plan.clusters[m]));
     }
-    return {{"chains", chains},
-            {"uploadPath", ToString(plan.clusters[m].path)},
-            {"samples", evaluation.samples},
-            {"distributionS", evaluation.distributionS},
-            {"iterationS", evaluation.iterationS},
-            {"uploadS", evaluation.uploadS},
-            {"totalS", evaluation.totalS},
-            {"nodes", NodesToJson(instance, m, evaluation)},
-            {"links", links}};
+    Json json = {{"chains", chains},
+                 {"uploadPath", ToString(plan.clusters[m].path)},
+                 {"samples", evaluation.samples},
+                 {"distributionS", evaluation.distributionS},
+                 {"iterationS", evaluation.iterationS},
+                 {"uploadS", evaluation.uploadS},
+                 {"totalS", evaluation.totalS},
+                 {"nodes", NodesToJson(instance, m, evaluation)},
+                 {"links", links}};
+    if (plan.clusters[m].synchronous)
+    {
+        json["synchronous"] = true;
+    }
+    return json;
 }
 
 NodeIndex
@@ -252,6 +257,7 @@ ReadCluster(const Field& field, const ClusterState& cluster)
     {
         field.Get("uploadPath").Fail("must be \"direct\" or \"collected\"");
     }
+    plan.synchronous = field.Has("synchronous") && field.Get("synchronous").Flag();
     const Field chains = field.Get("chains");
     for (std::size_t c = 0; c < chains.Size(); ++c)
     {

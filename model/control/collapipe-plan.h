@@ -86,6 +86,9 @@ struct ClusterPlan
     std::vector<ChainPlan> chains;       //!< the pipelines
     std::vector<LinkPlan> links;         //!< radio decisions; a link not named keeps its defaults
     UploadPath path{UploadPath::DIRECT}; //!< who carries the parameters
+    /// The chains, all cut alike, step together with the mean of their gradients, weighted by their
+    /// shares of the data; false: each goes its own way until the round's average
+    bool synchronous{false};
 };
 
 /**

@@ -20,13 +20,14 @@ MakePlayedGraph(const Schedule& schedule, uint32_t stages, uint32_t microBatches
     const TaskGraph graph(actions);
     PlayedGraph played;
     played.targets.assign(microBatches, Task::NONE);
+    played.byStage.assign(stages, 0);
     for (const Task& task : graph.GetTasks())
     {
         const auto own = static_cast<int32_t>(played.tasks.size());
         played.tasks.push_back({task.kind, task.stage, Task::NONE, Task::NONE, 0});
         const bool computes = task.kind == Task::FORWARD || task.kind == Task::BACKWARD;
         played.computations += computes ? 1 : 0;
-        played.lastComputations += computes && task.stage + 1U == stages ? 1 : 0;
+        played.byStage[task.stage] += computes ? 1 : 0;
         if (task.before != Task::NONE)
         {
             played.tasks[task.before].after = own;

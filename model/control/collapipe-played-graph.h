@@ -35,7 +35,7 @@ struct PlayedGraph
     std::vector<uint8_t> waits;            //!< of all tasks
     std::vector<uint8_t> waitsWithTargets; //!< the same, with targets
     uint32_t computations{0};              //!< how many tasks are computations
-    uint32_t lastComputations{0};          //!< how many of them are the last stage's
+    std::vector<uint32_t> byStage;         //!< how many of them are which stage's
 };
 
 /**

@@ -4,6 +4,7 @@
 
 #include "collapipe-side-by-side-controllers.h"
 
+#include "collapipe-replicated-choice.h"
 #include "collapipe-side-by-side.h"
 
 #include "ns3/boolean.h"
@@ -20,6 +21,7 @@ NS_OBJECT_ENSURE_REGISTERED(SideBySideController);
 NS_OBJECT_ENSURE_REGISTERED(FedAvgController);
 NS_OBJECT_ENSURE_REGISTERED(SplitFedController);
 NS_OBJECT_ENSURE_REGISTERED(TunedSplitFedController);
+NS_OBJECT_ENSURE_REGISTERED(ReplicatedController);
 
 TypeId
 SideBySideController::GetTypeId()
@@ -105,6 +107,28 @@ RoundPlan
 TunedSplitFedController::Decide(const SystemState& state)
 {
     return MakeTunedSplitFedPlan(state, m_enforceMemory);
+}
+
+TypeId
+ReplicatedController::GetTypeId()
+{
+    static TypeId tid =
+        TypeId("ns3::collapipe::ReplicatedController")
+            .SetParent<SideBySideController>()
+            .SetGroupName("CollaPipe")
+            .AddConstructor<ReplicatedController>()
+            .AddAttribute("EnforceMemory",
+                          ENFORCE_MEMORY_HELP,
+                          BooleanValue(true),
+                          MakeBooleanAccessor(&ReplicatedController::m_enforceMemory),
+                          MakeBooleanChecker());
+    return tid;
+}
+
+RoundPlan
+ReplicatedController::Decide(const SystemState& state)
+{
+    return MakeReplicatedPlan(state, m_enforceMemory);
 }
 
 } // namespace collapipe

@@ -80,6 +80,24 @@ class TunedSplitFedController : public SideBySideController
     RoundPlan Decide(const SystemState& state) override;
 };
 
+/**
+ * @ingroup collapipe
+ * Replicated pipelines, as HetPipe (Park et al., USENIX ATC 2020) and Asteroid (Ye et al., MobiCom
+ * 2024) have them: a cluster's devices form several chains, all cut alike and each with its own
+ * samples, and the devices that hold the same blocks average their gradients over D2D before every
+ * step. How many chains, of how many stages, and where they are cut, is planned to take least time.
+ * The edge server holds what the devices do not. This module's model of the idea, not an algorithm
+ * of either paper. Equal shares, full power.
+ */
+class ReplicatedController : public SideBySideController
+{
+  public:
+    /// @return the TypeId
+    static TypeId GetTypeId();
+
+    RoundPlan Decide(const SystemState& state) override;
+};
+
 } // namespace collapipe
 } // namespace ns3
 

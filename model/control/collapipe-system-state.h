@@ -61,6 +61,8 @@ struct ModelProfile
     /// Of the gradient of a trained table that embedding and projection share: once per iteration
     /// and both ways between the first and the last stage; 0: there is none
     double tableGradientBits{0};
+    /// Of a part's bits as it is uploaded, those of its gradient where chains step together
+    double gradientPart{1};
 
     /// @return beta of the embedding
     double GetEmbeddingBackwardRatio() const

@@ -319,6 +319,29 @@ ListSettings(const ClusterState& cluster, Phase phase, const ClusterPlan& plan)
 }
 
 std::vector<Transfer>
+ListSums(const SystemState& state, const ClusterPlan& plan)
+{
+    std::vector<Transfer> list;
+    const std::size_t stages = plan.synchronous ? plan.chains.front().stages.size() : 0;
+    for (std::size_t s = 0; s < stages; ++s)
+    {
+        const StagePlan& first = plan.chains.front().stages[s];
+        const double bits =
+            state.model.gradientPart * GetParameterBits(state.model, first, Phase::UPLOAD);
+        for (std::size_t c = 1; c < plan.chains.size(); ++c)
+        {
+            if (first.node != EDGE_SERVER && bits > 0)
+            {
+                const NodeIndex other = plan.chains[c].stages[s].node;
+                list.push_back({Phase::TRAINING, other, first.node, bits, 0});
+                list.push_back({Phase::TRAINING, first.node, other, bits, 1});
+            }
+        }
+    }
+    return list;
+}
+
+std::vector<Transfer>
 ListTransfers(const SystemState& state, std::size_t cluster, const ClusterPlan& plan)
 {
     std::vector<Transfer> list;

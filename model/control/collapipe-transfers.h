@@ -173,6 +173,18 @@ std::vector<Transfer> ListTransfers(const SystemState& state,
                                     std::size_t cluster,
                                     const ClusterPlan& plan);
 
+/**
+ * Where a cluster's chains step together: what goes between them in every iteration. The stages of
+ * the other chains send their gradients to that of the first one (leg 0), which sends all of them
+ * the mean (leg 1). The edge server's own stages need no link for it.
+ *
+ * @param state the system
+ * @param plan the cluster's chains, cut alike
+ * @return the transfers, of the training phase: bits per iteration, stage by stage, first of both
+ *         legs; none where the chains do not step together. No link is one of ListTransfers()
+ */
+std::vector<Transfer> ListSums(const SystemState& state, const ClusterPlan& plan);
+
 } // namespace collapipe
 } // namespace ns3
 

@@ -96,6 +96,10 @@ class AnalyticPart : public ModelPart
         return m_shapes.GetParameters();
     }
 
+    void ReplaceGradients(const TensorList& /* gradients */) override
+    {
+    }
+
     TensorList ExportParameters(bool withOptimizer) const override
     {
         return m_shapes.GetExport(withOptimizer);

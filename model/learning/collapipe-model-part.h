@@ -163,6 +163,15 @@ class ModelPart
     virtual TensorList ExportGradients() const = 0;
 
     /**
+     * Puts others in the accumulated gradients' place: their mean with those of parts that hold the
+     * same run of the model and train it on other data. Once per iteration, before
+     * ExportTiedGradient() and the norm are asked for. What the part has learnt of its gradients
+     * stays that of its own.
+     * @param gradients as ExportGradients() gives them
+     */
+    virtual void ReplaceGradients(const TensorList& gradients) = 0;
+
+    /**
      * @param withOptimizer whether the optimizer's state follows the parameters
      * @return parameters in chain order; a snapshot that later steps do not change
      */

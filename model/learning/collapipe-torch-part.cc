@@ -12,6 +12,7 @@
 
 #include "ns3/abort.h"
 
+#include <algorithm>
 #include <torch/csrc/autograd/engine.h>
 #include <torch/csrc/autograd/variable.h>
 
@@ -263,6 +264,30 @@ TorchPart::ExportGradients() const
         Watch(); // what follows is the sum
     }
     return CopyGradients(m_parameters);
+}
+
+void
+TorchPart::ReplaceGradients(const TensorList& gradients)
+{
+    const auto isAlike = [](const at::Tensor& parameter, const TensorData& gradient) {
+        return gradient.dtype == DType::FLOAT32 && std::equal(parameter.sizes().begin(),
+                                                              parameter.sizes().end(),
+                                                              gradient.shape.begin(),
+                                                              gradient.shape.end());
+    };
+    NS_ABORT_MSG_IF(!std::equal(m_parameters.begin(),
+                                m_parameters.end(),
+                                gradients.begin(),
+                                gradients.end(),
+                                isAlike),
+                    "Gradients came to a part whose parameters are others");
+    Watch();
+    const MemoryScope scope(m_account, MemoryKind::GRADIENTS);
+    for (std::size_t i = 0; i < gradients.size(); ++i)
+    {
+        m_parameters[i].mutable_grad() = ToTorch(gradients[i]).clone();
+    }
+    m_account->Settle();
 }
 
 TensorList

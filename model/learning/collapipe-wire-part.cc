@@ -121,6 +121,12 @@ WirePart::ExportGradients() const
     return m_inner->ExportGradients();
 }
 
+void
+WirePart::ReplaceGradients(const TensorList& gradients)
+{
+    m_inner->ReplaceGradients(DecodeParameters(gradients, m_parameters));
+}
+
 TensorList
 WirePart::ExportParameters(bool withOptimizer) const
 {

@@ -51,6 +51,7 @@ class WirePart : public ModelPart
     void ScaleGradients(double factor) override;
     TensorList ExportStatistics() const override;
     TensorList ExportGradients() const override;
+    void ReplaceGradients(const TensorList& gradients) override;
     TensorList ExportParameters(bool withOptimizer) const override;
     MemoryReport GetMemory() const override;
 

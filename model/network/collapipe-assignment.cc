@@ -25,7 +25,8 @@ namespace
 {
 
 constexpr uint32_t REPORT_FIELDS = 6;
-constexpr double MAX_SAMPLES = 1e15; //!< of a node
+constexpr double MAX_SAMPLES = 1e15;    //!< of a node
+constexpr double TWIN_TOLERANCE = 1e-9; //!< of the sum of their weights
 
 std::string
 ToText(Ipv4Address address)
@@ -177,6 +178,63 @@ ReadParts(const nlohmann::json& json)
     return parts;
 }
 
+nlohmann::json
+ToJson(const std::vector<Twin>& twins)
+{
+    auto list = nlohmann::json::array();
+    for (const auto& twin : twins)
+    {
+        auto json = ToJson(twin.holder);
+        json["weight"] = twin.weight;
+        list.push_back(json);
+    }
+    return list;
+}
+
+std::vector<Twin>
+ReadTwins(const nlohmann::json& json)
+{
+    std::vector<Twin> twins;
+    if (!json.contains("twins"))
+    {
+        return twins;
+    }
+    const auto& list = GetField(json, "twins");
+    if (!list.is_array())
+    {
+        throw FieldError{"a segment assignment has no list of twins"};
+    }
+    for (const auto& field : list)
+    {
+        const auto& weight = GetField(field, "weight");
+        const Twin twin{ReadNeighbour(field), weight.is_number() ? weight.get<double>() : 0};
+        if (!(twin.weight > 0 && twin.weight <= 1))
+        {
+            throw FieldError{"a segment assignment has a twin without a weight in (0, 1]"};
+        }
+        twins.push_back(twin);
+    }
+    return twins;
+}
+
+/// Whether the stages that step together are others' and the node's own, all told
+bool
+AreTwinsSound(const StageAssignment& assignment)
+{
+    const auto& twins = assignment.twins;
+    std::set<NodeIndex> nodes;
+    double sum = 0;
+    for (const auto& twin : twins)
+    {
+        nodes.insert(twin.holder.node);
+        sum += twin.weight;
+    }
+    return twins.empty() || (nodes.size() == twins.size() && twins.size() > 1 &&
+                             nodes.count(EDGE_SERVER) == 0 && assignment.chain < twins.size() &&
+                             twins[assignment.chain].holder.node == assignment.plan.node &&
+                             std::abs(sum - 1) <= TWIN_TOLERANCE);
+}
+
 /// Whether what is said of carrying parameters makes sense
 bool
 IsCarryingSound(const StageAssignment& assignment, uint32_t blocks)
@@ -245,6 +303,10 @@ EncodeAssignment(const StageAssignment& assignment)
     {
         json["parts"] = ToJson(assignment.parts);
     }
+    if (!assignment.twins.empty())
+    {
+        json["twins"] = ToJson(assignment.twins);
+    }
     const std::string text = json.dump();
     std::vector<uint8_t> bytes(text.begin(), text.end());
     const auto size = static_cast<uint32_t>(bytes.size());
@@ -296,6 +358,7 @@ DecodeAssignment(const TensorData& tensor, StageAssignment& assignment)
         assignment.carrier =
             json.contains("carrier") ? ReadNeighbour(json, "carrier") : Neighbour();
         assignment.parts = ReadParts(json);
+        assignment.twins = ReadTwins(json);
     }
     catch (const FieldError& error)
     {
@@ -322,6 +385,10 @@ CheckAssignment(const StageAssignment& assignment, uint32_t blocks)
     if (!IsCarryingSound(assignment, blocks))
     {
         return "a segment assignment has parameters carried as no plan would";
+    }
+    if (!AreTwinsSound(assignment))
+    {
+        return "a segment assignment has chains step together as no plan would";
     }
     if (assignment.microBatches > MAX_MICRO_BATCHES ||
         assignment.microBatchSize > MAX_MICRO_BATCHES ||

@@ -33,6 +33,13 @@ struct CarriedPart
     Ipv4Address address; //!< by which the control unit reaches that node
 };
 
+/// The stage of another chain, or the node's own, that holds the same run of the model
+struct Twin
+{
+    Neighbour holder; //!< who
+    double weight{1}; //!< of its gradients in the mean, (0, 1]
+};
+
 /**
  * @ingroup collapipe
  * What the edge server tells a node about its stage. Travels as JSON in the tensor of a
@@ -55,6 +62,8 @@ struct StageAssignment
     Neighbour first;   //!< holder of the first stage; only for the last one, to share a table with
     Neighbour carrier; //!< who brings the node its parameters and takes them back
     std::vector<CarriedPart> parts; //!< of other nodes, that this one carries; ascending by stage
+    /// Where chains step together: the same stage of every chain, in their order; else none
+    std::vector<Twin> twins;
 };
 
 /// Longest description that is read, in bytes

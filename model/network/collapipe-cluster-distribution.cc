@@ -47,6 +47,13 @@ ClusterRun::MakeAssignment(uint32_t chain, uint32_t stage) const
     {
         assignment.first = GetNeighbour(chain, 0);
     }
+    if (m_plan.synchronous && m_plan.chains.size() > 1)
+    {
+        for (uint32_t twin = 0; twin < m_plan.chains.size(); ++twin)
+        {
+            assignment.twins.push_back({GetNeighbour(twin, stage), m_plan.chains[twin].dataShare});
+        }
+    }
     if (IsCollected() && own.node != CONTROL_UNIT)
     {
         assignment.carrier = {CONTROL_UNIT, m_addresses[CONTROL_UNIT]};

@@ -152,6 +152,13 @@ ClusterRun::CreateRunner(uint32_t chain, uint32_t stage, const ModelState& model
     task.actions =
         factory.Create<Schedule>()->Generate(plan.stages.size(), stage, plan.microBatches);
     SetStageWork(task, context, range, plan.microBatchSize, false);
+    std::vector<double> weights;
+    for (const auto& other : m_plan.chains)
+    {
+        weights.push_back(other.dataShare);
+    }
+    weights.resize(m_plan.synchronous ? weights.size() : 0);
+    SetShares(task, context, range, chain, std::move(weights), DType::FLOAT32);
     auto precision = context.precision;
     precision.parameters = DType::FLOAT32; // the edge server's own do not travel
     auto parameters = model.Gather(range);
@@ -219,6 +226,15 @@ ClusterRun::MakeCallbacks(uint32_t chain, uint32_t stage)
         auto header = MakeHeader(MessageType::TABLE_GRADIENT, chain, stage);
         header.iteration = iteration;
         m_services.send(m_plan.chains[chain].stages[0].node, {header, std::move(gradient)});
+    };
+    callbacks.onShare = [this, chain](uint32_t iteration, TensorList gradients) {
+        m_runners[0]->ProvideShare(iteration, chain, std::move(gradients));
+    };
+    callbacks.onMean = [this](uint32_t iteration, const TensorList& mean) {
+        for (std::size_t other = 1; other < m_runners.size(); ++other)
+        {
+            m_runners[other]->ProvideMean(iteration, mean);
+        }
     };
     callbacks.onPass = [this, chain, stage](uint32_t iteration, const Action& action, Time start) {
         m_services.onPass({m_services.id.number,

@@ -471,6 +471,7 @@ MessageApplication::SendMessage(Ptr<Connection> connection, Message message)
                             message.header.type == MessageType::GRADIENT ||
                             message.header.type == MessageType::TARGETS ||
                             message.header.type == MessageType::TABLE_GRADIENT ||
+                            message.header.type == MessageType::STAGE_GRADIENTS ||
                             message.header.type == MessageType::CREDIT ||
                             message.header.type == MessageType::PARAMETER_UPLOAD;
     if (m_tamperings == 0 || !isTraining)

@@ -82,6 +82,13 @@ GetTableGradientShapes(const TrainingContext& context, const PartRange& part)
     return encoded;
 }
 
+TensorList
+GetShareShapes(const TrainingContext& context, const PartRange& part)
+{
+    const auto gradients = PartShapes(context.model, part, context.optimizer).GetParameters();
+    return EncodeParameters(gradients, gradients.size(), context.precision.gradients);
+}
+
 bool
 AreParameters(const TrainingContext& context, const PartRange& part, const TensorList& shapes)
 {

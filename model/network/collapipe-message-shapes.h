@@ -58,6 +58,13 @@ TensorList GetTableGradientShapes(const TrainingContext& context, const PartRang
 /**
  * @param context of the run
  * @param part the run of the model
+ * @return the tensors of a stage-gradients message; none where nothing of the part is trained
+ */
+TensorList GetShareShapes(const TrainingContext& context, const PartRange& part);
+
+/**
+ * @param context of the run
+ * @param part the run of the model
  * @param shapes of a message that is coming in
  * @return whether a part can be made of it: parameters as they travel, or in float32, with the
  *         optimizer's state or without

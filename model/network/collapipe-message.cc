@@ -130,6 +130,8 @@ ToString(MessageType type)
         return "base-weights";
     case MessageType::PARAMETER_REQUEST:
         return "parameter-request";
+    case MessageType::STAGE_GRADIENTS:
+        return "stage-gradients";
     }
     return "unknown";
 }

@@ -50,6 +50,9 @@ enum class MessageType : uint8_t
     BASE_WEIGHTS = 23,
     /// Node to the control unit that carries its parameters: it knows its stage and can take them
     PARAMETER_REQUEST = 24,
+    /// Where chains step together: a stage's accumulated gradients in chain order, to the stage of
+    /// the first chain that holds the same blocks; from that their weighted mean back
+    STAGE_GRADIENTS = 25,
     // Between the edge servers of several cells and their lead; the cluster field holds the cell
     CELL_MODEL = 32,  //!< all parameters in chain order: a round's first, or a cell's average; of a
                       //!< table that embedding and projection share one copy

@@ -350,8 +350,12 @@ StageApplication::Needs(NodeIndex node) const
     // Whether what was sent to a carrier has come there is not known here
     const bool isCarrier = m_isAssigned && isOf(m_assignment.carrier);
     const bool isTraining = m_runner && !m_runner->IsFinished();
+    const auto& twins = m_assignment.twins;
+    const bool isTwin = std::any_of(twins.begin(), twins.end(), [&isOf](const Twin& twin) {
+        return isOf(twin.holder);
+    });
     return isCarrier || (m_carrier && m_carrier->Knows(node)) ||
-           (isTraining && (isOf(m_assignment.previous) || isOf(m_assignment.next) ||
+           (isTraining && (isTwin || isOf(m_assignment.previous) || isOf(m_assignment.next) ||
                            isOf(m_assignment.last) || isOf(m_assignment.first)));
 }
 

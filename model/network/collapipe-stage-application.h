@@ -124,6 +124,7 @@ class StageApplication : public MessageApplication
     MessageVerdict CheckParameters(const MessageHeader& header, const TensorList& shapes) const;
     MessageVerdict CheckRequest(const TensorList& shapes) const;
     MessageVerdict CheckReplica(const MessageHeader& header, const TensorList& shapes) const;
+    MessageVerdict CheckShare(const MessageHeader& header, const TensorList& shapes) const;
     MessageVerdict CheckBase(const MessageHeader& header, const TensorList& shapes) const;
 
     /// @return frozen weights of this round's stage that the node has not got; see
@@ -202,6 +203,9 @@ class StageApplication : public MessageApplication
                     uint32_t microBatch,
                     TensorList tensors);
 
+    /// Sends gradients, or their mean, to the same stage of another chain.
+    void SendGradients(std::size_t chain, uint32_t iteration, TensorList gradients);
+
     /// Tells the stage before how many local iterations are done here and behind.
     void SendCredit(uint32_t iterations);
 
@@ -245,6 +249,7 @@ class StageApplication : public MessageApplication
     TensorList m_targets;                          //!< likewise
     TensorList m_gradient;                         //!< likewise
     TensorList m_tableGradient;                    //!< likewise
+    TensorList m_share;                            //!< of the stage's gradients, likewise
     std::shared_ptr<WirePart> m_part;              //!< of the current round
     std::unique_ptr<StageRunner> m_runner;         //!< of the current round
     std::unique_ptr<ParameterCarrier> m_carrier;   //!< of this attempt; null: carries nothing

@@ -239,11 +239,13 @@ StageApplication::CheckFromPeer(Ptr<Connection> connection,
     {
         return CheckRequest(shapes);
     }
+    const bool isTwins =
+        header.type == MessageType::STAGE_GRADIENTS && header.chain < m_assignment.twins.size();
     const bool isBrought = IsDistribution(header) && m_isAssigned &&
                            header.node == m_assignment.carrier.node &&
                            header.stage == m_assignment.stage;
     if ((!m_runner && !isBrought) || header.round != m_round || header.attempt != m_attempt ||
-        header.chain != m_assignment.chain)
+        (header.chain != m_assignment.chain && !isTwins))
     {
         return MessageVerdict::Refuse("a " + ToString(header.type) + " of round " +
                                       std::to_string(header.round) + ", attempt " +
@@ -253,6 +255,10 @@ StageApplication::CheckFromPeer(Ptr<Connection> connection,
     if (isBrought || IsCarriedUpload(header))
     {
         return isBrought ? CheckParameters(header, shapes) : m_carrier->CheckUp(header, shapes);
+    }
+    if (header.type == MessageType::STAGE_GRADIENTS)
+    {
+        return CheckShare(header, shapes);
     }
     // The first stage sends the targets; neighbours send the rest.
     const bool isFromPrevious = m_assignment.stage > 0 && header.node == m_assignment.previous.node;
@@ -302,6 +308,22 @@ StageApplication::IsFromOtherEnd(const MessageHeader& header) const
     return isLast ? header.stage == 0 && header.node == m_assignment.first.node
                   : m_assignment.stage == 0 && header.stage + 1U == m_assignment.stages &&
                         header.node == m_assignment.last.node;
+}
+
+MessageVerdict
+StageApplication::CheckShare(const MessageHeader& header, const TensorList& shapes) const
+{
+    const auto& twins = m_assignment.twins;
+    const bool isTwin = header.chain < twins.size() && header.stage == m_assignment.stage &&
+                        header.node == twins[header.chain].holder.node;
+    const bool isFirst = m_assignment.chain == 0;
+    if (!isTwin || (!isFirst && header.chain > 0) || shapes.empty() || !AreAlike(shapes, m_share))
+    {
+        return MessageVerdict::Refuse("gradients came from a stage that does not step together "
+                                      "with this one, or have other shapes");
+    }
+    return isFirst ? m_runner->CheckInput(StageRunner::Input::SHARE, header.iteration, header.chain)
+                   : m_runner->CheckInput(StageRunner::Input::MEAN, header.iteration, 0);
 }
 
 MessageVerdict
@@ -380,6 +402,16 @@ StageApplication::HandleMessage(Ptr<Connection> connection, Message message)
     case MessageType::TABLE_GRADIENT:
         m_runner->ProvideTable(header.iteration, std::move(message.tensors));
         return;
+    case MessageType::STAGE_GRADIENTS:
+        if (m_assignment.chain == 0)
+        {
+            m_runner->ProvideShare(header.iteration, header.chain, std::move(message.tensors));
+        }
+        else
+        {
+            m_runner->ProvideMean(header.iteration, std::move(message.tensors));
+        }
+        return;
     case MessageType::CREDIT:
         m_runner->ProvideCredit(header.iteration);
         if (m_assignment.stage > 0)
@@ -454,6 +486,7 @@ StageApplication::HandleAssignment(Ptr<Connection> connection, const Message& me
     m_targets = GetTargetShapes(GetContext(), m_assignment.microBatchSize);
     m_gradient =
         GetGradientShapes(GetContext(), m_assignment.microBatchSize, m_assignment.plan.lastBlock);
+    m_share = GetShareShapes(GetContext(), ToPartRange(m_assignment.plan));
     m_tableGradient = GetTableGradientShapes(GetContext(), ToPartRange(m_assignment.plan));
     m_isAssigned = true;
     if (!m_assignment.parts.empty())
@@ -547,6 +580,10 @@ StageApplication::HandleParameters(Message message)
     if (m_assignment.stage + 1 < m_assignment.stages)
     {
         GetPeer(m_assignment.next);
+    }
+    if (m_assignment.chain > 0 && !m_assignment.twins.empty() && !m_share.empty())
+    {
+        GetPeer(m_assignment.twins.front().holder);
     }
     SendToServer({MakeHeader(MessageType::READY), {}});
 }

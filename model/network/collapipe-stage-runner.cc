@@ -113,10 +113,29 @@ StageRunner::Takes(Input input) const
         return IsLast();
     case Input::GRADIENT:
         return !IsLast();
+    case Input::SHARE:
+        return m_task.shares.GetChains() > 1 && m_task.chain == 0;
+    case Input::MEAN:
+        return m_task.shares.GetChains() > 1 && m_task.chain > 0;
     case Input::TABLE:
         break;
     }
     return m_task.sharesTable;
+}
+
+uint32_t
+StageRunner::CountInputs(Input input) const
+{
+    switch (input)
+    {
+    case Input::TABLE:
+    case Input::MEAN:
+        return 1;
+    case Input::SHARE:
+        return m_task.shares.GetChains();
+    default:
+        return m_microBatches;
+    }
 }
 
 MessageVerdict
@@ -126,9 +145,12 @@ StageRunner::CheckInput(Input input, uint32_t iteration, uint32_t microBatch) co
     {
         return MessageVerdict::Skip("it was here before");
     }
-    // Neighbours are at most one flush ahead
-    if (!Takes(input) || iteration > m_iteration + 1 || iteration >= m_task.iterations ||
-        microBatch >= (input == Input::TABLE ? 1 : m_microBatches))
+    // Neighbours are at most one flush ahead, and no mean is without this stage's own share
+    const bool isEarly = input == Input::MEAN ? iteration > m_iteration || !m_hasShared
+                                              : iteration > m_iteration + 1;
+    const bool isOwn = input == Input::SHARE && microBatch == m_task.chain;
+    if (!Takes(input) || isEarly || isOwn || iteration >= m_task.iterations ||
+        microBatch >= CountInputs(input))
     {
         return MessageVerdict::Refuse("stage " + std::to_string(m_task.stage) +
                                       " has no use for micro-batch " + std::to_string(microBatch) +
@@ -239,6 +261,25 @@ StageRunner::ProvideTable(uint32_t iteration, TensorList gradient)
     {
         m_otherTables[iteration] = std::move(gradient);
         JoinTable();
+    }
+}
+
+void
+StageRunner::ProvideShare(uint32_t iteration, uint32_t chain, TensorList gradients)
+{
+    if (Note(Input::SHARE, iteration, chain))
+    {
+        m_task.shares.Add(iteration, chain, std::move(gradients));
+        JoinShares();
+    }
+}
+
+void
+StageRunner::ProvideMean(uint32_t iteration, TensorList mean)
+{
+    if (Note(Input::MEAN, iteration, 0))
+    {
+        TakeMean(std::move(mean));
     }
 }
 
@@ -458,6 +499,52 @@ StageRunner::EndAction()
 
 void
 StageRunner::Flush()
+{
+    if (m_task.shares.GetChains() < 2)
+    {
+        GiveTable();
+        return;
+    }
+    auto gradients = std::make_shared<TensorList>();
+    m_strand->Wait(m_strand->Post([this, part = m_part, gradients] {
+        *gradients = m_task.shares.Encode(part->ExportGradients());
+    }));
+    m_hasShared = true;
+    if (m_task.chain > 0)
+    {
+        m_callbacks.onShare(m_iteration, std::move(*gradients));
+        return;
+    }
+    m_task.shares.Add(m_iteration, 0, std::move(*gradients));
+    JoinShares();
+}
+
+void
+StageRunner::JoinShares()
+{
+    if (!m_hasShared || !m_task.shares.IsComplete(m_iteration))
+    {
+        return;
+    }
+    auto mean = std::make_shared<TensorList>();
+    m_strand->Wait(m_strand->Post([this, mean, shares = m_task.shares.Take(m_iteration)] {
+        *mean = m_task.shares.GetMean(shares);
+    }));
+    m_callbacks.onMean(m_iteration, *mean);
+    TakeMean(std::move(*mean));
+}
+
+void
+StageRunner::TakeMean(TensorList mean)
+{
+    m_hasShared = false;
+    m_strand->Wait(m_strand->Post(
+        [part = m_part, gradients = std::move(mean)] { part->ReplaceGradients(gradients); }));
+    GiveTable();
+}
+
+void
+StageRunner::GiveTable()
 {
     if (!m_task.sharesTable)
     {

@@ -6,6 +6,7 @@
 #define COLLAPIPE_STAGE_RUNNER_H
 
 #include "collapipe-early-inputs.h"
+#include "collapipe-gradient-shares.h"
 #include "collapipe-message-verdict.h"
 #include "collapipe-processor.h"
 
@@ -39,6 +40,10 @@ struct StageTask
     double backwardFlops{0};    //!< work of one backward pass of a micro-batch
     bool isClipped{false};      //!< the step waits for ProvideClipFactor()
     bool sharesTable{false};    //!< it waits for ProvideTable() before that
+    /// Before that, where chains step together, for the mean of their gradients, which the first of
+    /// them makes
+    GradientShares shares;
+    uint32_t chain{0}; //!< index of the stage's chain among those
     /// The stage has no backward pass, so nothing but credits keeps it with those behind it. The
     /// first stage waits for them: it begins no iteration before the last but one is done there
     bool takesCredit{false};
@@ -68,6 +73,10 @@ class StageRunner
         OutputCallback onBackward; //!< a backward pass has ended
         /// Where a table lies on two nodes: the gradient of this stage's copy is complete
         std::function<void(uint32_t iteration, TensorList gradient)> onTable;
+        /// Where chains step together: this stage's gradients are complete, for the first chain's
+        std::function<void(uint32_t iteration, TensorList gradients)> onShare;
+        /// On the first chain: the mean of all chains' is there, for the others
+        std::function<void(uint32_t iteration, const TensorList& mean)> onMean;
         /// An iteration's gradients are complete; called before the optimizer's step
         std::function<void(uint32_t iteration, const ModelPart&)> onFlush;
         /// Where gradients are clipped: the squared norm of this stage's is known
@@ -118,6 +127,8 @@ class StageRunner
         TARGETS,  //!< target tokens
         GRADIENT, //!< of the stage's output
         TABLE,    //!< gradient of the other copy of the stage's table
+        SHARE,    //!< gradients of another chain, whose index stands in the micro-batch's place
+        MEAN,     //!< of all chains' gradients
     };
 
     /**
@@ -160,6 +171,22 @@ class StageRunner
      * @param gradient as ModelPart::ExportTiedGradient() of the other part gave it
      */
     void ProvideTable(uint32_t iteration, TensorList gradient);
+
+    /**
+     * Brings the gradients of another chain's stage, where chains step together and this one is the
+     * first.
+     * @param iteration local iteration
+     * @param chain index among the chains
+     * @param gradients as GradientShares::Encode() gave them
+     */
+    void ProvideShare(uint32_t iteration, uint32_t chain, TensorList gradients);
+
+    /**
+     * Brings the mean of all chains' gradients to another than the first.
+     * @param iteration local iteration
+     * @param mean as GradientShares::GetMean() gave it
+     */
+    void ProvideMean(uint32_t iteration, TensorList mean);
 
     /**
      * @param iterations that somebody says are done behind this stage
@@ -237,6 +264,9 @@ class StageRunner
     /// @return whether the stage takes inputs of a kind
     bool Takes(Input input) const;
 
+    /// @return how many inputs of a kind an iteration has at most
+    uint32_t CountInputs(Input input) const;
+
     /// Notes what was brought. @return whether it was wanted
     bool Note(Input input, uint32_t iteration, uint32_t microBatch);
 
@@ -274,8 +304,17 @@ class StageRunner
     /// The current action has ended in simulated time.
     void EndAction();
 
-    /// An iteration's passes are done: joins the table's gradients, where there are two.
+    /// An iteration's passes are done: gives its gradients to the chains that step together.
     void Flush();
+
+    /// Goes on where all chains' gradients are there.
+    void JoinShares();
+
+    /// Goes on with the mean of all chains' gradients.
+    void TakeMean(TensorList mean);
+
+    /// Gives the gradient of the table's copy, where there are two.
+    void GiveTable();
 
     /// Goes on where both gradients of the table are there.
     void JoinTable();
@@ -312,6 +351,7 @@ class StageRunner
     Time m_passStart;        //!< when the processor began the current action
     bool m_started{false};   //!< Start() was called
     bool m_isWaiting{false}; //!< for the clip factor of the current iteration
+    bool m_hasShared{false}; //!< own gradients are given; waits for those of other chains
     bool m_isHeld{false};    //!< the current iteration has not begun, for want of credit
     uint32_t m_credit{0};    //!< local iterations that are done behind this stage
     TensorList m_ownTable;   //!< gradient of this stage's copy, while it waits for the other

@@ -36,6 +36,17 @@ StageApplication::CreateRunner(TensorList parameters)
                                                         m_assignment.stage,
                                                         m_assignment.microBatches);
     SetStageWork(task, context, range, m_assignment.microBatchSize, plan.recompute);
+    std::vector<double> weights;
+    for (const auto& twin : m_assignment.twins)
+    {
+        weights.push_back(twin.weight);
+    }
+    SetShares(task,
+              context,
+              range,
+              m_assignment.chain,
+              std::move(weights),
+              context.precision.gradients);
     auto position = GetPosition();
     position.step += m_assignment.firstIteration;
     m_part = std::make_shared<WirePart>(*context.backend,
@@ -107,6 +118,15 @@ StageApplication::MakeCallbacks()
         SendMessage(GetPeer(m_assignment.stage == 0 ? m_assignment.last : m_assignment.first),
                     {header, std::move(gradient)});
     };
+    callbacks.onShare = [this](uint32_t iteration, TensorList gradients) {
+        SendGradients(0, iteration, std::move(gradients));
+    };
+    callbacks.onMean = [this](uint32_t iteration, const TensorList& mean) {
+        for (std::size_t chain = 1; chain < m_assignment.twins.size(); ++chain)
+        {
+            SendGradients(chain, iteration, mean);
+        }
+    };
     callbacks.onPass = [this](uint32_t iteration, const Action& action, Time start) {
         m_passTrace({m_cluster,
                      m_node,
@@ -151,6 +171,14 @@ StageApplication::MakeCallbacks()
         }
     };
     return callbacks;
+}
+
+void
+StageApplication::SendGradients(std::size_t chain, uint32_t iteration, TensorList gradients)
+{
+    auto header = MakeHeader(MessageType::STAGE_GRADIENTS);
+    header.iteration = iteration;
+    SendMessage(GetPeer(m_assignment.twins[chain].holder), {header, std::move(gradients)});
 }
 
 void

@@ -9,6 +9,7 @@
 #include "ns3/collapipe-model-family.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace ns3
 {
@@ -46,6 +47,21 @@ SetStageWork(StageTask& task,
                            actions.end(),
                            [](const Action& action) { return action.kind == Action::BACKWARD; }),
             actions.end());
+    }
+}
+
+void
+SetShares(StageTask& task,
+          const TrainingContext& context,
+          const PartRange& range,
+          uint32_t chain,
+          std::vector<double> weights,
+          DType dtype)
+{
+    if (weights.size() > 1 && !GetShareShapes(context, range).empty())
+    {
+        task.shares = GradientShares(std::move(weights), dtype);
+        task.chain = chain;
     }
 }
 

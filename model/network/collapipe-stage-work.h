@@ -29,6 +29,22 @@ void SetStageWork(StageTask& task,
                   uint32_t samples,
                   bool recompute);
 
+/**
+ * Has a stage step together with those of other chains, where something of it is trained.
+ * @param task that SetStageWork() has filled in
+ * @param context of the run
+ * @param range the run of the model that the stage holds
+ * @param chain index of its chain
+ * @param weights of all chains, in their order
+ * @param dtype in which gradients go from chain to chain
+ */
+void SetShares(StageTask& task,
+               const TrainingContext& context,
+               const PartRange& range,
+               uint32_t chain,
+               std::vector<double> weights,
+               DType dtype);
+
 } // namespace collapipe
 } // namespace ns3
 

@@ -70,6 +70,10 @@ class EchoPart : public ModelPart
         return {};
     }
 
+    void ReplaceGradients(const TensorList& /* gradients */) override
+    {
+    }
+
     TensorList ExportParameters(bool /* withOptimizer */) const override
     {
         return {};

@@ -85,6 +85,10 @@ class NotingPart : public ModelPart
         return {};
     }
 
+    void ReplaceGradients(const TensorList& /* gradients */) override
+    {
+    }
+
     TensorList ExportParameters(bool /* withOptimizer */) const override
     {
         return {};

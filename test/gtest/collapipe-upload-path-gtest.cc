@@ -209,7 +209,7 @@ TEST(UploadPath, EveryPipelineCanBeCollected)
                 << name << seed;
         }
     }
-    for (const std::string name : {"fedavg", "splitfed", "tuned-splitfed", "hasfl"})
+    for (const std::string name : {"fedavg", "splitfed", "tuned-splitfed", "hasfl", "replicated"})
     {
         const RoundPlan plan = Decide(name, MakeInstance(1).state);
         EXPECT_NE(plan.infeasible.find("no control unit collects"), std::string::npos) << name;
