@@ -82,6 +82,11 @@ Attacker::MakeHeader()
     header.microBatch = m_random() % 4 == 0 ? 0xffffffff : small();
     header.firstBlock = small();
     header.lastBlock = small();
+    if (header.type == MessageType::HELLO && header.cluster == 1 && header.node == 1)
+    {
+        // It shares that member's host: in its name it is that member, where nothing is sealed
+        header.node = 2;
+    }
     header.attempt = m_random() % 4 == 0 ? 1 : 0;
     return header;
 }

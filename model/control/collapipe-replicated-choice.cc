@@ -306,7 +306,7 @@ MakeReplicatedPlan(const SystemState& state, bool enforceMemory)
         {
             plan.infeasible = "no way to replicate a pipeline over the devices of cluster " +
                               std::to_string(m) +
-                              " fits their memories (8); give them more of it, or take smaller or "
+                              " fits their memory (8); give them more of it, or take smaller or "
                               "fewer micro-batches";
             return plan;
         }

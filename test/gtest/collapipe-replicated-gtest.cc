@@ -271,7 +271,7 @@ TEST(Replicated, MemoryThatHoldsNothingIsSaid)
         device.memoryBytes = 1;
     }
     const RoundPlan plan = MakeController("replicated")->Decide(state);
-    EXPECT_NE(plan.infeasible.find("memories"), std::string::npos) << plan.infeasible;
+    EXPECT_NE(plan.infeasible.find("memory"), std::string::npos) << plan.infeasible;
 }
 
 TEST(Replicated, PlanSurvivesJson)
