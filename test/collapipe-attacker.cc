@@ -82,11 +82,6 @@ Attacker::MakeHeader()
     header.microBatch = m_random() % 4 == 0 ? 0xffffffff : small();
     header.firstBlock = small();
     header.lastBlock = small();
-    if (header.type == MessageType::HELLO && header.cluster == 1 && header.node == 1)
-    {
-        // It shares that member's host: in its name it is that member, where nothing is sealed
-        header.node = 2;
-    }
     header.attempt = m_random() % 4 == 0 ? 1 : 0;
     return header;
 }
@@ -148,7 +143,13 @@ TestRunConfig
 MakeAttackedConfig(bool isSealed, AttackedKind kind)
 {
     TestRunConfig config;
-    if (kind != AttackedKind::TRANSLATION)
+    if (kind == AttackedKind::SYNCHRONOUS)
+    {
+        config.feedsDevices = true;
+        config.notesGradients = false;
+        config.adaptPlan = [](RoundPlan& plan) { MakeSynchronous(plan, 2, {1}); };
+    }
+    else if (kind != AttackedKind::TRANSLATION)
     {
         config.adaptModel = [kind](ModelConfig& model) {
             model.family = "gpt2";

@@ -74,6 +74,7 @@ enum class AttackedKind
     TABLE,       //!< a language model whose table lies on two nodes
     LAST,        //!< one of whose stages most live on credit
     BASE,        //!< the same, whose frozen weights are sent
+    SYNCHRONOUS, //!< a translation by two chains that step together
 };
 
 /**

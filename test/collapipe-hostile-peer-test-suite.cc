@@ -405,7 +405,8 @@ class HostilePeerTestSuite : public TestSuite
         for (const auto& [what, kind] :
              {std::pair{"a table on two nodes", AttackedKind::TABLE},
               std::pair{"stages that live on credit", AttackedKind::LAST},
-              std::pair{"frozen weights that are sent", AttackedKind::BASE}})
+              std::pair{"frozen weights that are sent", AttackedKind::BASE},
+              std::pair{"chains that step together", AttackedKind::SYNCHRONOUS}})
         {
             const auto name = std::string("300 callers, ") + what;
             AddTestCase(new StrangersTestCase(name, 6, 300, false, kind));

@@ -6,7 +6,6 @@
 
 #include "collapipe-test-run.h"
 
-#include "ns3/collapipe-pipeline-plan.h"
 #include "ns3/collapipe-unsplit-trainer.h"
 #include "ns3/test.h"
 
@@ -23,32 +22,6 @@ namespace
 constexpr double TOLERANCE = 1e-5;
 
 constexpr uint32_t BLOCKS = 4;
-
-/**
- * @param plan whose clusters get chains of two devices each, that step together
- * @param chains how many
- */
-void
-MakeSynchronous(RoundPlan& plan, uint32_t chains)
-{
-    for (auto& cluster : plan.clusters)
-    {
-        const ChainPlan before = cluster.chains.front();
-        cluster = ClusterPlan();
-        cluster.synchronous = true;
-        for (uint32_t c = 0; c < chains; ++c)
-        {
-            ChainPlan chain = before;
-            const auto first = static_cast<NodeIndex>(1 + c);
-            const auto second = static_cast<NodeIndex>(1 + chains + c);
-            chain.stages = {{first, true, 0, 1, false},
-                            {second, false, 1, 3, false},
-                            {EDGE_SERVER, false, 3, BLOCKS, true}};
-            chain.dataShare = 1.0 / chains;
-            cluster.chains.push_back(chain);
-        }
-    }
-}
 
 /// @return a run of so many chains
 TestRunConfig
@@ -67,7 +40,7 @@ MakeConfig(const std::string& topology, uint32_t chains)
     config.optimizer.momentum = 0;
     config.optimizer.learningRate = 0.05;
     config.network.lteBandwidthRb = 25;
-    config.adaptPlan = [chains](RoundPlan& plan) { MakeSynchronous(plan, chains); };
+    config.adaptPlan = [chains](RoundPlan& plan) { MakeSynchronous(plan, chains, {1, 3}); };
     return config;
 }
 

@@ -481,6 +481,33 @@ TestRun::GetTrainLosses() const
     return m_losses;
 }
 
+void
+MakeSynchronous(RoundPlan& plan, uint32_t chains, const std::vector<uint32_t>& ends)
+{
+    for (auto& cluster : plan.clusters)
+    {
+        const ChainPlan before = cluster.chains.front();
+        const uint32_t blocks = before.stages.back().lastBlock;
+        cluster = ClusterPlan();
+        cluster.synchronous = true;
+        for (uint32_t c = 0; c < chains; ++c)
+        {
+            ChainPlan chain = before;
+            chain.stages.clear();
+            chain.dataShare = 1.0 / chains;
+            uint32_t next = 0;
+            for (uint32_t s = 0; s < ends.size(); ++s)
+            {
+                const auto node = static_cast<NodeIndex>(1 + s * chains + c);
+                chain.stages.push_back({node, s == 0, next, ends[s], false});
+                next = ends[s];
+            }
+            chain.stages.push_back({EDGE_SERVER, false, next, blocks, true});
+            cluster.chains.push_back(chain);
+        }
+    }
+}
+
 double
 GetRelativeDifference(const TensorList& value, const TensorList& reference)
 {

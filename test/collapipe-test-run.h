@@ -190,6 +190,15 @@ class TestRun
 };
 
 /**
+ * Gives every cluster chains that step together, in place of its pipeline, with as many samples
+ * each as that had. Stage s of chain c is on device s * chains + c; the edge server holds the rest.
+ * @param plan of pipelines
+ * @param chains how many
+ * @param ends one past the last block of every stage on a device
+ */
+void MakeSynchronous(RoundPlan& plan, uint32_t chains, const std::vector<uint32_t>& ends);
+
+/**
  * @param value tensors under test
  * @param reference tensors of equal shapes
  * @return largest relative difference in Euclidean norm of any tensor; tensors whose reference is

@@ -16,7 +16,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
 #include <utility>
 
 namespace ns3
@@ -79,16 +78,15 @@ ListFinalists(const SystemState& state, const ReplicatedChoice& choice)
 
 ReplicatedChoice::ReplicatedChoice(const SystemState& state, bool enforceMemory)
     : m_state(state),
-      m_lonely(state),
       m_enforceMemory(enforceMemory)
 {
-    for (auto& cluster : m_lonely.clusters)
-    {
-        cluster.d2d.sharing = Sharing::RESERVED;
-    }
-    m_lonely.uplink.sharing = m_lonely.downlink.sharing = Sharing::RESERVED;
+    SystemState alone = state;
+    alone.uplink.sharing = alone.downlink.sharing = Sharing::RESERVED;
     for (const auto& cluster : state.clusters)
     {
+        alone.clusters = {cluster};
+        alone.clusters.front().d2d.sharing = Sharing::RESERVED;
+        m_lonely.push_back(alone);
         m_nodes.push_back(ListBySpeed(cluster));
     }
 }
@@ -266,8 +264,7 @@ ReplicatedChoice::GetAloneS(std::size_t cluster, const ClusterPlan& plan) const
 {
     const auto clusters = static_cast<double>(m_state.clusters.size());
     Instance alone;
-    alone.state = m_lonely;
-    alone.state.clusters = {m_lonely.clusters[cluster]};
+    alone.state = m_lonely[cluster];
     // Everybody's chains meet at the edge server
     const double slowdown =
         GetEdgeSlowdown(m_state.edge, plan.chains.size() * m_state.clusters.size()) /

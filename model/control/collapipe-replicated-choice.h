@@ -69,7 +69,7 @@ class ReplicatedChoice
     double GetComputedS(std::size_t cluster, const ChainPlan& chain) const;
 
     SystemState m_state;                         //!< the system
-    SystemState m_lonely;                        //!< the same, media reserved
+    std::vector<SystemState> m_lonely;           //!< by cluster: it alone, its media reserved
     bool m_enforceMemory;                        //!< only what fits counts
     std::vector<std::vector<NodeIndex>> m_nodes; //!< of each cluster, the fastest first
 };

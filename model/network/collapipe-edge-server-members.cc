@@ -101,13 +101,11 @@ EdgeServerApplication::CheckHello(Ptr<Connection> connection, const MessageHeade
                    : MessageVerdict::Refuse(Describe(id) + " says hello in another node's name");
     }
     const auto known = m_nodes.find({cluster, header.node});
-    if (known != m_nodes.end() && known->second.hasGreeted &&
-        header.iteration <= known->second.greeting)
-    {
-        return MessageVerdict::Refuse("a hello of " + Describe({cluster, header.node}) +
-                                      " was heard before");
-    }
-    return MessageVerdict::Take();
+    const bool isKnown = known != m_nodes.end() && known->second.hasGreeted;
+    return IsNextHello(isKnown, isKnown ? known->second.greeting : 0, header.iteration)
+               ? MessageVerdict::Take()
+               : MessageVerdict::Refuse("a hello of " + Describe({cluster, header.node}) +
+                                        " was heard before, or has a number beyond all calls");
 }
 
 MessageVerdict

@@ -166,8 +166,8 @@ LeadServerApplication::CheckMessage(Ptr<Connection> connection,
             return known == header.cluster ? MessageVerdict::Skip("it has said hello before")
                                            : refuse("comes in another cell's name");
         }
-        return !shapes.empty() || (cell.hasGreeted && header.iteration <= cell.greeting)
-                   ? refuse("was heard before")
+        return !shapes.empty() || !IsNextHello(cell.hasGreeted, cell.greeting, header.iteration)
+                   ? refuse("was heard before, or has a number beyond all calls")
                    : MessageVerdict::Take();
     }
     if (cell.connection != connection)

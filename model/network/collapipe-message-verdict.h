@@ -58,6 +58,24 @@ struct MessageVerdict
     }
 };
 
+/// Most calls between two hellos of a node that somebody hears: one a second for half a year
+constexpr uint32_t MOST_CALLS = 1U << 24;
+
+/**
+ * A node counts its calls, to whomever they go, so that a hello which is repeated is known. A
+ * number that leaps beyond all calls is nobody's: it would lock out the node in whose name it
+ * comes, where messages are not sealed.
+ * @param hasGreeted whether the node has said hello before
+ * @param latest number of its latest hello
+ * @param number of another one in its name
+ * @return whether that is its next
+ */
+inline bool
+IsNextHello(bool hasGreeted, uint32_t latest, uint32_t number)
+{
+    return hasGreeted ? number > latest && number - latest <= MOST_CALLS : number <= MOST_CALLS;
+}
+
 /// Decides on a message by its head and its tensors, which have no bytes yet
 using MessageCheck =
     std::function<MessageVerdict(const MessageHeader& header, const TensorList& shapes)>;

@@ -71,9 +71,10 @@ StageApplication::CheckHello(Ptr<Connection> connection, const MessageHeader& he
             return MessageVerdict::Refuse("a peer says hello in another node's name");
         }
     }
-    if (greeting != m_greetings.end() && header.iteration <= greeting->second)
+    const bool hasGreeted = greeting != m_greetings.end();
+    if (!IsNextHello(hasGreeted, hasGreeted ? greeting->second : 0, header.iteration))
     {
-        return MessageVerdict::Refuse("a hello was heard before");
+        return MessageVerdict::Refuse("a hello was heard before, or has a number beyond all calls");
     }
     return MessageVerdict::Take();
 }
