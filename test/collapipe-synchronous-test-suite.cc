@@ -6,10 +6,15 @@
 
 #include "collapipe-test-run.h"
 
+#include "ns3/collapipe-early-inputs.h"
 #include "ns3/collapipe-unsplit-trainer.h"
 #include "ns3/test.h"
 
 #include <algorithm>
+#include <cmath>
+#include <map>
+#include <utility>
+#include <vector>
 
 using namespace ns3;
 using namespace ns3::collapipe;
@@ -45,8 +50,8 @@ MakeConfig(const std::string& topology, uint32_t chains)
 }
 
 /**
- * With plain SGD a step along the mean of several gradients ends where the mean of the models ends
- * that have each made a step along one of them.
+ * With plain SGD the weights are those of one model that steps along the mean of the gradients of
+ * all chains' samples, clipped where that is asked for.
  */
 class SynchronousParityTestCase : public TestCase
 {
@@ -59,39 +64,74 @@ class SynchronousParityTestCase : public TestCase
     }
 
   private:
-    /// @return a step along the mean of the gradients of some batches
-    ModelParameters Step(const TestRun& run,
-                         const ModelParameters& start,
-                         std::size_t firstBatch) const
+    /// @return the mean of the gradients of some batches
+    TensorList GetMean(const TestRun& run, const ModelParameters& at, std::size_t firstBatch) const
     {
-        const PartRange whole{true, 0, BLOCKS, true};
-        std::vector<TensorList> ends;
+        std::vector<TensorList> gradients;
         for (std::size_t c = 0; c < m_chains; ++c)
         {
-            UnsplitTrainer trainer(run.GetModelConfig(), m_config.optimizer, start);
+            UnsplitTrainer trainer(run.GetModelConfig(), m_config.optimizer, at);
             trainer.Iterate(run.GetBatches(0).at(firstBatch + c));
-            trainer.Step();
-            ends.push_back(trainer.GetParameters().Gather(whole));
+            gradients.push_back(trainer.GetGradients());
         }
-        ModelParameters mean = start;
-        TensorList values;
-        for (std::size_t t = 0; t < ends[0].size(); ++t)
+        TensorList mean;
+        for (std::size_t t = 0; t < gradients[0].size(); ++t)
         {
-            std::vector<float> sums(ends[0][t].GetElementCount());
-            for (std::size_t i = 0; i < sums.size(); ++i)
+            std::vector<float> values(gradients[0][t].GetElementCount());
+            for (std::size_t i = 0; i < values.size(); ++i)
             {
                 double sum = 0;
-                for (const auto& end : ends)
+                for (const auto& own : gradients)
                 {
-                    sum += end[t].As<float>()[i];
+                    sum += own[t].As<float>()[i];
                 }
-                sums[i] = static_cast<float>(sum / static_cast<double>(m_chains));
+                values[i] = static_cast<float>(sum / static_cast<double>(m_chains));
+            }
+            mean.push_back(
+                TensorData::FromVector(DType::FLOAT32, gradients[0][t].shape, std::move(values)));
+        }
+        return mean;
+    }
+
+    /// @return by what a gradient is multiplied
+    double GetFactor(const TensorList& gradient) const
+    {
+        double sum = 0;
+        for (const auto& tensor : gradient)
+        {
+            for (std::size_t i = 0; i < tensor.GetElementCount(); ++i)
+            {
+                sum += double(tensor.As<float>()[i]) * tensor.As<float>()[i];
+            }
+        }
+        const double limit = m_config.optimizer.clipNorm;
+        return limit > 0 ? std::min(1.0, limit / std::sqrt(sum)) : 1;
+    }
+
+    /// @return a step along the mean of the gradients of some batches; notes whether it was clipped
+    ModelParameters Step(const TestRun& run, const ModelParameters& start, std::size_t firstBatch)
+    {
+        const PartRange whole{true, 0, BLOCKS, true};
+        const auto mean = GetMean(run, start, firstBatch);
+        const double factor = GetFactor(mean);
+        m_clipped += factor < 1 ? 1 : 0;
+        TensorList values;
+        const auto before = start.Gather(whole);
+        for (std::size_t t = 0; t < mean.size(); ++t)
+        {
+            std::vector<float> moved(mean[t].GetElementCount());
+            for (std::size_t i = 0; i < moved.size(); ++i)
+            {
+                const double step = m_config.optimizer.learningRate * factor;
+                moved[i] =
+                    static_cast<float>(before[t].As<float>()[i] - step * mean[t].As<float>()[i]);
             }
             values.push_back(
-                TensorData::FromVector(DType::FLOAT32, ends[0][t].shape, std::move(sums)));
+                TensorData::FromVector(DType::FLOAT32, mean[t].shape, std::move(moved)));
         }
-        mean.Scatter(whole, values);
-        return mean;
+        ModelParameters end = start;
+        end.Scatter(whole, values);
+        return end;
     }
 
     void DoRun() override
@@ -113,6 +153,9 @@ class SynchronousParityTestCase : public TestCase
         NS_TEST_ASSERT_MSG_LT(GetRelativeDifference(trained, expected.Gather(whole)),
                               TOLERANCE,
                               "weights differ");
+        NS_TEST_ASSERT_MSG_EQ((m_clipped > 0),
+                              (m_config.optimizer.clipNorm > 0),
+                              "clipping has nothing to do here");
         NS_TEST_ASSERT_MSG_GT(
             GetRelativeDifference(trained, run.GetInitialParameters().Gather(whole)),
             100 * TOLERANCE,
@@ -121,6 +164,66 @@ class SynchronousParityTestCase : public TestCase
 
     TestRunConfig m_config;
     uint32_t m_chains;
+    std::size_t m_clipped{0}; //!< steps that were
+};
+
+/**
+ * However gradients are rounded to travel, the copies of a stage stay one to the last bit.
+ */
+class EqualCopiesTestCase : public TestCase
+{
+  public:
+    EqualCopiesTestCase(const std::string& name, DType precision)
+        : TestCase("copies stay equal with gradients as " + name),
+          m_precision(precision)
+    {
+    }
+
+  private:
+    void DoRun() override
+    {
+        constexpr uint32_t CHAINS = 2;
+        auto config = MakeConfig("p2p", CHAINS);
+        config.precision.gradients = m_precision;
+        config.optimizer.clipNorm = 0.3;
+        TestRun run(config);
+        const auto& nodes = run.GetApplications().clusters[0];
+        for (const NodeIndex node : {1, 2, 3, 4})
+        {
+            nodes[node]->TraceConnectWithoutContext(
+                "Flush",
+                MakeCallback(&EqualCopiesTestCase::Record, this).Bind(node));
+        }
+        run.Run();
+        NS_TEST_ASSERT_MSG_EQ(run.IsFinished(), true, "the run did not end");
+        const std::size_t count = config.rounds * config.iterations;
+        for (const NodeIndex first : {1, 3}) // of the first chain; the next one is its twin
+        {
+            const auto& own = m_parameters[first];
+            const auto& other = m_parameters[first + 1];
+            NS_TEST_ASSERT_MSG_EQ(own.size(), count, "iterations of a stage");
+            NS_TEST_ASSERT_MSG_EQ(other.size(), count, "iterations of its twin");
+            for (std::size_t i = 0; i < count; ++i)
+            {
+                NS_TEST_ASSERT_MSG_EQ(AreSame(own[i], other[i]), true, "two values");
+            }
+            NS_TEST_ASSERT_MSG_EQ(AreSame(own.front(), own.back()), false, "nothing was learnt");
+        }
+    }
+
+    void Record(NodeIndex node,
+                uint32_t /* round */,
+                uint32_t /* iteration */,
+                const ModelPart& part)
+    {
+        auto tensors = part.ExportParameters(false);
+        const auto gradients = part.ExportGradients();
+        tensors.insert(tensors.end(), gradients.begin(), gradients.end());
+        m_parameters[node].push_back(std::move(tensors));
+    }
+
+    DType m_precision;
+    std::map<NodeIndex, std::vector<TensorList>> m_parameters; //!< and gradients, by iteration
 };
 
 /**
@@ -173,6 +276,22 @@ class SynchronousTestSuite : public TestSuite
         auto config = MakeConfig("p2p", 2);
         config.schedule = "1f1b";
         AddTestCase(WithTorch(new SynchronousParityTestCase("1f1b", config, 2)));
+        config.optimizer.clipNorm = 0.3;
+        AddTestCase(WithTorch(new SynchronousParityTestCase("clipped", config, 2)));
+        config.optimizer.clipNorm = 0;
+        config.adaptModel = [](ModelConfig& model) {
+            model.family = "gpt2";
+            model.head = ModelHead::CAUSAL_LANGUAGE;
+            model.special.pad = -1;
+            model.tiedProjection = true;
+        };
+        AddTestCase(WithTorch(new SynchronousParityTestCase("a table on two nodes", config, 2)));
+        for (const auto& [name, precision] : {std::pair{"fp32", DType::FLOAT32},
+                                              std::pair{"bf16", DType::BFLOAT16},
+                                              std::pair{"int8", DType::INT8}})
+        {
+            AddTestCase(WithTorch(new EqualCopiesTestCase(name, precision)));
+        }
     }
 };
 
