@@ -210,6 +210,7 @@ CollaPipeHelper::GetInitialState(const TopologyHelper& topology) const
     state.training.clipping = m_context->optimizer.clipNorm > 0;
     state.learning.stepSize = m_context->optimizer.learningRate;
     state.edge = m_edge;
+    state.edge.queues = true; // as Processor has it
     topology.FillLinks(state);
     std::size_t samples = 0;
     for (const auto& cluster : m_data)

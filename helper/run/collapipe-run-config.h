@@ -105,6 +105,7 @@ struct RunConfig
     std::string recompute{"never"};          //!< activations: never, always or auto
     std::string uploadPath{"direct"};        //!< of parameters: direct, collected or auto
     uint32_t offload{0};                     //!< encoder blocks that the edge server may hold
+    std::string dataAt{"control-units"};     //!< or devices: where chains may begin
     std::string activationPrecision{"fp32"}; //!< on the wire: fp32, fp16, bf16 or int8
     std::string gradientPrecision{"fp32"};   //!< likewise
     std::string parameterPrecision{"fp32"};  //!< likewise

@@ -222,6 +222,21 @@ AddTraining(RunConfig& config, Options& options)
                    "the controller " + config.controller +
                        " does not decide what the edge server holds; take dssda or a tuned "
                        "pipeline"),
+        RunOption(
+            Group::TRAINING,
+            "dataAt",
+            &config.dataAt,
+            "where the data of a cluster are at hand: control-units (pipelines begin there, as "
+            "in the paper) or devices (chains may begin at any of them; the controller decides "
+            "how many there are). Where devices train side by side, they always have them")
+            .OneOf({"control-units", "devices"})
+            .Off("control-units")
+            .Where(MayDecidePaths(config.controller),
+                   "the controller " + config.controller +
+                       " does not decide where chains begin; take dssda")
+            .Where(config.uploadPath != "collected",
+                   "no control unit collects the parameters of chains that begin at devices; say "
+                   "--uploadPath=direct or auto"),
         RunOption(Group::TRAINING,
                   "activationPrecision",
                   &config.activationPrecision,

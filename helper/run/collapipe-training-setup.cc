@@ -240,6 +240,7 @@ TrainingSetup::Configure(CollaPipeHelper& helper) const
     ParseRecomputation(m_config.recompute, training.recomputation);
     ParseUploadRule(m_config.uploadPath, training.uploadRule);
     training.mostEdgeBlocks = m_config.offload;
+    training.dataOnDevices = m_config.dataAt == "devices";
     helper.SetTraining(training);
     helper.SetRounds(m_config.rounds);
     helper.SetEdge(ParseEdgeProfile(m_config.edge).state);

@@ -4,6 +4,7 @@
 
 #include "collapipe-dssda-controller.h"
 
+#include "collapipe-chain-search.h"
 #include "collapipe-edge-blocks.h"
 
 #include "ns3/double.h"
@@ -103,11 +104,12 @@ DssdaController::Solve(const SystemState& state, double penaltyWeight, bool pric
         instance.convergencePrice = m_queues.GetConvergencePrice(m_convergenceTarget);
     }
     // The last round's plan is at hand too: its links as they were decided for the state then
-    const RoundPlan last = m_solution.plan;
-    m_solution =
+    const RoundPlan last = m_pipelines.plan;
+    m_pipelines =
         SolveForEdgeBlocks(state, ListEdgeBlocks(instance, last), [&](uint32_t edgeBlocks) {
             return SolveWith(instance, edgeBlocks, last);
         });
+    m_solution = ImproveWithChains(instance, m_options, m_pipelines, m_solution.plan);
 }
 
 /// None, the last round's number, and the best one with equal shares and full power, which is found

@@ -28,6 +28,9 @@ namespace collapipe
  * Where the edge server may hold encoder blocks (TrainingProfile::mostEdgeBlocks), how many it does
  * is decided, too: one number for all clusters, the best of none, the last round's, and the one
  * that FindEdgeBlocks() finds for equal shares and full power.
+ *
+ * Where the data are on devices (TrainingProfile::dataOnDevices), chains may begin there, and
+ * ImproveWithChains() decides how many there are, too.
  */
 class DssdaController : public Controller
 {
@@ -83,6 +86,7 @@ class DssdaController : public Controller
     double m_convergenceTarget{0}; //!< phibar
     SolverOptions m_options;       //!< which decisions are made
     RoundSolver m_solver;          //!< solves (13)
+    RoundSolution m_pipelines;     //!< of the last round, of chains that begin at control units
     RoundSolution m_solution;      //!< of the last round
     SystemState m_state;           //!< of the last round
     VirtualQueues m_queues;        //!< Q and Z

@@ -33,7 +33,7 @@ struct FluidLink
 struct FluidCluster
 {
     double distributionS{0}; //!< from the round's start until all parameters have come
-    double trainingS{0};     //!< from there until the last iteration has ended
+    double trainingS{0};     //!< from there until the last iteration of all chains has ended
     double uploadS{0};       //!< from there until all parameters are at the edge server
     double totalS{0};        //!< their sum
     /// An iteration as the edge server sees it: from one end of its own stage to the next, on
@@ -58,9 +58,11 @@ class FluidPlayer;
  * pool that is RESERVED or DEDICATED that is the plan's own share, at all times; in one that is
  * WORK_CONSERVING it is (14), (15) among all that send there now, whatever their cluster and phase.
  *
- * - A cluster trains when all its parameters have come and uploads when its last iteration is over.
- *   An iteration begins when the first stage has flushed; with clipping, or a table that two nodes
- *   share, an exchange later.
+ * - Where the edge server's passes queue (EdgeState::queues), each takes one of its workers for its
+ *   time (1), first come, first served; else all of them take GetEdgeSlowdown() times as long.
+ * - A cluster trains when all its parameters have come; a chain's parameters set out when its last
+ *   iteration is over. An iteration begins when the first stage has flushed; with clipping, or a
+ *   table that two nodes share, an exchange later.
  * - Where chains step together, a stage's gradients go to the first chain when its computations of
  *   the iteration are done, and the mean comes back when all have come; a chain's iteration is over
  *   when all of its stages have it.

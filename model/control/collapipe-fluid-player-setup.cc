@@ -45,7 +45,9 @@ FluidPlayer::SetUp()
             pipelines += chain.stages.back().node == EDGE_SERVER ? 1 : 0;
         }
     }
-    m_slowdown = GetEdgeSlowdown(m_state->edge, pipelines);
+    m_queues = m_state->edge.queues && pipelines > m_state->edge.workers;
+    m_slowdown = m_queues ? 1 : GetEdgeSlowdown(m_state->edge, pipelines);
+    m_workers = {m_state->edge.workers, {}};
     for (std::size_t m = 0; m < m_clusters.size(); ++m)
     {
         m_clusters[m].firstChain = m_chains.size();
@@ -132,7 +134,9 @@ FluidPlayer::AddChain(std::size_t m, const ChainPlan& chain)
         }
     }
     SetHops(played, chain);
-    played.alone = IsAlone(played);
+    const bool waits = m_queues && chain.stages.back().node == EDGE_SERVER;
+    played.queuedStage = waits ? static_cast<int>(stages) - 1 : PlayedChain::NO_STAGE;
+    played.alone = !waits && IsAlone(played);
     m_chains.push_back(std::move(played));
 }
 

@@ -133,14 +133,19 @@ FluidPlayer::BeginLeg(std::size_t m, Phase phase)
     PlayedCluster& cluster = m_clusters[m];
     for (std::size_t c = cluster.firstChain; c < cluster.firstChain + cluster.chains; ++c)
     {
-        for (std::size_t f = m_chains[c].firstFlow; f < m_chains[c].firstFlow + m_chains[c].flows;
-             ++f)
+        BeginLeg(cluster, m_chains[c], phase);
+    }
+}
+
+void
+FluidPlayer::BeginLeg(PlayedCluster& cluster, const PlayedChain& chain, Phase phase)
+{
+    for (std::size_t f = chain.firstFlow; f < chain.firstFlow + chain.flows; ++f)
+    {
+        if (m_flows[f].phase == phase && m_flows[f].leg == cluster.leg)
         {
-            if (m_flows[f].phase == phase && m_flows[f].leg == cluster.leg)
-            {
-                ++cluster.waiting;
-                BeginTransfer(f, 0);
-            }
+            ++cluster.waiting;
+            BeginTransfer(f, 0);
         }
     }
 }
@@ -150,7 +155,8 @@ FluidPlayer::BeginTraining(std::size_t m)
 {
     PlayedCluster& cluster = m_clusters[m];
     cluster.distributionS = m_now;
-    cluster.waiting = cluster.chains;
+    cluster.begun = true;
+    cluster.training = cluster.chains;
     for (std::size_t c = cluster.firstChain; c < cluster.firstChain + cluster.chains; ++c)
     {
         Push(m_now, PlayedEvent::ITERATE, c, 0);
@@ -161,31 +167,40 @@ void
 FluidPlayer::EndDelivery(std::size_t m)
 {
     PlayedCluster& cluster = m_clusters[m];
-    const Phase phase = cluster.trained ? Phase::UPLOAD : Phase::DISTRIBUTION;
-    if (--cluster.waiting > 0 || BeginTransfers(m, phase, cluster.leg))
-    {
-        return;
-    }
-    if (cluster.trained)
-    {
-        cluster.endS = m_now;
-        return;
-    }
-    BeginTraining(m);
-}
-
-void
-FluidPlayer::EndTraining(std::size_t m)
-{
-    PlayedCluster& cluster = m_clusters[m];
     if (--cluster.waiting > 0)
     {
         return;
     }
-    cluster.trained = true;
+    if (!cluster.begun)
+    {
+        if (!BeginTransfers(m, Phase::DISTRIBUTION, cluster.leg))
+        {
+            BeginTraining(m);
+        }
+    }
+    else if (cluster.trained && !BeginTransfers(m, Phase::UPLOAD, cluster.leg))
+    {
+        cluster.endS = m_now;
+    }
+}
+
+/// A chain's parameters set out; those of several are carried in one leg.
+void
+FluidPlayer::EndTraining(std::size_t c)
+{
+    const std::size_t m = m_chains[c].cluster;
+    PlayedCluster& cluster = m_clusters[m];
+    cluster.trained = --cluster.training == 0;
     cluster.trainingS = m_now;
     cluster.endS = m_now;
-    BeginTransfers(m, Phase::UPLOAD, 0);
+    if (cluster.chains == 1)
+    {
+        BeginTransfers(m, Phase::UPLOAD, 0);
+        return;
+    }
+    cluster.leg = 0;
+    BeginLeg(cluster, m_chains[c], Phase::UPLOAD);
+    cluster.leg = LEGS;
 }
 
 void
@@ -194,7 +209,7 @@ FluidPlayer::BeginIteration(std::size_t c)
     PlayedChain& chain = m_chains[c];
     if (chain.iterations == 0)
     {
-        EndTraining(chain.cluster);
+        EndTraining(c);
         return;
     }
     --chain.iterations;
@@ -267,10 +282,8 @@ FluidPlayer::BeginTask(std::size_t c, int32_t index)
     switch (task.kind)
     {
     case Task::FORWARD:
-        Push(m_now + chain.stages[task.stage].forwardS, PlayedEvent::COMPUTED, c, index);
-        return;
     case Task::BACKWARD:
-        Push(m_now + chain.stages[task.stage].backwardS, PlayedEvent::COMPUTED, c, index);
+        BeginComputation(c, index);
         return;
     case Task::LINK_FORWARD:
     case Task::LINK_BACKWARD:
@@ -287,10 +300,55 @@ FluidPlayer::BeginTask(std::size_t c, int32_t index)
 }
 
 void
+FluidPlayer::BeginComputation(std::size_t c, int32_t index)
+{
+    const PlayedChain& chain = m_chains[c];
+    if (static_cast<int>(chain.graph->tasks[index].stage) != chain.queuedStage)
+    {
+        Compute(c, index);
+    }
+    else if (m_workers.free > 0)
+    {
+        --m_workers.free;
+        Compute(c, index);
+    }
+    else
+    {
+        m_workers.waiting.emplace_back(c, index);
+    }
+}
+
+void
+FluidPlayer::Compute(std::size_t c, int32_t index)
+{
+    const PlayedTask& task = m_chains[c].graph->tasks[index];
+    const HopTimes& times = m_chains[c].stages[task.stage];
+    const double passS = task.kind == Task::FORWARD ? times.forwardS : times.backwardS;
+    Push(m_now + passS, PlayedEvent::COMPUTED, c, index);
+}
+
+void
+FluidPlayer::FreeWorker()
+{
+    if (m_workers.waiting.empty())
+    {
+        ++m_workers.free;
+        return;
+    }
+    const auto [c, index] = m_workers.waiting.front();
+    m_workers.waiting.pop_front();
+    Compute(c, index);
+}
+
+void
 FluidPlayer::EndComputation(std::size_t c, int32_t index)
 {
     PlayedChain& chain = m_chains[c];
     const PlayedTask& task = chain.graph->tasks[index];
+    if (static_cast<int>(task.stage) == chain.queuedStage)
+    {
+        FreeWorker();
+    }
     Release(c, task.after);
     Release(c, task.output);
     const bool isAlone = m_clusters[chain.cluster].sums.empty();

@@ -15,6 +15,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <limits>
 #include <map>
 #include <memory>
@@ -101,7 +102,8 @@ struct PlayedMedium
 /// A chain at work
 struct PlayedChain
 {
-    static constexpr int NO_FLOW = -1; //!< for what is not sent
+    static constexpr int NO_FLOW = -1;  //!< for what is not sent
+    static constexpr int NO_STAGE = -1; //!< where no stage waits for a worker
 
     std::size_t cluster{0};               //!< whose
     const PlayedGraph* graph{nullptr};    //!< its tasks
@@ -121,6 +123,15 @@ struct PlayedChain
     double begunS{0};                     //!< the present iteration
     double exchangeS{0};                  //!< after each, see GetExchangeTimeS()
     bool alone{false};                    //!< nobody else touches its media: iterations are alike
+    int queuedStage{NO_STAGE};            //!< whose passes wait for the edge server's workers
+};
+
+/// The edge server's workers: each does one pass at a time, first come, first served
+struct PlayedWorkers
+{
+    uint32_t free{0}; //!< that do nothing
+    /// Passes that wait: chain and task
+    std::deque<std::pair<std::size_t, int32_t>> waiting;
 };
 
 /// How the gradients of one stage of all chains become one
@@ -136,7 +147,9 @@ struct PlayedCluster
 {
     std::size_t firstChain{0};   //!< its chains are in a row
     std::size_t chains{0};       //!< how many
-    std::size_t waiting{0};      //!< transfers, or chains, that its phase waits for
+    std::size_t waiting{0};      //!< transfers that have not arrived
+    std::size_t training{0};     //!< chains with iterations to do
+    bool begun{false};           //!< all parameters have been distributed
     uint8_t leg{0};              //!< of its phase, the next one
     double distributionS{0};     //!< end of the distribution
     double trainingS{0};         //!< end of the last iteration
@@ -224,15 +237,22 @@ class FluidPlayer
     /// Begins a phase's transfers from a leg on. @return whether there are any
     bool BeginTransfers(std::size_t m, Phase phase, uint8_t leg);
     void BeginLeg(std::size_t m, Phase phase);
+    /// The same for one chain
+    void BeginLeg(PlayedCluster& cluster, const PlayedChain& chain, Phase phase);
     void BeginTraining(std::size_t m);
     void EndDelivery(std::size_t m);
-    void EndTraining(std::size_t m);
+    void EndTraining(std::size_t c);
 
     // A chain's iterations
     void BeginIteration(std::size_t c);
     void EndIteration(std::size_t c);
     void Release(std::size_t c, int32_t task);
     void BeginTask(std::size_t c, int32_t index);
+    /// A worker of the edge server begins a pass, or it waits for one.
+    void BeginComputation(std::size_t c, int32_t index);
+    void Compute(std::size_t c, int32_t index);
+    /// A worker has ended a pass.
+    void FreeWorker();
     void EndComputation(std::size_t c, int32_t index);
 
     // Chains that step together
@@ -270,6 +290,8 @@ class FluidPlayer
     const Schedule* m_graphsOf{nullptr}; //!< whose graphs these are
     std::map<std::pair<uint32_t, uint32_t>, std::unique_ptr<PlayedGraph>> m_graphs; //!< by P, N
     double m_slowdown{1};                  //!< of the edge server
+    bool m_queues{false};                  //!< whether its passes wait for workers instead
+    PlayedWorkers m_workers;               //!< those
     std::vector<Transfer> m_transfers;     //!< of the chain that is added
     std::vector<PlayedFlow> m_flows;       //!< of all chains
     std::vector<PlayedChain> m_chains;     //!< of all clusters

@@ -35,10 +35,9 @@ constexpr uint32_t LARGE_BUDGET = 40;   //!< of a large one
 constexpr std::size_t SMALL_WORK = 48;  //!< devices times blocks
 constexpr std::size_t MEDIUM_WORK = 72; //!< between small and large
 
-} // namespace
-
+/// @param leastSum by which a reserved pool's shares are divided
 void
-NormaliseWeights(const SystemState& state, RoundPlan& plan)
+Normalise(const SystemState& state, double leastSum, RoundPlan& plan)
 {
     const PoolShares sums = SumShares(state, plan);
     std::map<std::pair<Pool, std::size_t>, double> largest; // of all phases
@@ -59,9 +58,23 @@ NormaliseWeights(const SystemState& state, RoundPlan& plan)
             const bool works = pool.sharing == Sharing::WORK_CONSERVING;
             link.share /= pool.mode == SharingMode::DEDICATED ? 1
                           : works                             ? most
-                                                              : std::max(1.0, sum);
+                                                              : std::max(leastSum, sum);
         }
     }
+}
+
+} // namespace
+
+void
+NormaliseWeights(const SystemState& state, RoundPlan& plan)
+{
+    Normalise(state, 1, plan);
+}
+
+void
+FillShares(const SystemState& state, RoundPlan& plan)
+{
+    Normalise(state, 0, plan);
 }
 
 RoundSolution

@@ -84,6 +84,15 @@ class FluidSearch
  */
 void NormaliseWeights(const SystemState& state, RoundPlan& plan);
 
+/**
+ * The same, but that a phase's shares in a reserved pool sum to 1 afterwards: what nobody has is
+ * lost.
+ *
+ * @param state the system
+ * @param plan a plan, likewise
+ */
+void FillShares(const SystemState& state, RoundPlan& plan);
+
 } // namespace collapipe
 } // namespace ns3
 

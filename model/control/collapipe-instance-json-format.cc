@@ -94,6 +94,7 @@ ToJson(const TrainingProfile& training)
             {"recomputation", ToString(training.recomputation)},
             {"uploadPath", ToString(training.uploadRule)},
             {"mostEdgeBlocks", training.mostEdgeBlocks},
+            {"dataOnDevices", training.dataOnDevices},
             {"schedule", training.schedule}};
 }
 
@@ -224,7 +225,8 @@ FormatInstanceJson(const Instance& instance)
                  {"edge",
                   {{"flops", state.edge.flops},
                    {"overheadS", state.edge.overheadS},
-                   {"workers", state.edge.workers}}},
+                   {"workers", state.edge.workers},
+                   {"queues", state.edge.queues}}},
                  {"uplink", ToJson(state.uplink)},
                  {"downlink", ToJson(state.downlink)},
                  {"clusters", clusters},

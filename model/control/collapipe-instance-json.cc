@@ -116,6 +116,7 @@ ReadTraining(const Field& field)
     }
     training.mostEdgeBlocks =
         field.Has("mostEdgeBlocks") ? field.Get("mostEdgeBlocks").Count(Range::ANY_COUNT) : 0;
+    training.dataOnDevices = field.Has("dataOnDevices") && field.Get("dataOnDevices").Flag();
     training.schedule = field.Get("schedule").Text();
     if (!IsScheduleName(training.schedule))
     {
@@ -142,6 +143,7 @@ ReadEdge(const Field& field)
     edge.flops = Number(field, "flops", Range::POSITIVE);
     edge.overheadS = Optional(field, "overheadS", 0);
     edge.workers = field.Has("workers") ? field.Get("workers").Count(Range::COUNT) : 1;
+    edge.queues = field.Has("queues") && field.Get("queues").Flag();
     return edge;
 }
 

@@ -103,8 +103,14 @@ class ClusterEvaluator
         {
             m_result.links.push_back(EvaluateLink(t, m_plan.localIterations));
         }
-        m_result.totalS = m_result.distributionS + m_plan.localIterations * m_result.iterationS +
-                          m_result.uploadS;
+        const double trainedS =
+            m_result.distributionS + m_plan.localIterations * m_result.iterationS;
+        if (m_plan.clusters[m_cluster].chains.size() > 1)
+        {
+            // A chain's parameters set out when it has ended, whatever the others do
+            m_result.uploadS = m_result.distributionS + m_longestS - trainedS;
+        }
+        m_result.totalS = trainedS + m_result.uploadS;
         const bool isKnown = m_plan.localIterations > 1 || !EndsAtEdge();
         m_result.edgePeriodS = isKnown ? m_result.iterationS : 0;
         if (fluid)
@@ -228,6 +234,7 @@ class ClusterEvaluator
         const ClusterPlan alone{{chain}, {}, m_plan.clusters[m_cluster].path};
         const double iterations = m_plan.localIterations;
         const std::size_t first = m_result.links.size();
+        double uploadS = 0;
         for (const auto& t : ListTransfers(m_state, m_cluster, alone))
         {
             const bool training = t.phase == Phase::TRAINING;
@@ -238,6 +245,9 @@ class ClusterEvaluator
             {
                 double& slowest = m_legsS[t.phase == Phase::UPLOAD ? 1 : 0][t.leg];
                 slowest = std::max(slowest, link.latencyS + link.occupationS);
+                uploadS = t.phase == Phase::UPLOAD
+                              ? std::max(uploadS, link.latencyS + link.occupationS)
+                              : uploadS;
             }
         }
         m_result.distributionS = m_legsS[0][0] + m_legsS[0][1];
@@ -246,6 +256,7 @@ class ClusterEvaluator
         const double tau =
             m_schedule->GetIterationTimeS(times) + GetExchangeTimeS(m_state, m_cluster, chain);
         m_result.iterationS = std::max(m_result.iterationS, tau);
+        m_longestS = std::max(m_longestS, iterations * tau + uploadS);
         AddNodes(chain, times);
         AddTableEnergy(chain);
     }
@@ -349,6 +360,7 @@ class ClusterEvaluator
     std::size_t m_cluster;          //!< which cluster
     double m_slowdown;              //!< of the edge server
     ClusterEvaluation m_result;     //!< so far
+    double m_longestS{0};           //!< iterations and upload of the slowest chain
     /// Slowest transfers of distribution and upload, by leg
     std::array<std::array<double, 2>, 2> m_legsS{};
 };

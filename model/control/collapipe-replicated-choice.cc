@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <utility>
 
 namespace ns3
@@ -29,6 +30,82 @@ namespace
 constexpr double NEVER_S = std::numeric_limits<double>::infinity(); //!< where nothing fits
 constexpr std::size_t FINALISTS = 4; //!< of each cluster, tried in the medium as it is
 constexpr int SWEEPS = 2;            //!< over all clusters, each with the others' plans as they are
+
+constexpr double ROUNDING = 1e-9; //!< relative, of sums of times
+
+/// A way to replicate a cluster's pipeline
+struct Rated
+{
+    double timeS{0};     //!< of its round
+    std::size_t rank{0}; //!< in the order in which ways are listed
+    ClusterPlan plan;    //!< it
+};
+
+bool
+IsSooner(const Rated& a, const Rated& b)
+{
+    return std::pair(a.timeS, a.rank) < std::pair(b.timeS, b.rank);
+}
+
+/// Those that take least time: some of all, and one for every number of chains
+class BestWays
+{
+  public:
+    BestWays(std::size_t number, bool ofEachCount)
+        : m_number(number),
+          m_ofEachCount(ofEachCount)
+    {
+    }
+
+    /// @return whether one that takes no less than its timeS may be one of them
+    bool MayTake(const Rated& way) const
+    {
+        const auto own = m_ofCount.find(way.plan.chains.size());
+        const bool isFirst = own == m_ofCount.end() || way.timeS <= own->second.timeS;
+        return m_best.size() < m_number || way.timeS <= m_best.back().timeS ||
+               (m_ofEachCount && isFirst);
+    }
+
+    void Take(Rated way)
+    {
+        if (!(way.timeS < NEVER_S))
+        {
+            return;
+        }
+        const auto place = m_ofCount.emplace(way.plan.chains.size(), way);
+        if (!place.second && IsSooner(way, place.first->second))
+        {
+            place.first->second = way;
+        }
+        const auto after = std::upper_bound(m_best.begin(), m_best.end(), way, IsSooner);
+        m_best.insert(after, std::move(way));
+        m_best.resize(std::min(m_best.size(), m_number));
+    }
+
+    std::vector<ClusterPlan> List() const
+    {
+        std::vector<ClusterPlan> plans;
+        for (const auto& way : m_best)
+        {
+            plans.push_back(way.plan);
+        }
+        for (const auto& [count, way] : m_ofCount)
+        {
+            const auto isIt = [&way](const Rated& other) { return other.rank == way.rank; };
+            if (m_ofEachCount && std::none_of(m_best.begin(), m_best.end(), isIt))
+            {
+                plans.push_back(way.plan);
+            }
+        }
+        return plans;
+    }
+
+  private:
+    std::size_t m_number;                   //!< how many of all
+    bool m_ofEachCount;                     //!< whether one for every number is wanted
+    std::vector<Rated> m_best;              //!< the best one first
+    std::map<std::size_t, Rated> m_ofCount; //!< by number of chains
+};
 
 /// @return the round's time, and for ties the sum of all clusters'
 std::pair<double, double>
@@ -46,39 +123,15 @@ GetCost(const SystemState& state, RoundPlan& plan)
     return {evaluation.latencyS, sum};
 }
 
-/// @return the best ways of each cluster alone, the best one first
-std::vector<std::vector<ClusterPlan>>
-ListFinalists(const SystemState& state, const ReplicatedChoice& choice)
-{
-    std::vector<std::vector<ClusterPlan>> finalists(state.clusters.size());
-    for (std::size_t m = 0; m < state.clusters.size(); ++m)
-    {
-        std::vector<std::pair<double, ClusterPlan>> rated;
-        for (auto& plan : choice.List(m))
-        {
-            const double timeS = choice.GetAloneS(m, plan);
-            if (timeS < NEVER_S)
-            {
-                rated.emplace_back(timeS, std::move(plan));
-            }
-        }
-        std::stable_sort(rated.begin(), rated.end(), [](const auto& a, const auto& b) {
-            return a.first < b.first;
-        });
-        rated.resize(std::min(rated.size(), FINALISTS));
-        for (auto& [timeS, plan] : rated)
-        {
-            finalists[m].push_back(std::move(plan));
-        }
-    }
-    return finalists;
-}
-
 } // namespace
 
-ReplicatedChoice::ReplicatedChoice(const SystemState& state, bool enforceMemory)
+ReplicatedChoice::ReplicatedChoice(const SystemState& state,
+                                   bool enforceMemory,
+                                   uint32_t mostEdgeBlocks)
     : m_state(state),
-      m_enforceMemory(enforceMemory)
+      m_enforceMemory(enforceMemory),
+      m_leastBlocks(state.model.blocks - std::min(state.model.blocks, mostEdgeBlocks)),
+      m_schedule(GetSchedule(state.training.schedule))
 {
     SystemState alone = state;
     alone.uplink.sharing = alone.downlink.sharing = Sharing::RESERVED;
@@ -123,7 +176,8 @@ ReplicatedChoice::List(std::size_t cluster) const
             const uint32_t most = std::min(devices / shape.chains, blocks);
             for (shape.stages = 1; shape.stages <= most; ++shape.stages)
             {
-                for (shape.blocks = shape.stages; shape.blocks <= blocks; ++shape.blocks)
+                shape.blocks = std::max(shape.stages, m_leastBlocks);
+                for (; shape.blocks <= blocks; ++shape.blocks)
                 {
                     const auto cut = CutBlocks(cluster, shape);
                     auto plan = cut.empty() ? ClusterPlan() : MakePlan(cluster, shape, cut);
@@ -143,8 +197,7 @@ ReplicatedChoice::CutBlocks(std::size_t cluster, const Shape& shape) const
 {
     const auto& own = m_state.clusters[cluster];
     const uint32_t size = std::max<uint32_t>(1, shape.pair.size / shape.chains);
-    const Ptr<const Schedule> schedule = GetSchedule(m_state.training.schedule);
-    if (!schedule->Check(shape.stages + 1, shape.pair.count).empty())
+    if (!m_schedule->Check(shape.stages + 1, shape.pair.count).empty())
     {
         return {};
     }
@@ -152,7 +205,8 @@ ReplicatedChoice::CutBlocks(std::size_t cluster, const Shape& shape) const
     std::vector<uint32_t> most(shape.stages, m_state.model.blocks);
     for (uint32_t s = 0; s < shape.stages; ++s)
     {
-        const uint32_t live = schedule->GetLiveMicroBatches(shape.stages + 1, s, shape.pair.count);
+        const uint32_t live =
+            m_schedule->GetLiveMicroBatches(shape.stages + 1, s, shape.pair.count);
         for (uint32_t c = 0; c < shape.chains; ++c)
         {
             const auto& device = GetNode(own, m_nodes[cluster][s * shape.chains + c]);
@@ -256,7 +310,40 @@ ReplicatedChoice::GetComputedS(std::size_t cluster, const ChainPlan& chain) cons
     {
         times.hops.push_back(GetStageTimes(m_state, cluster, chain, stage, 1));
     }
-    return GetSchedule(m_state.training.schedule)->GetIterationTimeS(times);
+    return m_schedule->GetIterationTimeS(times);
+}
+
+double
+ReplicatedChoice::GetLeastS(std::size_t cluster, const ClusterPlan& plan) const
+{
+    double longestS = 0;
+    for (const auto& chain : plan.chains)
+    {
+        longestS = std::max(longestS, GetComputedS(cluster, chain));
+    }
+    return m_state.training.localIterations * longestS * (1 - ROUNDING);
+}
+
+std::vector<ClusterPlan>
+ReplicatedChoice::ListBest(std::size_t cluster, std::size_t number, bool ofEachCount) const
+{
+    std::vector<Rated> ways;
+    for (auto& plan : List(cluster))
+    {
+        ways.push_back({GetLeastS(cluster, plan), ways.size(), std::move(plan)});
+    }
+    std::sort(ways.begin(), ways.end(), IsSooner);
+    BestWays best(number, ofEachCount);
+    for (auto& way : ways)
+    {
+        // What computations alone make too long need not be evaluated
+        if (best.MayTake(way))
+        {
+            way.timeS = GetAloneS(cluster, way.plan);
+            best.Take(std::move(way));
+        }
+    }
+    return best.List();
 }
 
 double
@@ -296,9 +383,10 @@ MakeReplicatedPlan(const SystemState& state, bool enforceMemory)
         return plan;
     }
     const ReplicatedChoice choice(state, enforceMemory);
-    const auto finalists = ListFinalists(state, choice);
-    for (std::size_t m = 0; m < finalists.size(); ++m)
+    std::vector<std::vector<ClusterPlan>> finalists;
+    for (std::size_t m = 0; m < state.clusters.size(); ++m)
     {
+        finalists.push_back(choice.ListBest(m, FINALISTS, false));
         if (finalists[m].empty())
         {
             plan.infeasible = "no way to replicate a pipeline over the devices of cluster " +

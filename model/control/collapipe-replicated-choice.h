@@ -8,7 +8,11 @@
 #include "collapipe-plan.h"
 #include "collapipe-system-state.h"
 
+#include "ns3/collapipe-schedule.h"
+
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 namespace ns3
@@ -28,8 +32,14 @@ class ReplicatedChoice
     /**
      * @param state the system
      * @param enforceMemory whether only blocks that fit the devices' memories (8) count
+     * @param mostEdgeBlocks that the edge server may hold
      */
-    ReplicatedChoice(const SystemState& state, bool enforceMemory);
+    ReplicatedChoice(const SystemState& state,
+                     bool enforceMemory,
+                     uint32_t mostEdgeBlocks = std::numeric_limits<uint32_t>::max());
+
+    /// @return the fixed pair, then the allowed ones that take as many samples
+    std::vector<MicroBatchPair> ListPairs() const;
 
     /**
      * Every number of chains, of stages, of blocks on devices, and every allowed pair with the
@@ -39,6 +49,17 @@ class ReplicatedChoice
      * @return a plan of each way that fits, without radio decisions
      */
     std::vector<ClusterPlan> List(std::size_t cluster) const;
+
+    /**
+     * @param cluster m
+     * @param number how many
+     * @param ofEachCount whether the best one with each number of chains is wanted, too
+     * @return of List() those that take least time alone, GetAloneS(), the best one first; then
+     *         those others
+     */
+    std::vector<ClusterPlan> ListBest(std::size_t cluster,
+                                      std::size_t number,
+                                      bool ofEachCount) const;
 
     /**
      * @param cluster m
@@ -58,7 +79,6 @@ class ReplicatedChoice
         MicroBatchPair pair; //!< of the cluster, to be dealt to the chains
     };
 
-    std::vector<MicroBatchPair> ListPairs() const;
     /// @return blocks by stage; none where they do not fit
     std::vector<uint32_t> CutBlocks(std::size_t cluster, const Shape& shape) const;
     ClusterPlan MakePlan(std::size_t cluster,
@@ -67,10 +87,14 @@ class ReplicatedChoice
     /// Gives every chain its samples. @return whether each has some
     bool DealSamples(std::size_t cluster, const Shape& shape, ClusterPlan& plan) const;
     double GetComputedS(std::size_t cluster, const ChainPlan& chain) const;
+    /// @return what its computations alone take of a round: no plan takes less
+    double GetLeastS(std::size_t cluster, const ClusterPlan& plan) const;
 
     SystemState m_state;                         //!< the system
     std::vector<SystemState> m_lonely;           //!< by cluster: it alone, its media reserved
     bool m_enforceMemory;                        //!< only what fits counts
+    uint32_t m_leastBlocks;                      //!< on devices
+    Ptr<const Schedule> m_schedule;              //!< the training's
     std::vector<std::vector<NodeIndex>> m_nodes; //!< of each cluster, the fastest first
 };
 

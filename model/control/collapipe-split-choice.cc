@@ -51,31 +51,73 @@ SplitChoice::SplitChoice(const SystemState& state, const RoundPlan& shares, bool
 }
 
 std::vector<ChainPlan>
-SplitChoice::Choose(std::size_t cluster, uint32_t samples)
+SplitChoice::Choose(std::size_t cluster, uint32_t samples, bool waits)
 {
     m_cluster = cluster;
     m_samples = samples;
+    m_waits = waits;
     m_nodes = GetUsableDevices(m_instance.state.clusters[cluster]);
     m_alone.clusters.assign(m_plans.size(), {});
     m_alone.clusters[cluster] = m_plans[cluster];
+    m_times.clear();
     std::vector<ChainPlan> best;
     double least = NEVER_S;
-    for (const auto& deal : ListDeals())
+    const auto deals = ListDeals();
+    for (const double limitS : ListLimits())
     {
-        double slowest = 0;
-        std::vector<ChainPlan> chains;
-        for (auto& timed : Play(deal))
+        // All wait for the longest distribution: the longer it may be, the more cuts there are
+        m_limitS = limitS;
+        for (const auto& deal : deals)
         {
-            slowest = std::max(slowest, timed.timeS);
-            chains.push_back(std::move(timed.chain));
-        }
-        if (slowest < least)
-        {
-            least = slowest;
-            best = std::move(chains);
+            double distributionS = 0;
+            double slowestS = 0;
+            std::vector<ChainPlan> chains;
+            for (auto& timed : !waits || limitS < least ? Play(deal) : std::vector<TimedChain>())
+            {
+                distributionS = std::max(distributionS, timed.times.distributionS);
+                slowestS = std::max(slowestS, GetOwnS(timed.times));
+                chains.push_back(std::move(timed.chain));
+            }
+            const double timeS = slowestS + (waits ? distributionS : 0);
+            if (!chains.empty() && timeS < least)
+            {
+                least = timeS;
+                best = std::move(chains);
+            }
         }
     }
     return best;
+}
+
+std::set<double>
+SplitChoice::ListLimits()
+{
+    const uint32_t blocks = m_instance.state.model.blocks;
+    std::set<double> limits;
+    if (!m_waits)
+    {
+        return {NEVER_S};
+    }
+    for (const NodeIndex node : m_nodes)
+    {
+        ChainPlan chain = MakeChain({1, 0, 0}, node, 1);
+        for (uint32_t cut = 1; cut <= blocks; ++cut)
+        {
+            chain.stages = MakeSplitStages(node, cut, blocks);
+            const double limitS = GetTimes(chain).distributionS;
+            if (limitS < NEVER_S)
+            {
+                limits.insert(limitS);
+            }
+        }
+    }
+    return limits;
+}
+
+double
+SplitChoice::GetOwnS(const Times& times) const
+{
+    return times.restS + (m_waits ? 0 : times.distributionS);
 }
 
 std::vector<SplitChoice::Deal>
@@ -113,11 +155,12 @@ SplitChoice::Play(const Deal& deal)
     }
     for (; left > 0 && !next.empty(); --left)
     {
-        const auto k =
-            std::min_element(next.begin(),
-                             next.end(),
-                             [](const auto& a, const auto& b) { return a.timeS < b.timeS; }) -
-            next.begin();
+        const auto k = std::min_element(next.begin(),
+                                        next.end(),
+                                        [this](const auto& a, const auto& b) {
+                                            return GetOwnS(a.times) < GetOwnS(b.times);
+                                        }) -
+                       next.begin();
         const uint32_t more = next[k].units + 1;
         dealt[k] = std::exchange(next[k], FindCut(deal, m_nodes[k], more));
     }
@@ -131,20 +174,20 @@ SplitChoice::Play(const Deal& deal)
 SplitChoice::TimedChain
 SplitChoice::FindCut(const Deal& deal, NodeIndex node, uint32_t units)
 {
-    TimedChain best{MakeChain(deal, node, units), units > 0 ? NEVER_S : 0, units};
+    TimedChain best{MakeChain(deal, node, units), {0, units > 0 ? NEVER_S : 0}, units};
     const uint32_t blocks = m_instance.state.model.blocks;
     ChainPlan chain = best.chain;
     for (uint32_t cut = 1; cut <= blocks && units > 0; ++cut)
     {
         chain.stages = MakeSplitStages(node, cut, blocks);
-        const double timeS = GetTimeS(chain);
-        if (timeS == NEVER_S)
+        const Times& times = GetTimes(chain);
+        if (times.restS == NEVER_S)
         {
             break; // more blocks do not fit either
         }
-        if (timeS < best.timeS)
+        if (times.distributionS <= m_limitS && GetOwnS(times) < GetOwnS(best.times))
         {
-            best.timeS = timeS;
+            best.times = times;
             best.chain = chain;
         }
     }
@@ -162,13 +205,26 @@ SplitChoice::MakeChain(const Deal& deal, NodeIndex node, uint32_t units) const
     return chain;
 }
 
-double
-SplitChoice::GetTimeS(const ChainPlan& chain)
+const SplitChoice::Times&
+SplitChoice::GetTimes(const ChainPlan& chain)
 {
-    m_alone.clusters[m_cluster].chains = {chain};
-    const bool fits = CheckSchedule(m_alone).empty() &&
-                      (!m_enforceMemory || CheckMemory(m_instance.state, m_alone).empty());
-    return fits ? EvaluatePlan(m_instance, m_alone).clusters[m_cluster].totalS : NEVER_S;
+    const auto& first = chain.stages.front();
+    const auto place = m_times.try_emplace(
+        {first.node, first.lastBlock, chain.microBatches, chain.microBatchSize});
+    Times& times = place.first->second;
+    if (place.second)
+    {
+        m_alone.clusters[m_cluster].chains = {chain};
+        const bool fits = CheckSchedule(m_alone).empty() &&
+                          (!m_enforceMemory || CheckMemory(m_instance.state, m_alone).empty());
+        times = {NEVER_S, NEVER_S};
+        if (fits)
+        {
+            const auto own = EvaluatePlan(m_instance, m_alone).clusters[m_cluster];
+            times = {own.distributionS, own.totalS - own.distributionS};
+        }
+    }
+    return times;
 }
 
 } // namespace collapipe

@@ -11,6 +11,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <set>
+#include <tuple>
 #include <vector>
 
 namespace ns3
@@ -20,8 +23,8 @@ namespace collapipe
 
 /**
  * Cuts and samples for devices that train side by side: of all ways to split a cluster's samples
- * and to cut every device's model, the one with which the slowest device is done first. A device's
- * time is (4) of its chain alone, with the shares that a plan gives its links, lost where they are
+ * and to cut every device's model, the one with which the slowest device is done first. Times are
+ * those of (4) for a chain alone, with the shares that a plan gives its links, lost where they are
  * not used.
  */
 class SplitChoice
@@ -37,16 +40,25 @@ class SplitChoice
     /**
      * @param cluster m
      * @param samples n of an iteration
+     * @param waits whether every device waits for the slowest distribution, as it does in a round;
+     *        else for its own alone, nearer to where what a device does not use goes to others
      * @return a chain for every device that has samples; none where no way fits
      */
-    std::vector<ChainPlan> Choose(std::size_t cluster, uint32_t samples);
+    std::vector<ChainPlan> Choose(std::size_t cluster, uint32_t samples, bool waits);
 
   private:
+    /// Parts of (4) for a chain alone; infinite where it does not fit
+    struct Times
+    {
+        double distributionS{0}; //!< tau_dist
+        double restS{0};         //!< iterations and upload
+    };
+
     /// A device's chain, and how long it takes
     struct TimedChain
     {
         ChainPlan chain;   //!< its chain
-        double timeS{0};   //!< (4); infinite where nothing fits
+        Times times;       //!< its times
         uint32_t units{0}; //!< that it was dealt
     };
 
@@ -60,18 +72,27 @@ class SplitChoice
     };
 
     std::vector<Deal> ListDeals() const;
+    /// @return every time that a distribution may take, the shortest first; infinite where each
+    /// waits for its own
+    std::set<double> ListLimits();
+    /// @return what is compared: with the own distribution, or without where all wait for one
+    double GetOwnS(const Times& times) const;
     std::vector<TimedChain> Play(const Deal& deal);
     TimedChain FindCut(const Deal& deal, NodeIndex node, uint32_t units);
     ChainPlan MakeChain(const Deal& deal, NodeIndex node, uint32_t units) const;
-    double GetTimeS(const ChainPlan& chain);
+    const Times& GetTimes(const ChainPlan& chain);
 
     Instance m_instance;              //!< the system as a chain alone meets it
     RoundPlan m_alone;                //!< one chain in one cluster
     std::vector<ClusterPlan> m_plans; //!< radio decisions of the clusters
     bool m_enforceMemory;             //!< only what fits counts
     std::vector<NodeIndex> m_nodes;   //!< devices of the cluster at hand
-    std::size_t m_cluster{0};         //!< the cluster at hand
-    uint32_t m_samples{0};            //!< n of an iteration, likewise
+    bool m_waits{true};               //!< all wait for the slowest distribution
+    double m_limitS{0};               //!< no distribution takes longer
+    /// By node, blocks, micro-batches and their size
+    std::map<std::tuple<NodeIndex, uint32_t, uint32_t, uint32_t>, Times> m_times;
+    std::size_t m_cluster{0}; //!< the cluster at hand
+    uint32_t m_samples{0};    //!< n of an iteration, likewise
 };
 
 } // namespace collapipe

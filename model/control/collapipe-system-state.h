@@ -156,6 +156,9 @@ struct TrainingProfile
     /// Of the encoder blocks, the last ones, that the edge server may hold of every pipeline beside
     /// the decoder; the controller decides how many it does
     uint32_t mostEdgeBlocks{0};
+    /// The cluster's data are at hand on each of its devices, too, so that chains may begin there;
+    /// dssda decides how many do. Controllers whose devices train side by side take it for granted
+    bool dataOnDevices{false};
 };
 
 /// Who shares a medium, and how
@@ -265,6 +268,9 @@ struct EdgeState
     double flops{0};     //!< f_es of one worker
     double overheadS{0}; //!< fixed time per micro-batch
     uint32_t workers{1}; //!< clusters served at once
+    /// In (16), a pass waits until one of the workers is free, first come, first served; false:
+    /// every pipeline has an equal part of the workers at all times, GetEdgeSlowdown()
+    bool queues{false};
 };
 
 /// Constants of the convergence bound (9), estimated online

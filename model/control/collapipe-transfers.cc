@@ -290,6 +290,41 @@ GetUploadPath(const SystemState& state, std::size_t cluster)
     return state.clusters[cluster].path;
 }
 
+ClusterPlan
+KeepTraining(const ClusterPlan& plan, const std::set<uint32_t>& uploading)
+{
+    const auto trains = [&](const LinkPlan& link) {
+        const NodeIndex node = link.from == EDGE_SERVER ? link.to : link.from;
+        for (std::size_t c = 0; c < plan.chains.size(); ++c)
+        {
+            const auto& stages = plan.chains[c].stages;
+            if (std::any_of(stages.begin(), stages.end(), [node](const StagePlan& stage) {
+                    return stage.node == node;
+                }))
+            {
+                return uploading.count(static_cast<uint32_t>(c)) == 0;
+            }
+        }
+        return false;
+    };
+    ClusterPlan mixed = plan;
+    mixed.links.clear();
+    for (LinkPlan link : plan.links)
+    {
+        if (link.phase == Phase::UPLOAD && trains(link))
+        {
+            continue;
+        }
+        mixed.links.push_back(link);
+        if (link.phase == Phase::TRAINING && trains(link))
+        {
+            link.phase = Phase::UPLOAD;
+            mixed.links.push_back(link);
+        }
+    }
+    return mixed;
+}
+
 std::vector<LinkPlan>
 ListSettings(const ClusterState& cluster, Phase phase, const ClusterPlan& plan)
 {

@@ -8,6 +8,7 @@
 #include "collapipe-plan.h"
 #include "collapipe-system-state.h"
 
+#include <set>
 #include <vector>
 
 namespace ns3
@@ -140,6 +141,16 @@ double GetMissingBaseBits(const ModelProfile& model, const HeldBase& held, const
  * @return who carries the cluster's parameters in a plan by somebody who does not decide that
  */
 UploadPath GetUploadPath(const SystemState& state, std::size_t cluster);
+
+/**
+ * Where chains go their own way, some upload while others train.
+ *
+ * @param plan the cluster's plan
+ * @param uploading chains whose training is over, by index
+ * @return the plan in whose upload the others' links keep what they have in training; the plan
+ *         itself where all are over
+ */
+ClusterPlan KeepTraining(const ClusterPlan& plan, const std::set<uint32_t>& uploading);
 
 /**
  * What a cluster's links are to be set to as a phase begins. The upload begins when the edge server

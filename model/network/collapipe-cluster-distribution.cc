@@ -88,7 +88,7 @@ ClusterRun::Distribute(std::shared_ptr<const ModelState> state)
     m_running = true;
     m_start.model = std::move(state);
     const auto& model = *m_start.model;
-    m_services.onPhase(Phase::DISTRIBUTION);
+    m_services.onPhase(Phase::DISTRIBUTION, true);
     for (uint32_t chain = 0; chain < m_plan.chains.size(); ++chain)
     {
         const auto& stages = m_plan.chains[chain].stages;

@@ -202,7 +202,7 @@ ClusterRun::HandleReady(NodeIndex node)
         return;
     }
     m_times.distribution = Simulator::Now();
-    m_services.onPhase(Phase::TRAINING);
+    m_services.onPhase(Phase::TRAINING, true);
     for (uint32_t chain = 0; chain < m_plan.chains.size(); ++chain)
     {
         m_services.send(m_plan.chains[chain].stages[0].node,

@@ -11,6 +11,7 @@
 #include "ns3/collapipe-model-family.h"
 #include "ns3/collapipe-node-name.h"
 #include "ns3/collapipe-tied-table.h"
+#include "ns3/collapipe-transfers.h"
 #include "ns3/log.h"
 #include "ns3/object-factory.h"
 #include "ns3/simulator.h"
@@ -66,7 +67,7 @@ ClusterRun::Prepare(uint32_t firstIteration)
         m_clippers.emplace_back(m_services.context->optimizer, chain.stages.size(), firstIteration);
     }
     m_notReady.clear();
-    m_uploading = false;
+    m_uploading.clear();
     m_missingUploads = 0;
     m_uploads.clear();
     m_snapshots.clear();
@@ -291,11 +292,11 @@ ClusterRun::AddUpload(uint32_t chain, uint32_t stage, TensorList tensors)
 {
     m_uploads.push_back({chain, stage, std::move(tensors)});
     --m_missingUploads;
-    if (!m_uploading && IsTrained(chain))
+    if (IsTrained(chain) && m_uploading.insert(chain).second)
     {
-        m_uploading = true;
-        m_times.backward = Simulator::Now();
-        m_services.onPhase(Phase::UPLOAD);
+        const bool begins = m_uploading.size() == 1;
+        m_times.backward = begins ? Simulator::Now() : m_times.backward;
+        m_services.onPhase(Phase::UPLOAD, begins);
     }
     if (m_missingUploads == 0)
     {
@@ -399,6 +400,12 @@ const ClusterPlan&
 ClusterRun::GetPlan() const
 {
     return m_plan;
+}
+
+ClusterPlan
+ClusterRun::GetSettings() const
+{
+    return m_uploading.empty() ? m_plan : KeepTraining(m_plan, m_uploading);
 }
 
 std::set<NodeIndex>
@@ -511,7 +518,8 @@ ClusterRun::DescribeWait() const
     {
         return where + " waits until " + list(m_notReady) + " has its parameters";
     }
-    return where + (m_uploading ? " waits for the upload of " : " is training and waits for ") +
+    return where +
+           (!m_uploading.empty() ? " waits for the upload of " : " is training and waits for ") +
            list(GetNeededNodes());
 }
 

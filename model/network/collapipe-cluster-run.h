@@ -76,8 +76,9 @@ class ClusterRun
         /// Which frozen weights a node that is there needs for a run of the model, see
         /// ListMissingBase(); they count as sent to it, where they go over its own connection
         std::function<std::vector<uint32_t>(NodeIndex, const PartRange&, bool)> takeMissingBase;
-        std::function<bool()> canSend;      //!< back-pressure
-        std::function<void(Phase)> onPhase; //!< a phase begins
+        std::function<bool()> canSend; //!< back-pressure
+        /// A phase begins, or one of several chains follows into it
+        std::function<void(Phase, bool begins)> onPhase;
         std::function<void(uint32_t chain, uint32_t iteration, const ModelPart&)>
             onFlush;                                   //!< own stage
         std::function<void(const PassRecord&)> onPass; //!< own stage has ended a pass
@@ -170,6 +171,9 @@ class ClusterRun
 
     /// @return what the cluster does in the attempt under way
     const ClusterPlan& GetPlan() const;
+
+    /// @return the same with links as they are to be set now: see KeepTraining()
+    ClusterPlan GetSettings() const;
 
     /// @return nodes whose part in the attempt is not done
     std::set<NodeIndex> GetNeededNodes() const;
@@ -315,7 +319,7 @@ class ClusterRun
     std::vector<std::shared_ptr<WirePart>> m_parts; //!< by chain; likewise
     std::vector<GradientClipper> m_clippers;        //!< by chain
     std::set<NodeIndex> m_notReady;                 //!< nodes that are not ready yet
-    bool m_uploading{false};                        //!< the upload phase has begun
+    std::set<uint32_t> m_uploading;                 //!< chains whose upload has begun
     uint32_t m_missingUploads{0};                   //!< stages whose parameters are not there
     std::vector<UploadedPart> m_uploads;            //!< in the order in which they came
     std::map<uint32_t, std::map<uint32_t, TensorList>> m_snapshots; //!< own, by stage, iterations

@@ -358,9 +358,12 @@ EdgeServerApplication::MakeServices(uint32_t cluster)
         }
         return true;
     };
-    services.onPhase = [this, cluster](Phase phase) {
-        m_director->BeginPhase(cluster, phase, m_runs[cluster]->GetPlan());
-        m_phaseTrace(m_record.round, m_ids[cluster].number, phase);
+    services.onPhase = [this, cluster](Phase phase, bool begins) {
+        m_director->BeginPhase(cluster, phase, m_runs[cluster]->GetSettings());
+        if (begins)
+        {
+            m_phaseTrace(m_record.round, m_ids[cluster].number, phase);
+        }
     };
     services.onFlush = [this, cluster](uint32_t, uint32_t iteration, const ModelPart& part) {
         m_flushTrace(m_ids[cluster].number, m_record.round, iteration, part);

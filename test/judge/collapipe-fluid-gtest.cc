@@ -164,6 +164,7 @@ TEST(FluidModel, CollectedParametersTakeTwoLegs)
 TEST(FluidModel, EqualsTheReferenceInAnyMedium)
 {
     FluidModel fluid;
+    uint32_t waits = 0; // instances in which a pass waits for a worker
     for (uint32_t i = 0; i < 600; ++i)
     {
         test::RandomInstance random(i + 1);
@@ -179,8 +180,14 @@ TEST(FluidModel, EqualsTheReferenceInAnyMedium)
             Collect(random, instance.state);
         }
         const RoundPlan plan = MakePlan(random, instance, i % 3 > 0);
+        instance.state.edge.queues = i % 2 == 1;
+        instance.state.edge.flops /= i % 8 > 3 ? 1e4 : 1;
         const judge::FluidTimes expected = judge::PlayByHand(instance.state, plan);
         const FluidRound played = fluid.Play(instance.state, plan);
+        Instance crowd = instance;
+        crowd.state.edge.workers = 100;
+        const bool differs = played.latencyS > fluid.Play(crowd.state, plan).latencyS * (1 + CLOSE);
+        waits += instance.state.edge.queues && differs ? 1 : 0;
         const double tolerance = 1e-6 * expected.latencyS;
         EXPECT_NEAR(played.latencyS, expected.latencyS, tolerance) << i;
         const Evaluation evaluation = EvaluatePlan(instance, plan, fluid);
@@ -211,6 +218,7 @@ TEST(FluidModel, EqualsTheReferenceInAnyMedium)
             EXPECT_NEAR(sent, expected.radioJ[m], 1e-6 * expected.radioJ[m]) << i;
         }
     }
+    EXPECT_GT(waits, 50U);
 }
 
 /// Where the control unit relays what goes to and from the edge server, each of these bits crosses

@@ -291,8 +291,8 @@ class World
         const double work = (stage.lastBlock - stage.firstBlock) * model.blockForwardFlops +
                             (stage.embedding ? model.embeddingForwardFlops : 0) +
                             (stage.decoder ? model.decoderForwardFlops : 0);
-        const double slow =
-            edge ? std::max(1.0, static_cast<double>(m_runners.size()) / m_state.edge.workers) : 1;
+        const double crowd = static_cast<double>(m_runners.size()) / m_state.edge.workers;
+        const double slow = edge && !m_state.edge.queues ? std::max(1.0, crowd) : 1;
         return slow * ((edge ? m_state.edge.overheadS : node.overheadS) +
                        (forward ? 1 : model.backwardRatio) * Size(m) * work /
                            (edge ? m_state.edge.flops : node.flops));
@@ -375,6 +375,7 @@ class World
             if (r.busy[s] && r.busyUntil[s] <= m_now)
             {
                 r.busy[s] = false;
+                m_atWork -= m_state.edge.queues && s + 1 == stages ? 1 : 0;
                 if (s + 1 == stages && r.passes[s].empty())
                 {
                     m_times.edgeEndsS[m].push_back(m_now);
@@ -389,7 +390,7 @@ class World
                 }
                 return true;
             }
-            if (!r.busy[s] && !r.passes[s].empty() && CanPass(m, s))
+            if (!r.busy[s] && !r.passes[s].empty() && CanPass(m, s) && HasWorker(m, s))
             {
                 r.doing[s] = r.passes[s].front();
                 r.passes[s].pop_front();
@@ -410,6 +411,27 @@ class World
             return true;
         }
         return false;
+    }
+
+    /// Whether somebody is there to do a pass that can be done: at the edge server, which may have
+    /// passes wait for a worker, those that came first go first
+    bool HasWorker(std::size_t m, std::size_t s)
+    {
+        if (s + 1 < m_runners[m].passes.size() || !m_state.edge.queues)
+        {
+            return true;
+        }
+        if (std::find(m_line.begin(), m_line.end(), m) == m_line.end())
+        {
+            m_line.push_back(m);
+        }
+        if (m_line.front() != m || m_atWork == m_state.edge.workers)
+        {
+            return false;
+        }
+        m_line.pop_front();
+        ++m_atWork;
+        return true;
     }
 
     bool CanPass(std::size_t m, std::size_t s) const
@@ -540,6 +562,8 @@ class World
     Links m_links;
     Air m_air;
     std::set<std::tuple<std::size_t, NodeIndex, NodeIndex>> m_opened; //!< links that have sent
+    std::deque<std::size_t> m_line; //!< clusters whose pass waits at the edge server
+    uint32_t m_atWork{0};           //!< its workers that do something, where they have a line
     double m_now{0};
     FluidTimes m_times;
 };

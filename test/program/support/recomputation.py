@@ -266,8 +266,9 @@ class Recomputation:
             for chain in cluster["chains"]:
                 self.check_blocks(chain)
                 self.check_memory(m, chain)
-            distribution, iteration, upload = (max(part[i] for part in parts) for i in range(3))
-            taus.append(distribution + self.iterations * iteration + upload)
+            distribution, iteration = (max(part[i] for part in parts) for i in range(2))
+            own = max(self.iterations * part[1] + part[2] for part in parts)  # each uploads when it has ended
+            taus.append(distribution + own)
             check_near(cluster["iterationS"], iteration, iteration, f"{what}: tau_iter of {m}")
             check_near(cluster["totalS"], taus[m], taus[m], f"{what}: tau_m of {m}")
             for k, joules in enumerate(energy):
