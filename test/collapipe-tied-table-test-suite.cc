@@ -333,7 +333,7 @@ class RefusedTestCase : public TestCase
         services.processor = CreateObject<Processor>();
         services.send = [](NodeIndex, const Message&) {};
         services.canSend = [] { return true; };
-        services.onPhase = [](Phase) {};
+        services.onPhase = [](Phase, bool) {};
         m_run = std::make_unique<ClusterRun>(0,
                                              1,
                                              plan,
