@@ -23,18 +23,15 @@ namespace collapipe
 namespace
 {
 
-constexpr double LEAST_GAIN = 1e-6;  //!< relative to V tau: less is no improvement
-constexpr double FIRST_FACTOR = 8;   //!< by which shares are changed
-constexpr double LAST_FACTOR = 1.3;  //!< below it they stay
-constexpr double FIRST_POWER = 4;    //!< by which powers are changed
-constexpr double LARGEST_RATIO = 64; //!< of two shares of a pool
-constexpr uint32_t BUDGET = 300;     //!< evaluations
-
-void
-Scale(LinkPlan& link, double factor)
-{
-    link.share = std::max(link.share * factor, 1 / LARGEST_RATIO);
-}
+constexpr double LEAST_GAIN = 1e-6;    //!< relative to V tau: less is no improvement
+constexpr double FIRST_FACTOR = 8;     //!< by which shares are changed
+constexpr double LAST_FACTOR = 1.3;    //!< below it they stay
+constexpr double FIRST_POWER = 4;      //!< by which powers are changed
+constexpr double LARGEST_RATIO = 4096; //!< of two shares of a reserved pool
+/// Of two weights in a work-conserving one. Who has much less waits until others have ended, in a
+/// round, too, in which they take longer than they were planned to
+constexpr double LARGEST_WEIGHT = 64;
+constexpr uint32_t BUDGET = 300; //!< evaluations
 
 } // namespace
 
@@ -105,6 +102,13 @@ LinkSearch::OrderClusters() const
         return m_best.evaluation.clusters[a].totalS > m_best.evaluation.clusters[b].totalS;
     });
     return order;
+}
+
+void
+LinkSearch::Scale(std::size_t m, LinkPlan& link, double factor) const
+{
+    const double ratio = IsReserved(GetPoolOf(m, link)) ? LARGEST_RATIO : LARGEST_WEIGHT;
+    link.share = std::max(link.share * factor, 1 / ratio);
 }
 
 const PoolState&
@@ -179,7 +183,7 @@ LinkSearch::TryLateOnes()
             const double part = m_best.evaluation.clusters[m].totalS / m_best.evaluation.latencyS;
             for (auto& link : plan.clusters[m].links)
             {
-                Scale(link, IsCommon(m, link) ? std::pow(part, power) : 1);
+                Scale(m, link, IsCommon(m, link) ? std::pow(part, power) : 1);
             }
         }
         better = (plan.clusters.size() > 1 && Try(std::move(plan))) || better;
@@ -192,7 +196,7 @@ LinkSearch::TryLateOnes()
         {
             const double part = GetOccupationS(m, link) / m_best.evaluation.latencyS;
             const bool isCounted = link.phase != Phase::TRAINING && IsCommon(m, link) && part > 0;
-            Scale(link, isCounted ? part : 1);
+            Scale(m, link, isCounted ? part : 1);
             any = any || isCounted;
         }
     }
@@ -214,7 +218,7 @@ LinkSearch::TryClusters()
             for (auto& link : plan.clusters[m].links)
             {
                 any = any || IsCommon(m, link);
-                Scale(link, IsCommon(m, link) ? factor : 1);
+                Scale(m, link, IsCommon(m, link) ? factor : 1);
             }
             if (any && Try(std::move(plan)))
             {
@@ -238,7 +242,7 @@ LinkSearch::TryShares()
             RoundPlan plan = m_best.plan;
             for (const Place& place : group)
             {
-                Scale(plan.clusters[place.cluster].links[place.link], factor);
+                Scale(place.cluster, plan.clusters[place.cluster].links[place.link], factor);
             }
             if (Try(std::move(plan)))
             {

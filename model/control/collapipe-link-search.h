@@ -56,6 +56,8 @@ class LinkSearch
     bool TryShares();
     bool TryPriorities();
     bool TryPowers();
+    /// Changes a share, which stays above a small part of the pool.
+    void Scale(std::size_t m, LinkPlan& link, double factor) const;
     std::vector<std::size_t> OrderClusters() const;
     std::vector<Group> ListGroups() const;
     const PoolState& GetPoolOf(std::size_t m, const LinkPlan& link) const;
